@@ -1,0 +1,1 @@
+"""What the bones are called: values, names, colours, orders and label schemes."""

@@ -1,0 +1,280 @@
+"""Label values, names, colours and parts, and the conversion to other label schemes.
+
+It knows the meaning of a number in a label map and nothing of how the map came about.
+"""
+
+from __future__ import annotations
+
+import colorsys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit.anatomy.column import CERVICAL, LEVELS, LUMBAR, SACRUM, THORACIC, successors
+from spinekit.core.errors import UsageError
+
+__all__ = ["COLOURS", "LEVELS", "NAMES", "PARTS", "VALUES", "Lost", "Scheme"]
+
+PARTS: tuple[str, ...] = ("background", "body", "posterior", "disc", "canal", "cord", "sacrum")
+"""Names of the parts; the position is the value in a parts map and the class of the network."""
+
+SPINAL_CORD = 1
+SPINAL_CANAL = 2
+SACRUM_VALUE = 50
+LAST_DISC = 100
+"""The disc above the sacrum, whatever vertebra lies above it."""
+ABSTAINED_VERTEBRA = range(201, 231)
+"""Values of vertebrae without a name, from the top."""
+ABSTAINED_DISC = range(231, 256)
+"""Values of discs without a name, from the top."""
+
+
+def _build_values() -> dict[str, int]:
+    values = {"spinal_cord": SPINAL_CORD, "spinal_canal": SPINAL_CANAL}
+    values.update({name: 11 + n for n, name in enumerate(CERVICAL)})
+    values.update({name: 21 + n for n, name in enumerate(THORACIC)})
+    values.update({name: 41 + n for n, name in enumerate(LUMBAR)})
+    values[SACRUM] = SACRUM_VALUE
+    values.update({f"C{n}-C{n + 1}": 61 + n for n in range(2, 7)})
+    values["C7-T1"] = 71
+    values.update({f"T{n}-T{n + 1}": 71 + n for n in range(1, 13)})
+    values.update({"T12-L1": 91, "T11-L1": 91, "T13-L1": 84})
+    values.update({f"L{n}-L{n + 1}": 91 + n for n in range(1, 6)})
+    values.update({"L5-S1": LAST_DISC, "L4-S1": LAST_DISC, "L6-S1": LAST_DISC})
+    values.update({f"vertebra_{n + 1}": v for n, v in enumerate(ABSTAINED_VERTEBRA)})
+    values.update({f"disc_{n + 1}": v for n, v in enumerate(ABSTAINED_DISC)})
+    return values
+
+
+VALUES: dict[str, int] = _build_values()
+"""Name to value; `T11-L1`, `L4-S1` and `L6-S1` share the value of the usual name."""
+
+NAMES: dict[int, str] = {value: name for name, value in reversed(VALUES.items())}
+"""Value to its usual name (91 is `T12-L1`, 100 is `L5-S1`)."""
+NAMES.update({91: "T12-L1", LAST_DISC: "L5-S1"})
+NAMES = dict(sorted(NAMES.items()))
+
+
+def _build_colours() -> dict[int, tuple[int, int, int]]:
+    colours = {
+        SPINAL_CORD: (255, 214, 51),
+        SPINAL_CANAL: (92, 200, 255),
+        SACRUM_VALUE: (176, 122, 74),
+    }
+    for name, value in VALUES.items():
+        if value in colours:
+            continue
+        is_disc = "-" in name or name.startswith("disc_")
+        order = value if not is_disc else value + 0.5
+        # Golden-angle steps keep neighbours far apart in hue whatever the number of levels.
+        hue = (order * 0.381966) % 1.0
+        red, green, blue = colorsys.hsv_to_rgb(
+            hue, 0.45 if is_disc else 0.75, 1.0 if is_disc else 0.88
+        )
+        colours[value] = (round(red * 255), round(green * 255), round(blue * 255))
+    return dict(sorted(colours.items()))
+
+
+COLOURS: dict[int, tuple[int, int, int]] = _build_colours()
+"""Value to a constant RGB colour (0..255); neighbouring levels differ."""
+
+
+def part_of(value: int) -> str:
+    """The kind of structure a value stands for.
+
+    Args:
+        value: a label value of this package.
+
+    Returns:
+        `vertebra`, `disc`, `sacrum`, `spinal_cord` or `spinal_canal`.
+
+    Raises:
+        KeyError: the value has no meaning.
+    """
+    name = NAMES[value]
+    if value in (SPINAL_CORD, SPINAL_CANAL, SACRUM_VALUE):
+        return name
+    return "disc" if "-" in name or value in ABSTAINED_DISC else "vertebra"
+
+
+def disc_name(above: str, below: str) -> str:
+    """The name of the disc between two levels.
+
+    Args:
+        above: the level above the disc.
+        below: the level below it, `sacrum` for the last disc.
+
+    Returns:
+        For example `L4-L5` or `L5-S1`.
+
+    Raises:
+        ValueError: the two are not neighbours in any legal column, or have no disc (C1-C2).
+    """
+    if below not in successors(above):
+        raise ValueError(f"{below} never stands directly below {above}")
+    name = f"{above}-{'S1' if below == SACRUM else below}"
+    if name not in VALUES:
+        raise ValueError(f"there is no disc between {above} and {below}")
+    return name
+
+
+def disc_value(above: str, below: str) -> int:
+    """The value of the disc between two levels; arguments and errors as for disc_name."""
+    return VALUES[disc_name(above, below)]
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A structure that a conversion could not keep."""
+
+    name: str
+    value: int
+    voxels: int
+    merged_into: int | None = None
+    """The foreign value it shares with another structure, None when it became background."""
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """Another tool's label values.
+
+    `values` maps our names to theirs. A scheme that counts from the lowest vertebra instead of
+    naming levels has `bottom_up_vertebra` and `bottom_up_disc`, the values of the lowest ones.
+    """
+
+    name: str
+    description: str
+    source: str
+    values: Mapping[str, int] = field(default_factory=dict)
+    bottom_up_vertebra: int | None = None
+    bottom_up_disc: int | None = None
+
+    def table(self, label_map: NDArray[np.integer]) -> dict[int, tuple[str, int]]:
+        """What each value in a label map of ours becomes.
+
+        Args:
+            label_map: (I, J, K) our values, any number of dimensions.
+
+        Returns:
+            Our value to (name, their value), top to bottom; values without a counterpart are
+            absent. Empty for an empty map.
+        """
+        present = [int(v) for v in np.unique(label_map) if int(v) in NAMES]
+        table: dict[int, tuple[str, int]] = {}
+        for value in present:
+            name = name_in_context(value, present)
+            if name in self.values:
+                table[value] = (name, self.values[name])
+        if self.bottom_up_vertebra is not None:
+            bones = [VALUES[n] for n in LEVELS if n != SACRUM and VALUES[n] in present]
+            for n, value in enumerate(reversed(bones)):
+                table[value] = (NAMES[value], self.bottom_up_vertebra + n)
+            if self.bottom_up_disc is not None:
+                table.update(self._count_discs(present, list(reversed(bones))))
+        return table
+
+    def _count_discs(self, present: list[int], bones: list[int]) -> dict[int, tuple[str, int]]:
+        assert self.bottom_up_disc is not None
+        found: dict[int, tuple[str, int]] = {}
+        for value in present:
+            if part_of(value) != "disc" or value in ABSTAINED_DISC:
+                continue
+            name = name_in_context(value, present)
+            above = VALUES[name.split("-")[0]]
+            if above in bones:
+                found[value] = (name, self.bottom_up_disc + bones.index(above))
+        return found
+
+    def convert(self, label_map: NDArray[np.integer]) -> tuple[NDArray[np.uint8], tuple[Lost, ...]]:
+        """Our label map in this scheme's values, and what it could not hold.
+
+        Args:
+            label_map: (I, J, K) our values.
+
+        Returns:
+            (I, J, K) their values, and the structures lost or merged, by value. An empty map
+            gives zeros and no loss.
+        """
+        table = self.table(label_map)
+        lookup = np.zeros(256, dtype=np.uint8)
+        for value, (_, theirs) in table.items():
+            lookup[value] = theirs
+        counts = np.bincount(label_map.ravel().astype(np.int64), minlength=256)
+        users: dict[int, list[int]] = {}
+        for value, (_, theirs) in table.items():
+            users.setdefault(theirs, []).append(value)
+        lost: list[Lost] = []
+        for value in np.flatnonzero(counts[1:256]) + 1:
+            name = NAMES.get(int(value), str(value))
+            if int(value) not in table:
+                lost.append(Lost(name, int(value), int(counts[value])))
+            elif len(users[table[int(value)][1]]) > 1:
+                theirs = table[int(value)][1]
+                lost.append(Lost(name, int(value), int(counts[value]), merged_into=theirs))
+        return lookup[label_map], tuple(lost)
+
+
+def name_in_context(value: int, present: list[int]) -> str:
+    """The name of a value among the values of its label map.
+
+    Three discs share their value with the usual one; the vertebrae present tell which it is.
+
+    Args:
+        value: one of our values.
+        present: all values of the map.
+
+    Returns:
+        For example `L6-S1` for 100 when L6 is present.
+
+    Raises:
+        KeyError: the value has no meaning.
+    """
+    if value == LAST_DISC:
+        if VALUES["L6"] in present:
+            return "L6-S1"
+        if VALUES["L5"] not in present and VALUES["L4"] in present:
+            return "L4-S1"
+    if value == VALUES["T12-L1"] and VALUES["T12"] not in present and VALUES["T11"] in present:
+        return "T11-L1"
+    return NAMES[value]
+
+
+def scheme_names() -> tuple[str, ...]:
+    """The label schemes that can be asked for, `spinekit` first."""
+    folder = resources.files("spinekit.anatomy") / "schemes"
+    found = sorted(f.name[:-5] for f in folder.iterdir() if f.name.endswith(".toml"))
+    return ("spinekit", *(name for name in found if name != "spinekit"))
+
+
+def load_scheme(name: str) -> Scheme:
+    """Read a label scheme that ships with the package.
+
+    Args:
+        name: one of scheme_names().
+
+    Returns:
+        The scheme.
+
+    Raises:
+        UsageError: no scheme bears the name.
+    """
+    if name not in scheme_names():
+        known = ", ".join(scheme_names())
+        raise UsageError(
+            "unknown-scheme", f"no label scheme is called {name!r}", f"choose one of {known}"
+        )
+    folder = resources.files("spinekit.anatomy") / "schemes"
+    content = tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))
+    bottom_up = content.get("bottom_up", {})
+    return Scheme(
+        name=name,
+        description=content["description"],
+        source=content["source"],
+        values={key: int(value) for key, value in content.get("values", {}).items()},
+        bottom_up_vertebra=bottom_up.get("vertebra"),
+        bottom_up_disc=bottom_up.get("disc"),
+    )
