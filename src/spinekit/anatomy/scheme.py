@@ -68,13 +68,15 @@ def _build_colours() -> dict[int, tuple[int, int, int]]:
     for name, value in VALUES.items():
         if value in colours:
             continue
-        is_disc = "-" in name or name.startswith("disc_")
-        order = value if not is_disc else value + 0.5
+        above = name.split("-")[0]
+        is_disc = "-" in name or value in ABSTAINED_DISC
+        order = (LEVELS.index(above) if above in LEVELS else value) + (0.5 if is_disc else 0.0)
         # Golden-angle steps keep neighbours far apart in hue whatever the number of levels.
         hue = (order * 0.381966) % 1.0
-        red, green, blue = colorsys.hsv_to_rgb(
-            hue, 0.45 if is_disc else 0.75, 1.0 if is_disc else 0.88
-        )
+        saturation, brightness = (0.45, 1.0) if is_disc else (0.75, 0.88)
+        if value > LAST_DISC:
+            saturation, brightness = (0.3, 0.8) if is_disc else (0.5, 0.7)
+        red, green, blue = colorsys.hsv_to_rgb(hue, saturation, brightness)
         colours[value] = (round(red * 255), round(green * 255), round(blue * 255))
     return dict(sorted(colours.items()))
 

@@ -1,0 +1,56 @@
+"""What splitting a parts map gives: instances in order from top to bottom, and their maps.
+
+It knows no names of levels and no way of splitting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = Literal["vertebra", "disc", "sacrum"]
+
+PARTIAL_BELOW_MM3 = 500.0
+"""A vertebra or disc smaller than this (mm³, the contract's limit) counts as partly visible."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One vertebra, disc or sacrum.
+
+    `index` is its value in the vertebra or disc map (1.. from the top; 1 for the sacrum).
+    Lengths are in mm: `height_mm` along the column, `depth_mm` front to back and `width_mm` left
+    to right, all of the body alone for a vertebra. `position_mm` is measured along the curve of
+    the column, downwards.
+    """
+
+    kind: Kind
+    index: int
+    centroid_ijk: tuple[float, float, float]
+    volume_mm3: float
+    touches_edge: bool
+    partial: bool
+    position_mm: float
+    height_mm: float
+    depth_mm: float
+    width_mm: float
+    posterior_mm3: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Instances:
+    """The spine of one scan, split.
+
+    `parts` (I, J, K) is the cleaned parts map; `vertebra_map` (I, J, K) holds 1..n for bodies with
+    their posterior elements, `disc_map` (I, J, K) 1..m, both from the top; `items` are in order
+    from the top with the sacrum last.
+    """
+
+    parts: NDArray[np.uint8]
+    vertebra_map: NDArray[np.uint8]
+    disc_map: NDArray[np.uint8]
+    items: tuple[Instance, ...]
+    spacing_mm: tuple[float, float, float]
