@@ -68,9 +68,9 @@ def _build_colours() -> dict[int, tuple[int, int, int]]:
     for name, value in VALUES.items():
         if value in colours:
             continue
-        above = name.split("-")[0]
         is_disc = "-" in name or value in ABSTAINED_DISC
-        order = (LEVELS.index(above) if above in LEVELS else value) + (0.5 if is_disc else 0.0)
+        ends = name.replace("S1", SACRUM).split("-")
+        order = sum(map(LEVELS.index, ends)) / len(ends) if value <= LAST_DISC else value
         # Golden-angle steps keep neighbours far apart in hue whatever the number of levels.
         hue = (order * 0.381966) % 1.0
         saturation, brightness = (0.45, 1.0) if is_disc else (0.75, 0.88)
