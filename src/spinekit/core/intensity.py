@@ -36,7 +36,7 @@ def normalise_intensity(array: NDArray[Any]) -> NDArray[np.float32]:
         return np.zeros(image.shape, np.float32)
     safe = _SAFE_RANGE[0] < high - low < _SAFE_RANGE[1]
     kind = np.float32 if safe else np.float64
-    result = np.clip(image, low, high).astype(kind, copy=False)
+    result: NDArray[Any] = np.clip(image, low, high).astype(kind, copy=False)
     result -= kind(low)
     result /= kind(high - low)
     result = result.astype(np.float32, copy=False)
