@@ -1,0 +1,1 @@
+"""Datasets: where annotated scans come from and what their masks leave unsaid."""

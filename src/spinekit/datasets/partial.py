@@ -1,0 +1,156 @@
+"""What a partial mask says and leaves unsaid: bytes of allowed parts per voxel.
+
+It knows nothing of files or training. Bit c of `allowed` is set where part c (0 background, 1 body, 2 posterior,
+3 disc, 4 canal, 5 cord, 6 sacrum) may be; 127 is "unknown". All arrays are (I, J, K) in the frame i→R, j→A, k→S.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+UNKNOWN = 127
+BACKGROUND, BODY, POSTERIOR, DISC, CANAL, CORD, SACRUM = (1 << part for part in range(7))
+
+Bytes = NDArray[np.uint8]
+LabelMap = NDArray[np.integer]
+
+
+def allowed_from_bodies(bodies: LabelMap, spacing_mm: tuple[float, float, float]) -> Bytes:
+    """Bodies L5 and above named by value: body or not inside the stretch, discs between neighbours, unknown above.
+
+    Nothing below L5 (value 45) is a vertebral body; where another level ends the stretch, what lies below is unknown.
+    """
+    allowed = np.full(bodies.shape, UNKNOWN, np.uint8)
+    mask = bodies > 0
+    if not mask.any():
+        return allowed
+    k = np.flatnonzero(mask.any(axis=(0, 1)))
+    top = k[-1] - round(3.0 / spacing_mm[2])
+    bottom = 0 if (bodies == 45).any() else k[0] + round(3.0 / spacing_mm[2])
+    allowed[:, :, bottom:top] = UNKNOWN & ~BODY
+    values = sorted(int(v) for v in np.unique(bodies[mask]))
+    for upper, lower in zip(values[:-1], values[1:], strict=True):
+        allowed[_between(bodies == upper, bodies == lower, spacing_mm)] = DISC
+    allowed[mask] = BODY
+    return allowed
+
+
+def allowed_from_discs(discs: LabelMap, spacing_mm: tuple[float, float, float]) -> Bytes:
+    """Discs named by value down to the sacrum's: disc or not below the topmost one, unknown above it."""
+    allowed = np.full(discs.shape, UNKNOWN, np.uint8)
+    mask = discs > 0
+    if not mask.any():
+        return allowed
+    top = np.flatnonzero(mask.any(axis=(0, 1)))[-1] - round(2.0 / spacing_mm[2])
+    bottom = 0 if (discs == 100).any() else int(np.flatnonzero(mask.any(axis=(0, 1)))[0])
+    allowed[:, :, bottom:top] = UNKNOWN & ~DISC
+    allowed[mask] = DISC
+    return allowed
+
+
+def allowed_from_cord(cord: LabelMap) -> Bytes:
+    """Cord or not over the heights where it was drawn, unknown elsewhere."""
+    allowed = np.full(cord.shape, UNKNOWN, np.uint8)
+    mask = cord > 0
+    if not mask.any():
+        return allowed
+    k = np.flatnonzero(mask.any(axis=(0, 1)))
+    allowed[:, :, k[0] : k[-1] + 1] = UNKNOWN & ~CORD
+    allowed[mask] = CORD
+    return allowed
+
+
+def allowed_from_parts(
+    parts: LabelMap, names: LabelMap, spacing_mm: tuple[float, float, float]
+) -> Bytes:
+    """SPIDER's parts (7 vertebra, 3 disc, 4 canal with cord), its background split by what it cannot mean.
+
+    In slices that show the canal, vertebra in front of it is body and behind it posterior elements. The 1.4 mm gap its
+    masks leave between disc and bone may be background, bone or disc. The sacrum, not annotated, may hide in background
+    below the middle of the lowest vertebra. Below the third lumbar vertebra the canal holds no cord.
+    """
+    vertebra, disc, canal = parts == 7, parts == 3, parts == 4
+    allowed = np.full(parts.shape, BACKGROUND, np.uint8)
+    if not vertebra.any():
+        return np.full(parts.shape, UNKNOWN, np.uint8)
+    reach = ndimage.generate_binary_structure(2, 2)[None]
+    near_bone = ndimage.binary_dilation(vertebra, reach, iterations=2)
+    near_disc = ndimage.binary_dilation(disc, reach, iterations=2)
+    allowed[near_bone & near_disc] = BACKGROUND | BODY | DISC
+    lowest = _centre_k(names == 45)
+    disc_k = np.flatnonzero(disc.any(axis=(0, 1)))
+    if lowest is not None:
+        allowed[:, :, :lowest][~(vertebra | disc | canal)[:, :, :lowest]] |= SACRUM
+    allowed[:, :, : int(disc_k[0])] |= CANAL
+    allowed[vertebra] = _vertebra_codes(canal, spacing_mm)[vertebra]
+    allowed[disc] = DISC
+    allowed[canal] = CANAL | CORD
+    conus_limit = _centre_k(names == 43)
+    if conus_limit is not None:
+        below = canal.copy()
+        below[:, :, conus_limit:] = False
+        allowed[below] = CANAL
+    return allowed
+
+
+def body_names(parts: LabelMap, names: LabelMap, allowed: Bytes) -> NDArray[np.uint8]:
+    """Names kept where they are reliable: vertebra values on certain bodies, disc values on discs."""
+    kept = np.where((allowed == BODY) & (names >= 11) & (names <= 46), names, 0)
+    return np.where((parts == 3) & (names >= 63) & (names <= 100), names, kept).astype(np.uint8)
+
+
+def _centre_k(mask: NDArray[np.bool_]) -> int | None:
+    """Middle height of a mask, None when it is empty."""
+    k = np.flatnonzero(mask.any(axis=(0, 1)))
+    return int((k[0] + k[-1]) // 2) if len(k) else None
+
+
+def _vertebra_codes(canal: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> Bytes:
+    """Body in front of the canal, posterior behind it, either where a row of a slice shows no canal."""
+    size_j = canal.shape[1]
+    rows = canal.any(axis=1)
+    first = np.argmax(canal, axis=1)
+    last = size_j - 1 - np.argmax(canal[:, ::-1], axis=1)
+    enough = rows & (canal.sum(axis=1) * spacing_mm[1] >= 7.0)
+    j = np.arange(size_j)[None, :, None]
+    codes = np.full(canal.shape, BODY | POSTERIOR, np.uint8)
+    codes[enough[:, None, :] & (j > last[:, None, :])] = BODY
+    codes[enough[:, None, :] & (j < first[:, None, :])] = POSTERIOR
+    return codes
+
+
+def _between(
+    upper: NDArray[np.bool_], lower: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
+) -> NDArray[np.bool_]:
+    """Voxels with the upper body above and the lower one below them along the line of centres, sides spared by 3 mm.
+
+    Works slice by slice; gaps over 18 mm are not a disc.
+    """
+    result = np.zeros(upper.shape, bool)
+    spacing = np.asarray(spacing_mm[1:])
+    for i in np.flatnonzero(upper.any(axis=(1, 2)) & lower.any(axis=(1, 2))):
+        axis = _centroid(upper[i]) - _centroid(lower[i])
+        axis = axis * spacing / np.linalg.norm(axis * spacing)
+        side = np.array([axis[1], -axis[0]])
+        gap = _ray(upper[i], axis / spacing) & _ray(lower[i], -axis / spacing)
+        gap &= ~(upper[i] | lower[i])
+        inner = gap.copy()
+        for sign in (-1, 1):
+            shift = sign * 3.0 * side / spacing
+            inner &= ndimage.shift(gap.astype(np.uint8), -shift, order=0).astype(bool)
+        result[i] = inner
+    return result
+
+
+def _centroid(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return np.argwhere(mask).mean(axis=0)
+
+
+def _ray(mask: NDArray[np.bool_], step: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Voxels from which the mask is met within 18 steps of 1 mm."""
+    hit = np.zeros(mask.shape, bool)
+    for distance in range(1, 19):
+        hit |= ndimage.shift(mask.astype(np.uint8), -step * distance, order=0).astype(bool)
+    return hit

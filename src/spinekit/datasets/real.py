@@ -1,0 +1,70 @@
+"""Partially annotated real scans in one folder: `index.json`, `images/`, `labels/`.
+
+It knows where files lie and which masks go with a scan, nothing of voxels. The folder is a setting: the variable
+`SPINEKIT_REAL_DATA`, else `../shared/data/real` beside the working folder when that exists.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from spinekit.core.errors import InputError
+
+HOLD_OUTS: dict[str, frozenset[str]] = {
+    "H1": frozenset({"chu", "ivd"}),
+    "H2": frozenset({"myosegmentum", "errsm"}),
+    "H3": frozenset({"spider"}),
+}
+"""Sets left out of training, by hold-out."""
+
+
+@dataclass(frozen=True)
+class RealCase:
+    """One scan and the masks drawn on it (kind → file; kinds: bodies, discs, parts, names, cord, points)."""
+
+    name: str
+    dataset: str
+    subject: str
+    image: Path
+    masks: dict[str, Path]
+    usable_for: tuple[str, ...]
+
+
+def real_data_folder() -> Path | None:
+    """The folder of real scans, None when there is none."""
+    setting = os.environ.get("SPINEKIT_REAL_DATA")
+    folder = Path(setting) if setting else Path("../shared/data/real")
+    return folder if (folder / "index.json").is_file() else None
+
+
+def list_real_cases(folder: Path) -> list[RealCase]:
+    """Every scan of the index, in its order.
+
+    Raises:
+        InputError: The index cannot be read.
+    """
+    index = folder / "index.json"
+    try:
+        rows = json.loads(index.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            "unreadable", f"{index.name}: {error}", "check SPINEKIT_REAL_DATA"
+        ) from error
+    kinds = ("bodies", "discs", "parts", "names", "cord", "points")
+    cases = []
+    for row in rows:
+        masks = {kind: folder / "labels" / f"{row['name']}_{kind}.nii.gz" for kind in kinds}
+        cases.append(
+            RealCase(
+                row["name"],
+                row["dataset"],
+                row["subject"],
+                folder / "images" / f"{row['name']}.nii.gz",
+                {kind: path for kind, path in masks.items() if path.is_file()},
+                tuple(row["usable_for"]),
+            )
+        )
+    return cases

@@ -1,0 +1,1 @@
+"""Loaders: packed cases to augmented batches."""

@@ -1,0 +1,87 @@
+"""Packed cases: one compressed array file per set, read with numpy alone.
+
+It knows nothing of where cases come from or what a class means; `allowed` and `level` are codes that the
+training flow writes and reads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class PackedCase:
+    """One scan ready for training.
+
+    Attributes:
+        name: Unique within its set.
+        subject: Cases of one subject never stand on both sides of a split.
+        spacing_mm: Along R, A, S.
+        image: (I, J, K) uint8, `normalise_intensity` times 255.
+        allowed: (I, J, K) uint8, bit c set where part c may be.
+        level: (I, J, K) uint8 level code, 0 unknown.
+    """
+
+    name: str
+    subject: str
+    spacing_mm: tuple[float, float, float]
+    image: NDArray[np.uint8]
+    allowed: NDArray[np.uint8]
+    level: NDArray[np.uint8]
+
+
+def save_pack(path: Path, cases: list[PackedCase]) -> None:
+    """Write the cases to one `.npz`, complete or not at all."""
+    arrays: dict[str, NDArray[np.generic]] = {}
+    meta = []
+    for index, case in enumerate(cases):
+        meta.append({"name": case.name, "subject": case.subject, "spacing_mm": case.spacing_mm})
+        for field in ("image", "allowed", "level"):
+            arrays[f"{field}_{index:04d}"] = getattr(case, field)
+    arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.part.npz")
+    try:
+        np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_pack(path: Path) -> list[PackedCase]:
+    """Read every case of a pack into memory.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is no pack.
+    """
+    with np.load(path) as archive:
+        if "meta" not in archive:
+            raise ValueError(f"{path} is no pack: it has no 'meta'; write it again with save_pack")
+        meta = json.loads(archive["meta"].tobytes())
+        return [
+            PackedCase(
+                item["name"],
+                item["subject"],
+                tuple(item["spacing_mm"]),
+                *(archive[f"{field}_{index:04d}"] for field in ("image", "allowed", "level")),
+            )
+            for index, item in enumerate(meta)
+        ]
+
+
+def pack_hash(cases: list[PackedCase]) -> str:
+    """SHA-256 over names and arrays, the same on every machine."""
+    digest = hashlib.sha256()
+    for case in cases:
+        digest.update(case.name.encode())
+        for array in (case.image, case.allowed, case.level):
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

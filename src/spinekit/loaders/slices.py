@@ -1,0 +1,174 @@
+"""Slices with neighbours: drawn from packed cases, moved, scaled and cropped onto one canvas.
+
+It knows nothing of what the classes mean. Sampling draws plain numbers first (`draw_view`), cutting the view out is
+deterministic (`cut_view`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from spinekit.loaders.pack import PackedCase
+
+UNKNOWN = 127
+"""`allowed` byte of a pixel that says nothing (seven classes)."""
+
+
+@dataclass(frozen=True)
+class ViewRanges:
+    """How far a view may stray; zero everywhere is the plain scan."""
+
+    rotation_deg: float = 12.0
+    scale: float = 0.25
+    stretch: float = 0.08
+    shift_mm: float = 45.0
+    short_window: float = 0.35
+    thin_context: float = 0.1
+
+
+@dataclass(frozen=True)
+class View:
+    """One drawn view of one slice: plain numbers."""
+
+    slice_index: int
+    neighbours: tuple[int, ...]
+    centre_jk: tuple[float, float]
+    rotation_deg: float
+    mm_per_pixel_jk: tuple[float, float]
+    window_k: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class SliceIndex:
+    """Which slices of a case are worth drawing, and where their annotation is centred."""
+
+    slices: NDArray[np.intp]
+    centre_jk: tuple[float, float]
+    extent_jk: tuple[float, float]
+
+
+def index_case(case: PackedCase) -> SliceIndex:
+    """Slices holding a certain foreground label (all when none does) and the annotation's centre in voxels."""
+    foreground = (case.allowed & 1) == 0
+    per_slice = foreground.sum(axis=(1, 2))
+    slices = np.flatnonzero(per_slice > 30)
+    if len(slices) == 0:
+        size = case.image.shape
+        return SliceIndex(np.arange(size[0]), (size[1] / 2, size[2] / 2), (size[1] / 2, size[2] / 2))
+    _, j, k = np.nonzero(foreground)
+    centre = (float(np.median(j)), float((k.min() + k.max()) / 2))
+    extent = (float(np.ptp(j)) + 1.0, float(np.ptp(k)) + 1.0)
+    return SliceIndex(slices, centre, extent)
+
+
+def draw_view(
+    case: PackedCase,
+    index: SliceIndex,
+    canvas: tuple[int, int],
+    ranges: ViewRanges,
+    rng: np.random.Generator,
+    *,
+    pixel_mm: float = 1.0,
+    neighbour_mm: float = 4.0,
+    context: int = 3,
+) -> View:
+    """Draw which slice, its neighbours and how the canvas lies on it."""
+    total = case.image.shape[0]
+    if rng.random() < 0.12:
+        slice_index = int(rng.integers(total))
+    else:
+        slice_index = int(rng.choice(index.slices))
+    step = max(1, round(neighbour_mm * rng.uniform(0.75, 1.25) / case.spacing_mm[0]))
+    if rng.random() < ranges.thin_context:
+        step = 0
+    offsets = (np.arange(context) - context // 2) * step
+    if rng.random() < 0.5:
+        offsets = -offsets
+    neighbours = tuple(int(n) for n in np.clip(slice_index + offsets, 0, total - 1))
+    scale = float(np.exp(rng.uniform(-ranges.scale, ranges.scale)))
+    stretch = float(np.exp(rng.uniform(-ranges.stretch, ranges.stretch)))
+    mm = (pixel_mm * scale * stretch, pixel_mm * scale / stretch)
+    half_extent_mm = index.extent_jk[1] * case.spacing_mm[2] / 2
+    slack_k = max(0.0, half_extent_mm - canvas[1] * mm[1] / 2) + ranges.shift_mm
+    shift = (rng.uniform(-1, 1) * ranges.shift_mm, rng.uniform(-1, 1) * slack_k)
+    centre = (
+        index.centre_jk[0] + shift[0] / case.spacing_mm[1],
+        index.centre_jk[1] + shift[1] / case.spacing_mm[2],
+    )
+    window = (0.0, float(canvas[1]))
+    if rng.random() < ranges.short_window:
+        length = rng.uniform(0.25, 0.85) * canvas[1]
+        start = rng.uniform(0.0, canvas[1] - length)
+        window = (start, start + length)
+    rotation = float(rng.normal(0.0, ranges.rotation_deg / 1.5))
+    rotation = float(np.clip(rotation, -2 * ranges.rotation_deg, 2 * ranges.rotation_deg))
+    return View(slice_index, neighbours, centre, rotation, mm, window)
+
+
+def plain_view(
+    case: PackedCase,
+    index: SliceIndex,
+    slice_index: int,
+    canvas: tuple[int, int],
+    *,
+    pixel_mm: float = 1.0,
+    neighbour_mm: float = 4.0,
+    context: int = 3,
+) -> View:
+    """The view without any change, centred on the annotation."""
+    step = max(1, round(neighbour_mm / case.spacing_mm[0]))
+    offsets = (np.arange(context) - context // 2) * step
+    neighbours = np.clip(slice_index + offsets, 0, case.image.shape[0] - 1)
+    return View(
+        slice_index,
+        tuple(int(n) for n in neighbours),
+        index.centre_jk,
+        0.0,
+        (pixel_mm, pixel_mm),
+        (0.0, float(canvas[1])),
+    )
+
+
+def cut_view(
+    case: PackedCase, view: View, canvas: tuple[int, int]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Cut a view out: image (context, J, K) float in [0, 1], allowed (J, K) and level (J, K) uint8.
+
+    Outside the scan and outside the window the image is 0, `allowed` unknown and the level 0.
+    """
+    size_j, size_k = case.image.shape[1:]
+    grid = _sampling_grid(case, view, canvas)
+    image = torch.from_numpy(case.image[list(view.neighbours)]).float().unsqueeze(0) / 255.0
+    image = functional.grid_sample(image, grid, mode="bilinear", align_corners=True)[0]
+    codes = np.stack([case.allowed[view.slice_index] ^ UNKNOWN, case.level[view.slice_index]])
+    sampled = functional.grid_sample(
+        torch.from_numpy(codes).float().unsqueeze(0), grid, mode="nearest", align_corners=True
+    )[0].to(torch.uint8)
+    inside = (grid[0].abs() <= 1.0 + 1.0 / max(size_j, size_k)).all(dim=-1)
+    columns = torch.arange(canvas[1])
+    inside &= (columns >= view.window_k[0]) & (columns < view.window_k[1])
+    image = image * inside
+    allowed = torch.where(inside, sampled[0] ^ UNKNOWN, UNKNOWN).to(torch.uint8)
+    level = torch.where(inside, sampled[1], 0).to(torch.uint8)
+    return image, allowed, level
+
+
+def _sampling_grid(case: PackedCase, view: View, canvas: tuple[int, int]) -> Tensor:
+    """(1, J, K, 2) coordinates for `grid_sample` on arrays (J, K): last axis is (k, j) in [-1, 1]."""
+    j = (torch.arange(canvas[0], dtype=torch.float32) - (canvas[0] - 1) / 2) * view.mm_per_pixel_jk[0]
+    k = (torch.arange(canvas[1], dtype=torch.float32) - (canvas[1] - 1) / 2) * view.mm_per_pixel_jk[1]
+    angle = np.deg2rad(view.rotation_deg)
+    cos, sin = float(np.cos(angle)), float(np.sin(angle))
+    jj, kk = torch.meshgrid(j, k, indexing="ij")
+    source_j = (cos * jj - sin * kk) / case.spacing_mm[1] + view.centre_jk[0]
+    source_k = (sin * jj + cos * kk) / case.spacing_mm[2] + view.centre_jk[1]
+    size_j, size_k = case.image.shape[1:]
+    normal_j = 2.0 * source_j / max(size_j - 1, 1) - 1.0
+    normal_k = 2.0 * source_k / max(size_k - 1, 1) - 1.0
+    return torch.stack([normal_k, normal_j], dim=-1).unsqueeze(0)

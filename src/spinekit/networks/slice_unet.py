@@ -1,0 +1,95 @@
+"""A small 2.5-D multi-task U-Net: sagittal slices in, parts and level evidence out.
+
+It knows nothing of files, spacing or names: the caller gives slices on the model's grid with their neighbours
+as channels and reads two maps of logits.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+DOWNSCALE = 32
+"""Input sizes must be multiples of this (the bottleneck's stride)."""
+
+
+class _Block(nn.Module):
+    """Two 3×3 convolutions with group normalisation and an additive shortcut."""
+
+    def __init__(self, width: int, groups: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.norm1 = nn.GroupNorm(groups, width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.norm2 = nn.GroupNorm(groups, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = functional.relu(self.norm1(self.conv1(x)))
+        return functional.relu(x + self.norm2(self.conv2(y)))
+
+
+class _Down(nn.Module):
+    """Halve the grid and change the width."""
+
+    def __init__(self, before: int, after: int, groups: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False)
+        self.norm = nn.GroupNorm(groups, after)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(self.norm(self.conv(x)))
+
+
+class SliceUNet(nn.Module):
+    """U-Net over one sagittal slice and its neighbours (Ronneberger et al. 2015, additive skips).
+
+    Deviations from the paper: a space-to-depth stem and a sub-pixel head (Shi et al. 2016, eq. 4) keep the
+    full-resolution grid free of convolutions, skips are added instead of concatenated, group normalisation.
+
+    Args:
+        widths: Channels at strides 2, 4, 8, 16, 32; each a multiple of `groups`.
+        context: Slices in, the centre one in the middle.
+        parts: Classes of the parts head.
+        levels: Classes of the level head (stride 8).
+        groups: Groups of every normalisation.
+    """
+
+    def __init__(
+        self,
+        widths: tuple[int, ...] = (24, 48, 96, 160, 224),
+        context: int = 3,
+        parts: int = 7,
+        levels: int = 27,
+        groups: int = 8,
+    ) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(4 * context, widths[0], 3, padding=1)
+        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        self.encoders = nn.ModuleList(_Block(width, groups) for width in widths)
+        self.downs = nn.ModuleList(_Down(a, b, groups) for a, b in pairs)
+        self.bottleneck = _Block(widths[-1], groups)
+        self.laterals = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in reversed(pairs))
+        self.decoders = nn.ModuleList(_Block(a, groups) for a, _ in reversed(pairs))
+        self.parts_head = nn.Conv2d(widths[0], 4 * parts, 3, padding=1)
+        self.level_head = nn.Sequential(
+            nn.Conv2d(widths[2], widths[2], 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(widths[2], levels, 1),
+        )
+
+    def forward(self, slices: Tensor) -> tuple[Tensor, Tensor]:
+        """Map (B, context, J, K) slices to parts logits (B, parts, J, K) and level logits (B, levels, J/8, K/8)."""
+        x = functional.relu(self.stem(functional.pixel_unshuffle(slices, 2)))
+        skips = [self.encoders[0](x)]
+        for down, encoder in zip(self.downs, self.encoders[1:], strict=True):
+            skips.append(encoder(down(skips[-1])))
+        x = self.bottleneck(skips.pop())
+        level_logits = None
+        for lateral, decoder in zip(self.laterals, self.decoders, strict=True):
+            skip = skips.pop()
+            x = decoder(skip + functional.interpolate(lateral(x), scale_factor=2.0, mode="nearest"))
+            if len(skips) == 2:
+                level_logits = self.level_head(x)
+        assert level_logits is not None
+        return functional.pixel_shuffle(self.parts_head(x), 2), level_logits

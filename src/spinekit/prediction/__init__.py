@@ -1,0 +1,1 @@
+"""Prediction: a normalised volume in, probabilities out."""

@@ -1,0 +1,134 @@
+"""From a normalised volume to probabilities, with ONNX Runtime on the CPU.
+
+It knows nothing of files, names or instances; the volume already lies on the model's grid.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit.core.errors import ModelError
+from spinekit.core.modelspec import METADATA_KEY, ModelSpec, spec_from_json
+from spinekit.core.volume import Volume
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+BATCH_PIXELS = 700_000
+"""Pixels sent to the network at once; bounds memory (about 0.4 GB of activations)."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded model file."""
+
+    session: onnxruntime.InferenceSession
+    spec: ModelSpec
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Probabilities on the working grid.
+
+    Attributes:
+        parts_probs: (7, I, J, K) float16, summing to 1 over parts.
+        level_probs: (27, I, J', K') float32, summing to 1 over levels; cell (a, b) covers pixels 8a…8a+7, 8b…8b+7.
+        level_stride: Pixels per cell.
+    """
+
+    parts_probs: NDArray[np.float16]
+    level_probs: NDArray[np.float32]
+    level_stride: int
+
+
+def load_model(path: Path | None = None, *, threads: int = 2) -> Model:
+    """Load a model file, the embedded one when no path is given.
+
+    Raises:
+        ModelError: The file is missing, is no ONNX model, or carries no promise.
+    """
+    import onnxruntime
+
+    name = path.name if path else "default.onnx"
+    try:
+        data = (
+            path.read_bytes()
+            if path
+            else resources.files("spinekit.models").joinpath("default.onnx").read_bytes()
+        )
+    except OSError as error:
+        raise ModelError(
+            "model-missing", f"{name}: {error.strerror or error}", "give --model a file that exists"
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise ModelError(
+            "model-unreadable", f"{name}: no ONNX model that this runtime reads",
+            "export it with 'spinekit train'",
+        ) from error
+    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    if text is None:
+        raise ModelError(
+            "model-foreign", f"{name}: an ONNX model, but not one of SpineKit's",
+            "export it with 'spinekit train'",
+        )
+    return Model(session, spec_from_json(text, source=name), hashlib.sha256(data).hexdigest())
+
+
+def predict(
+    model: Model,
+    working: Volume,
+    *,
+    progress: Callable[[float], None] | None = None,
+) -> Prediction:
+    """Run the network over every sagittal slice.
+
+    Args:
+        model: From `load_model`.
+        working: (I, J, K) image in [0, 1] on the model's grid, i→R, j→A, k→S.
+        progress: Called with the finished fraction, 0 … 1.
+
+    Returns:
+        Probabilities on the volume's grid.
+    """
+    spec = model.spec
+    image = np.asarray(working.array, np.float32)
+    total, size_j, size_k = image.shape
+    pad = [(-size) % spec.size_multiple for size in (size_j, size_k)]
+    padded = np.pad(image, ((0, 0), (0, pad[0]), (0, pad[1])))
+    neighbours = _neighbours(total, working.grid.spacing_mm[0], spec)
+    parts = np.empty((len(spec.parts), total, size_j, size_k), np.float16)
+    cells = tuple(-(-size // spec.level_stride) for size in (size_j, size_k))
+    levels = np.empty((len(spec.levels), total, *cells), np.float32)
+    batch = max(1, BATCH_PIXELS // (padded.shape[1] * padded.shape[2]))
+    for start in range(0, total, batch):
+        stop = min(start + batch, total)
+        part, level = model.session.run(
+            ["parts_probs", "level_probs"], {"slices": padded[neighbours[start:stop]]}
+        )
+        parts[:, start:stop] = part.transpose(1, 0, 2, 3)[:, :, :size_j, :size_k]
+        levels[:, start:stop] = level.transpose(1, 0, 2, 3)[:, :, : cells[0], : cells[1]]
+        if progress is not None:
+            progress(stop / total)
+    return Prediction(parts, levels, spec.level_stride)
+
+
+def _neighbours(total: int, slice_mm: float, spec: ModelSpec) -> NDArray[np.intp]:
+    """(I, context) indices of every slice and its neighbours, repeated at the ends."""
+    step = max(1, round(spec.neighbour_mm / slice_mm))
+    offsets = (np.arange(spec.context) - spec.context // 2) * step
+    return np.clip(np.arange(total)[:, None] + offsets, 0, total - 1)

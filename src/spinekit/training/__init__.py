@@ -1,0 +1,1 @@
+"""Training: a recipe in, an ONNX model file out."""

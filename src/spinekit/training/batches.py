@@ -1,0 +1,143 @@
+"""Batches by step number: the same step gives the same batch on every machine.
+
+It knows which packs a recipe asks for and how they are split, nothing of networks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from spinekit.datasets.real import HOLD_OUTS
+from spinekit.loaders.appearance import AppearanceRanges, change_appearance
+from spinekit.loaders.pack import PackedCase
+from spinekit.loaders.slices import (
+    SliceIndex,
+    ViewRanges,
+    cut_view,
+    draw_view,
+    index_case,
+    plain_view,
+)
+from spinekit.training.recipe import Recipe
+
+Batch = tuple[Tensor, Tensor, Tensor]
+"""Images (B, context, J, K), allowed bytes (B, J, K), level codes (B, J, K)."""
+
+
+@dataclass(frozen=True)
+class CaseSet:
+    """Cases of one source with what sampling needs to know of each."""
+
+    name: str
+    cases: tuple[PackedCase, ...]
+    indices: tuple[SliceIndex, ...]
+
+
+def subject_fold(subject: str, folds: int = 5) -> int:
+    """A subject's fold, from its name alone."""
+    return int(hashlib.sha256(subject.encode()).hexdigest(), 16) % folds
+
+
+def split_cases(
+    sets: dict[str, list[PackedCase]], recipe: Recipe
+) -> tuple[dict[str, list[PackedCase]], dict[str, list[PackedCase]]]:
+    """Training and validation cases by set.
+
+    Held-out sets are in neither; "within" leaves fold 0 of every real set out of both. Validation takes one
+    subject in ten (by a second hash) of what remains, one phantom in twenty.
+    """
+    train: dict[str, list[PackedCase]] = {}
+    valid: dict[str, list[PackedCase]] = {}
+    for name, cases in sets.items():
+        if name in HOLD_OUTS.get(recipe.hold_out, frozenset()):
+            continue
+        is_phantom = name == "phantom"
+        for case in cases:
+            if recipe.hold_out == "within" and not is_phantom and subject_fold(case.subject) == 0:
+                continue
+            folds = 20 if is_phantom else 10
+            held = len(cases) > 5 and subject_fold(f"validation {case.subject}", folds) == 0
+            (valid if held else train).setdefault(name, []).append(case)
+    return train, valid
+
+
+def index_sets(sets: dict[str, list[PackedCase]]) -> list[CaseSet]:
+    """Index every case once."""
+    return [
+        CaseSet(name, tuple(cases), tuple(index_case(case) for case in cases))
+        for name, cases in sets.items()
+    ]
+
+
+class StepBatches(Dataset[Batch]):
+    """Item n is the whole training batch of step n."""
+
+    def __init__(self, sets: list[CaseSet], recipe: Recipe) -> None:
+        self.sets = sets
+        self.recipe = recipe
+        weights = np.array([self._weight(item) for item in sets])
+        self.weights = weights / weights.sum()
+
+    def _weight(self, item: CaseSet) -> float:
+        """Phantoms take their share; real sets share the rest by weight times the root of their size."""
+        real = [s for s in self.sets if s.name != "phantom"]
+        if item.name == "phantom":
+            return self.recipe.phantom_share if real else 1.0
+        weights = {
+            s.name: self.recipe.set_weights.get(s.name, 1.0) * len(s.cases) ** 0.5 for s in real
+        }
+        return (1.0 - self.recipe.phantom_share) * weights[item.name] / sum(weights.values())
+
+    def __len__(self) -> int:
+        return self.recipe.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        recipe = self.recipe
+        rng = np.random.default_rng([recipe.seed, step])
+        views = []
+        for _ in range(recipe.batch):
+            chosen = self.sets[int(rng.choice(len(self.sets), p=self.weights))]
+            number = int(rng.integers(len(chosen.cases)))
+            case = chosen.cases[number]
+            view = draw_view(
+                case,
+                chosen.indices[number],
+                recipe.canvas,
+                ViewRanges(),
+                rng,
+                pixel_mm=recipe.in_plane_mm,
+                neighbour_mm=recipe.neighbour_mm,
+                context=recipe.context,
+            )
+            views.append(cut_view(case, view, recipe.canvas))
+        images, allowed, levels = (torch.stack(items) for items in zip(*views, strict=True))
+        return change_appearance(images, allowed, AppearanceRanges(), rng), allowed, levels
+
+
+def validation_batches(sets: list[CaseSet], recipe: Recipe, per_set: int = 16) -> list[Batch]:
+    """Plain views, `per_set` slices of every set, the same at every call."""
+    batches = []
+    for item in sets:
+        rng = np.random.default_rng([recipe.seed, 77])
+        views = []
+        for n in range(per_set):
+            case, index = item.cases[n % len(item.cases)], item.indices[n % len(item.cases)]
+            view = plain_view(
+                case,
+                index,
+                int(rng.choice(index.slices)),
+                recipe.canvas,
+                pixel_mm=recipe.in_plane_mm,
+                neighbour_mm=recipe.neighbour_mm,
+                context=recipe.context,
+            )
+            views.append(cut_view(case, view, recipe.canvas))
+        images, allowed, levels = (torch.stack(items) for items in zip(*views, strict=True))
+        batches.append((images, allowed, levels))
+    return batches

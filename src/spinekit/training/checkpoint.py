@@ -1,0 +1,42 @@
+"""Checkpoints: written whole or not at all, so that a kill costs the steps since the last one and nothing else.
+
+It knows nothing of what is trained.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spinekit.core.errors import ModelError
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write `state` beside `path`, then rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        torch.save(state, temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
+    """Read a checkpoint onto a device.
+
+    Raises:
+        ModelError: The file is missing or is no checkpoint.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:
+        raise ModelError(
+            "checkpoint-unreadable",
+            f"{path.name}: {type(error).__name__}: {str(error).splitlines()[0]}",
+            "delete it to start again",
+        ) from error
+    return state

@@ -1,0 +1,159 @@
+"""From a checkpoint to the one file that prediction reads.
+
+Weights are stored as 16-bit floats and widened when the file is loaded, which halves it; the promise (`ModelSpec`)
+travels in the metadata.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from spinekit.anatomy.scheme import LEVELS, PARTS
+from spinekit.core.modelspec import METADATA_KEY, ModelSpec
+from spinekit.networks.slice_unet import DOWNSCALE, SliceUNet
+from spinekit.training.checkpoint import load_checkpoint
+from spinekit.training.loop import LEVEL_STRIDE, build_network
+from spinekit.training.recipe import Recipe, recipe_from_dict
+
+OPSET = 18
+SMALL = 256
+"""Weights of fewer numbers stay 32-bit (normalisation gains, biases)."""
+
+
+class Probabilities(nn.Module):
+    """The network with softmax over parts and levels."""
+
+    def __init__(self, network: SliceUNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, slices: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, context, J, K) → parts and level probabilities."""
+        parts, levels = self.network(slices)
+        return parts.softmax(dim=1), levels.softmax(dim=1)
+
+
+def load_network(checkpoint: Path) -> tuple[SliceUNet, Recipe, dict[str, Any]]:
+    """The checkpoint's mean weights in a network, its recipe and its facts.
+
+    Raises:
+        ModelError: The checkpoint cannot be read.
+    """
+    state = load_checkpoint(checkpoint, torch.device("cpu"))
+    table = {k: list(v) if isinstance(v, tuple) else v for k, v in state["recipe"].items()}
+    recipe = recipe_from_dict(table, source=checkpoint.name)
+    network = build_network(recipe)
+    network.load_state_dict(state["mean"])
+    return network.eval(), recipe, state["facts"]
+
+
+def export_checkpoint(
+    checkpoint: Path,
+    target: Path,
+    *,
+    scores: dict[str, Any] | None = None,
+    report: Callable[[str], None] = lambda _: None,
+) -> Path:
+    """Write `target` as ONNX with its promise inside, whole or not at all."""
+    import onnx
+
+    network, recipe, facts = load_network(checkpoint)
+    temporary = target.with_name(f".{target.name}.part")
+    try:
+        _export_graph(network, recipe, temporary)
+        model = onnx.load(temporary)
+        halve_weights(model)
+        spec = ModelSpec(
+            name=recipe.name,
+            in_plane_mm=recipe.in_plane_mm,
+            min_slice_mm=recipe.min_slice_mm,
+            neighbour_mm=recipe.neighbour_mm,
+            context=recipe.context,
+            size_multiple=DOWNSCALE,
+            level_stride=LEVEL_STRIDE,
+            parts=PARTS,
+            levels=LEVELS,
+            gmac_per_megapixel=count_gmac(network, recipe),
+            recipe=_plain(recipe),
+            facts=facts,
+            scores=scores or {},
+        )
+        onnx.helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
+        onnx.save(model, temporary)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    report(f"exported {target.name}: {target.stat().st_size / 1e6:.1f} MB")
+    return target
+
+
+def _export_graph(network: SliceUNet, recipe: Recipe, path: Path) -> None:
+    """Trace the network with free batch and slice sizes."""
+    sample = torch.zeros(2, recipe.context, 2 * DOWNSCALE, 3 * DOWNSCALE)
+    axes = {0: "batch", 2: "j", 3: "k"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            Probabilities(network).eval(),
+            (sample,),
+            str(path),
+            input_names=["slices"],
+            output_names=["parts_probs", "level_probs"],
+            dynamic_axes={"slices": axes, "parts_probs": axes, "level_probs": axes},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+
+
+def halve_weights(model: Any) -> None:
+    """Store large weights as 16-bit floats behind a Cast that the runtime folds away on loading."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    graph = model.graph
+    casts = []
+    for weight in list(graph.initializer):
+        array = numpy_helper.to_array(weight)
+        if array.dtype != np.float32 or array.size < SMALL:
+            continue
+        stored = numpy_helper.from_array(array.astype(np.float16), f"{weight.name}_half")
+        casts.append(
+            helper.make_node("Cast", [stored.name], [weight.name], to=TensorProto.FLOAT)
+        )
+        graph.initializer.remove(weight)
+        graph.initializer.append(stored)
+    for node in reversed(casts):
+        graph.node.insert(0, node)
+
+
+def count_gmac(network: SliceUNet, recipe: Recipe) -> float:
+    """Multiply-accumulates of all convolutions, 10⁹ per 10⁶ pixels."""
+    total = 0
+
+    def hook(module: nn.Module, _: Any, output: Tensor) -> None:
+        nonlocal total
+        if isinstance(module, nn.Conv2d):
+            taps = module.kernel_size[0] * module.kernel_size[1] * module.in_channels
+            total += output.numel() * taps // module.groups
+
+    handles = [m.register_forward_hook(hook) for m in network.modules()]
+    side = 8 * DOWNSCALE
+    with torch.no_grad():
+        network(torch.zeros(1, recipe.context, side, side))
+    for handle in handles:
+        handle.remove()
+    return total / side**2 / 1e3
+
+
+def _plain(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as JSON-able values."""
+    import dataclasses
+
+    return dataclasses.asdict(recipe)

@@ -1,0 +1,238 @@
+"""The training loop: resumable to the step, the same on CPU and GPU, its best weights always on disk.
+
+It knows nothing of scans and names; it joins the batches of a recipe, a network, the losses and the checkpoints.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from spinekit.networks.slice_unet import SliceUNet
+from spinekit.training.batches import Batch, CaseSet, StepBatches, validation_batches
+from spinekit.training.checkpoint import load_checkpoint, save_checkpoint
+from spinekit.training.losses import allowed_bits, known_dice_loss, level_loss, set_cross_entropy
+from spinekit.training.recipe import Recipe
+from spinekit.training.targets import target_table
+
+LEVEL_STRIDE = 8
+PARTS = 7
+
+
+@dataclasses.dataclass
+class Progress:
+    """What a run has done so far."""
+
+    step: int = 0
+    seconds: float = 0.0
+    best: float = -1.0
+
+
+def build_network(recipe: Recipe) -> SliceUNet:
+    """The recipe's network with weights drawn from its seed."""
+    torch.manual_seed(recipe.seed)
+    return SliceUNet(tuple(recipe.widths), recipe.context)
+
+
+def schedule(fraction: float) -> float:
+    """One-cycle factor of the learning rate at a fraction of the run (Smith and Topin 2018): ramp, then cosine."""
+    ramp = 0.06
+    if fraction < ramp:
+        return 0.05 + 0.95 * fraction / ramp
+    return 0.5 * (1.0 + math.cos(math.pi * (fraction - ramp) / (1.0 - ramp))) + 1e-3
+
+
+class Trainer:
+    """One run of a recipe in its folder: `last.pt`, `best.pt`, `log.csv`."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        train: list[CaseSet],
+        valid: list[CaseSet],
+        folder: Path,
+        *,
+        device: torch.device,
+        facts: dict[str, Any],
+        report: Callable[[str], None] = print,
+    ) -> None:
+        self.recipe, self.folder, self.device, self.report = recipe, folder, device, report
+        self.facts = facts
+        self.batches = StepBatches(train, recipe)
+        self.validation = validation_batches(valid, recipe)
+        layout = torch.channels_last
+        self.network = build_network(recipe).to(device, memory_format=layout)  # type: ignore[call-overload]
+        self.mean = build_network(recipe).to(device, memory_format=layout)  # type: ignore[call-overload]
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        self.targets = torch.from_numpy(target_table()).to(device)
+        self.class_weights = torch.tensor(recipe.class_weights, device=device)
+        self.progress = Progress()
+
+    def start(self, init: Path | None) -> None:
+        """Resume from `last.pt`, else start from `init`, else from random weights."""
+        last = self.folder / "last.pt"
+        if last.is_file():
+            state = load_checkpoint(last, self.device)
+            self.network.load_state_dict(state["network"])
+            self.mean.load_state_dict(state["mean"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.progress = Progress(**state["progress"])
+            self.report(f"resumed at step {self.progress.step}")
+        elif init is not None:
+            state = load_checkpoint(init, self.device)
+            self.network.load_state_dict(state["mean"])
+            self.mean.load_state_dict(state["mean"])
+            self.report(f"started from {init.parent.name}")
+
+    def run(self) -> Path:
+        """Train to the end of the schedule; returns the best checkpoint."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        recipe, progress = self.recipe, self.progress
+        loader = DataLoader(
+            self.batches,
+            batch_size=None,
+            sampler=range(progress.step, recipe.steps),
+            num_workers=recipe.workers,
+            prefetch_factor=4 if recipe.workers else None,
+        )
+        running: list[float] = []
+        mark = time.monotonic()
+        try:
+            for batch in loader:
+                fraction = self._fraction()
+                if fraction >= 1.0:
+                    break
+                running.append(self._step(batch, fraction))
+                progress.step += 1
+                progress.seconds += time.monotonic() - mark
+                mark = time.monotonic()
+                if progress.step % recipe.validate_every == 0:
+                    self._validate(running)
+                    running = []
+        except KeyboardInterrupt:
+            self._save("last.pt")
+            self.report(f"interrupted at step {progress.step}; the same command goes on from here")
+            raise
+        self._validate(running)
+        return self.folder / "best.pt"
+
+    def _fraction(self) -> float:
+        """How much of the schedule is used up, by steps or by the clock."""
+        by_steps = self.progress.step / self.recipe.steps
+        if self.recipe.minutes <= 0:
+            return by_steps
+        return max(by_steps, self.progress.seconds / (60.0 * self.recipe.minutes))
+
+    def _step(self, batch: Batch, fraction: float) -> float:
+        """One optimiser step; returns the loss."""
+        self.network.train()
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.recipe.learning_rate * schedule(fraction)
+        loss = self._loss(self.network, batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimiser.step()
+        decay = min(self.recipe.ema, (1 + self.progress.step) / (10 + self.progress.step))
+        with torch.no_grad():
+            for kept, new in zip(self.mean.parameters(), self.network.parameters(), strict=True):
+                kept.lerp_(new, 1.0 - decay)
+        return float(loss.detach())
+
+    def _forward(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Parts logits, level logits, allowed bits and level targets of a batch."""
+        images, allowed, levels = (item.to(self.device, non_blocking=True) for item in batch)
+        images = images.to(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            parts, level = network(images)
+        half = LEVEL_STRIDE // 2
+        cells = levels[:, half::LEVEL_STRIDE, half::LEVEL_STRIDE].long()
+        targets = self.targets[cells].movedim(-1, 1)
+        return parts.float(), level.float(), allowed_bits(allowed, PARTS), targets
+
+    def _loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        parts, level, bits, targets = self._forward(network, batch)
+        return (
+            set_cross_entropy(parts, bits, self.class_weights)
+            + self.recipe.dice_weight * known_dice_loss(parts, bits)
+            + self.recipe.level_weight * level_loss(level, targets)
+        )
+
+    @torch.no_grad()
+    def _validate(self, losses: list[float]) -> None:
+        """Score the mean weights, log a row, save `last.pt` and, when it is the best so far, `best.pt`."""
+        started = time.monotonic()
+        self.mean.eval()
+        rows = [self._scores(batch) for batch in self.validation]
+        score = sum(row[0] for row in rows) / len(rows)
+        level = sum(row[1] for row in rows) / len(rows)
+        loss = sum(losses) / max(len(losses), 1)
+        if score > self.progress.best:
+            self.progress.best = score
+            self._save("best.pt")
+        self._save("last.pt")
+        self._log(loss, score, level)
+        remaining = self._remaining()
+        self.report(
+            f"{self.recipe.name}: step {self.progress.step}/{self.recipe.steps}  loss {loss:.4f}  "
+            f"Dice {score:.4f} (best {self.progress.best:.4f})  level {level:.3f}  "
+            f"{remaining / 60:.0f} min left  (validated in {time.monotonic() - started:.1f} s)"
+        )
+
+    def _remaining(self) -> float:
+        """Seconds left at the pace so far."""
+        fraction = max(self._fraction(), 1e-6)
+        return self.progress.seconds * (1.0 - min(fraction, 1.0)) / fraction
+
+    def _scores(self, batch: Batch) -> tuple[float, float]:
+        """Mean Dice over classes with a certain pixel, and the level head's hit rate, on one set."""
+        parts, level, bits, targets = self._forward(self.mean, batch)
+        predicted = parts.argmax(dim=1)
+        certain = bits & (bits.sum(dim=1, keepdim=True) == 1)
+        dices = []
+        for part in range(1, PARTS):
+            truth = certain[:, part]
+            if not truth.any():
+                continue
+            hit = (predicted == part) & (truth | ~bits[:, part])
+            dices.append(float(2 * (hit & truth).sum() / (hit.sum() + truth.sum())))
+        mass = targets.amax(dim=1) > 0
+        right = torch.gather(targets, 1, level.argmax(dim=1, keepdim=True))[:, 0] > 0
+        level_rate = float(right[mass].float().mean()) if mass.any() else 1.0
+        return sum(dices) / max(len(dices), 1), level_rate
+
+    def _save(self, name: str) -> None:
+        save_checkpoint(
+            self.folder / name,
+            {
+                "network": self.network.state_dict(),
+                "mean": self.mean.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "progress": dataclasses.asdict(self.progress),
+                "recipe": dataclasses.asdict(self.recipe),
+                "facts": self.facts,
+            },
+        )
+
+    def _log(self, loss: float, score: float, level: float) -> None:
+        """Append one row to `log.csv`."""
+        path = self.folder / "log.csv"
+        new = not path.is_file()
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            if new:
+                writer.writerow(["step", "seconds", "loss", "dice", "level"])
+            writer.writerow(
+                [self.progress.step, round(self.progress.seconds), loss, score, level]
+            )

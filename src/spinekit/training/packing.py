@@ -1,0 +1,142 @@
+"""From scans and phantoms to packs, the only files that training reads.
+
+Real scans are packed one file a set, phantoms in blocks; a pack that exists is not made again. It knows nothing of
+networks, and needs no torch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit.core.intensity import normalise_intensity
+from spinekit.datasets.partial import (
+    allowed_from_bodies,
+    allowed_from_cord,
+    allowed_from_discs,
+    allowed_from_parts,
+    body_names,
+)
+from spinekit.datasets.real import RealCase, list_real_cases
+from spinekit.loaders.pack import PackedCase, save_pack
+from spinekit.training.targets import level_codes
+
+PHANTOM_BLOCK = 24
+"""Phantoms in one pack."""
+
+FOVS = ("lumbar", "lumbar", "lumbar", "thoracolumbar", "whole", "cervical", "random", "random")
+"""Fields of view in turn, lumbar most of all."""
+
+
+def pack_real(
+    folder: Path, packs: Path, *, report: Callable[[str], None] = lambda _: None
+) -> dict[str, Path]:
+    """Pack every set with masks that training can use; returns set name → pack.
+
+    Raises:
+        InputError: The index or a scan cannot be read.
+    """
+    by_set: dict[str, list[RealCase]] = {}
+    for case in list_real_cases(folder):
+        if {"bodies", "discs", "parts", "cord"} & case.masks.keys():
+            by_set.setdefault(case.dataset, []).append(case)
+    paths = {}
+    for name, cases in by_set.items():
+        path = packs / f"real-{name}.npz"
+        if not path.is_file():
+            report(f"packing {name}: {len(cases)} scans")
+            save_pack(path, [pack_case(case) for case in cases])
+        paths[name] = path
+    return paths
+
+
+def pack_case(case: RealCase) -> PackedCase:
+    """Read one real scan with its masks in the frame i→R, j→A, k→S.
+
+    Raises:
+        InputError: A file cannot be read.
+    """
+    from spinekit.core.geometry import canonical_array
+    from spinekit.io.reading import read_labels, read_scan
+
+    volume = read_scan(case.image).volume
+    image, spacing_mm = canonical_array(volume)
+    masks = {kind: canonical_array(read_labels(path))[0] for kind, path in case.masks.items()}
+    allowed, values = _annotation(masks, spacing_mm)
+    return PackedCase(
+        case.name,
+        case.subject,
+        spacing_mm,
+        np.round(normalise_intensity(image) * 255).astype(np.uint8),
+        allowed,
+        level_codes(values),
+    )
+
+
+def _annotation(
+    masks: dict[str, NDArray[np.integer]], spacing_mm: tuple[float, float, float]
+) -> tuple[NDArray[np.uint8], NDArray[np.integer]]:
+    """Allowed parts and named values of one scan's masks."""
+    if "parts" in masks:
+        parts, names = masks["parts"], masks["names"]
+        allowed = allowed_from_parts(parts, names, spacing_mm)
+        return allowed, body_names(parts, names, allowed)
+    if "bodies" in masks:
+        return allowed_from_bodies(masks["bodies"], spacing_mm), masks["bodies"]
+    if "discs" in masks:
+        return allowed_from_discs(masks["discs"], spacing_mm), masks["discs"]
+    cord = masks["cord"]
+    return allowed_from_cord(cord), np.zeros(cord.shape, np.uint8)
+
+
+def pack_phantoms(
+    packs: Path,
+    count: int,
+    seed: int,
+    *,
+    processes: int = 1,
+    report: Callable[[str], None] = lambda _: None,
+) -> list[Path]:
+    """Draw phantoms into blocks of `PHANTOM_BLOCK`; the last one may hold fewer."""
+    jobs = []
+    paths = []
+    for start in range(0, count, PHANTOM_BLOCK):
+        size = min(PHANTOM_BLOCK, count - start)
+        path = packs / f"phantom-{seed}-{start:05d}-{size}.npz"
+        paths.append(path)
+        if not path.is_file():
+            jobs.append((path, seed * 1_000_000 + start, size))
+    if jobs:
+        report(f"drawing {sum(size for *_, size in jobs)} phantoms")
+    with ProcessPoolExecutor(max(1, min(processes, os.cpu_count() or 1))) as pool:
+        for done, path in enumerate(pool.map(_draw_block, jobs), start=1):
+            report(f"  {path.name}: block {done} of {len(jobs)}")
+    return paths
+
+
+def _draw_block(job: tuple[Path, int, int]) -> Path:
+    """Draw and save one block; a function of its own so that a process can run it."""
+    path, first_seed, size = job
+    save_pack(path, [pack_phantom(first_seed + n) for n in range(size)])
+    return path
+
+
+def pack_phantom(seed: int) -> PackedCase:
+    """One phantom as a packed case with a full annotation."""
+    from spinekit.synth.phantom import draw_phantom
+
+    phantom = draw_phantom(seed, fov=FOVS[seed % len(FOVS)])
+    present = {name for name in phantom.truth["levels"]}
+    return PackedCase(
+        f"phantom{seed}",
+        f"phantom{seed}",
+        phantom.grid.spacing_mm,
+        np.round(normalise_intensity(phantom.image) * 255).astype(np.uint8),
+        (1 << phantom.parts.astype(np.int64)).astype(np.uint8),
+        level_codes(phantom.labels, present=present),
+    )

@@ -1,0 +1,134 @@
+"""The training recipe: one frozen dataclass, overridden by a TOML file in `recipes/`.
+
+It knows nothing of torch, so that a recipe can be read, checked and hashed anywhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from spinekit.core.errors import RecipeError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a training run produces."""
+
+    name: str = "default"
+    """Names the run's folder and the model."""
+    seed: int = 0
+    """Of weights, sampling and augmentation."""
+    hold_out: str = ""
+    """"H1", "H2", "H3" leave whole sets out, "within" a fifth of the subjects of every set, "" nothing."""
+    init: str = ""
+    """Run whose best weights are the start, "" for random weights."""
+    phantoms: int = 480
+    """Phantom scans drawn, 0 for none."""
+    phantom_share: float = 0.45
+    """Share of drawn slices that are phantoms when real scans are there, 0 … 1."""
+    real: bool = True
+    """Use real scans when they are found."""
+    set_weights: dict[str, float] = field(default_factory=dict)
+    """Relative frequency of each real set, 1 where not given."""
+    widths: tuple[int, ...] = (24, 48, 96, 160, 224)
+    """Channels at strides 2 … 32, multiples of 8."""
+    context: int = 3
+    """Slices the network reads, odd."""
+    in_plane_mm: float = 1.0
+    """Pixel of the model's grid, 0.5 … 2 mm."""
+    neighbour_mm: float = 4.0
+    """Distance of the neighbouring slices, 1 … 6 mm."""
+    min_slice_mm: float = 2.0
+    """Thinner sagittal slices are averaged to this at prediction, 0.5 … 5 mm."""
+    canvas: tuple[int, int] = (192, 320)
+    """Pixels of a training view along A and S, multiples of 32."""
+    steps: int = 2000
+    """Optimiser steps."""
+    minutes: float = 0.0
+    """Wall-clock budget that ends the schedule earlier, 0 for none."""
+    batch: int = 16
+    """Views a step."""
+    learning_rate: float = 0.0015
+    """Peak of the one-cycle schedule."""
+    weight_decay: float = 0.01
+    """Of AdamW."""
+    ema: float = 0.998
+    """Decay of the weights' running mean, which is what is kept."""
+    level_weight: float = 0.3
+    """Weight of the level loss."""
+    dice_weight: float = 0.5
+    """Weight of the Dice loss."""
+    class_weights: tuple[float, ...] = (1.0, 1.0, 1.5, 1.5, 1.5, 2.0, 1.5)
+    """Cross-entropy weight of each part."""
+    validate_every: int = 200
+    """Steps between validations and checkpoints."""
+    workers: int = 0
+    """Loader processes; 0 loads in the training process."""
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a TOML recipe.
+
+    Raises:
+        RecipeError: The file cannot be read, a key is unknown (the nearest valid one is named) or a value is of the
+            wrong type.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError("recipe-unreadable", f"{path}: {error}", "give a TOML recipe") from error
+    return recipe_from_dict(table, source=str(path))
+
+
+def recipe_from_dict(table: dict[str, Any], *, source: str = "recipe") -> Recipe:
+    """Build a recipe from plain values; lists become tuples.
+
+    Raises:
+        RecipeError: As `read_recipe`.
+    """
+    fields = {item.name: item for item in dataclasses.fields(Recipe)}
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, n=1, cutoff=0.0)[0]
+            raise RecipeError(
+                "recipe-key", f"{source}: unknown key '{key}'", f"did you mean '{near}'?"
+            )
+        values[key] = _checked(source, key, value, getattr(Recipe(), key))
+    recipe = Recipe(**values)
+    _check_ranges(source, recipe)
+    return recipe
+
+
+def _checked(source: str, key: str, value: Any, default: Any) -> Any:
+    """The value in the default's type."""
+    if isinstance(default, tuple) and isinstance(value, list):
+        return tuple(value)
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not type(default):
+        wanted = type(default).__name__
+        raise RecipeError("recipe-type", f"{source}: '{key}' = {value!r}", f"give a {wanted}")
+    return value
+
+
+def _check_ranges(source: str, recipe: Recipe) -> None:
+    """Raise where a value cannot work."""
+    wrong = None
+    if recipe.hold_out not in ("", "H1", "H2", "H3", "within"):
+        wrong = "hold_out must be '', 'H1', 'H2', 'H3' or 'within'"
+    elif any(side % 32 for side in recipe.canvas):
+        wrong = "canvas sides must be multiples of 32"
+    elif any(width % 8 for width in recipe.widths) or len(recipe.widths) != 5:
+        wrong = "widths must be five multiples of 8"
+    elif recipe.context % 2 == 0:
+        wrong = "context must be odd"
+    elif recipe.phantoms == 0 and not recipe.real:
+        wrong = "phantoms = 0 and real = false leave nothing to train on"
+    if wrong:
+        raise RecipeError("recipe-value", f"{source}: {wrong}", "correct the recipe")

@@ -1,0 +1,131 @@
+"""From a recipe to trained weights: find the data, make the packs, train, export.
+
+This is the one page of the training flow; each step is a module of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from spinekit import __version__
+from spinekit.core.errors import DependencyError, RecipeError
+from spinekit.datasets.real import real_data_folder
+from spinekit.loaders.pack import PackedCase, load_pack, pack_hash
+from spinekit.training.packing import pack_phantoms, pack_real
+from spinekit.training.recipe import Recipe, read_recipe
+
+Report = Callable[[str], None]
+
+
+def train(
+    recipe_path: Path,
+    *,
+    work: Path = Path(".spinekit"),
+    device: str = "auto",
+    processes: int = 2,
+    overrides: dict[str, Any] | None = None,
+    report: Report = print,
+) -> Path:
+    """Train a recipe to its end and export `model.onnx`; a killed run goes on where its last checkpoint stands.
+
+    Args:
+        recipe_path: TOML file.
+        work: Folder of packs and runs.
+        device: "auto", "cpu" or "cuda".
+        processes: For drawing phantoms.
+        overrides: Recipe values that win over the file's.
+        report: Called with one line at a time.
+
+    Returns:
+        The exported model file.
+
+    Raises:
+        DependencyError: torch is not installed.
+        RecipeError: The recipe is wrong or there is nothing to train on.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise DependencyError(
+            "torch-missing", "training needs torch", "pip install 'spinekit[train]'"
+        ) from error
+    from spinekit.training.batches import index_sets, split_cases
+    from spinekit.training.export import export_checkpoint
+    from spinekit.training.loop import Trainer
+
+    recipe = dataclasses.replace(read_recipe(recipe_path), **(overrides or {}))
+    name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    sets = gather(recipe, work / "packs", processes=processes, report=report)
+    train_sets, valid_sets = split_cases(sets, recipe)
+    facts = describe(sets, train_sets, torch.__version__)
+    folder = work / "runs" / recipe.name
+    trainer = Trainer(
+        recipe,
+        index_sets(train_sets),
+        index_sets(valid_sets or train_sets),
+        folder,
+        device=torch.device(name),
+        facts=facts,
+        report=report,
+    )
+    trainer.start(work / "runs" / recipe.init / "best.pt" if recipe.init else None)
+    best = trainer.run()
+    return export_checkpoint(best, folder / "model.onnx", report=report)
+
+
+def gather(
+    recipe: Recipe, packs: Path, *, processes: int, report: Report
+) -> dict[str, list[PackedCase]]:
+    """Every set the recipe asks for, packed where needed and loaded; says what is absent.
+
+    Raises:
+        RecipeError: Nothing is left to train on.
+    """
+    sets: dict[str, list[PackedCase]] = {}
+    if recipe.phantoms:
+        paths = pack_phantoms(
+            packs, recipe.phantoms, recipe.seed, processes=processes, report=report
+        )
+        sets["phantom"] = [case for path in paths for case in load_pack(path)]
+    if recipe.real:
+        folder = real_data_folder()
+        if folder is not None:
+            found = pack_real(folder, packs, report=report)
+        else:
+            found = {p.stem.removeprefix("real-"): p for p in sorted(packs.glob("real-*.npz"))}
+        if not found:
+            report("no real scans found: training on phantoms alone (set SPINEKIT_REAL_DATA)")
+        sets.update({name: load_pack(path) for name, path in found.items()})
+    if not sets:
+        raise RecipeError(
+            "no-data", f"recipe {recipe.name}: no phantoms asked for and no real scans found",
+            "set SPINEKIT_REAL_DATA or phantoms > 0",
+        )
+    return sets
+
+
+def describe(
+    sets: dict[str, list[PackedCase]], train_sets: dict[str, list[PackedCase]], torch_version: str
+) -> dict[str, Any]:
+    """What a model file must say about its data and tools; plain values."""
+    import numpy as np
+
+    digest = hashlib.sha256()
+    for name in sorted(train_sets):
+        digest.update(name.encode() + pack_hash(train_sets[name]).encode())
+    return {
+        "data_sha256": digest.hexdigest(),
+        "trained_on": {name: len(cases) for name, cases in train_sets.items()},
+        "found": {name: len(cases) for name, cases in sets.items()},
+        "versions": {
+            "spinekit": __version__,
+            "torch": str(torch_version),
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }
