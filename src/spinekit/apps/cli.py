@@ -1,0 +1,123 @@
+"""The command line: picks the command, and turns every failure into one line and a number.
+
+It knows no command's options and imports nothing heavy, so that `spinekit --help` is instant.
+"""
+
+import argparse
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+from spinekit.core.errors import SpineKitError
+
+COMMANDS = {
+    "segment": "name the spine in a scan, a DICOM folder or a folder of scans",
+    "evaluate": "compare labels with a reference",
+    "phantom": "draw spine scans with known truth",
+    "demo": "segment a phantom, or a scan of yours, and show where the picture is",
+    "train": "train a model from a recipe",
+    "version": "print the version",
+}
+"""Command → one line of help; each is a module of this package with `configure` and `run`."""
+
+DISCLAIMER = "Research use; not a medical device."
+INTERRUPTED = 130
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the message and where to read on; exit with 2."""
+        self.exit(2, f"{self.prog}: error: {message}; see `{self.prog} --help`\n")
+
+
+def build_parser(command: str | None = None) -> Parser:
+    """Make the parser.
+
+    Args:
+        command: The only command whose options are wanted; the others stay a line of help.
+    """
+    parser = Parser(prog="spinekit", description="Names the spine in MRI.", epilog=DISCLAIMER)
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    for name, text in COMMANDS.items():
+        sub = commands.add_parser(
+            name,
+            help=text,
+            description=f"{text[0].upper()}{text[1:]}.",
+            epilog=DISCLAIMER,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        sub.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        if name == command:
+            _module(name).configure(sub)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: Arguments without the program's name; those of the process by default.
+
+    Returns:
+        0 all done, 1 some scans failed, 2 wrong use, 130 interrupted.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    named = next((word for word in argv if word in COMMANDS), None)
+    parser = build_parser(named)
+    try:
+        args = parser.parse_args(argv)
+    except SystemExit as end:
+        return int(end.code or 0)
+    if args.version:
+        return int(_module("version").run(args))
+    if args.command is None:
+        parser.print_help()
+        return 2
+    return _guarded(args)
+
+
+def console() -> NoReturn:
+    """Run as a program: a request to end the process is an interrupt like Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.exit(main())
+
+
+def _module(command: str) -> Any:
+    return import_module(f"spinekit.apps.{command}")
+
+
+def _guarded(args: argparse.Namespace) -> int:
+    """Run the command; an error becomes one line on stderr."""
+    try:
+        return int(_module(args.command).run(args))
+    except KeyboardInterrupt:
+        print("spinekit: interrupted; nothing half-written was left", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:
+        if args.debug:
+            traceback.print_exc()
+        print(f"spinekit: error: {explain(error)[1]}", file=sys.stderr)
+        return error.exit_code if isinstance(error, SpineKitError) else 1
+
+
+def explain(error: BaseException) -> tuple[str, str]:
+    """Put any exception into a stable code and one line.
+
+    Args:
+        error: What was raised.
+
+    Returns:
+        Code, and message with its remedy.
+    """
+    if isinstance(error, SpineKitError):
+        return error.code, str(error)
+    if isinstance(error, MemoryError):
+        return "out-of-memory", "not enough memory; close programs or use fewer --jobs"
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return "unexpected", f"{text}; run again with --debug and report this"

@@ -1,0 +1,65 @@
+"""`spinekit segment INPUT OUT`: options in, one line per scan out."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+EPILOG = """\
+OUT gets, for each scan, <stem>_dseg (named labels), <stem>_parts, <stem>_dseg.json
+and <stem>_preview.png. A folder also gives OUT/summary.csv and OUT/failures.json,
+and goes on where it stopped when it is run again.
+
+Exit: 0 all done, 1 some scans failed, 2 wrong use.
+Research use; not a medical device."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    from spinekit.apps.options import add_reading, add_running
+
+    parser.epilog = EPILOG
+    parser.add_argument(
+        "input",
+        metavar="INPUT",
+        type=Path,
+        help="a scan (.nii, .nii.gz, .mha, .mhd, .nrrd), a DICOM folder or a folder of scans",
+    )
+    parser.add_argument("out", metavar="OUT", type=Path, help="folder for the results")
+    parser.add_argument("--iso", action="store_true", help="results on a 1 mm isotropic grid")
+    parser.add_argument("--model", metavar="FILE", type=Path, help="another model than the shipped")
+    parser.add_argument(
+        "--scheme", metavar="NAME", default="spinekit", help="values of another label scheme"
+    )
+    parser.add_argument(
+        "--format",
+        dest="fmt",
+        choices=("nii.gz", "nii", "mha", "nrrd", "seg.nrrd"),
+        default="nii.gz",
+        help="file type of the volumes; seg.nrrd carries names and colours for 3D Slicer",
+    )
+    add_reading(parser)
+    add_running(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Segment what INPUT names."""
+    from spinekit.apps.batch import plan_jobs, run_jobs, write_summary
+    from spinekit.core.errors import SpineKitError
+
+    try:
+        jobs = plan_jobs(args)
+    except SpineKitError as error:
+        error.exit_code = 2
+        raise
+    many = args.input.is_dir() and jobs[0].source != args.input
+    outcomes = run_jobs(jobs, args, many=many)
+    if many:
+        write_summary(args.out, outcomes)
+    if args.json:
+        print(json.dumps([outcome.to_dict() for outcome in outcomes], indent=1))
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    if many and not args.quiet:
+        done = len(outcomes) - len(failed)
+        print(f"{done} of {len(outcomes)} scans done; {args.out / 'summary.csv'}", file=sys.stderr)
+    return 1 if failed else 0

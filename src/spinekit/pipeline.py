@@ -1,0 +1,376 @@
+"""Scan in, named spine out: the one page that joins the steps.
+
+read → normalise → predict → split → name → restore → report. It knows their order and nothing
+of how any of them works; writing and drawing are the result's own business.
+"""
+
+import dataclasses
+import difflib
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spinekit.anatomy.items import Instances
+from spinekit.anatomy.scheme import LEVELS, VALUES, load_scheme
+from spinekit.core.errors import Notice, UsageError
+from spinekit.core.geometry import (
+    GeometryRecord,
+    isotropic_grid,
+    normalise_geometry,
+    oriented_grid,
+    restore_labels,
+    restore_probs_argmax,
+)
+from spinekit.core.intensity import normalise_intensity
+from spinekit.core.resampling import resample_linear
+from spinekit.core.volume import Volume
+from spinekit.doubts import doubt_image, doubt_prediction
+from spinekit.instances import split_instances
+from spinekit.io.reading import Scan, read_scan, scan_from_array
+from spinekit.labelling.chain import Naming, name_column
+from spinekit.labelling.evidence import pool_levels
+from spinekit.prediction.runner import Model, Prediction, load_model, predict
+from spinekit.segmentation import Segmentation, View
+from spinekit.structures import (
+    NamedInstance,
+    Structure,
+    compose_labels,
+    give_names,
+    grow_map,
+    settle_probs,
+    tabulate,
+)
+
+SCHEMA_VERSION = 1
+"""Of the report's layout; grows when a key changes its meaning."""
+
+Progress = Callable[[float], None]
+"""Told the share of the prediction that is done, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class SegmentOptions:
+    """How a scan is to be segmented."""
+
+    iso: bool = False
+    """Give the result on a 1 mm isotropic RAS grid instead of the input's."""
+    model: str | None = None
+    """Path of a model file; None is the one that ships with the package."""
+    scheme: str = "spinekit"
+    """Label scheme of the values written, one of `anatomy/schemes`."""
+    threads: int = 0
+    """Threads of the network, 1 or more; 0 takes every core this process may use."""
+    force: bool = False
+    """Go on where reading, or a scan that is no MRI, would be refused."""
+    strict: bool = False
+    """Refuse what would otherwise be a warning about the header."""
+    volume: int | None = None
+    """Which volume of a 4-D scan, from 0; None averages them."""
+    series: str | None = None
+    """Which series of a DICOM folder: its number or the end of its UID."""
+
+    def recorded(self) -> dict[str, Any]:
+        """What the report keeps: all that can change the result, and no path."""
+        kept = dataclasses.asdict(self)
+        del kept["threads"], kept["model"]
+        return kept
+
+
+class Predictor(Protocol):
+    """Whatever turns a normalised volume into probabilities."""
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """`name`, `sha256`, `recipe` and `scores` for the report."""
+
+    @property
+    def grid_mm(self) -> tuple[float, float]:
+        """In-plane spacing and least slice spacing of the working grid, mm."""
+
+    def predict(self, working: Volume, progress: Progress | None) -> Prediction:
+        """Probabilities of an (I, J, K) volume in [0, 1] on the working grid."""
+
+
+@dataclass(frozen=True)
+class ModelPredictor:
+    """A model file as a predictor."""
+
+    model: Model
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """What the model file says of itself."""
+        spec = self.model.spec
+        return {
+            "name": spec.name,
+            "sha256": self.model.sha256,
+            "recipe": spec.recipe,
+            "scores": spec.scores,
+        }
+
+    @property
+    def grid_mm(self) -> tuple[float, float]:
+        """In-plane spacing and least slice spacing the model was trained for, mm."""
+        return self.model.spec.in_plane_mm, self.model.spec.min_slice_mm
+
+    def predict(self, working: Volume, progress: Progress | None) -> Prediction:
+        """Run the network over the volume."""
+        return predict(self.model, working, progress=progress)
+
+
+def load_predictor(model: str | None = None, *, threads: int = 0) -> Predictor:
+    """Load a model file, once for many scans.
+
+    Args:
+        model: Path of a model file; None is the one that ships with the package.
+        threads: Threads of the network; 0 takes every core this process may use.
+
+    Raises:
+        ModelError: The file is missing or is no model of this package.
+    """
+    path = None if model is None else Path(model)
+    return ModelPredictor(load_model(path, threads=threads or available_cores()))
+
+
+def available_cores() -> int:
+    """Number of cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def segment(
+    source: str | Path | ArrayLike,
+    options: SegmentOptions | None = None,
+    *,
+    affine: ArrayLike | None = None,
+    spacing_mm: tuple[float, float, float] | None = None,
+    predictor: Predictor | None = None,
+    progress: Progress | None = None,
+    **changes: Any,
+) -> Segmentation:
+    """Name the spine in one scan.
+
+    Args:
+        source: A scan file, a DICOM folder, or an (I, J, K) array.
+        options: How; the defaults when None.
+        affine: (4, 4) voxel → RAS+ mm, for an array.
+        spacing_mm: For an array without an affine: spacing along i → R, j → A, k → S.
+        predictor: What to predict with, instead of loading `options.model` again.
+        progress: Told the share of the prediction that is done, 0 to 1.
+        **changes: Single options by name, such as `iso=True`.
+
+    Returns:
+        The result; without a spine in view its labels are empty and it carries a warning.
+
+    Raises:
+        InputError: The scan cannot be read or makes no sense.
+        GeometryError: Its grid makes no sense in millimetres.
+        ModelError: The model file cannot be used.
+        UsageError: An unknown option or label scheme.
+    """
+    options = _changed(options or SegmentOptions(), changes)
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "read"):
+        scan = _read(source, options, affine, spacing_mm)
+    if predictor is None:
+        predictor = load_predictor(options.model, threads=options.threads)
+    with _timed(seconds, "normalise"):
+        working, record = _normalise(scan, predictor)
+        doubts = list(doubt_image(scan.volume.array))
+    with _timed(seconds, "predict"):
+        prediction = predictor.predict(working, progress)
+        probs = prediction.parts_probs
+        if doubts and not options.force:
+            probs[0], probs[1:] = 1, 0
+    with _timed(seconds, "label"):
+        instances = split_instances(probs, working.spacing_mm)
+        evidence = pool_levels(prediction.level_probs, prediction.level_stride, instances)
+        naming = name_column(instances, evidence)
+        named = give_names(instances.items, naming.names, naming.probability)
+        doubts += doubt_prediction(probs, instances.parts, instances.items)
+    with _timed(seconds, "restore"):
+        view = View(working.array, *compose_labels(instances, named), working.grid)
+        if options.iso:
+            record = dataclasses.replace(record, input_grid=isotropic_grid(scan.volume.grid))
+        labels, parts = _restore(probs, instances, named, record)
+        grid = record.input_grid
+        structures = tabulate(labels, grid, named)
+        labels, structures, lost = _convert(labels, structures, options.scheme)
+    report = {
+        "schema_version": SCHEMA_VERSION,
+        "spinekit_version": version("spinekit"),
+        "not_a_medical_device": True,
+        "input": _describe_input(scan),
+        "model": predictor.card,
+        "options": options.recorded(),
+        "seconds": seconds,
+        "structures": [asdict(structure) for structure in structures],
+        "canal_with_cord_mm3": _canal_mm3(structures),
+        "column": _describe_column(naming),
+        "warnings": [asdict(notice) for notice in (*scan.notices, *doubts, *lost)],
+        "evidence": _describe_evidence(instances, evidence, working),
+    }
+    return Segmentation(
+        labels=labels,
+        parts=parts,
+        grid=grid,
+        structures=structures,
+        report=report,
+        stem=scan.stem,
+        header=None if options.iso else scan.header,
+        image=_resampled(scan.volume, record) if options.iso else None,
+        view=view,
+    )
+
+
+def _changed(options: SegmentOptions, changes: dict[str, Any]) -> SegmentOptions:
+    known = [field.name for field in dataclasses.fields(SegmentOptions)]
+    for name in changes:
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            raise UsageError("unknown-option", f"no option {name!r}", f"did you mean {nearest!r}?")
+    options = dataclasses.replace(options, **changes)
+    load_scheme(options.scheme)
+    return options
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    seconds[step] = round(time.perf_counter() - started, 3)
+
+
+def _read(
+    source: str | Path | ArrayLike,
+    options: SegmentOptions,
+    affine: ArrayLike | None,
+    spacing_mm: tuple[float, float, float] | None,
+) -> Scan:
+    if isinstance(source, str | Path):
+        return read_scan(
+            Path(source),
+            volume_index=options.volume,
+            series=options.series,
+            force=options.force,
+            strict=options.strict,
+        )
+    return scan_from_array(np.asarray(source), affine=affine, spacing_mm=spacing_mm)
+
+
+def _normalise(scan: Scan, predictor: Predictor) -> tuple[Volume, GeometryRecord]:
+    """The scan on the working grid with intensities in [0, 1], and the way back."""
+    in_plane_mm, min_slice_mm = predictor.grid_mm
+    working, record = normalise_geometry(
+        scan.volume, in_plane_mm=in_plane_mm, min_slice_mm=min_slice_mm
+    )
+    return Volume(normalise_intensity(working.array), working.grid), record
+
+
+def _restore(
+    probs: NDArray[np.floating],
+    instances: Instances,
+    named: Sequence[NamedInstance],
+    record: GeometryRecord,
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Labels and parts on the record's input grid.
+
+    Where that grid is the working grid with its axes turned, voxels are only moved. Otherwise
+    the edges of the parts come from resampled probabilities, and each voxel takes the nearest
+    instance.
+    """
+    if record.working_grid == oriented_grid(record.input_grid):
+        labels, parts = compose_labels(instances, named)
+        return restore_labels(labels, record), restore_labels(parts, record)
+    settle_probs(probs, instances.parts)
+    restored = dataclasses.replace(
+        instances,
+        parts=restore_probs_argmax(probs, record),
+        vertebra_map=restore_labels(grow_map(instances.vertebra_map), record),
+        disc_map=restore_labels(grow_map(instances.disc_map), record),
+    )
+    return compose_labels(restored, named)
+
+
+def _convert(
+    labels: NDArray[np.uint8], structures: tuple[Structure, ...], scheme: str
+) -> tuple[NDArray[np.uint8], tuple[Structure, ...], list[Notice]]:
+    """Labels and table in another scheme's values, and what it could not hold."""
+    if scheme == "spinekit":
+        return labels, structures, []
+    loaded = load_scheme(scheme)
+    table = loaded.table(labels)
+    converted, lost = loaded.convert(labels)
+    rows = tuple(
+        dataclasses.replace(row, value=table.get(VALUES[row.name], (row.name, None))[1])
+        for row in structures
+    )
+    if not lost:
+        return converted, rows, []
+    text = f"scheme {scheme!r} cannot hold " + ", ".join(entry.name for entry in lost)
+    return converted, rows, [Notice("lost-in-scheme", text)]
+
+
+def _resampled(volume: Volume, record: GeometryRecord) -> Volume:
+    image = resample_linear(volume.array, volume.grid, record.input_grid, antialias=True)
+    return Volume(image, record.input_grid)
+
+
+def _describe_input(scan: Scan) -> dict[str, Any]:
+    grid = scan.volume.grid
+    return {
+        **scan.source,
+        "shape": list(grid.shape),
+        "spacing_mm": [round(step, 4) for step in grid.spacing_mm],
+        "orientation": grid.orientation,
+    }
+
+
+def _describe_column(naming: Naming) -> dict[str, Any]:
+    return {
+        "ambiguous": naming.ambiguous,
+        "reason": naming.reason,
+        "anomalies": naming.anomalies,
+        "alternatives": [
+            {"names": list(names), "probability": round(float(probability), 4)}
+            for names, probability in naming.alternatives
+        ],
+    }
+
+
+def _canal_mm3(structures: Sequence[Structure]) -> float | None:
+    sizes = [row.volume_mm3 for row in structures if row.part.startswith("spinal_")]
+    return round(sum(sizes), 1) if sizes else None
+
+
+def _describe_evidence(
+    instances: Instances, evidence: NDArray[np.floating], working: Volume
+) -> dict[str, Any]:
+    """What naming was decided from, so that names can be given again without the network."""
+    centres = [item.centroid_ijk for item in instances.items]
+    places = np.round(working.grid.ijk_to_ras(centres), 2).tolist()
+    items = [
+        {
+            **{key: _plain(value) for key, value in asdict(item).items()},
+            "centroid_ras_mm": place,
+            "levels": np.round(row.astype(np.float64), 4).tolist(),
+        }
+        for item, place, row in zip(instances.items, places, evidence, strict=True)
+    ]
+    return {"level_names": list(LEVELS), "spacing_mm": list(working.spacing_mm), "items": items}
+
+
+def _plain(value: Any) -> Any:
+    """Numbers rounded to what they can mean, tuples as lists."""
+    if isinstance(value, float):
+        return round(value, 3)
+    return [_plain(entry) for entry in value] if isinstance(value, tuple) else value

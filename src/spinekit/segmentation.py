@@ -1,0 +1,191 @@
+"""The result of segmenting one scan: named labels, parts, a table of structures, a report.
+
+It knows how to save and to draw itself, but not how it was made: no network, no naming.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit.anatomy.scheme import COLOURS, PARTS, VALUES
+from spinekit.core.grid import Grid
+from spinekit.core.volume import Volume
+from spinekit.io.reading import HeaderInfo
+from spinekit.io.staging import staged
+from spinekit.io.writing import write_bytes, write_image, write_json, write_labels, write_seg_nrrd
+from spinekit.structures import Structure
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+FORMATS = ("nii.gz", "nii", "mha", "nrrd", "seg.nrrd")
+"""Endings a volume can be written with."""
+
+Segment = tuple[int, str, tuple[int, int, int]]
+"""Value, name and RGB colour of a structure, as a segmentation file stores them."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a preview is drawn from: everything on the working grid (i→R, j→A, k→S).
+
+    Attributes:
+        image: (I, J, K) float32, 0 to 1.
+        labels: (I, J, K) uint8, the contract's values.
+        parts: (I, J, K) uint8, 0 to 6.
+        grid: Where they lie.
+    """
+
+    image: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+    parts: NDArray[np.uint8]
+    grid: Grid
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """A segmented scan.
+
+    Attributes:
+        labels: (I, J, K) uint8 on `grid`: one value for each named structure.
+        parts: (I, J, K) uint8 on `grid`: body, posterior elements, disc, canal, cord, sacrum.
+        grid: The input's grid, or the 1 mm isotropic one that was asked for.
+        structures: The table, from the head down, canal and cord at the end.
+        report: The sidecar's content, without the time that writing takes.
+        stem: What the files are called.
+        header: What the input's header asks to be kept; None for a fresh grid.
+        image: The resampled scan, when a fresh grid was asked for.
+        view: What the preview is drawn from.
+    """
+
+    labels: NDArray[np.uint8]
+    parts: NDArray[np.uint8]
+    grid: Grid
+    structures: tuple[Structure, ...]
+    report: Mapping[str, Any]
+    stem: str
+    header: HeaderInfo | None
+    image: Volume | None
+    view: View
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the structures, in the table's order."""
+        return tuple(structure.name for structure in self.structures)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What there is to doubt, one sentence each; empty when nothing is."""
+        return tuple(warning["text"] for warning in self.report["warnings"])
+
+    def preview(self) -> "Image":
+        """Draw the scan along the curve of its spine with outlines and names.
+
+        Returns:
+            An RGB picture; without a spine, the middle slice alone.
+        """
+        from spinekit.preview import render_preview
+
+        return render_preview(
+            self.view.image,
+            self.view.labels,
+            self.view.parts,
+            self.view.grid.spacing_mm,
+            [{**asdict(row), "value": VALUES[row.name]} for row in self.structures],
+            title=self.stem,
+        )
+
+    def save(
+        self, folder: str | Path, *, fmt: str = "nii.gz", stem: str | None = None
+    ) -> dict[str, Path]:
+        """Write labels, parts, report and preview; all of them appear, or none.
+
+        Args:
+            folder: Made when missing; files of the same names in it are replaced.
+            fmt: Ending of the volumes, one of `FORMATS`.
+            stem: First part of the names; that of the input by default.
+
+        Returns:
+            Kind of file (`dseg`, `parts`, `json`, `preview`, with a fresh grid `image`) → path.
+
+        Raises:
+            OutputError: The folder or a file cannot be written.
+        """
+        import io
+        import time
+
+        started = time.perf_counter()
+        folder = Path(folder)
+        files = output_names(stem or self.stem, fmt, image=self.image is not None)
+        with staged(folder) as stage:
+            self._write_volumes(stage, files, fmt)
+            png = io.BytesIO()
+            self.preview().save(png, format="PNG", compress_level=3)
+            write_bytes(stage / files["preview"], png.getvalue())
+            seconds = {**self.report["seconds"], "write": round(time.perf_counter() - started, 3)}
+            write_json(stage / files["json"], {**self.report, "seconds": seconds})
+        return {kind: folder / name for kind, name in files.items()}
+
+    def _write_volumes(self, stage: Path, files: Mapping[str, str], fmt: str) -> None:
+        header = self.header if self.header is not None else self.grid
+        if self.image is not None:
+            write_image(stage / files["image"], self.image.array, header, fmt=_plain(fmt))
+        for kind, array, segments in (
+            ("dseg", self.labels, _label_segments(self.structures)),
+            ("parts", self.parts, _part_segments()),
+        ):
+            if fmt == "seg.nrrd":
+                write_seg_nrrd(stage / files[kind], array, self.grid, segments)
+            else:
+                write_labels(stage / files[kind], array, header, fmt=fmt)
+
+
+_PART_COLOURS = (
+    (241, 214, 145),
+    (216, 160, 92),
+    (111, 184, 210),
+    (144, 238, 144),
+    (244, 214, 49),
+    (176, 122, 74),
+)
+"""RGB of parts 1 to 6 in files that carry colours."""
+
+
+def output_names(stem: str, fmt: str, *, image: bool) -> dict[str, str]:
+    """Name the files of one scan: kind of file → file name.
+
+    Args:
+        stem: First part of the names.
+        fmt: Ending of the volumes.
+        image: Whether the resampled image is written too.
+    """
+    names = {
+        "dseg": f"{stem}_dseg.{fmt}",
+        "parts": f"{stem}_parts.{fmt}",
+        "json": f"{stem}_dseg.json",
+        "preview": f"{stem}_preview.png",
+    }
+    if image:
+        names["image"] = f"{stem}_image.{_plain(fmt)}"
+    return names
+
+
+def _plain(fmt: str) -> str:
+    """An image is no segmentation: `.seg.nrrd` becomes `.nrrd`."""
+    return "nrrd" if fmt == "seg.nrrd" else fmt
+
+
+def _label_segments(structures: Sequence[Structure]) -> list[Segment]:
+    return [
+        (structure.value, structure.name, COLOURS[VALUES[structure.name]])
+        for structure in structures
+        if structure.value is not None
+    ]
+
+
+def _part_segments() -> list[Segment]:
+    return [(n, PARTS[n], colour) for n, colour in enumerate(_PART_COLOURS, start=1)]

@@ -1,0 +1,222 @@
+"""Named instances → one label map, and the table of what is in it.
+
+It is told the names; why an instance bears its name, or what it looks like, it does not know.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from spinekit.anatomy.items import Instance, Instances
+from spinekit.anatomy.scheme import NAMES, PARTS, VALUES, part_of
+from spinekit.core.grid import Grid
+
+BODY, POSTERIOR, DISC, CANAL, CORD, SACRUM = range(1, len(PARTS))
+
+_MOST_NAMELESS = {"vertebra": 30, "disc": 25}
+"""Number of values that stand for structures without a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """One named structure of the scan; a row of the table."""
+
+    name: str
+    """`L4`, `L4-L5`, `sacrum`, `spinal_canal`; `vertebra_1` where no name was given."""
+    value: int | None
+    """Its value in the label map as written; None when the chosen scheme has none."""
+    part: str
+    """`vertebra`, `disc`, `sacrum`, `spinal_canal` or `spinal_cord`."""
+    probability: float | None
+    """That the name is right, 0 to 1; None for canal and cord and where no name was given."""
+    volume_mm3: float
+    """Volume on the output grid, mm³."""
+    centroid_ras_mm: tuple[float, float, float]
+    """Centre of mass in the scanner's RAS+ frame, mm."""
+    touches_edge: bool
+    """The upper or lower edge of the scan cuts it."""
+    partial: bool
+    """Too little of it is in view to be measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedInstance:
+    """An instance with the name it bears in the results."""
+
+    item: Instance
+    name: str
+    """From the anatomy, or `vertebra_1`, `disc_1` … from the top where none was given."""
+    probability: float | None
+    """That the name is right, 0 to 1; None where none was given."""
+
+    @property
+    def value(self) -> int:
+        """Value of the name in a label map."""
+        return VALUES[self.name]
+
+
+def give_names(
+    items: Sequence[Instance], names: Sequence[str | None], probability: Sequence[float]
+) -> tuple[NamedInstance, ...]:
+    """Pair instances with their names; those without one are numbered from the top.
+
+    Args:
+        items: Instances in order from the top.
+        names: One each; None where no name was given.
+        probability: One each, that the name is right.
+
+    Returns:
+        One per instance, but for nameless ones beyond the values there are (30 vertebrae, 25
+        discs), which no spine has. Empty for no instance.
+    """
+    nameless = {"vertebra": 0, "disc": 0}
+    named = []
+    for item, name, sure in zip(items, names, probability, strict=True):
+        if name is not None:
+            named.append(NamedInstance(item, name, round(float(sure), 4)))
+        elif item.kind == "sacrum":
+            named.append(NamedInstance(item, "sacrum", round(float(sure), 4)))
+        elif nameless[item.kind] < _MOST_NAMELESS[item.kind]:
+            nameless[item.kind] += 1
+            named.append(NamedInstance(item, f"{item.kind}_{nameless[item.kind]}", None))
+    return tuple(named)
+
+
+def settle_probs(parts_probs: NDArray[np.floating], parts: NDArray[np.uint8]) -> None:
+    """Make probabilities agree with parts that were cleaned after them, in place.
+
+    Where the most probable class is no longer the part, the part becomes certain, so that
+    resampling the probabilities carries the cleaning along and stays smooth elsewhere.
+
+    Args:
+        parts_probs: (7, I, J, K) probabilities, changed.
+        parts: (I, J, K) uint8, the parts to agree with.
+    """
+    for i in range(parts.shape[0]):
+        # Only the classes that a voxel could lose or gain are looked at: background is most.
+        some = (parts_probs[0, i] < 0.5) | (parts[i] > 0)
+        j, k = np.nonzero(some)
+        kept = parts[i, j, k]
+        wrong = parts_probs[:, i, j, k].argmax(axis=0) != kept
+        j, k, kept = j[wrong], k[wrong], kept[wrong]
+        parts_probs[:, i, j, k] = 0
+        parts_probs[kept, i, j, k] = 1
+
+
+def grow_map(index_map: NDArray[np.uint8], *, voxels: int = 2) -> NDArray[np.uint8]:
+    """Let every instance grow into the background around it.
+
+    Args:
+        index_map: (I, J, K) uint8, 0 where no instance is.
+        voxels: How far; where two meet, the higher index wins.
+
+    Returns:
+        (I, J, K) uint8; all zeros stay all zeros.
+    """
+    grown = index_map.copy()
+    window = _bounding_box(index_map, margin=voxels)
+    if window is None:
+        return grown
+    view = grown[window]
+    for _ in range(voxels):
+        spread = ndimage.maximum_filter(view, size=3, mode="nearest")
+        np.copyto(view, spread, where=view == 0)
+    return grown
+
+
+def compose_labels(
+    instances: Instances, named: Sequence[NamedInstance]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Give every voxel of a part the value of its instance.
+
+    Args:
+        instances: Parts (I, J, K) and instance maps, which may reach beyond the parts.
+        named: The instances that are to appear.
+
+    Returns:
+        (I, J, K) uint8 labels, and the parts without the voxels that belong to no instance.
+    """
+    parts = instances.parts
+    labels = np.zeros_like(parts)
+    of_vertebra = _lookup(named, "vertebra")[instances.vertebra_map]
+    np.copyto(labels, of_vertebra, where=(parts == BODY) | (parts == POSTERIOR))
+    np.copyto(labels, _lookup(named, "disc")[instances.disc_map], where=parts == DISC)
+    labels[parts == CANAL] = VALUES["spinal_canal"]
+    labels[parts == CORD] = VALUES["spinal_cord"]
+    labels[parts == SACRUM] = VALUES["sacrum"]
+    return labels, np.where(labels > 0, parts, 0).astype(np.uint8)
+
+
+def tabulate(
+    labels: NDArray[np.uint8], grid: Grid, named: Sequence[NamedInstance]
+) -> tuple[Structure, ...]:
+    """List what is in a label map, from the head down, canal and cord at the end.
+
+    Args:
+        labels: (I, J, K) uint8 on `grid`, this package's values.
+        grid: Where they lie.
+        named: The instances with their names, from the top.
+
+    Returns:
+        One row per value that occurs; empty for an empty map.
+    """
+    sizes = _measure(labels, grid)
+    rows = []
+    for entry in named:
+        if entry.value in sizes:
+            item = entry.item
+            rows.append(
+                Structure(
+                    entry.name,
+                    entry.value,
+                    part_of(entry.value),
+                    entry.probability,
+                    *sizes.pop(entry.value),
+                    item.touches_edge,
+                    item.partial,
+                )
+            )
+    for value, size in sorted(sizes.items(), reverse=True):
+        rows.append(Structure(NAMES[value], value, part_of(value), None, *size, False, False))
+    return tuple(rows)
+
+
+def _measure(
+    labels: NDArray[np.uint8], grid: Grid
+) -> dict[int, tuple[float, tuple[float, float, float]]]:
+    """Value → volume in mm³ and centre of mass in RAS+ mm."""
+    where = np.flatnonzero(labels)
+    values = labels.ravel()[where]
+    counts = np.bincount(values, minlength=256)
+    index = np.unravel_index(where, labels.shape)
+    sums = np.stack([np.bincount(values, weights=axis, minlength=256) for axis in index], axis=1)
+    present = np.flatnonzero(counts)
+    centres = np.round(grid.ijk_to_ras(sums[present] / counts[present, None]), 2).tolist()
+    return {
+        int(value): (round(float(counts[value] * grid.voxel_mm3), 1), (r, a, s))
+        for value, (r, a, s) in zip(present, centres, strict=True)
+    }
+
+
+def _lookup(named: Sequence[NamedInstance], kind: str) -> NDArray[np.uint8]:
+    """Index of an instance → its value; 0 for those that are not to appear."""
+    table = np.zeros(256, np.uint8)
+    for entry in named:
+        if entry.item.kind == kind:
+            table[entry.item.index] = entry.value
+    return table
+
+
+def _bounding_box(array: NDArray[np.uint8], *, margin: int) -> tuple[slice, ...] | None:
+    """The smallest box around what is not zero, `margin` wider; None when nothing is there."""
+    box = []
+    for axis in range(array.ndim):
+        others = tuple(other for other in range(array.ndim) if other != axis)
+        hits = np.flatnonzero(array.any(axis=others))
+        if hits.size == 0:
+            return None
+        box.append(slice(max(0, int(hits[0]) - margin), int(hits[-1]) + 1 + margin))
+    return tuple(box)
