@@ -1,0 +1,233 @@
+"""Scores as a CSV of instances, a JSON document and a table to read.
+
+Knows scores, not arrays. The CSV holds every single score, so that a summary can be computed
+again from it.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from spinekit.core.errors import InputError
+from spinekit.evaluation.scoring import (
+    NAN,
+    CaseScores,
+    InstanceScore,
+    MaskScore,
+    PointScore,
+)
+from spinekit.evaluation.summary import INSTANCES, POINTS, WHOLE, SummaryRow
+from spinekit.io.writing import write_bytes
+
+EXTRA = "extra"
+COLUMNS = (
+    "dataset", "subject", "scan", "scope", "structure", "name", "predicted", "volume_mm3",
+    "partial", "iou", "dice", "assd_mm", "hd95_mm", "split", "merged", "count",
+)  # fmt: skip
+HEADINGS = (
+    "structure", "scans", "Dice", "95 % interval", "worst", "worst scan", "ASSD mm", "HD95 mm",
+    "n", "missed %", "split", "merged", "extra", "partial", "names right %", "all right",
+)  # fmt: skip
+
+
+def write_csv(
+    path: Path, cases: Sequence[CaseScores], *, comments: Mapping[str, str] | None = None
+) -> None:
+    """Write one line per scored instance, mask and point, whole or not at all.
+
+    Args:
+        path: file to write; replaced when it exists.
+        cases: scores of any number of scans.
+        comments: written first as `# key: value`, such as the weights' hash and the command.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    text = io.StringIO(newline="")
+    for key, value in (comments or {}).items():
+        text.write(f"# {key}: {value}\n")
+    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+    writer.writeheader()
+    for case in cases:
+        owner = {"dataset": case.dataset, "subject": case.subject, "scan": case.name}
+        for row in _rows(case):
+            writer.writerow(owner | {key: _cell(value) for key, value in row.items()})
+    write_bytes(path, text.getvalue().encode("utf-8"))
+
+
+def read_csv(path: Path) -> list[CaseScores]:
+    """Scores from a file that write_csv wrote; numbers have four decimals.
+
+    Args:
+        path: the file.
+
+    Returns:
+        One entry per scan, in the file's order; none for a file without lines.
+
+    Raises:
+        InputError: the file cannot be read or is no such table.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+        owners = dict.fromkeys((row["dataset"], row["subject"], row["scan"]) for row in rows)
+        return [_case(owner, rows) for owner in owners]
+    except (OSError, UnicodeDecodeError, KeyError, ValueError) as error:
+        raise InputError(
+            "scores-unreadable",
+            f"{path.name} is not a table of scores ({error})",
+            "write it with `spinekit evaluate`",
+        ) from error
+
+
+def to_json(rows: Sequence[SummaryRow], cases: Sequence[CaseScores]) -> dict[str, Any]:
+    """Summary and single scores as plain values; what is not a number becomes None."""
+    summary = []
+    for row in rows:
+        shares = {
+            "missed_pct": row.missed_pct,
+            "named_right_pct": row.named_right_pct,
+            "scans_all_right_pct": row.scans_all_right_pct,
+        }
+        summary.append(asdict(row) | shares)
+    document = {"schema_version": 1, "summary": summary, "scans": [asdict(c) for c in cases]}
+    plain: dict[str, Any] = _plain(document)
+    return plain
+
+
+def format_table(rows: Sequence[SummaryRow]) -> str:
+    """The summary as text, one block per dataset; a line that says so for no rows.
+
+    Body, vertebra and disc as instances come as means over instances; "all …" are whole
+    structures.
+    """
+    if not rows:
+        return "nothing to score"
+    cells = [_table_cells(row) for row in rows]
+    widths = [
+        max(len(heading), *(len(line[column]) for line in cells))
+        for column, heading in enumerate(HEADINGS)
+    ]
+    lines: list[str] = []
+    for dataset in dict.fromkeys(row.dataset for row in rows):
+        lines += ["", dataset or "scores", _join(HEADINGS, widths)]
+        lines += [
+            _join(line, widths)
+            for row, line in zip(rows, cells, strict=True)
+            if row.dataset == dataset
+        ]
+    return "\n".join(lines[1:])
+
+
+def _rows(case: CaseScores) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for instance in case.instances:
+        fields = asdict(instance)
+        rows.append({"scope": INSTANCES, "structure": fields.pop("kind")} | fields)
+    rows += [{"scope": WHOLE} | asdict(mask) for mask in case.masks]
+    rows += [{"scope": POINTS, "structure": "level"} | asdict(point) for point in case.points]
+    rows += [{"scope": EXTRA, "structure": kind, "count": n} for kind, n in case.extra]
+    return rows
+
+
+def _case(owner: tuple[str, str, str], rows: Sequence[Mapping[str, str]]) -> CaseScores:
+    dataset, subject, scan = owner
+    mine: dict[str, list[Mapping[str, str]]] = {
+        scope: [] for scope in (INSTANCES, WHOLE, POINTS, EXTRA)
+    }
+    for row in rows:
+        if (row["dataset"], row["subject"], row["scan"]) == owner:
+            mine[row["scope"]].append(row)
+    return CaseScores(
+        name=scan,
+        dataset=dataset,
+        subject=subject,
+        instances=tuple(_instance(row) for row in mine[INSTANCES]),
+        masks=tuple(
+            MaskScore(
+                row["structure"],
+                _number(row["dice"]),
+                _number(row["assd_mm"]),
+                _number(row["hd95_mm"]),
+            )
+            for row in mine[WHOLE]
+        ),
+        points=tuple(PointScore(row["name"], row["predicted"]) for row in mine[POINTS]),
+        extra=tuple((row["structure"], int(row["count"])) for row in mine[EXTRA]),
+    )
+
+
+def _instance(row: Mapping[str, str]) -> InstanceScore:
+    return InstanceScore(
+        kind=row["structure"],
+        name=row["name"],
+        volume_mm3=_number(row["volume_mm3"]),
+        partial=row["partial"] == "1",
+        predicted=row["predicted"],
+        iou=_number(row["iou"]),
+        dice=_number(row["dice"]),
+        assd_mm=_number(row["assd_mm"]),
+        hd95_mm=_number(row["hd95_mm"]),
+        split=row["split"] == "1",
+        merged=row["merged"] == "1",
+    )
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, float):
+        return f"{value:.4f}" if math.isfinite(value) else ""
+    return str(value)
+
+
+def _number(text: str) -> float:
+    return float(text) if text else NAN
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _table_cells(row: SummaryRow) -> tuple[str, ...]:
+    scored = (
+        row.structure if row.scope != WHOLE else f"all {row.structure}",
+        str(row.n_scans),
+        _fixed(row.dice.mean, 3),
+        "" if math.isnan(row.dice.low) else f"{row.dice.low:.3f}–{row.dice.high:.3f}",
+        _fixed(row.worst_dice, 3),
+        row.worst_scan,
+        _fixed(row.assd_mm, 2),
+        _fixed(row.hd95_mm, 2),
+    )
+    if row.scope == WHOLE:
+        return (*scored, *[""] * (len(HEADINGS) - len(scored)))
+    counts = [row.split, row.merged, row.extra, row.n_partial]
+    return (
+        *scored,
+        str(row.n_instances),
+        _fixed(row.missed_pct, 1),
+        *(str(count) if row.scope == INSTANCES else "" for count in counts),
+        _fixed(row.named_right_pct, 1),
+        f"{row.scans_all_right}/{row.n_scans}",
+    )
+
+
+def _fixed(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if math.isfinite(value) else ""
+
+
+def _join(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first, *others = (
+        cell.ljust(width) if n == 0 else cell.rjust(width)
+        for n, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+    return "  ".join(["  " + first, *others]).rstrip()

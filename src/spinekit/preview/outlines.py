@@ -1,0 +1,130 @@
+"""Structures drawn over an image: filled, outlined, dashed and almost hollow where the name is unsure.
+
+Knows label values and the sidecar's entries, neither volumes nor files.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from spinekit.anatomy.scheme import COLOURS, NAMES, PARTS, part_of
+from spinekit.preview.surface import Mask, Window
+from spinekit.preview.tags import AMBER, Colour, Tag, make_tag
+
+UNSURE_BELOW = 0.8  # a name less probable than this is shown as unsure
+OVERSAMPLING = 2  # outlines are drawn this many times larger and then reduced
+LINE_PX, DASHED_LINE_PX, DASH_PX = 2, 3, 12
+ROUNDING_MM = 0.7  # standard deviation; takes the voxels' corners off the outlines
+FILL, UNSURE_FILL, FAINT_FILL, FAINT_LINE = (
+    0.20,
+    0.06,
+    0.08,
+    0.55,
+)  # opacities; lines of bodies and discs are opaque
+TUBES = ("spinal_cord", "spinal_canal")
+
+
+def draw_structures(
+    panel: Image.Image,
+    window: Window,
+    labels: NDArray[np.integer],
+    parts: NDArray[np.integer],
+    records: Mapping[int, Mapping[str, Any]],
+) -> tuple[Image.Image, list[Tag]]:
+    """Draw all structures of a surface over its image.
+
+    Args:
+        panel: the image, of the window's size; it stays as it is.
+        window: what of the surface is shown.
+        labels: (K, J) label values on the surface.
+        parts: (K, J) parts on the surface.
+        records: the sidecar's entry of each label value.
+
+    Returns:
+        The drawn panel, and the names still to be written: one per body, disc and sacrum.
+    """
+    large = (panel.width * OVERSAMPLING, panel.height * OVERSAMPLING)
+    pixels = np.array(panel.resize(large, Image.Resampling.BICUBIC), dtype=np.float32)
+    tags = []
+    for value in (int(value) for value in np.unique(labels) if value > 0):
+        kind = part_of(value)
+        colour, text, unsure = describe(value, records.get(value))
+        mask = labels == value
+        if kind == "vertebra":
+            body = mask & (parts == PARTS.index("body"))
+            behind = _enlarge(window, mask & ~body)
+            _blend(pixels, behind, colour, fill=FAINT_FILL, line=FAINT_LINE)
+            mask = body if body.any() else mask
+        shape = _enlarge(window, mask)
+        if not shape.any():
+            continue
+        if kind in TUBES:
+            _blend(pixels, shape, colour, fill=FAINT_FILL, line=FAINT_LINE)
+            continue
+        fill = UNSURE_FILL if unsure else FILL
+        _blend(pixels, shape, colour, fill=fill, line=1.0, dashed=unsure)
+        tags.append(make_tag(shape, OVERSAMPLING, text, colour, is_disc=kind == "disc"))
+    drawn = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+    return drawn.resize(panel.size, Image.Resampling.BOX), tags
+
+
+def describe(value: int, record: Mapping[str, Any] | None) -> tuple[Colour, str, bool]:
+    """Colour, text, and whether the name is unsure, of one structure.
+
+    Args:
+        value: its label value.
+        record: its entry in the sidecar; a probability of None is not called unsure.
+    """
+    name = str(record["name"]) if record else NAMES[value]
+    probability = record.get("probability") if record else None
+    if name.startswith(("vertebra_", "disc_")):
+        return AMBER, "?", True
+    if probability is not None and probability < UNSURE_BELOW:
+        return AMBER, f"{name}?  {100 * probability:.0f} %", True
+    return COLOURS[value], name, False
+
+
+def _enlarge(window: Window, mask: Mask) -> Mask:
+    """(K, J) mask → oversampled pixels, corners rounded off."""
+    rounding = [ROUNDING_MM / step for step in window.step_mm]
+    rounded = ndimage.gaussian_filter(mask.astype(np.float32), rounding, mode="nearest")
+    return window.draw(rounded, scale=OVERSAMPLING) > 0.5
+
+
+def _blend(
+    pixels: NDArray[np.float32],
+    shape: Mask,
+    colour: Colour,
+    *,
+    fill: float,
+    line: float,
+    dashed: bool = False,
+) -> None:
+    """Blend a filled shape and its outline into oversampled pixels, in place."""
+    if not shape.any():
+        return
+    rows, columns = np.flatnonzero(shape.any(axis=1)), np.flatnonzero(shape.any(axis=0))
+    box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    inside = shape[box]
+    depth = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
+    edge = inside & (depth <= (DASHED_LINE_PX if dashed else LINE_PX) * OVERSAMPLING)
+    if dashed:
+        edge &= _dashes(inside)
+    alpha = np.where(inside, fill, 0.0)
+    alpha[edge] = line
+    pixels[box] += alpha[..., None] * (np.asarray(colour, dtype=np.float32) - pixels[box])
+
+
+def _dashes(shape: Mask) -> Mask:
+    """Every other stretch of the outline, by the angle around the shape's centre."""
+    row, column = np.indices(shape.shape)
+    centre = ndimage.center_of_mass(shape)
+    height, width = shape.shape
+    # The angle is measured in the box stretched to a square, so that dashes are of like length.
+    angle = np.arctan2((row - centre[0]) / height, (column - centre[1]) / width)
+    pairs = max(4, round((height + width) / (DASH_PX * OVERSAMPLING)))
+    return np.asarray(np.floor((angle / np.pi + 1.0) * pairs) % 2 == 0)

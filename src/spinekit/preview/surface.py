@@ -1,0 +1,135 @@
+"""The curved mid-sagittal surface of a scan and the part of it that is shown.
+
+Knows parts maps and spacings, neither names nor colours. Volumes are (I, J, K) with i→R, j→A,
+k→S; on the surface and in the picture anterior is left and superior is up.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from spinekit.anatomy.scheme import PARTS
+
+IMAGE_HEIGHT_PX = 1040  # of the image alone, for a scan of ordinary shape
+PANEL_WIDTH_PX = (300, 760)  # narrower panels are widened, wider ones make the picture lower
+FOUND_MARGIN_MM = (38.0, 22.0, 14.0)  # shown in front of, behind, and above and below the spine
+CURVE_SMOOTHING_MM = 12.0  # standard deviation; follows a scoliosis, not a single vertebra
+MIDLINE_PARTS = [PARTS.index(name) for name in ("body", "disc", "canal", "cord", "sacrum")]
+
+Mask = NDArray[np.bool_]
+Spacing = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """The curved mid-sagittal surface: which slices every height is taken from.
+
+    Attributes:
+        lower: (K,) slice on the left of the curve.
+        upper: (K,) its neighbour on the right, or the same slice.
+        share: (K,) weight of the upper slice, 0…1.
+    """
+
+    lower: NDArray[np.intp]
+    upper: NDArray[np.intp]
+    share: NDArray[np.float64]
+
+    def cut_image(self, image: NDArray[np.floating]) -> NDArray[np.float32]:
+        """(I, J, K) → (K, J) intensities on the surface."""
+        k = np.arange(image.shape[2])
+        lower, upper = image[self.lower, :, k], image[self.upper, :, k]
+        blended = lower * (1.0 - self.share[:, None]) + upper * self.share[:, None]
+        return np.asarray(blended, dtype=np.float32)
+
+    def cut_labels(self, label_map: NDArray[np.integer]) -> NDArray[np.integer]:
+        """(I, J, K) → (K, J) values on the surface, from the nearer slice."""
+        k = np.arange(label_map.shape[2])
+        nearer = np.where(self.share > 0.5, self.upper, self.lower)
+        return np.asarray(label_map[nearer, :, k])
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The part of a (K, J) surface that is shown, and its size in the picture.
+
+    Attributes:
+        j: first and last + 1 voxel shown along A, fractional.
+        k: first and last + 1 voxel shown along S, fractional.
+        size_px: width and height.
+        step_mm: voxel size of the surface along K and J.
+    """
+
+    j: tuple[float, float]
+    k: tuple[float, float]
+    size_px: tuple[int, int]
+    step_mm: tuple[float, float]
+
+    def draw(self, surface: NDArray[np.floating], *, scale: int = 1) -> NDArray[np.float32]:
+        """(K, J) surface → (height, width) pixels, anterior left, superior up."""
+        rows, columns = surface.shape
+        flipped = Image.fromarray(np.ascontiguousarray(surface[::-1, ::-1], dtype=np.float32))
+        box = (columns - self.j[1], rows - self.k[1], columns - self.j[0], rows - self.k[0])
+        size = (self.size_px[0] * scale, self.size_px[1] * scale)
+        return np.asarray(flipped.resize(size, Image.Resampling.BICUBIC, box=box))
+
+
+def follow_spine(parts: NDArray[np.integer], spacing_mm: Spacing) -> Plane:
+    """The curved mid-sagittal surface through the middle of canal, bodies, discs and sacrum.
+
+    Args:
+        parts: (I, J, K) parts.
+        spacing_mm: voxel size along i, j, k.
+
+    Returns:
+        The surface; the middle slice where nothing was found at all. Between two slices it
+        changes over quickly, because halves of two thick slices make a blurred image.
+    """
+    slices, _, heights = parts.shape
+    midline = np.isin(parts, MIDLINE_PARTS)
+    weight = midline.sum(axis=(0, 1)).astype(np.float64)
+    moment = (midline.sum(axis=1) * np.arange(slices)[:, None]).sum(axis=0)
+    sigma = CURVE_SMOOTHING_MM / spacing_mm[2]
+    weight = ndimage.gaussian_filter1d(weight, sigma, mode="constant")
+    moment = ndimage.gaussian_filter1d(moment.astype(np.float64), sigma, mode="constant")
+    known = np.flatnonzero(weight > 1e-6)
+    if known.size == 0:
+        curve = np.full(heights, (slices - 1) / 2.0)
+    else:
+        curve = np.interp(np.arange(heights), known, moment[known] / weight[known])
+    curve = np.clip(curve, 0.0, slices - 1.0)
+    lower = np.floor(curve).astype(np.intp)
+    share = np.clip((curve - lower - 0.5) * 4.0 + 0.5, 0.0, 1.0)
+    return Plane(lower, np.minimum(lower + 1, slices - 1), share)
+
+
+def choose_window(found: Mask, spacing_mm: Spacing) -> Window:
+    """What to show of a surface: all that was found with a margin, else everything.
+
+    Args:
+        found: (K, J) mask of everything labelled.
+        spacing_mm: voxel size along i, j, k.
+
+    Returns:
+        A window with square pixels.
+    """
+    rows, columns = found.shape
+    _, step_j, step_k = spacing_mm
+    j, k = (0.0, float(columns)), (0.0, float(rows))
+    if found.any():
+        in_front, behind, ends = FOUND_MARGIN_MM
+        hit_j, hit_k = np.flatnonzero(found.any(axis=0)), np.flatnonzero(found.any(axis=1))
+        j = (hit_j[0] - behind / step_j, hit_j[-1] + 1 + in_front / step_j)
+        k = (hit_k[0] - ends / step_k, hit_k[-1] + 1 + ends / step_k)
+        k = (max(0.0, float(k[0])), min(float(rows), float(k[1])))
+        height_mm = (k[1] - k[0]) * step_k
+        narrowest_mm = height_mm * PANEL_WIDTH_PX[0] / IMAGE_HEIGHT_PX
+        lacking = max(0.0, narrowest_mm / step_j - (j[1] - j[0])) / 2.0
+        j = (max(0.0, float(j[0] - lacking)), min(float(columns), float(j[1] + lacking)))
+    width_mm, height_mm = (j[1] - j[0]) * step_j, (k[1] - k[0]) * step_k
+    scale = min(IMAGE_HEIGHT_PX / height_mm, PANEL_WIDTH_PX[1] / width_mm)
+    return Window(
+        j, k, (max(1, round(width_mm * scale)), max(1, round(height_mm * scale))), (step_k, step_j)
+    )
