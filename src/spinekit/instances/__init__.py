@@ -1,0 +1,53 @@
+"""From a parts map to instances: every vertebra, disc and the sacrum, ordered from the top.
+
+Straighten the column, find the separators, give every voxel to its stretch. It knows the parts
+and nothing of the names of levels; nothing here needs a trained model.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit.anatomy.items import Instance, Instances
+from spinekit.instances.assembly import assemble
+from spinekit.instances.bodies import fit_planes
+from spinekit.instances.column import BODY, DISC, SACRUM, decide_parts, find_column
+from spinekit.instances.profile import build_profile, find_separators, part_sacrum
+
+__all__ = ["Instance", "Instances", "split_instances"]
+
+
+def split_instances(
+    parts_probs: NDArray[np.floating], spacing_mm: tuple[float, float, float]
+) -> Instances:
+    """Split the parts of a spine into instances.
+
+    Args:
+        parts_probs: (7, I, J, K) probabilities of the parts, i to the right, j to the front, k
+            upwards; a single slice (I = 1) is fine.
+        spacing_mm: voxel size.
+
+    Returns:
+        Instances from the top; no items and empty maps for a scan without spine.
+    """
+    spacing = (float(spacing_mm[0]), float(spacing_mm[1]), float(spacing_mm[2]))
+    parts, box = decide_parts(parts_probs)
+    column = find_column(parts[box], spacing) if parts.any() else None
+    if column is None:
+        return _nothing(parts.shape, spacing)
+    voxel_mm3 = float(np.prod(spacing))
+    kinds = (BODY, DISC, SACRUM)
+    straight = np.concatenate([column.straight[kind] for kind in kinds])
+    kind = np.concatenate([np.full(len(column.straight[k]), k, np.uint8) for k in kinds])
+    profile = build_profile(straight, kind, voxel_mm3, column.curve.length_mm)
+    if profile is None:
+        return _nothing(parts.shape, spacing)
+    separators = part_sacrum(profile, find_separators(profile))
+    planes = fit_planes(separators, column.straight[DISC], voxel_mm3)
+    return assemble(column, profile, planes, box, parts.shape, spacing)
+
+
+def _nothing(shape: tuple[int, ...], spacing_mm: tuple[float, float, float]) -> Instances:
+    empty = [np.zeros(shape, dtype=np.uint8) for _ in range(3)]
+    return Instances(empty[0], empty[1], empty[2], (), spacing_mm)

@@ -1,0 +1,240 @@
+"""Numbers for every voxel and a description of every instance, once the separators are known.
+
+It decides what is bone of which stretch, what is sacrum and what is noise, and knows no names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from spinekit.anatomy.items import Instance, Instances
+from spinekit.instances.bodies import Planes, assign_bodies, assign_discs
+from spinekit.instances.column import BODY, CANAL, CORD, DISC, POSTERIOR, SACRUM, Column
+from spinekit.instances.measure import measure_items
+from spinekit.instances.posterior import SPECK, assign_posterior
+from spinekit.instances.profile import BIN_MM, Profile
+
+MIN_SACRUM_MM3 = 800.0
+"""Less sacrum than this (mm³) is taken for a mistaken part."""
+MIN_BODY_MM3 = 80.0
+MIN_DISC_MM3 = 60.0
+MIN_SHARE = 0.08
+"""A body or disc smaller than this share of the scan's median is noise."""
+SPILL_MM = 10.0
+"""How far sacrum may reach above its separator before it counts as body, mm."""
+MIN_CANAL_MM3 = 100.0
+
+Floats = NDArray[np.float32]
+Numbers = NDArray[np.int64]
+
+
+def assemble(
+    column: Column,
+    profile: Profile,
+    planes: Planes,
+    box: tuple[slice, ...],
+    shape: tuple[int, ...],
+    spacing_mm: tuple[float, float, float],
+) -> Instances:
+    """Give every voxel of the column its instance.
+
+    Args:
+        column: parts and straightened coordinates in the crop.
+        profile: areas and depth along the column.
+        planes: the separators.
+        box: where the crop lies in the scan.
+        shape: (I, J, K) of the scan.
+        spacing_mm: voxel size.
+
+    Returns:
+        Maps on the scan's grid and the items from the top.
+    """
+    voxel_mm3 = float(np.prod(spacing_mm))
+    mask = {part: column.parts == part for part in (BODY, POSTERIOR, DISC, SACRUM)}
+    stretch = assign_bodies(mask[BODY], column.straight[BODY], planes, voxel_mm3)
+    sacrum, body_of_sacrum, first_sacral = _decide_sacrum(
+        mask[SACRUM], column.straight[SACRUM], stretch, planes, voxel_mm3
+    )
+    disc = assign_discs(mask[DISC], column.straight[DISC], planes, voxel_mm3)
+
+    m = len(planes.at)
+    straight = np.concatenate([column.straight[BODY], column.straight[SACRUM]])
+    where = np.concatenate([np.argwhere(mask[BODY]), np.argwhere(mask[SACRUM])])
+    is_sacrum = np.concatenate([stretch >= first_sacral, sacrum])
+    stretch = np.where(is_sacrum, -1, np.concatenate([stretch, body_of_sacrum]))
+    is_vertebra = _large_enough(stretch, m + 1, voxel_mm3, MIN_BODY_MM3)
+    index = np.cumsum(is_vertebra) * is_vertebra
+    body = np.where(stretch >= 0, index[stretch], 0)
+
+    disc_index = _number_discs(disc, is_vertebra, first_sacral, voxel_mm3)
+    is_rudiment = (disc >= first_sacral) & (first_sacral <= m)
+    disc_number = np.where(disc >= 0, disc_index[disc], 0) if m else np.zeros(len(disc), int)
+
+    borders = _borders(planes, is_vertebra, stretch, straight, profile)
+    place = assign_posterior(
+        mask[POSTERIOR], column.straight[POSTERIOR], borders, profile.depth_mm, voxel_mm3
+    )
+    first = int(np.flatnonzero(is_vertebra)[0]) if is_vertebra.any() else 0
+    owner = np.where(place >= 0, index[np.clip(place + first, 0, m)], 0)
+
+    offset = np.array([axis.start for axis in box])
+    rows = [where[body > 0], np.argwhere(mask[POSTERIOR]), np.argwhere(mask[DISC])]
+    parts = _clean_parts(column.parts, spacing_mm)
+    parts[mask[BODY] | mask[SACRUM] | mask[DISC]] = 0
+    parts[_at(rows[0])] = BODY
+    parts[_at(where[is_sacrum])] = SACRUM
+    parts[_at(rows[2][disc_number > 0])] = DISC
+    parts[_at(rows[2][is_rudiment])] = SACRUM
+    parts[_at(rows[1][place == SPECK])] = 0
+    vertebra_map = np.zeros(column.parts.shape, dtype=np.uint8)
+    vertebra_map[_at(rows[0])] = body[body > 0]
+    vertebra_map[_at(rows[1])] = owner
+    disc_map = np.zeros(column.parts.shape, dtype=np.uint8)
+    disc_map[_at(rows[2])] = disc_number
+
+    depth = shape[2]
+    vertebrae = measure_items(
+        "vertebra", body[body > 0], rows[0] + offset, straight[body > 0], spacing_mm, depth
+    )
+    vertebrae = _add_posterior(vertebrae, owner, rows[1][:, 2] + offset[2], voxel_mm3, depth)
+    discs = measure_items(
+        "disc", disc_number, rows[2] + offset, column.straight[DISC], spacing_mm, depth
+    )
+    items = sorted([*vertebrae, *discs], key=lambda item: item.position_mm)
+    items += measure_items(
+        "sacrum", is_sacrum.astype(np.int64), where + offset, straight, spacing_mm, depth
+    )
+    return Instances(
+        _paste(parts, box, shape),
+        _paste(vertebra_map, box, shape),
+        _paste(disc_map, box, shape),
+        tuple(items),
+        spacing_mm,
+    )
+
+
+def _at(rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], ...]:
+    return rows[:, 0], rows[:, 1], rows[:, 2]
+
+
+def _paste(
+    crop: NDArray[np.uint8], box: tuple[slice, ...], shape: tuple[int, ...]
+) -> NDArray[np.uint8]:
+    whole = np.zeros(shape, dtype=np.uint8)
+    whole[box] = crop
+    return whole
+
+
+def _decide_sacrum(
+    mask: NDArray[np.bool_], straight: Floats, body: Numbers, planes: Planes, voxel_mm3: float
+) -> tuple[NDArray[np.bool_], Numbers, int]:
+    """Which voxels of the sacrum class are sacrum, and the rest's stretch.
+
+    Returns:
+        (N,) True for sacrum, (N,) stretch of those that are body (-1 for none), and the first
+        sacral stretch (one past the last for a scan without sacrum).
+    """
+    m = len(planes.at)
+    nothing = np.zeros(len(straight), dtype=bool)
+    if len(straight) == 0:
+        return nothing, np.zeros(0, dtype=np.int64), m + 1
+    stretch = planes.stretch(straight)
+    sacral = np.bincount(stretch, minlength=m + 1)
+    bony = np.bincount(body[body >= 0], minlength=m + 1)
+    first = m + 1
+    while first > 0 and sacral[first - 1] > bony[first - 1]:
+        first -= 1
+    if sacral[first:].sum() * voxel_mm3 < MIN_SACRUM_MM3:
+        return nothing, np.where(bony[stretch] > sacral[stretch], stretch, -1), m + 1
+    labels, count = ndimage.label(mask, structure=np.ones((3, 3, 3)))
+    piece = labels[mask]
+    size = np.bincount(piece, minlength=count + 1)
+    low = np.bincount(piece, weights=stretch >= first, minlength=count + 1)
+    real = (low > 0.5 * size) & (size > 0.03 * size.max())
+    is_sacrum = real[piece]
+    if first > 0:
+        lower = np.full(len(straight), first - 1)
+        is_sacrum &= planes.height_mm(lower, straight) > -SPILL_MM
+    return is_sacrum, np.where(is_sacrum | (bony[stretch] == 0), -1, stretch), first
+
+
+def _large_enough(number: Numbers, count: int, voxel_mm3: float, least_mm3: float) -> Numbers:
+    """(count,) 1 for the numbers with a volume that is no noise, else 0."""
+    volume = np.bincount(number[number >= 0], minlength=count)[:count] * voxel_mm3
+    seen = volume[volume > least_mm3]
+    least = max(least_mm3, MIN_SHARE * float(np.median(seen))) if len(seen) else np.inf
+    return (volume >= least).astype(np.int64)
+
+
+def _number_discs(
+    disc: Numbers, is_vertebra: Numbers, first_sacral: int, voxel_mm3: float
+) -> Numbers:
+    """(m,) index of the disc at each separator, 0 for none.
+
+    A disc needs bone on one side at least, and none is counted within the sacrum.
+    """
+    m = len(is_vertebra) - 1
+    bone = is_vertebra.astype(bool).copy()
+    bone[first_sacral:] = True
+    is_disc = _large_enough(disc, m, voxel_mm3, MIN_DISC_MM3) * (bone[:-1] | bone[1:])
+    is_disc[first_sacral:] = 0
+    return np.cumsum(is_disc) * is_disc
+
+
+def _borders(
+    planes: Planes, is_vertebra: Numbers, stretch: Numbers, straight: Floats, profile: Profile
+) -> NDArray[np.float64]:
+    """Borders of the vertebrae along the curve, the outer ones of the first and last included."""
+    seen = np.flatnonzero(is_vertebra)
+    if len(seen) == 0:
+        return np.zeros(0)
+    first, last = int(seen[0]), int(seen[-1])
+    inner = planes.at[first:last].astype(np.float64)
+    outer = []
+    for end, plane, quantile in ((first, first - 1, 0.02), (last, last, 0.98)):
+        t = straight[stretch == end, 0]
+        edge = float(np.quantile(t, quantile))
+        at = int(np.clip(edge / BIN_MM, 0, len(profile.depth_mm) - 1))
+        # A body cut by the scan's edge is as tall as it is deep, whatever is left of it.
+        whole = float(profile.depth_mm[at])
+        if 0 <= plane < len(planes.at):
+            edge = float(planes.at[plane])
+        elif quantile < 0.5:
+            edge = min(edge - 2.0, (inner[0] if len(inner) else edge + whole) - 0.9 * whole)
+        else:
+            edge = max(edge + 2.0, (inner[-1] if len(inner) else edge - whole) + 0.9 * whole)
+        outer.append(edge)
+    return np.array([outer[0], *inner, outer[1]])
+
+
+def _clean_parts(
+    parts: NDArray[np.uint8], spacing_mm: tuple[float, float, float]
+) -> NDArray[np.uint8]:
+    """A copy without specks of canal and cord."""
+    clean = parts.copy()
+    tube = (parts == CANAL) | (parts == CORD)
+    labels, _ = ndimage.label(tube, structure=np.ones((3, 3, 3)))
+    size = np.bincount(labels.ravel()) * float(np.prod(spacing_mm))
+    clean[tube & (size[labels] < MIN_CANAL_MM3)] = 0
+    return clean
+
+
+def _add_posterior(
+    vertebrae: list[Instance], owner: Numbers, k: Numbers, voxel_mm3: float, depth: int
+) -> list[Instance]:
+    """Add the volume of posterior elements and whether they reach the scan's edge."""
+    volume = np.bincount(owner, minlength=256) * voxel_mm3
+    at_edge = np.bincount(owner[(k == 0) | (k == depth - 1)], minlength=256) > 0
+    return [
+        replace(
+            item,
+            posterior_mm3=float(volume[item.index]),
+            touches_edge=item.touches_edge or bool(at_edge[item.index]),
+            partial=item.partial or bool(at_edge[item.index]),
+        )
+        for item in vertebrae
+    ]

@@ -1,0 +1,134 @@
+"""Which voxels are the spine: foreground, its main piece, and the curve through it.
+
+It knows the parts map and its spacing, and nothing of separators or names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from spinekit.instances.curve import ColumnCurve, fit_curve
+
+BODY, POSTERIOR, DISC, CANAL, CORD, SACRUM = range(1, 7)
+CELL_MM = 5.0
+"""Size of the coarse cells (mm) in which pieces are joined: bridges gaps up to two cells."""
+MIN_COLUMN_MM3 = 300.0
+"""Less body and disc than this (mm³) is no spine."""
+NEAR_CURVE_MM = 28.0
+"""Bodies and discs elsewhere lie at most this far from the continued curve, mm."""
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Body, disc and sacrum voxels of the spine with their straightened coordinates.
+
+    `parts` (I, J, K) is the crop's parts map without what lies off the column; `straight[part]`
+    holds the (N, 3) coordinates of the voxels of a part, in the order of np.nonzero.
+    """
+
+    parts: NDArray[np.uint8]
+    curve: ColumnCurve
+    straight: dict[int, Floats]
+
+
+def decide_parts(probs: NDArray[np.floating]) -> tuple[NDArray[np.uint8], tuple[slice, ...]]:
+    """The likeliest part of every voxel, and the box that holds all foreground.
+
+    Args:
+        probs: (C, I, J, K) probabilities, background first.
+
+    Returns:
+        (I, J, K) parts, and three slices; empty slices for a scan without foreground.
+    """
+    best = probs[0].astype(np.float32)
+    parts = np.zeros(best.shape, dtype=np.uint8)
+    # What the background leaves is a small part of the scan: the other classes only there.
+    box = bounding_box(best < 0.5)
+    inner, inner_best = parts[box], best[box]
+    for part in range(1, len(probs)):
+        other = probs[part][box].astype(np.float32)
+        above = other > inner_best
+        inner[above] = part
+        np.maximum(inner_best, other, out=inner_best)
+    return parts, bounding_box(parts > 0)
+
+
+def bounding_box(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
+    """The smallest box that holds the mask; empty slices for an empty mask."""
+    box = []
+    for axis in range(mask.ndim):
+        others = tuple(a for a in range(mask.ndim) if a != axis)
+        seen = np.flatnonzero(mask.any(axis=others))
+        box.append(slice(int(seen[0]), int(seen[-1]) + 1) if len(seen) else slice(0, 0))
+    return tuple(box)
+
+
+def find_column(
+    parts: NDArray[np.uint8], spacing_mm: tuple[float, float, float]
+) -> Column | None:
+    """Keep the spine, drop blobs elsewhere and lay the curve.
+
+    Args:
+        parts: (I, J, K) parts map with i to the right, j to the front, k upwards.
+        spacing_mm: voxel size.
+
+    Returns:
+        The column, or None where there is no spine.
+    """
+    voxel_mm3 = float(np.prod(spacing_mm))
+    main = _main_piece(parts, spacing_mm)
+    column = (parts == BODY) | (parts == DISC)
+    seed = coords_mm(column & main, spacing_mm)
+    if len(seed) * voxel_mm3 < MIN_COLUMN_MM3:
+        return None
+    curve = fit_curve(seed)
+    away = column & ~main
+    if curve is not None and away.any():
+        straight = curve.straighten(coords_mm(away, spacing_mm))
+        near = np.hypot(straight[:, 1], straight[:, 2]) < NEAR_CURVE_MM
+        near &= (straight[:, 0] > 0) & (straight[:, 0] < curve.length_mm)
+        away[away] = near
+        if near.any():
+            curve = fit_curve(coords_mm((column & main) | away, spacing_mm))
+    if curve is None:
+        return None
+    kept = parts * (main | away)
+    straight = {}
+    for part in (BODY, POSTERIOR, DISC, SACRUM):
+        straight[part] = curve.straighten(
+            coords_mm(kept == part, spacing_mm), rounds=4 if part == POSTERIOR else 5
+        )
+    return Column(kept, curve, straight)
+
+
+def coords_mm(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> Floats:
+    """(N, 3) coordinates of the mask's voxels in mm, in the order of np.nonzero."""
+    return np.stack(np.nonzero(mask), axis=1).astype(np.float32) * np.float32(spacing_mm)
+
+
+def _main_piece(
+    parts: NDArray[np.uint8], spacing_mm: tuple[float, float, float]
+) -> NDArray[np.bool_]:
+    """Voxels of the connected region, in coarse cells, with most of bodies, discs and canal."""
+    cells = [max(1, round(CELL_MM / spacing)) for spacing in spacing_mm]
+    shape = [-(-size // cell) for size, cell in zip(parts.shape, cells, strict=True)]
+    where = np.nonzero(parts)
+    cell = tuple(index // size for index, size in zip(where, cells, strict=True))
+    occupied = np.zeros(shape, dtype=bool)
+    occupied[cell] = True
+    labels, count = ndimage.label(
+        ndimage.binary_dilation(occupied), structure=np.ones((3, 3, 3))
+    )
+    piece = labels[cell]
+    value = parts[where]
+    weight = np.isin(value, (BODY, DISC)) + 0.2 * np.isin(value, (CANAL, CORD))
+    mass = np.bincount(piece, weights=weight, minlength=count + 1)
+    main = np.zeros(parts.shape, dtype=bool)
+    main[where] = piece == mass[1:].argmax() + 1 if count else False
+    return main

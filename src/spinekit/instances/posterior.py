@@ -1,0 +1,141 @@
+"""Posterior elements: which vertebra each voxel of arch and processes belongs to.
+
+It knows straightened coordinates and the separators between bodies, and nothing of names.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+STEP_MM = 2.0
+"""Bin of the seam image from front to back, mm."""
+REACH_MM = 84.0
+"""Farthest behind the bodies that a process may reach, mm."""
+START_PITCH = -0.08
+"""Where a seam leaves the separator, in pitches: the pedicle springs from the upper body."""
+BAND_MM = 8.0
+"""Half width of the middle band, mm: spinous processes within, facets and arches outside."""
+SLOPE_DEPTH_MM = (15.0, 21.0, 27.0, 34.0)
+SLOPE = (0.35, 0.8, 0.8, 0.25)
+"""Downward slope (mm per mm backwards) of processes against the depth of the body.
+
+The processes of neck and loin point back, those of the thorax down (Gray's Anatomy, 41st ed.,
+chapter 43); the seam bends away from this wherever bone is in its way.
+"""
+SLOPE_WEIGHT = 0.5
+"""Cost of a squared deviation of 1 from that slope, in full bone thicknesses per bin."""
+WHOLE_SHARE = 0.85
+"""A connected piece with at least this share at one vertebra is not cut."""
+SPECK_MM3 = 60.0
+"""Connected pieces below this volume (mm³) are noise."""
+SPECK = -2
+"""Number of a voxel of noise."""
+
+Floats = NDArray[np.float32]
+
+
+def assign_posterior(
+    mask: NDArray[np.bool_],
+    straight: Floats,
+    borders: NDArray[np.float64],
+    depth_mm: NDArray[np.float64],
+    voxel_mm3: float,
+) -> NDArray[np.int64]:
+    """The vertebra of every posterior voxel.
+
+    Between two neighbours a seam runs backwards from the separator of their bodies along the path
+    that crosses the least bone, seen from the side: exact dynamic programming over a projection,
+    once for the midline and once for each side, with the usual slope of the processes as prior.
+
+    Args:
+        mask: (I, J, K) posterior voxels.
+        straight: (N, 3) their straightened coordinates, in the order of np.nonzero.
+        borders: (m,) positions of the borders between vertebrae along the curve, ascending, the
+            upper border of the first and the lower border of the last included, mm.
+        depth_mm: (n,) depth of the bodies per mm of the curve.
+        voxel_mm3: volume of one voxel.
+
+    Returns:
+        (N,) 0 for the first vertebra and so on; -1 above the first border and below the last,
+        SPECK for noise.
+    """
+    number = np.full(len(straight), -1, dtype=np.int64)
+    if len(borders) < 2 or len(straight) == 0:
+        return number
+    t, u, v = straight.T
+    depth = depth_mm[np.clip(np.rint(t), 0, len(depth_mm) - 1).astype(np.int64)]
+    behind = np.clip(-v - depth / 2, 0, REACH_MM - 0.1)
+    column = (behind / STEP_MM).astype(np.int64)
+    row = np.clip(np.rint(t), 0, len(depth_mm) - 1).astype(np.int64)
+    for band in (np.abs(u) <= BAND_MM, u > BAND_MM, u < -BAND_MM):
+        if not band.any():
+            continue
+        image = np.zeros((len(depth_mm), int(REACH_MM / STEP_MM)))
+        np.add.at(image, (row[band], column[band]), voxel_mm3)
+        seams = _find_seams(image, borders, depth_mm)
+        above = (t[band][None, :] > seams[:, column[band]]).sum(axis=0)
+        number[band] = np.where(above == len(borders), -1, above - 1)
+    return _join_pieces(mask, number, len(borders), voxel_mm3)
+
+
+def _find_seams(
+    image: NDArray[np.float64], borders: NDArray[np.float64], depth_mm: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """One position (m, columns) per border and bin behind the bodies, ascending in m."""
+    smooth = ndimage.gaussian_filter(image, (1.0, 0.7))
+    positive = smooth[smooth > 0]
+    density = smooth / max(float(np.quantile(positive, 0.8)) if len(positive) else 1.0, 1e-6)
+    pitch = np.gradient(borders) if len(borders) > 1 else np.array([30.0])
+    seams = np.empty((len(borders), image.shape[1]))
+    for n, border in enumerate(borders):
+        at = int(np.clip(border, 0, len(depth_mm) - 1))
+        slope = float(np.interp(depth_mm[at], SLOPE_DEPTH_MM, SLOPE))
+        start = border + START_PITCH * pitch[n]
+        seams[n] = _seam(np.minimum(density, 1.5), start, slope, 0.25 * float(pitch[n]))
+    return np.maximum.accumulate(seams, axis=0)
+
+
+def _seam(
+    density: NDArray[np.float64], start: float, slope: float, play: float
+) -> NDArray[np.float64]:
+    """Cheapest path from front to back that begins near `start` (mm) with the given slope."""
+    low = int(max(start - 20, 0))
+    window = density[low : int(start + 110)]
+    rows, columns = window.shape
+    away = (np.arange(rows) + low - start) / max(play, 1.0)
+    cost = window[:, 0] + away**2
+    steps = np.arange(-1, int(2.5 * STEP_MM) + 1)
+    penalty = SLOPE_WEIGHT * (steps / STEP_MM - slope) ** 2
+    came = np.zeros((rows, columns), dtype=np.int64)
+    for c in range(1, columns):
+        options = np.full((len(steps), rows), np.inf)
+        for n, step in enumerate(steps):
+            if step >= 0:
+                options[n, step:] = cost[: rows - step] + penalty[n]
+            else:
+                options[n, :step] = cost[-step:] + penalty[n]
+        pick = options.argmin(axis=0)
+        came[:, c] = steps[pick]
+        cost = options[pick, np.arange(rows)] + window[:, c]
+    path = np.empty(columns)
+    row = int(cost.argmin())
+    for c in range(columns - 1, -1, -1):
+        path[c] = row + low
+        row -= int(came[row, c])
+    return path
+
+
+def _join_pieces(
+    mask: NDArray[np.bool_], number: NDArray[np.int64], borders: int, voxel_mm3: float
+) -> NDArray[np.int64]:
+    """Give pieces that lie nearly whole at one vertebra to it, and drop specks."""
+    labels, count = ndimage.label(mask)
+    piece = labels[mask]
+    votes = np.bincount(piece * (borders + 1) + number + 1, minlength=(count + 1) * (borders + 1))
+    votes = votes.reshape(count + 1, borders + 1)
+    size = votes.sum(axis=1)
+    whole = votes.max(axis=1) >= WHOLE_SHARE * np.maximum(size, 1)
+    number = np.where(whole[piece], votes.argmax(axis=1)[piece] - 1, number)
+    return np.where(size[piece] * voxel_mm3 < SPECK_MM3, SPECK, number)
