@@ -1,0 +1,39 @@
+"""`spinekit demo`: a scan in, names and a picture out, in one word."""
+
+import argparse
+import sys
+from pathlib import Path
+
+DEMO_SEED = 7
+"""Of the phantom that is drawn when no scan is given."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    from spinekit.apps.options import add_reading, add_running
+
+    parser.add_argument("--scan", metavar="PATH", type=Path, help="a scan instead of a phantom")
+    parser.add_argument(
+        "--out", metavar="OUT", type=Path, default=Path("demo_out"), help="folder (demo_out)"
+    )
+    parser.add_argument("--seed", type=int, default=DEMO_SEED, help="of the phantom")
+    add_reading(parser)
+    add_running(parser)
+    parser.set_defaults(iso=False, model=None, scheme="spinekit", fmt="nii.gz")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw a phantom unless a scan was given, segment it, and say where the picture is."""
+    from spinekit.apps import segment
+    from spinekit.apps.phantom import draw_one
+
+    args.input = args.scan
+    if args.input is None:
+        args.input = draw_one(args.out / "phantom", args.seed)
+        print(f"phantom drawn: {args.input}", file=sys.stderr)
+    code = segment.run(args)
+    if code == 0 and not args.quiet:
+        pictures = sorted(args.out.glob("*_preview.png"))
+        for picture in pictures:
+            print(f"picture: {picture.resolve()}")
+    return code

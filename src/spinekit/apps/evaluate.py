@@ -1,0 +1,53 @@
+"""`spinekit evaluate PRED REF`: a table to read, and CSV and JSON to keep."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("pred", metavar="PRED", type=Path, help="labels, or a folder of them")
+    parser.add_argument("ref", metavar="REF", type=Path, help="reference labels, or a folder")
+    parser.add_argument(
+        "--bodies", action="store_true", help="compare vertebral bodies, not whole vertebrae"
+    )
+    parser.add_argument(
+        "--annotated-only",
+        action=argparse.BooleanOptionalAction,
+        help="ignore predictions away from what is annotated (default: for partial masks)",
+    )
+    parser.add_argument("--csv", metavar="FILE", type=Path, help="write one line per structure")
+    parser.add_argument(
+        "--json",
+        metavar="FILE",
+        type=Path,
+        nargs="?",
+        const=Path("-"),
+        help="write summary and scores as JSON; without FILE, instead of the table",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Score PRED against REF."""
+    from spinekit.evaluation.files import evaluate_files
+    from spinekit.evaluation.summary import summarise
+    from spinekit.evaluation.table import format_table, to_json, write_csv
+    from spinekit.io.writing import write_json
+
+    found = evaluate_files(
+        args.pred, args.ref, bodies=args.bodies, annotated_only=args.annotated_only
+    )
+    rows = summarise(found.cases)
+    if args.csv is not None:
+        write_csv(args.csv, found.cases)
+    if args.json == Path("-"):
+        print(json.dumps(to_json(rows, found.cases), indent=1))
+    else:
+        if args.json is not None:
+            write_json(args.json, to_json(rows, found.cases))
+        print(format_table(rows))
+    for name in found.without_prediction:
+        print(f"spinekit: warning: {name}: no prediction, not in any figure", file=sys.stderr)
+    return 0
