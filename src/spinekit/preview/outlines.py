@@ -1,4 +1,4 @@
-"""Structures drawn over an image: filled, outlined, dashed and almost hollow where the name is unsure.
+"""Structures drawn over an image: filled and outlined, dashed where the name is unsure.
 
 Knows label values and the sidecar's entries, neither volumes nor files.
 """
