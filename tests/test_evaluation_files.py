@@ -1,0 +1,158 @@
+"""Predictions and references found on disk, whatever their grids."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from spinekit.core.errors import GeometryError, InputError
+from spinekit.core.grid import Grid
+from spinekit.core.volume import Volume
+from spinekit.evaluation.files import evaluate_files, orient_ras, split_name
+
+AFFINE = np.diag([4.0, 1.0, 1.0, 1.0])
+
+
+def save(path, array, affine=AFFINE):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(array.astype(np.uint8), affine), path)
+
+
+def two_bodies():
+    labels = np.zeros((6, 40, 70), np.uint8)
+    labels[1:5, 10:35, 10:30] = 44
+    labels[1:5, 10:35, 36:56] = 43
+    return labels
+
+
+@pytest.fixture
+def folders(tmp_path):
+    labels = two_bodies()
+    for name in ("one", "two"):
+        save(tmp_path / "pred" / f"{name}_dseg.nii.gz", labels)
+        save(tmp_path / "pred" / f"{name}_parts.nii.gz", labels > 0)
+        save(tmp_path / "ref" / f"{name}_bodies.nii.gz", labels)
+    return tmp_path
+
+
+def test_folders_are_matched_by_stem(folders):
+    save(folders / "ref" / "three_bodies.nii.gz", two_bodies())
+    save(folders / "pred" / "four_dseg.nii.gz", two_bodies())
+    found = evaluate_files(folders / "pred", folders / "ref")
+    assert [case.name for case in found.cases] == ["one", "two"]
+    assert {case.dataset for case in found.cases} == {"ref"}
+    assert found.without_prediction == ("three",)
+    assert all(case.mean_dice("body") == 1.0 for case in found.cases)
+
+
+def test_index_beside_the_references_names_dataset_and_subject(folders):
+    index = [{"name": "one", "dataset": "chu", "subject": "s7"}]
+    (folders / "index.json").write_text(json.dumps(index), encoding="utf-8")
+    first, second = evaluate_files(folders / "pred", folders / "ref").cases
+    assert (first.dataset, first.subject) == ("chu", "s7")
+    assert (second.dataset, second.subject) == ("ref", "two")
+
+
+def test_two_files_are_compared_whatever_their_names(folders):
+    save(folders / "truth.nii.gz", two_bodies())
+    found = evaluate_files(
+        folders / "pred" / "one_dseg.nii.gz", folders / "truth.nii.gz", bodies=True
+    )
+    assert [case.kinds for case in found.cases] == [("body",)]
+    assert found.cases[0].mean_dice("body") == 1.0
+
+
+def test_plain_label_map_is_read_as_whole_vertebrae_unless_told(folders):
+    save(folders / "truth.nii.gz", two_bodies())
+    found = evaluate_files(folders / "pred" / "one_dseg.nii.gz", folders / "truth.nii.gz")
+    assert [case.kinds for case in found.cases] == [("vertebra",)]
+
+
+@pytest.mark.parametrize("code", ["RAS", "LPS", "PIR", "SAL", "IRP"])
+def test_orientation_of_the_files_does_not_matter(folders, code):
+    image = nib.load(folders / "ref" / "one_bodies.nii.gz")
+    turned = image.as_reoriented(
+        nib.orientations.ornt_transform(
+            nib.io_orientation(image.affine), nib.orientations.axcodes2ornt(tuple(code))
+        )
+    )
+    nib.save(turned, folders / "turned_bodies.nii.gz")
+    found = evaluate_files(folders / "pred" / "one_dseg.nii.gz", folders / "turned_bodies.nii.gz")
+    assert [i.name for i in found.cases[0].instances] == ["L3", "L4"]
+    assert found.cases[0].mean_dice("body") == 1.0
+
+
+def test_prediction_on_a_finer_grid_is_brought_onto_the_reference(folders):
+    fine = two_bodies().repeat(4, axis=0)
+    affine = np.eye(4)
+    affine[0, 3] = -1.5
+    save(folders / "fine" / "one_dseg.nii.gz", fine, affine)
+    found = evaluate_files(folders / "fine", folders / "ref")
+    assert found.cases[0].mean_dice("body") == 1.0
+
+
+def test_prediction_elsewhere_in_space_is_an_error(folders):
+    far = AFFINE.copy()
+    far[2, 3] = 5000.0
+    save(folders / "far" / "one_dseg.nii.gz", two_bodies(), far)
+    with pytest.raises(GeometryError, match=r"one_dseg\.nii\.gz lies elsewhere"):
+        evaluate_files(folders / "far", folders / "ref")
+
+
+def test_spider_masks_need_their_names(folders):
+    save(folders / "spider" / "one_parts.nii.gz", np.where(two_bodies() > 0, 7, 0))
+    with pytest.raises(InputError, match="names"):
+        evaluate_files(folders / "pred", folders / "spider")
+    save(folders / "spider" / "one_names.nii.gz", two_bodies())
+    case = evaluate_files(folders / "pred", folders / "spider").cases[0]
+    assert case.mask_dice("vertebra") == 1.0
+    assert [i.name for i in case.instances] == ["L3", "L4"]
+
+
+def test_bodies_and_points_of_one_scan_are_joined(folders):
+    points = np.zeros((6, 40, 70), np.uint8)
+    points[3, 5, 20] = 23
+    save(folders / "ref" / "one_points.nii.gz", points)
+    case = evaluate_files(folders / "pred", folders / "ref").cases[0]
+    assert [(p.name, p.predicted) for p in case.points] == [("L4", "L4")]
+    assert len(case.instances) == 2
+
+
+def test_nothing_in_common_and_nothing_there(folders):
+    with pytest.raises(InputError, match="nothing|no file"):
+        evaluate_files(folders / "pred" / "one_dseg.nii.gz", folders)
+    with pytest.raises(InputError, match="does not exist"):
+        evaluate_files(folders / "nowhere", folders / "ref")
+
+
+def test_one_stem_in_two_places_is_an_error(folders):
+    save(folders / "ref" / "deeper" / "one_bodies.nii.gz", two_bodies())
+    with pytest.raises(InputError, match="one_bodies"):
+        evaluate_files(folders / "pred", folders / "ref")
+
+
+@pytest.mark.parametrize(
+    ("name", "stem", "kind"),
+    [
+        ("scan_dseg.nii.gz", "scan", "dseg"),
+        ("scan_dseg.seg.nrrd", "scan", "dseg"),
+        ("my_scan.v2_bodies.mha", "my_scan.v2", "bodies"),
+        ("scan.nii", "scan", ""),
+    ],
+)
+def test_suffix_says_what_a_file_holds(tmp_path, name, stem, kind):
+    assert split_name(tmp_path / name) == (stem, kind)
+
+
+def test_orienting_keeps_every_voxel_where_it_is():
+    rng = np.random.default_rng(0)
+    affine = np.array(
+        [[0.1, 0.0, -3.9, 7.0], [-1.1, 0.1, 0.0, -20.0], [0.1, -0.9, 0.1, 40.0], [0, 0, 0, 1.0]]
+    )
+    volume = Volume(rng.integers(0, 9, (5, 6, 4)), Grid((5, 6, 4), affine))
+    oriented = orient_ras(volume)
+    assert oriented.grid.orientation == "RAS"
+    voxels = np.argwhere(np.ones(oriented.shape))
+    back = volume.grid.ras_to_ijk(oriented.grid.ijk_to_ras(voxels)).round().astype(int)
+    assert (volume.array[tuple(back.T)] == oriented.array[tuple(voxels.T)]).all()
