@@ -83,7 +83,8 @@ def allowed_from_parts(
     disc_k = np.flatnonzero(disc.any(axis=(0, 1)))
     if lowest is not None:
         allowed[:, :, :lowest][~(vertebra | disc | canal)[:, :, :lowest]] |= SACRUM
-    allowed[:, :, : int(disc_k[0])] |= CANAL
+    if len(disc_k):
+        allowed[:, :, : int(disc_k[0])] |= CANAL
     allowed[vertebra] = _vertebra_codes(canal, spacing_mm)[vertebra]
     allowed[disc] = DISC
     allowed[canal] = CANAL | CORD

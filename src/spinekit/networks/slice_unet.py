@@ -15,18 +15,17 @@ DOWNSCALE = 32
 
 
 class _Block(nn.Module):
-    """Two 3×3 convolutions with group normalisation and an additive shortcut."""
+    """Two 3×3 convolutions, group normalisation between them, and an additive shortcut."""
 
     def __init__(self, width: int, groups: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.norm1 = nn.GroupNorm(groups, width)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.norm2 = nn.GroupNorm(groups, width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         y = functional.relu(self.norm1(self.conv1(x)))
-        return functional.relu(x + self.norm2(self.conv2(y)))
+        return functional.relu(x + self.conv2(y))
 
 
 class _Down(nn.Module):

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 from spinekit.networks.slice_unet import SliceUNet
 from spinekit.training.batches import Batch, CaseSet, StepBatches, validation_batches
 from spinekit.training.checkpoint import load_checkpoint, save_checkpoint
-from spinekit.training.losses import allowed_bits, known_dice_loss, level_loss, set_cross_entropy
+from spinekit.training.losses import allowed_bits, level_loss, parts_losses
 from spinekit.training.recipe import Recipe
 from spinekit.training.targets import target_table
 
@@ -163,11 +163,9 @@ class Trainer:
 
     def _loss(self, network: nn.Module, batch: Batch) -> Tensor:
         parts, level, bits, targets = self._forward(network, batch)
-        return (
-            set_cross_entropy(parts, bits, self.class_weights)
-            + self.recipe.dice_weight * known_dice_loss(parts, bits)
-            + self.recipe.level_weight * level_loss(level, targets)
-        )
+        cross_entropy, dice = parts_losses(parts, bits, self.class_weights)
+        levels = self.recipe.level_weight * level_loss(level, targets)
+        return cross_entropy + self.recipe.dice_weight * dice + levels
 
     @torch.no_grad()
     def _validate(self, losses: list[float]) -> None:

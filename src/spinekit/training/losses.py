@@ -17,41 +17,39 @@ def allowed_bits(allowed: Tensor, classes: int) -> Tensor:
     return (allowed.unsqueeze(1) >> shifts) & 1 > 0
 
 
-def set_cross_entropy(logits: Tensor, bits: Tensor, weight: Tensor) -> Tensor:
-    """Mean of −log Σ_{c allowed} p_c over the pixels that say anything (Fidon et al. 2021, eq. 5, leaf sets).
+def parts_losses(logits: Tensor, bits: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-entropy and Dice loss of the parts head over what the labels say.
+
+    Cross-entropy: mean of −log Σ_{c allowed} p_c over the pixels that say anything (Fidon et al. 2021, eq. 5, leaf
+    sets); a set weighs as its lightest member. Dice: 1 − soft Dice of each class (Milletari et al. 2016, eq. 1, linear
+    denominator) over the pixels whose allowed set is {c} (certainly c) or lacks c (certainly not c); classes without a
+    certain pixel are left out.
 
     Args:
         logits: (B, C, J, K).
         bits: (B, C, J, K) bool, as `allowed_bits` gives them.
-        weight: (C,) weight of a pixel with the single label c; a set weighs as its lightest member.
+        weight: (C,) cross-entropy weight of each class.
 
     Returns:
-        A scalar; 0 when every pixel is unknown.
+        Two scalars; both 0 when every pixel is unknown.
     """
     log_probs = functional.log_softmax(logits, dim=1)
-    nll = -torch.logsumexp(log_probs.masked_fill(~bits, -30.0), dim=1)
-    informative = ~bits.all(dim=1)
-    column = weight.view(1, -1, 1, 1)
-    pixel_weight = torch.where(bits, column, torch.inf).amin(dim=1)
-    pixel_weight = torch.where(informative, pixel_weight, 0.0)
-    return (nll * pixel_weight).sum() / pixel_weight.sum().clamp(min=1.0)
+    probs = log_probs.exp()
+    allowed = bits.to(probs.dtype)
+    count = allowed.sum(dim=1, keepdim=True)
+    nll = -(probs * allowed).sum(dim=1).clamp(min=1e-30).log()
+    lightest = torch.where(bits, weight.view(1, -1, 1, 1), torch.inf).amin(dim=1)
+    pixel_weight = torch.where(count[:, 0] < bits.shape[1], lightest, 0.0)
+    cross_entropy = (nll * pixel_weight).sum() / pixel_weight.sum().clamp(min=1.0)
 
-
-def known_dice_loss(logits: Tensor, bits: Tensor) -> Tensor:
-    """1 − soft Dice of each class over the pixels where that class is known to be or known not to be.
-
-    Per class and batch (Milletari et al. 2016, eq. 1, linear denominator): intersection over sums restricted to pixels
-    whose allowed set is {c} (certainly c) or lacks c (certainly not c). Classes without a certain pixel are left out.
-    """
-    probs = functional.softmax(logits, dim=1)
-    certain = bits & (bits.sum(dim=1, keepdim=True) == 1)
-    known = certain | ~bits
+    certain = allowed * (count == 1)
+    known = certain + 1.0 - allowed
     axes = (0, 2, 3)
-    inter = (probs * certain).sum(axes)
-    total = (probs * known).sum(axes) + certain.sum(axes)
-    dice = (2 * inter + 1.0) / (total + 1.0)
-    present = certain.sum(axes) > 0
-    return 1.0 - (dice * present).sum() / present.sum().clamp(min=1)
+    positives = certain.sum(axes)
+    dice = (2 * (probs * certain).sum(axes) + 1.0) / ((probs * known).sum(axes) + positives + 1.0)
+    present = positives > 0
+    dice_loss = ((1.0 - dice) * present).sum() / present.sum().clamp(min=1)
+    return cross_entropy, dice_loss
 
 
 def level_loss(logits: Tensor, target: Tensor) -> Tensor:
