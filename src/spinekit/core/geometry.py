@@ -162,6 +162,12 @@ def oriented_grid(grid: Grid) -> Grid:
     return Grid(shape, grid.affine @ change)
 
 
+def canonical_array(volume: Volume) -> tuple[NDArray[Any], tuple[float, float, float]]:
+    """The voxels as (I, J, K) with i → R, j → A, k → S, not resampled, and their spacing in mm."""
+    grid = oriented_grid(volume.grid)
+    return resample_nearest(volume.array, volume.grid, grid), grid.spacing_mm
+
+
 def _orthogonal(grid: Grid) -> Grid:
     """The grid itself, or for a sheared one the nearest orthogonal grid around all of it.
 

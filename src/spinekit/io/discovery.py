@@ -1,0 +1,156 @@
+"""Discovery: which scans lie in a folder, and what their results are called.
+
+Knows file names and the mark of DICOM files; opens nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from spinekit.core.errors import UsageError
+
+FILE_ENDINGS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd")
+"""Extensions of single-file scans, the longer of two first."""
+DICOM_ENDINGS = (".dcm", ".ima")
+_NOT_SCANS = (".seg.nrrd",)
+
+
+@dataclass(frozen=True, slots=True)
+class ScanSource:
+    """A scan that was found."""
+
+    path: Path
+    """The file, or the folder of a DICOM series."""
+    stem: str
+    """What its results' names begin with."""
+    relative_dir: Path
+    """Folder inside INPUT, kept inside OUT; ``.`` at the top."""
+
+
+def find_scans(source: str | Path, *, exclude: Path | None = None) -> list[ScanSource]:
+    """Find every scan of a file or folder, sorted by path.
+
+    A folder that directly holds DICOM files is one scan. Hidden files and folders and ``.seg.nrrd``
+    files are passed over. A folder inside that cannot be opened is listed as a scan, so that
+    reading it reports the failure.
+
+    Args:
+        source: A scan file, a DICOM folder, or a folder of scans at any depth.
+        exclude: A folder not to look into, such as OUT.
+
+    Returns:
+        At least one scan.
+
+    Raises:
+        UsageError: If ``source`` is missing, cannot be opened or holds no scan, or if two scans
+            would write the same files.
+    """
+    source = Path(source)
+    try:
+        source.stat()
+    except OSError as error:
+        raise _cannot_open(source, error) from error
+    if not source.is_dir():
+        return [ScanSource(source, stem_of(source), Path())]
+    try:
+        next(os.scandir(source), None)
+    except OSError as error:
+        raise _cannot_open(source, error) from error
+    found = sorted(_walk(source, exclude), key=lambda scan: scan.path)
+    if not found:
+        raise UsageError(
+            "no-scans",
+            f"{source}: no scan in this folder",
+            f"give a folder with {', '.join(FILE_ENDINGS)} or DICOM files",
+        )
+    _check_collisions(found)
+    return found
+
+
+def ending_of(path: Path) -> str:
+    """Lower-case extension, ``.nii.gz`` as one; empty if there is none."""
+    name = path.name.lower()
+    return ".nii.gz" if name.endswith(".nii.gz") else path.suffix.lower()
+
+
+def stem_of(path: Path) -> str:
+    """File name without a scan's extensions; a folder's whole name."""
+    name = path.name or path.resolve().name or "scan"
+    if path.is_dir():
+        return name
+    for ending in (*_NOT_SCANS, *FILE_ENDINGS, *DICOM_ENDINGS):
+        if name.lower().endswith(ending) and len(name) > len(ending):
+            return name[: -len(ending)]
+    return name
+
+
+def dicom_files(folder: Path) -> list[Path]:
+    """Files directly in ``folder`` with a DICOM extension or mark, sorted by name.
+
+    Raises:
+        OSError: If the folder cannot be opened.
+    """
+    with os.scandir(folder) as entries:
+        files = sorted(Path(e.path) for e in entries if e.is_file() and e.name[0] != ".")
+    return [path for path in files if _looks_dicom(path)]
+
+
+def _looks_dicom(path: Path) -> bool:
+    if path.name.upper() == "DICOMDIR":
+        return False
+    if ending_of(path) in DICOM_ENDINGS:
+        return True
+    if ending_of(path) in FILE_ENDINGS:
+        return False
+    try:
+        with path.open("rb") as file:
+            file.seek(128)
+            return file.read(4) == b"DICM"
+    except OSError:
+        return False
+
+
+def _walk(top: Path, exclude: Path | None) -> Iterable[ScanSource]:
+    """Every scan below ``top``, in no particular order."""
+    barred = None if exclude is None else exclude.resolve()
+    unopened: list[str] = []
+    for folder, names, files in os.walk(top, onerror=lambda e: unopened.append(str(e.filename))):
+        here = Path(folder)
+        names[:] = sorted(
+            n for n in names if n[0] != "." and (barred is None or (here / n).resolve() != barred)
+        )
+        relative = here.relative_to(top)
+        for file in files:
+            path = here / file
+            scan = ending_of(path) in FILE_ENDINGS and not file.lower().endswith(_NOT_SCANS)
+            if scan and file[0] != ".":
+                yield ScanSource(path, stem_of(path), relative)
+        if dicom_files(here):
+            yield ScanSource(here, stem_of(here), relative if here == top else relative.parent)
+    for folder in unopened:
+        here = Path(folder)
+        yield ScanSource(here, stem_of(here), here.relative_to(top).parent)
+
+
+def _check_collisions(found: list[ScanSource]) -> None:
+    """Refuse two scans whose results would have the same names."""
+    seen: dict[tuple[Path, str], Path] = {}
+    for scan in found:
+        other = seen.setdefault((scan.relative_dir, scan.stem), scan.path)
+        if other != scan.path:
+            raise UsageError(
+                "same-output",
+                f"{other.name} and {scan.path.name} would write the same files",
+                "rename one of them, or segment them into different folders",
+            )
+
+
+def _cannot_open(path: Path, error: OSError) -> UsageError:
+    if isinstance(error, PermissionError):
+        return UsageError("no-permission", f"{path}: no permission to read it", "ask for access")
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return UsageError("file-missing", f"{path}: no such file or folder", "check the path")
+    return UsageError("unreadable", f"{path}: {error.strerror or error}", "check the path")

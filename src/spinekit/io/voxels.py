@@ -1,0 +1,174 @@
+"""Checks on voxel values and sizes that every format shares.
+
+Knows no format: a header's numbers and an array come in, a clean float32 image goes out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit.core.errors import GeometryError, InputError, Notice, UsageError
+from spinekit.core.grid import Grid
+
+MOST_BYTES = 2**31
+"""2 GiB: larger scans are refused without ``force``."""
+LEAST_IN_PLANE = 32
+"""A single slice needs at least this many voxels along one of its axes."""
+SPINE_MM = (20.0, 2000.0)
+"""The longest side of a scan of a spine lies within this range."""
+
+
+def check_size(name: str, shape: Sequence[int], itemsize: int, *, force: bool) -> None:
+    """Refuse empty shapes and, without ``force``, more than 2 GiB of voxels.
+
+    Args:
+        name: File name for the message.
+        shape: Sizes as the header states them, time axis included.
+        itemsize: Bytes per voxel in the file.
+        force: Read large scans all the same.
+
+    Raises:
+        InputError: If a size is zero or negative, or the scan is too large.
+    """
+    if not shape or min(shape) < 1:
+        raise InputError(
+            "empty-image",
+            f"{name}: the image is empty (shape {_times(shape)})",
+            "export the scan again",
+        )
+    stored = math.prod(shape) * itemsize
+    working = math.prod(shape[:3]) * 4
+    if max(stored, working) > MOST_BYTES and not force:
+        raise InputError(
+            "too-large",
+            f"{name}: {_times(shape)} voxels are {max(stored, working) / 2**30:.1f} GiB, "
+            "more than 2 GiB",
+            "crop the scan, or use --force if the computer has the memory",
+        )
+
+
+def check_slices(name: str, shape: Sequence[int]) -> None:
+    """Accept a volume, or a single slice that has 32 voxels along one axis.
+
+    Raises:
+        InputError: If fewer than two axes have several voxels, or the slice is too small.
+    """
+    long_axes = [n for n in shape if n > 1]
+    if len(long_axes) >= 3 or (len(long_axes) == 2 and max(long_axes) >= LEAST_IN_PLANE):
+        return
+    raise InputError(
+        "too-few-voxels",
+        f"{name}: an image of {_times(shape)} voxels is neither a volume nor a usable slice",
+        f"give a slice with at least {LEAST_IN_PLANE} voxels along one side, or a volume",
+    )
+
+
+def check_volume_index(name: str, index: int | None, count: int) -> None:
+    """Refuse a volume that is not there.
+
+    Raises:
+        UsageError: If ``index`` is not within 0 … count - 1.
+    """
+    if index is not None and not 0 <= index < count:
+        raise UsageError(
+            "no-such-volume",
+            f"{name}: volume {index} was asked for but the scan has {count}",
+            f"choose a volume from 0 to {count - 1}",
+        )
+
+
+def volume_notice(index: int | None, count: int) -> Notice:
+    """Say which of several volumes is used."""
+    if index is None:
+        return Notice("volumes-averaged", f"the mean of {count} volumes was used")
+    return Notice("volume-chosen", f"volume {index} of {count} was used (counted from 0)")
+
+
+def make_grid(name: str, shape: Sequence[int], affine: NDArray[np.float64]) -> Grid:
+    """Grid of a file; its errors name the file.
+
+    An axis with a single voxel may state no length; it gets 1 mm at right angles to the others.
+
+    Raises:
+        GeometryError: If the affine is unusable.
+    """
+    affine = np.array(affine, dtype=np.float64)
+    if affine.shape == (4, 4) and np.isfinite(affine).all():
+        for axis in range(3):
+            if shape[axis] == 1 and not affine[:3, axis].any():
+                normal = np.cross(affine[:3, (axis + 1) % 3], affine[:3, (axis + 2) % 3])
+                length = float(np.linalg.norm(normal))
+                affine[:3, axis] = normal / length if length > 0 else 0
+    try:
+        return Grid((int(shape[0]), int(shape[1]), int(shape[2])), affine)
+    except GeometryError as error:
+        raise GeometryError(error.code, f"{name}: {error.message}", error.remedy) from error
+
+
+def grid_notices(name: str, grid: Grid, *, strict: bool) -> list[Notice]:
+    """Notices about a sheared grid and an implausible size.
+
+    Raises:
+        GeometryError: If ``strict`` and the scan is smaller than 2 cm or larger than 2 m.
+    """
+    notices = []
+    longest = max(grid.size_mm)
+    if not SPINE_MM[0] <= longest <= SPINE_MM[1]:
+        text = (
+            f"the scan measures {_times(grid.size_mm)} mm by its header "
+            f"(spacing {_times(grid.spacing_mm)} mm), which is no spine"
+        )
+        if strict:
+            raise GeometryError(
+                "implausible-spacing", f"{name}: {text}", "correct the spacing in the header"
+            )
+        notices.append(Notice("implausible-spacing", text))
+    if grid.is_sheared:
+        notices.append(
+            Notice("sheared", "the axes are not at right angles; resampled for the model")
+        )
+    return notices
+
+
+def clean_image(name: str, array: NDArray[Any]) -> tuple[NDArray[np.float32], list[Notice]]:
+    """Finite float32 image: NaN and -Inf become the minimum, +Inf the maximum.
+
+    Args:
+        name: File name for messages.
+        array: Real values of any dtype and shape; may be changed in place.
+
+    Returns:
+        The image and the notices.
+
+    Raises:
+        InputError: If no voxel is finite, or all finite voxels have one value.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        image = np.ascontiguousarray(array, dtype=np.float32)
+    low, high = float(image.min()), float(image.max())
+    notices = []
+    if not (math.isfinite(low) and math.isfinite(high)):
+        finite = np.isfinite(image)
+        count = image.size - int(np.count_nonzero(finite))
+        if count == image.size:
+            raise InputError(
+                "no-finite-voxels", f"{name}: every voxel is NaN or infinite", "export it again"
+            )
+        low, high = float(image[finite].min()), float(image[finite].max())
+        image = np.nan_to_num(image, nan=low, posinf=high, neginf=low)
+        text = f"{count} voxels that are NaN or infinite were replaced"
+        notices.append(Notice("not-finite", text))
+    if low == high:
+        raise InputError(
+            "constant-image", f"{name}: every voxel has the value {low:g}", "export the scan again"
+        )
+    return image, notices
+
+
+def _times(numbers: Sequence[float]) -> str:
+    return "×".join(f"{n:.4g}" if isinstance(n, float) else str(n) for n in numbers) or "none"
