@@ -64,5 +64,3 @@ def test_band_of_any_mask_touches_it(ref):
 
 def test_band_of_nothing_is_nothing():
     assert not tolerance_band(np.zeros((2, 2, 2), dtype=bool)).any()
-
-
