@@ -1,0 +1,182 @@
+"""Bodies, discs, dens, atlas and sacrum, drawn from straightened coordinates.
+
+Knows no soft tissue outside the column.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from spinekit.anatomy.scheme import SACRUM_VALUE
+from spinekit.synth.backend import Backend
+from spinekit.synth.canvas import Canvas, shade_bone
+from spinekit.synth.scene import Scene
+from spinekit.synth.style import Style
+
+BODY, POSTERIOR, DISC, CANAL, CORD, SACRUM = 1, 2, 3, 4, 5, 6
+
+
+@dataclass(frozen=True)
+class Place:
+    """Straightened coordinates of the pixels of some slices, arrays (I, P)."""
+
+    t: Any
+    u: Any
+    v: Any
+    level: Any
+    """Row of the level table."""
+    along: Any
+    """(P,) row of the along table."""
+    fine: Any
+    """(I, P) fine texture."""
+    mottle: Any
+    """(I, P) coarse texture."""
+
+
+def radial(backend: Backend, u: Any, v: Any, w: Any, d: Any) -> Any:
+    """Relative radius of a body's outline: 1 on a rounded box of half sizes w and d."""
+    xp = backend.xp
+    a = (u / w) ** 2
+    b = (v / d) ** 2
+    return xp.sqrt(xp.sqrt(a * a + b * b + 1.1 * a * b) + 1e-6)
+
+
+def draw_bodies(canvas: Canvas, scene: Scene, style: Style, place: Place) -> None:
+    """Paint discs, then bodies: together they fill the column without a gap."""
+    backend, xp = canvas.backend, canvas.backend.xp
+    row = {name: scene.level[name][place.level] for name in (
+        "top", "bottom", "middle", "half", "d", "w", "slip", "waist", "osteophyte", "concave_top",
+        "concave_bottom", "wedge", "biconcave", "uncus")}  # fmt: skip
+    u, t = place.u, place.t
+    v = place.v - row["slip"]
+    d, w = row["d"], row["w"]
+    side = xp.clip((u / w) ** 2, 0.0, 1.0)
+    v = xp.where(v < 0, v * (1.11 - 0.11 * side), v)
+    s = (t - row["middle"]) / row["half"]
+    s2 = xp.clip(s * s, 0.0, 1.2)
+    rho = radial(backend, u, v, w, d)
+    bowl = 1.0 - xp.clip(rho * rho, 0.0, 1.0)
+    lip = row["osteophyte"] / d * s2**4
+    outline = 1.0 - row["waist"] * (1.0 - s2) + xp.where(v > 0, lip, 0.3 * lip)
+    reach = xp.sqrt(u * u + v * v)
+    around = reach * (1.0 - outline / rho)
+    front = xp.clip(v / d * 0.5 + 0.5, 0.0, 1.0)
+    tilt = {n: scene.level[n][place.level] for n in (
+        "tilt_top_u", "tilt_top_v", "tilt_bottom_u", "tilt_bottom_v")}  # fmt: skip
+    upper = (
+        row["top"] + (row["concave_top"] + row["biconcave"]) * bowl + row["wedge"] * front**1.5
+        - row["uncus"] * side**2 + tilt["tilt_top_u"] * u + tilt["tilt_top_v"] * v
+    )  # fmt: skip
+    lower = (
+        row["bottom"] - (row["concave_bottom"] + row["biconcave"]) * bowl
+        - row["uncus"] * side**2 + tilt["tilt_bottom_u"] * u + tilt["tilt_bottom_v"] * v
+    )  # fmt: skip
+    is_above = t < row["middle"]
+    disc = place.level + xp.where(is_above, 0, 1)
+    last = len(scene.spine.levels)
+    disc = xp.clip(disc, 0, last)
+    gap = xp.where(is_above, t - upper, lower - t)
+    is_body = (place.level > 0) & (place.level < last)
+    bone = xp.where(is_body, xp.maximum(around, xp.maximum(upper - t, t - lower)), 99.0)
+    _draw_discs(canvas, scene, style, place, disc, gap, xp.where(is_above, upper, lower), bone)
+    marrow = style.body_value(place, s, rho, u, v, d)
+    canvas.paint(bone, shade_bone(backend, bone, marrow, style.cortical, style.rim_mm))
+    canvas.mark(bone < 0, BODY, scene.level["value"][place.level])
+
+
+def _draw_discs(
+    canvas: Canvas, scene: Scene, style: Style, place: Place, disc: Any, gap: Any, face: Any,
+    bone: Any,
+) -> None:  # fmt: skip
+    """Paint the disc above or below; where it is missing, bone reaches to its middle."""
+    backend, xp = canvas.backend, canvas.backend.xp
+    row = {n: scene.disc[n][disc] for n in ("middle", "d", "w", "slip", "bulge", "present",
+                                            "bony", "value")}  # fmt: skip
+    v = place.v - row["slip"]
+    rho = radial(backend, place.u, v, row["w"], row["d"])
+    z = xp.clip((place.t - row["middle"]) / (xp.abs(face - row["middle"]) + 0.3), -1.0, 1.0)
+    back = xp.where(v < 0, 1.0, 0.7)
+    outline = 0.97 + row["bulge"] / row["d"] * back * (1.0 - 0.5 * z * z)
+    around = xp.sqrt(place.u**2 + v * v) * (1.0 - outline / rho)
+    inside = xp.maximum(around, gap)
+    drawn = xp.where(row["present"], inside, 99.0)
+    canvas.paint(drawn - 0.4, style.disc_value(place, disc, rho / outline, z))
+    canvas.mark((drawn < 0) & (bone >= 0), DISC, row["value"])
+    fused = xp.where(row["bony"], xp.maximum(around + 0.8, gap), 99.0)
+    value = style.fusion_value(disc, xp.abs(place.t - row["middle"]))
+    canvas.paint(fused - 0.4, value)
+    canvas.mark((fused < 0) & (place.level > 0), BODY, scene.level["value"][place.level])
+
+
+def draw_atlas(canvas: Canvas, scene: Scene, style: Style, place: Place) -> None:
+    """Paint C1 (anterior arch = body, the rest posterior) and the dens of C2."""
+    backend, xp = canvas.backend, canvas.backend.xp
+    k = scene.spine.scale
+    top, bottom = float(scene.curve.top[0]), float(scene.curve.bottom[0])
+    u, v, t = xp.abs(place.u), place.v, place.t
+    front, back = 9.6 * k, -30.0 * k
+    centre, half = (front + back) / 2, (front - back) / 2
+    ring = xp.sqrt((u / (21.0 * k)) ** 2 + ((v - centre) / half) ** 2) + 1e-4
+    lateral = xp.clip(1.0 - ((v + 6.0 * k) / (13.0 * k)) ** 2, 0.0, 1.0) * xp.clip(
+        (u - 8.0) / 6.0, 0.0, 1.0
+    )
+    thick = (3.1 + 4.5 * lateral) * k
+    tall = xp.where(v > 0, 5.2, 4.0) * k + 4.5 * k * lateral
+    middle = (top + bottom) / 2 + xp.where(v > 0, 0.0, 1.5)
+    arch = xp.maximum(xp.abs(ring - 1.0) * 20.0 * k - thick, xp.abs(t - middle) - tall)
+    process = xp.maximum(
+        xp.sqrt((v + 8.0 * k) ** 2 + (t - middle) ** 2) - 4.5 * k, xp.abs(u - 28 * k) - 9 * k
+    )
+    arch = xp.minimum(arch, process)
+    marrow = style.level_marrow(place.level * 0) + 0.05 * place.fine
+    canvas.paint(arch, shade_bone(backend, arch, marrow, style.cortical, 0.9))
+    anterior = (v > 0) & (u < 11.0 * k)
+    value = int(scene.level["value"][0])
+    canvas.mark((arch < 0) & anterior, BODY, value)
+    canvas.mark((arch < 0) & ~anterior, POSTERIOR, value)
+    tip, base = top + 1.0 * k, float(scene.curve.top[1]) + 4.0
+    along = xp.clip(t, tip + 5.0 * k, base) - t
+    dens = xp.sqrt(u * u + v * v + along * along) - 5.2 * k
+    marrow = style.level_marrow(place.level * 0 + 1) + 0.05 * place.fine
+    inner = xp.minimum(dens, base - 4.0 - t)
+    canvas.paint(dens, shade_bone(backend, inner, marrow, style.cortical, 0.9))
+    canvas.mark(dens < 0, BODY, int(scene.level["value"][1]))
+
+
+def draw_sacrum(canvas: Canvas, scene: Scene, style: Style, place: Place) -> None:
+    """Paint the sacrum and the coccyx; the canal in them is painted afterwards."""
+    backend, xp = canvas.backend, canvas.backend.xp
+    along = {n: scene.along[n][place.along] for n in ("sacral_d", "sacral_w", "ap", "front")}
+    s = scene.curve.sacral
+    u, v, t = xp.abs(place.u), place.v, place.t
+    half, width = along["sacral_d"], along["sacral_w"]
+    bend = xp.clip((u - 20.0) / 34.0, 0.0, 1.2)
+    front = half - bend * bend * 16.0
+    is_sacral = xp.clip((float(s[5]) - t) / 20.0, 0.0, 1.0)
+    thick = is_sacral * (2 * along["ap"] + 8.0)
+    back = -half - thick - 5.0 * is_sacral * xp.clip(1.0 - u / 6.0, 0.0, 1.0)
+    middle, deep = (front + back) / 2, (front - back) / 2
+    face = float(s[0]) + 0.8 * xp.clip(1 - (u / 25.0) ** 2 - (v / half) ** 2, 0.0, 1.0)
+    # The posterior wall starts below the disc space, the alae rise a little above it.
+    face = face + xp.clip((-half - v) * 0.8, 0.0, 14.0) - 4.0 * bend
+    rho = xp.sqrt((u / width) ** 4 + ((v - middle) / deep) ** 4) ** 0.5 + 1e-4
+    around = xp.sqrt(u * u + (v - middle) ** 2) * (1.0 - 1.0 / rho)
+    bone = xp.maximum(around, xp.maximum(face - t, t - float(s[-1])))
+    marrow = style.level_marrow(place.level * 0 + len(scene.spine.levels)) + 0.045 * (
+        place.fine + 0.6 * place.mottle
+    )
+    canvas.paint(bone, shade_bone(backend, bone, marrow, style.cortical, style.rim_mm))
+    canvas.mark(bone < 0, SACRUM, SACRUM_VALUE)
+    central = xp.maximum(xp.maximum(u - 22.0, xp.abs(v) - half + 1.0), bone)
+    for n, place_t in enumerate(s[1:-1]):
+        tall = scene.spine.rudimentary_disc_mm if n == 0 else (0.8 if n < 4 else 1.2)
+        gap = xp.maximum(xp.abs(t - float(place_t)) - tall / 2, central)
+        canvas.paint(gap, style.annulus if n else style.rudimentary)
+        if n < 4:
+            hole = xp.sqrt((u - 19.0) ** 2 + (t - float(place_t) - 2.0) ** 2) - 4.5
+            canvas.paint(xp.maximum(hole, bone), style.fat)
+            root = hole + 2.6
+            canvas.paint(xp.maximum(root, bone), style.roots)
+            open_ = (hole < 0) & (bone < 0)
+            canvas.mark(open_, 0, 0)

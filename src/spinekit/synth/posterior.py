@@ -1,0 +1,161 @@
+"""Pedicles, facets, laminae, spinous and transverse processes, ribs and the foramina's fat.
+
+Knows nothing of bodies and discs. Everything hangs on q, the distance behind the middle of the
+dural sac: the levels are told apart by coordinates sheared along the slope of facets and
+spinous processes, so that each level overhangs the next as shingles do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spinekit.synth.bodies import POSTERIOR, Place
+from spinekit.synth.canvas import Canvas, shade_bone
+from spinekit.synth.scene import Scene
+from spinekit.synth.style import Style
+
+
+def find_level(canvas: Canvas, scene: Scene, t: Any) -> Any:
+    """Row of the level table by arc length, borders in the middle of the discs."""
+    return canvas.backend.xp.searchsorted(scene.disc["middle"][1:], t)
+
+
+def draw_posterior(canvas: Canvas, scene: Scene, style: Style, place: Place) -> None:
+    """Paint fat around the dura, then the bones of the arch with their level's label."""
+    xp = canvas.backend.xp
+    ap = scene.along["ap"][place.along]
+    width = scene.along["width"][place.along]
+    q = -scene.along["front"][place.along] - ap - place.v
+    u = xp.abs(place.u)
+    last = len(scene.spine.levels)
+    is_free = place.level < last
+    fat = xp.maximum(u - width - 9.0, q - ap - 5.0)
+    fat = xp.where(is_free, fat, 99.0)
+    canvas.paint(fat, style.fat * (1 + 0.06 * place.fine))
+    _draw_foramina(canvas, scene, style, place, u, q)
+    _draw_arch(canvas, scene, style, place, u, q, ap, width)
+    _draw_pedicles(canvas, scene, style, place, u, q, ap, width)
+
+
+def _finish(canvas: Canvas, scene: Scene, style: Style, place: Place, bone: Any,
+            level: Any) -> None:  # fmt: skip
+    """Paint and mark posterior bone of C2 and below, above the sacrum."""
+    xp = canvas.backend.xp
+    bone = xp.where((level > 0) & (level < len(scene.spine.levels)), bone, 99.0)
+    marrow = style.level_marrow(level) + style.grain * (place.fine + place.mottle)
+    canvas.paint(bone, shade_bone(canvas.backend, bone, marrow, style.cortical, 0.8))
+    canvas.mark(bone < 0, POSTERIOR, scene.level["value"][level])
+
+
+def _draw_foramina(canvas: Canvas, scene: Scene, style: Style, place: Place, u: Any,
+                   q: Any) -> None:  # fmt: skip
+    """Paint the nerve root below each pedicle."""
+    xp = canvas.backend.xp
+    row = {n: scene.level[n][place.level] for n in ("top", "half", "pedicle_h")}
+    below = row["top"] + 0.62 * row["half"] + row["pedicle_h"] + 3.5
+    root = xp.sqrt((place.t - below - 0.15 * u) ** 2 + (q + 2.0) ** 2) - 2.8
+    width = scene.along["width"][place.along]
+    root = xp.maximum(root, xp.maximum(width + 2.0 - u, u - width - 26.0))
+    root = xp.where(place.level < len(scene.spine.levels), root, 99.0)
+    canvas.paint(root, style.roots)
+
+
+def _draw_pedicles(canvas: Canvas, scene: Scene, style: Style, place: Place, u: Any, q: Any,
+                   ap: Any, width: Any) -> None:  # fmt: skip
+    """Paint the bridges from body to arch in the upper half of each level, and the ribs' necks."""
+    xp = canvas.backend.xp
+    row = {n: scene.level[n][place.level] for n in ("top", "half", "d", "w", "pedicle_w",
+                                                    "pedicle_h", "transverse", "kind",
+                                                    "slip")}  # fmt: skip
+    height = row["top"] + 0.62 * row["half"]
+    du = (u - width - row["pedicle_w"]) / row["pedicle_w"]
+    dt = (place.t - height) / row["pedicle_h"]
+    round_ = (xp.sqrt(du * du + dt * dt) - 1.0) * row["pedicle_w"]
+    v = place.v - row["slip"]
+    bone = xp.maximum(round_, xp.maximum(v + 0.55 * row["d"], q - ap - 5.0))
+    out = width + 2 * row["pedicle_w"]
+    lean = xp.where(row["kind"] == 1, 0.55, 0.12)
+    behind = q - ap - 1.0 - lean * (u - out)
+    tall = xp.where(row["kind"] == 1, 0.9, 0.65)
+    wing = xp.sqrt((behind * 0.9) ** 2 + ((place.t - height - 2.0) * tall) ** 2) - 4.2
+    wing = xp.maximum(wing, xp.maximum(u - row["transverse"], out - 4.0 - u))
+    _finish(canvas, scene, style, place, xp.minimum(bone, wing), place.level)
+
+
+def _draw_arch(canvas: Canvas, scene: Scene, style: Style, place: Place, u: Any, q: Any, ap: Any,
+               width: Any) -> None:  # fmt: skip
+    """Paint facets, laminae and spinous processes."""
+    xp = canvas.backend.xp
+    level = scene.level
+    pillar_q = ap + 3.5
+    base = find_level(canvas, scene, place.t)
+    shear = level["shear"][base]
+    sheared = place.t - shear * xp.clip(q - pillar_q, -8.0, 8.0)
+    near = find_level(canvas, scene, sheared)
+    row = {n: level[n][near] for n in ("middle", "half", "pedicle_w", "kind")}
+    joint_above = scene.disc["middle"][near]
+    joint_below = scene.disc["middle"][xp.clip(near + 1, 0, len(scene.spine.levels))]
+    gap = xp.minimum(xp.abs(sheared - joint_above), xp.abs(sheared - joint_below))
+    slope = xp.sqrt(1 + shear * shear)
+    close = xp.clip(1.0 - gap / (slope * 5.0), 0.0, 1.0)
+    is_neck = row["kind"] == 0
+    thick = xp.where(is_neck, 4.5, 4.6) + 2.2 * close
+    pillar_u = width + row["pedicle_w"] + 1.5
+    wide = xp.where(is_neck, 5.2, 5.0) + 1.8 * close
+    pillar = xp.maximum(xp.abs(u - pillar_u) - wide, xp.abs(q - pillar_q) - thick)
+    pillar = xp.maximum(pillar, 0.7 - gap / slope)
+    roof = pillar_q + 4.0 * xp.clip(1.0 - u / pillar_u, 0.0, 1.0)
+    leaning = place.t - 0.5 * (q - pillar_q)
+    plate = xp.maximum(xp.abs(q - roof) - 2.7, u - pillar_u)
+    centre = row["middle"] + 0.45 * row["half"]
+    plate = xp.maximum(plate, xp.abs(leaning - centre) - 0.85 * row["half"])
+    _finish(canvas, scene, style, place, xp.minimum(pillar, plate), near)
+    _draw_spinous(canvas, scene, style, place, u, q, ap, base)
+
+
+def _draw_spinous(canvas: Canvas, scene: Scene, style: Style, place: Place, u: Any, q: Any,
+                  ap: Any, base: Any) -> None:  # fmt: skip
+    """Paint the spinous processes: plates in the midline sloping down."""
+    xp = canvas.backend.xp
+    start = ap + 5.5
+    out = q - start
+    tilt = scene.along["tilt"][place.along]
+    sheared = place.t - tilt * xp.clip(out, -4.0, 60.0) - 0.18 * 20.0
+    level = find_level(canvas, scene, sheared)
+    row = {n: scene.level[n][level] for n in ("middle", "half", "spinous", "spinous_h")}
+    share = xp.clip(out / row["spinous"], 0.0, 1.0)
+    thick = 2.6 + 1.6 * share * share
+    tall = row["spinous_h"] * (0.8 + 0.25 * share)
+    centre = row["middle"] + 0.35 * row["half"]
+    over = xp.clip(xp.abs(sheared - centre) - tall + 3.0, 0.0, 99.0)
+    beyond = xp.clip(out - row["spinous"] + 3.0, 0.0, 99.0)
+    tip = xp.sqrt(over * over + beyond * beyond) - 3.0
+    bone = xp.maximum(xp.maximum(u - thick, tip), -out - 3.0)
+    _finish(canvas, scene, style, place, bone, level)
+
+
+def draw_canal(canvas: Canvas, scene: Scene, style: Style, place: Place, streak: Any) -> None:
+    """Paint dura, CSF, nerve roots and cord; parts 4 and 5 reach from the skull to S2."""
+    xp = canvas.backend.xp
+    along = {n: scene.along[n][place.along] for n in ("ap", "width", "front", "cord_ap", "cord_w",
+                                                      "cord_back", "roots")}  # fmt: skip
+    q = -along["front"] - along["ap"] - place.v
+    ap, width = along["ap"] + 1e-3, along["width"] + 1e-3
+    rho = xp.sqrt((place.u / width) ** 2 + (q / ap) ** 2) + 1e-4
+    sac = xp.sqrt(place.u**2 + q * q) * (1.0 - 1.0 / rho)
+    sac = xp.where(along["ap"] > 0.8, sac, 99.0)
+    csf = style.csf * (1 + style.flow * place.mottle)
+    behind = xp.clip(0.5 + 1.2 * q / ap, 0.0, 1.0)
+    bundle = along["roots"] * behind * xp.clip(0.65 + 0.8 * streak, 0.0, 1.0)
+    value = csf + bundle * (style.roots - csf)
+    canvas.paint(sac - 0.7, style.ligament)
+    canvas.paint(sac, value)
+    canvas.mark(sac < 0, 4, 2)
+    cq = q - along["cord_back"]
+    cap, cw = along["cord_ap"] + 1e-3, along["cord_w"] + 1e-3
+    rho = xp.sqrt((place.u / cw) ** 2 + (cq / cap) ** 2) + 1e-4
+    cord = xp.sqrt(place.u**2 + cq * cq) * (1.0 - 1.0 / rho)
+    cord = xp.where(along["cord_ap"] > 0.6, cord, 99.0)
+    grey = xp.clip(1.0 - 3.0 * (rho - 0.25) ** 2, 0.0, 1.0) * 0.06
+    canvas.paint(cord, style.cord * (1 + grey + 0.04 * place.mottle))
+    canvas.mark(cord < 0, 5, 1)

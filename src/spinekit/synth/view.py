@@ -1,0 +1,91 @@
+"""The field of view: which box of the patient a scan shows, and with which voxels.
+
+Knows the curve, no tissue.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spinekit.core.grid import Grid
+from spinekit.synth.curve import Curve
+from spinekit.synth.spine import Spine
+
+_REGIONS: dict[str, tuple[str, ...]] = {
+    "lumbar": ("T12", "L1", "L2", "L3", "L4", "L5", "L6"),
+    "thoracolumbar": ("T8", "T9", "T10", "T11", "T12", "T13", "L1", "L2", "L3", "L4"),
+    "cervical": ("C3", "C4", "C5", "C6", "C7", "T1"),
+    "whole": (),
+}
+
+
+def visible_levels(fov: str) -> tuple[str, ...] | None:
+    """Levels surely in view, where local anomalies are put; None for any."""
+    return _REGIONS[fov] or None
+
+
+def sample_grid(
+    rng: np.random.Generator,
+    spine: Spine,
+    curve: Curve,
+    fov: str,
+    plane: str,
+    spacing_mm: tuple[float, float, float] | None,
+) -> Grid:
+    """Draw a box around a stretch of the spine.
+
+    Raises:
+        ValueError: plane is not sagittal, axial or isotropic.
+    """
+    spacing = spacing_mm or _sample_spacing(rng, plane)
+    centre_t, length, before, behind = _sample_box(rng, spine, curve, fov)
+    centre = curve.at(centre_t)
+    size = np.array([0.0, before + behind, length])
+    if plane == "sagittal":
+        size[0] = rng.uniform(40, 80) if spacing[0] > 2 else rng.uniform(14, 50)
+    elif plane == "axial":
+        size[0] = rng.uniform(150, 240)
+        size[2] = min(length, rng.uniform(60, 160))
+    else:
+        size[0] = rng.uniform(60, 160)
+    inside = abs(curve.s - centre[2]) < size[2] / 2
+    middle_r = float(curve.r[inside].mean()) + rng.normal(0, 4)
+    shape = tuple(max(1, round(float(n / d))) for n, d in zip(size, spacing, strict=True))
+    extent = np.array([(n - 1) * d for n, d in zip(shape, spacing, strict=True)])
+    middle = np.array([middle_r, centre[1] + (before - behind) / 2, centre[2]])
+    affine = np.diag([*spacing, 1.0])
+    affine[:3, 3] = middle - extent / 2
+    return Grid(shape, affine)  # type: ignore[arg-type]
+
+
+def _sample_spacing(rng: np.random.Generator, plane: str) -> tuple[float, float, float]:
+    fine = float(rng.uniform(0.7, 1.2))
+    if plane == "sagittal":
+        thick = float(rng.uniform(3.3, 5.0) if rng.random() < 0.8 else rng.uniform(0.8, 1.2))
+        return thick, fine, fine
+    if plane == "axial":
+        return 0.8 * fine, 0.8 * fine, float(rng.uniform(3.0, 5.0))
+    if plane == "isotropic":
+        return fine, fine, fine
+    raise ValueError(f"unknown plane {plane!r}; known: sagittal, axial, isotropic")
+
+
+def _sample_box(
+    rng: np.random.Generator, spine: Spine, curve: Curve, fov: str
+) -> tuple[float, float, float, float]:
+    """Centre along the curve, length along S, and extent before and behind the curve, in mm."""
+    k = spine.scale
+    lumbar = float(curve.top[spine.levels.index("L3")])
+    if fov == "lumbar":
+        return (lumbar + rng.normal(5, 18), rng.uniform(200, 380), rng.uniform(45, 190),
+                rng.uniform(70, 135))  # fmt: skip
+    if fov == "thoracolumbar":
+        return (lumbar - rng.uniform(60, 150), rng.uniform(260, 420), rng.uniform(45, 170),
+                rng.uniform(70, 130))  # fmt: skip
+    if fov == "cervical":
+        low = float(curve.top[spine.levels.index("C6")])
+        return (low + rng.normal(0, 20), rng.uniform(180, 320) * k, rng.uniform(50, 130),
+                rng.uniform(65, 130))  # fmt: skip
+    whole = float(curve.sacral[0])
+    return (whole * rng.uniform(0.45, 0.55), rng.uniform(520, 720) * k, rng.uniform(90, 190),
+            rng.uniform(90, 150))  # fmt: skip
