@@ -23,8 +23,8 @@ class Instance:
 
     `index` is its value in the vertebra or disc map (1.. from the top; 1 for the sacrum).
     Lengths are in mm: `height_mm` along the column, `depth_mm` front to back and `width_mm` left
-    to right, all of the body alone for a vertebra. `position_mm` is measured along the curve of
-    the column, downwards.
+    to right, all of the body alone for a vertebra. `position_mm` (centre), `top_mm` and `bottom_mm`
+    are measured along the curve of the column, downwards.
     """
 
     kind: Kind
@@ -34,6 +34,8 @@ class Instance:
     touches_edge: bool
     partial: bool
     position_mm: float
+    top_mm: float
+    bottom_mm: float
     height_mm: float
     depth_mm: float
     width_mm: float

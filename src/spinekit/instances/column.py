@@ -69,9 +69,7 @@ def bounding_box(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
     return tuple(box)
 
 
-def find_column(
-    parts: NDArray[np.uint8], spacing_mm: tuple[float, float, float]
-) -> Column | None:
+def find_column(parts: NDArray[np.uint8], spacing_mm: tuple[float, float, float]) -> Column | None:
     """Keep the spine, drop blobs elsewhere and lay the curve.
 
     Args:
@@ -122,9 +120,7 @@ def _main_piece(
     cell = tuple(index // size for index, size in zip(where, cells, strict=True))
     occupied = np.zeros(shape, dtype=bool)
     occupied[cell] = True
-    labels, count = ndimage.label(
-        ndimage.binary_dilation(occupied), structure=np.ones((3, 3, 3))
-    )
+    labels, count = ndimage.label(ndimage.binary_dilation(occupied), structure=np.ones((3, 3, 3)))
     piece = labels[cell]
     value = parts[where]
     weight = np.isin(value, (BODY, DISC)) + 0.2 * np.isin(value, (CANAL, CORD))

@@ -56,6 +56,8 @@ def measure_items(
                 touches_edge=touches,
                 partial=touches or volume < PARTIAL_BELOW_MM3,
                 position_mm=float(centre[0]),
+                top_mm=float(np.quantile(core[:, 0], 0.03)),
+                bottom_mm=float(np.quantile(core[:, 0], 0.97)),
                 height_mm=float(core[:, 0].std() * STRIP),
                 depth_mm=float(size[2]),
                 width_mm=float(size[1]),

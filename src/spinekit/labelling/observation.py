@@ -1,0 +1,164 @@
+"""Instances and evidence as likelihoods: what each bone, gap and disc says of the levels.
+
+It weighs evidence of different kinds and knows nothing of how hypotheses are searched.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit.anatomy.column import LEVELS, VARIANTS
+from spinekit.anatomy.items import Instance, Instances
+from spinekit.labelling.hypotheses import MAX_NOISE_RUN, Observations
+from spinekit.labelling.priors import SCALE_PRIOR, size_log_likelihood, variant_log_prior
+
+CORRELATION = 0.12
+"""Correlation of the network's errors between bones of one scan: n bones count as
+n / (1 + (n - 1) CORRELATION) independent witnesses."""
+NETWORK_WEIGHT = 1.0
+"""Temperature of the network's distributions, for one bone alone."""
+DISC_WEIGHT = 0.5
+"""Weight of a disc's distribution against a bone's: both see the same surroundings."""
+CONTAMINATION = 0.02
+"""Share of bones whose evidence is worthless: no single one may decide against all others."""
+MISSED = np.log(0.02)
+"""Log probability that a level in view was not found."""
+MERGED = np.log(0.01)
+"""Log probability that a bone holds two vertebrae."""
+NOISE = np.log(0.004)
+"""Log probability that a bone is no vertebra, or a fragment of its neighbour."""
+SMALL_NOISE = np.log(0.08)
+"""The same for a bone much smaller than its neighbours."""
+GAP_RATIO = 0.28
+"""Usual gap between neighbouring bodies over the depth of the body."""
+GAP_SD = 0.22
+GAP_CAP = 14.0
+"""Most that one gap may speak against a count."""
+TWO_DISCS = -4.0
+"""Two discs between neighbouring bodies: one of them would be false."""
+UNSEEN_IN_ROOM = -1.0
+"""Per level that would have to lie in the scan beyond the outermost bone without being found."""
+UNSEEN_CAP = 4
+MERGED_HEIGHT = 1.75
+"""A merged bone is at least this many neighbours tall."""
+
+
+def observe(instances: Instances, evidence: NDArray[np.float64]) -> Observations:
+    """Likelihoods of one column.
+
+    Args:
+        instances: the split column with at least one vertebra or sacrum.
+        evidence: (items, 27) distribution over LEVELS per item.
+
+    Returns:
+        Observations of the bones from the top, the sacrum last.
+    """
+    items = instances.items
+    where = [n for n, item in enumerate(items) if item.kind != "disc"]
+    bones = [items[n] for n in where]
+    count = len(bones)
+    weight = NETWORK_WEIGHT / (1.0 + (count - 1) * CORRELATION)
+    floor = CONTAMINATION / len(LEVELS)
+    safe = (1.0 - CONTAMINATION) * evidence / np.maximum(evidence.sum(1, keepdims=True), 1e-12)
+    safe = safe + floor
+    sizes = _sizes(bones)
+    network = weight * np.log(safe[where])
+    missed, between = {}, {}
+    for a in range(count):
+        for b in range(a + 1, min(count, a + 2 + MAX_NOISE_RUN)):
+            discs = [n for n in range(where[a] + 1, where[b]) if items[n].kind == "disc"]
+            missed[a, b] = _missed(bones[a], bones[b], len(discs))
+            if len(discs) == 1:
+                p = safe[discs[0]]
+                between[a, b] = weight * DISC_WEIGHT * np.log(p[:, None] + p[None, :])
+    height = np.array([bone.height_mm for bone in bones])
+    volume = np.array([bone.volume_mm3 for bone in bones])
+    is_sacrum = np.array([bone.kind == "sacrum" for bone in bones])
+    room_above, room_below = _room(instances, bones)
+    return Observations(
+        bone=network[:, None, :] + sizes,
+        is_sacrum=is_sacrum,
+        merged=np.where(_ratio(height, is_sacrum) >= MERGED_HEIGHT, MERGED + 3.0, MERGED - 4.0),
+        noise=np.where(
+            is_sacrum, NOISE - 6.0, np.where(_ratio(volume, is_sacrum) < 0.3, SMALL_NOISE, NOISE)
+        ),
+        missed=missed,
+        between=between,
+        above=_unseen(room_above),
+        below=_unseen(room_below),
+        variant=np.array([variant_log_prior(variant) for variant in VARIANTS]),
+        scale=np.log(SCALE_PRIOR),
+    )
+
+
+def _sizes(bones: list[Instance]) -> NDArray[np.float64]:
+    """(n, scales, 27) log likelihood of the sizes; cut bodies say nothing of theirs."""
+    result = []
+    for n, bone in enumerate(bones):
+        if bone.kind == "sacrum":
+            result.append(np.zeros_like(size_log_likelihood(None, None, None)))
+            continue
+        pitches = [
+            abs(bones[m].position_mm - bone.position_mm)
+            for m in (n - 1, n + 1)
+            if 0 <= m < len(bones) and bones[m].kind == "vertebra" and not bones[m].partial
+        ]
+        whole = not bone.partial
+        result.append(
+            size_log_likelihood(
+                bone.height_mm if whole else None,
+                bone.depth_mm if whole else None,
+                float(np.median(pitches)) if whole and pitches else None,
+            )
+        )
+    return np.stack(result)
+
+
+def _missed(above: Instance, below: Instance, discs: int) -> NDArray[np.float64]:
+    """(27,) log likelihood of 0, 1, … levels that were not found between two bones."""
+    bones = [bone for bone in (above, below) if bone.kind == "vertebra"]
+    depth = max(float(np.mean([bone.depth_mm for bone in bones])), 8.0)
+    gap = (below.top_mm - above.bottom_mm) / depth
+    levels = np.arange(len(LEVELS))
+    expected = GAP_RATIO + levels * (1.0 if gap > 0 else 1.0)
+    spread = GAP_SD * np.sqrt(1.0 + levels)
+    deviation = (gap - expected) / spread
+    # Bodies that touch or overlap are neighbours all the same.
+    deviation[0] = max(deviation[0], 0.0)
+    result = -np.minimum(0.5 * deviation**2, GAP_CAP) + MISSED * levels
+    if discs > 1:
+        result[0] += TWO_DISCS
+    return result
+
+
+def _ratio(value: NDArray[np.float64], is_sacrum: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(n,) each bone's value over the median of its nearest four vertebrae."""
+    result = np.ones(len(value))
+    for n in range(len(value)):
+        near = [
+            value[m]
+            for m in range(max(0, n - 2), min(len(value), n + 3))
+            if m != n and not is_sacrum[m]
+        ]
+        if near and not is_sacrum[n]:
+            result[n] = value[n] / max(float(np.median(near)), 1e-6)
+    return result
+
+
+def _room(instances: Instances, bones: list[Instance]) -> tuple[float, float]:
+    """Space in the scan above the first and below the last bone, in vertebrae."""
+    spacing = instances.spacing_mm[2]
+    depth = instances.parts.shape[2]
+    first, last = bones[0], bones[-1]
+    pitch = max(first.depth_mm, 12.0) if first.kind == "vertebra" else 30.0
+    above = (depth - 1 - first.centroid_ijk[2]) * spacing / pitch - 0.5
+    pitch = max(last.depth_mm, 12.0)
+    below = last.centroid_ijk[2] * spacing / pitch - 0.5 if last.kind == "vertebra" else 0.0
+    return max(above, 0.0), max(below, 0.0)
+
+
+def _unseen(room: float) -> NDArray[np.float64]:
+    """(27,) log likelihood of 0, 1, … levels beyond the outermost bone."""
+    levels = np.arange(len(LEVELS))
+    return UNSEEN_IN_ROOM * np.minimum(np.minimum(levels, int(room)), UNSEEN_CAP).astype(np.float64)

@@ -1,0 +1,113 @@
+"""What is known before looking: how often columns vary, and how large each level is.
+
+Plain published numbers and the densities made of them; nothing of one scan.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit.anatomy.column import LEVELS, Variant
+
+VARIANT_PRIOR: dict[tuple[int, int], float] = {
+    (12, 5): 0.886,
+    (12, 6): 0.038,
+    (13, 5): 0.013,
+    (12, 4): 0.035,
+    (11, 5): 0.015,
+    (11, 6): 0.006,
+    (13, 4): 0.006,
+    (13, 6): 0.0005,
+    (11, 4): 0.0005,
+}
+"""Probability of (thoracic, lumbar) counts.
+
+One presacral vertebra too many in 18 + 4 lumbarised and one too few in 14 + 8 sacralised of 418
+whole-spine MRI (Tins and Balain, Insights Imaging 2016; 7:199); their share between thorax and
+loin, and the columns of 24 with a shifted border, after the morphology in Yun et al. (Korean J
+Radiol 2018; 19:1140).
+"""
+
+HEIGHT_MM: dict[str, float] = {
+    "C1": 11.0, "C2": 34.0, "C3": 13.2, "C4": 13.0, "C5": 12.8, "C6": 13.0, "C7": 14.2,
+    "T1": 15.6, "T2": 16.8, "T3": 17.2, "T4": 17.7, "T5": 18.2, "T6": 18.8, "T7": 19.4, "T8": 20.0,
+    "T9": 20.8, "T10": 21.9, "T11": 23.0, "T12": 24.6, "T13": 25.2,
+    "L1": 26.0, "L2": 26.7, "L3": 26.8, "L4": 26.7, "L5": 26.2, "L6": 26.0,
+}  # fmt: skip
+"""Height of the body at its middle, C2 with the dens."""
+DEPTH_MM: dict[str, float] = {
+    "C1": 10.0, "C2": 13.5, "C3": 15.4, "C4": 15.6, "C5": 15.8, "C6": 16.8, "C7": 17.6,
+    "T1": 18.2, "T2": 19.6, "T3": 21.8, "T4": 23.2, "T5": 24.4, "T6": 25.8, "T7": 27.0, "T8": 28.0,
+    "T9": 29.2, "T10": 30.2, "T11": 31.4, "T12": 32.4, "T13": 33.0,
+    "L1": 33.6, "L2": 34.3, "L3": 34.9, "L4": 35.1, "L5": 34.8, "L6": 34.4,
+}  # fmt: skip
+"""Depth of the body front to back."""
+DISC_MM: dict[str, float] = {
+    "C1": 3.0, "C2": 5.0, "C3": 5.0, "C4": 5.0, "C5": 5.0, "C6": 5.2, "C7": 5.0,
+    "T1": 4.5, "T2": 4.2, "T3": 4.1, "T4": 4.2, "T5": 4.4, "T6": 4.7, "T7": 5.0, "T8": 5.3,
+    "T9": 5.7, "T10": 6.2, "T11": 6.8, "T12": 7.6, "T13": 7.8,
+    "L1": 8.6, "L2": 9.9, "L3": 10.8, "L4": 11.2, "L5": 10.6, "L6": 10.0,
+}  # fmt: skip
+"""Height of the disc below each level.
+
+Bodies after Panjabi et al. (Spine 1991; 16:861 and 16:888; 1992; 17:299) and Gilad and Nissan
+(Spine 1986; 11:154), discs after Kunkel et al. (J Anat 2011; 219:375); dry bones are a little
+smaller than bones on MRI, which the scale of the patient takes up.
+"""
+
+SCALES: NDArray[np.float64] = np.array([0.84, 0.92, 1.0, 1.08, 1.16])
+"""Sizes of a patient against the means above."""
+SCALE_PRIOR: NDArray[np.float64] = np.array([0.08, 0.24, 0.36, 0.24, 0.08])
+"""Body heights vary by 8 % between adults (standard deviation in the sources above)."""
+SIZE_LOG_SD = {"height": 0.11, "depth": 0.09, "pitch": 0.09}
+"""Spread within one patient, errors of segmentation and of the spacing included."""
+SIZE_WEIGHT = 0.6
+"""The three sizes of a vertebra and those of its neighbours err together."""
+SIZE_CAP = 6.0
+"""Most that one size may speak against a level: a collapsed body is not another level."""
+
+
+def variant_log_prior(variant: Variant) -> float:
+    """Logarithm of a column's published probability."""
+    return float(np.log(VARIANT_PRIOR[variant.thoracic, variant.lumbar]))
+
+
+def size_log_likelihood(
+    height_mm: float | None, depth_mm: float | None, pitch_mm: float | None
+) -> NDArray[np.float64]:
+    """How well the sizes of one vertebra fit each level and scale.
+
+    Args:
+        height_mm: height of the body, None where it is cut.
+        depth_mm: depth of the body, None where it is cut.
+        pitch_mm: mean distance to the neighbours' centres, None without neighbours.
+
+    Returns:
+        (scales, 27) log likelihoods up to a constant; the sacrum's is that of the worst level.
+    """
+    result = np.zeros((len(SCALES), len(LEVELS)))
+    seen = {"height": height_mm, "depth": depth_mm, "pitch": pitch_mm}
+    for name, value in seen.items():
+        if value is None or value <= 0:
+            continue
+        expected = np.log(_MEANS[name])[None, :] + np.log(SCALES)[:, None]
+        deviation = (np.log(value) - expected) / SIZE_LOG_SD[name]
+        result[:, :-1] -= np.minimum(0.5 * deviation**2, SIZE_CAP) * SIZE_WEIGHT
+    result[:, -1] = result[:, :-1].min(axis=1)
+    return result
+
+
+def _pitches() -> NDArray[np.float64]:
+    bones = LEVELS[:-1]
+    pitch = np.array([HEIGHT_MM[n] + DISC_MM[n] for n in bones])
+    # The pitch at a vertebra joins its own half and its neighbour's; only the dens stands out.
+    pitch[:3] = (14.0, 18.0, 19.0)
+    return pitch
+
+
+_MEANS: dict[str, NDArray[np.float64]] = {
+    "height": np.array([HEIGHT_MM[n] for n in LEVELS[:-1]]),
+    "depth": np.array([DEPTH_MM[n] for n in LEVELS[:-1]]),
+    "pitch": _pitches(),
+}
