@@ -209,7 +209,7 @@ def segment(
         "schema_version": SCHEMA_VERSION,
         "spinekit_version": version("spinekit"),
         "not_a_medical_device": True,
-        "input": _describe_input(scan),
+        "input": scan.source,
         "model": predictor.card,
         "options": options.recorded(),
         "seconds": seconds,
@@ -323,16 +323,6 @@ def _convert(
 def _resampled(volume: Volume, record: GeometryRecord) -> Volume:
     image = resample_linear(volume.array, volume.grid, record.input_grid, antialias=True)
     return Volume(image, record.input_grid)
-
-
-def _describe_input(scan: Scan) -> dict[str, Any]:
-    grid = scan.volume.grid
-    return {
-        **scan.source,
-        "shape": list(grid.shape),
-        "spacing_mm": [round(step, 4) for step in grid.spacing_mm],
-        "orientation": grid.orientation,
-    }
 
 
 def _describe_column(naming: Naming) -> dict[str, Any]:

@@ -107,11 +107,6 @@ def plan_jobs(args: argparse.Namespace) -> list[Job]:
         volume=args.volume,
         series=args.series,
     )
-    found = [scan for scan in find_scans(args.input) if args.out not in scan.path.parents]
-    if not found:
-        raise UsageError(
-            "no-scans", f"no scan found in {args.input}", "give a scan or a folder that holds some"
-        )
     return [
         Job(
             source=scan.path,
@@ -123,7 +118,7 @@ def plan_jobs(args: argparse.Namespace) -> list[Job]:
             overwrite=args.overwrite,
             debug=args.debug,
         )
-        for scan in found
+        for scan in find_scans(args.input, exclude=args.out)
     ]
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 DEMO_SEED = 7
 """Of the phantom that is drawn when no scan is given."""
+DEMO_PHANTOM = {"fov": "lumbar", "contrast": "T2", "spacing_mm": (4.0, 1.0, 1.0), "anomalies": ()}
+"""An ordinary lumbar spine as a clinic would scan it."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
 
     args.input = args.scan
     if args.input is None:
-        args.input = draw_one(args.out / "phantom", args.seed)
+        args.input = draw_one(args.out / "phantom", args.seed, DEMO_PHANTOM)
         print(f"phantom drawn: {args.input}", file=sys.stderr)
     code = segment.run(args)
     if code == 0 and not args.quiet:

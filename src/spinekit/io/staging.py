@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from spinekit.core.errors import OutputError
+from spinekit.io.writing import output_errors
 
 PREFIX = ".spinekit-"
 
@@ -32,44 +32,31 @@ def staged(folder: Path) -> Iterator[Path]:
     Raises:
         OutputError: `folder` cannot be made or written to, or a file cannot be moved.
     """
-    made = _make(folder)
-    moved: list[Path] = []
-    stage: Path | None = None
-    try:
-        stage = Path(tempfile.mkdtemp(prefix=PREFIX, dir=folder))
-        yield stage
-        for source in sorted(stage.iterdir(), key=lambda path: (path.suffix == ".json", path.name)):
-            target = folder / source.name
-            if not target.exists():
-                moved.append(target)
-            os.replace(source, target)
-        made = []
-        moved = []
-    except OSError as error:
-        raise _output_error(folder, error) from error
-    finally:
-        for path in moved:
-            path.unlink(missing_ok=True)
-        if stage is not None:
-            shutil.rmtree(stage, ignore_errors=True)
-        for path in reversed(made):
-            with contextlib.suppress(OSError):
-                path.rmdir()
+    with output_errors(folder):
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        moved: list[Path] = []
+        stage: Path | None = None
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stage = Path(tempfile.mkdtemp(prefix=PREFIX, dir=folder))
+            yield stage
+            _move_up(stage, folder, moved)
+        except BaseException:
+            for path in moved:
+                path.unlink(missing_ok=True)
+            if stage is not None:
+                shutil.rmtree(stage, ignore_errors=True)
+            for path in missing:
+                with contextlib.suppress(OSError):
+                    path.rmdir()
+            raise
+        stage.rmdir()
 
 
-def _make(folder: Path) -> list[Path]:
-    """Make `folder` and its missing parents; return those made, outermost first."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _output_error(folder, error) from error
-    return missing[::-1]
-
-
-def _output_error(folder: Path, error: OSError) -> OutputError:
-    return OutputError(
-        "cannot-write",
-        f"cannot write to {folder}: {error.strerror or error}",
-        "choose a folder you may write to, with free space",
-    )
+def _move_up(stage: Path, folder: Path, moved: list[Path]) -> None:
+    """Move every file of the stage into the folder, noting those that replaced none."""
+    for source in sorted(stage.iterdir(), key=lambda path: (path.suffix == ".json", path.name)):
+        target = folder / source.name
+        if not target.exists():
+            moved.append(target)
+        os.replace(source, target)

@@ -1,0 +1,34 @@
+"""Fixtures that several folders of tests share."""
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from blocks import BlockSpine, draw_blocks, oracle_for
+
+
+@pytest.fixture(scope="session")
+def spine() -> BlockSpine:
+    """T12 to sacrum in blocks, 4 × 1 × 1 mm."""
+    return draw_blocks()
+
+
+@pytest.fixture
+def scan_file(spine: BlockSpine, tmp_path: Path) -> Path:
+    """The block spine as a NIfTI file, alone in its folder."""
+    path = tmp_path / "scans" / "spine.nii.gz"
+    path.parent.mkdir()
+    nib.save(nib.Nifti1Image(spine.image.astype(np.int16), spine.grid.affine), path)
+    return path
+
+
+@pytest.fixture
+def oracle(spine: BlockSpine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the command line predict the block spine without a model file."""
+    from spinekit.apps import batch
+
+    batch._predictor.cache_clear()
+    monkeypatch.setattr(batch, "load_predictor", lambda model, threads: oracle_for(spine))
+    yield
+    batch._predictor.cache_clear()
