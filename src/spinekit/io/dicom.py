@@ -1,0 +1,363 @@
+"""DICOM: the series of a folder, single-frame or enhanced multi-frame, as one volume.
+
+Knows tags and pixels; how slices make a stack is `stacking`'s business. Patient fields are never
+read.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from spinekit.core.errors import InputError, Notice, UsageError
+from spinekit.io.discovery import dicom_files
+from spinekit.io.header import HeaderInfo
+from spinekit.io.stacking import Frame, stack_frames
+
+_TAGS = [
+    "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription",
+    "Modality", "InstanceNumber", "AcquisitionNumber", "EchoTime", "TemporalPositionIdentifier",
+    "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness",
+    "SpacingBetweenSlices", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel",
+    "RescaleSlope", "RescaleIntercept", "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+]  # fmt: skip
+_AGAIN = "copy or export it again"
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series of a folder."""
+
+    uid: str
+    number: str
+    """Series number, empty if there is none."""
+    description: str
+    items: tuple[tuple[Path, Dataset], ...]
+    """Files with their headers, sorted by file name, no instance twice."""
+
+    def __str__(self) -> str:
+        count = sum(int(header.get("NumberOfFrames") or 1) for _, header in self.items)
+        told = f", {self.description}" if self.description else ""
+        return f"{self.number or self.uid} ({count} images{told})"
+
+
+@dataclass(frozen=True, slots=True)
+class DicomScan:
+    """A series as one volume."""
+
+    array: NDArray[np.float32]
+    """(columns, rows, slices) rescaled values."""
+    header: HeaderInfo
+    notices: tuple[Notice, ...]
+    files: list[Path]
+    """Every file of the series."""
+
+
+def read_dicom(
+    path: Path,
+    *,
+    series: str | int | None = None,
+    volume_index: int | None = None,
+    force: bool = False,
+) -> DicomScan:
+    """Read one series of a folder, or a single DICOM file.
+
+    Args:
+        path: A folder that directly holds the files, or a file.
+        series: Number, UID or end of the UID of the series, where there are several.
+        volume_index: Which of several volumes (echoes, time points); None takes their mean.
+        force: See `stack_frames`; files that cannot be read count as missing.
+
+    Returns:
+        The volume.
+
+    Raises:
+        UsageError: If a series must be chosen, or the one chosen is not there.
+        InputError: If files are damaged, missing, without geometry or in colour.
+        GeometryError: If the geometry makes no sense.
+        OSError: If the folder or a file cannot be opened.
+    """
+    with _quiet():
+        found = list_series(path, force=force)
+        chosen = _choose(path.name, found, series)
+        frames = [frame for file, header in chosen.items for frame in _frames(file, header)]
+        array, grid, notices = stack_frames(
+            path.name, frames, volume_index=volume_index, force=force
+        )
+    modality = str(chosen.items[0][1].get("Modality") or "MR")
+    if modality != "MR":
+        notices.append(Notice("not-mri", f"the series is not MRI: its modality is {modality}"))
+    files = [file for file, _ in chosen.items]
+    return DicomScan(array, HeaderInfo.of_grid(grid), tuple(notices), files)
+
+
+def list_series(path: Path, *, force: bool = False) -> list[Series]:
+    """The image series of a folder or file, by number.
+
+    Args:
+        path: A folder that directly holds the files, or a file.
+        force: Pass over files that cannot be read.
+
+    Returns:
+        At least one series.
+
+    Raises:
+        InputError: If there is none, or a file is damaged.
+        OSError: If the folder or a file cannot be opened.
+    """
+    grouped: dict[str, dict[str, tuple[Path, Dataset]]] = {}
+    for file in dicom_files(path) if path.is_dir() else [path]:
+        try:
+            header = _read_header(file)
+        except InputError:
+            if force:
+                continue
+            raise
+        if header is not None:
+            uid = str(header.get("SeriesInstanceUID") or "")
+            instance = str(header.get("SOPInstanceUID") or file.name)
+            grouped.setdefault(uid, {}).setdefault(instance, (file, header))
+    if not grouped:
+        raise InputError(
+            "no-scans", f"{path.name}: no DICOM image in it", "give a folder of DICOM images"
+        )
+    found = []
+    for uid, items in grouped.items():
+        header = next(iter(items.values()))[1]
+        number = header.get("SeriesNumber")
+        found.append(
+            Series(
+                uid,
+                "" if number is None else str(number),
+                " ".join(str(header.get("SeriesDescription") or "").split()),
+                tuple(items.values()),
+            )
+        )
+    return sorted(found, key=lambda s: (int(s.number) if s.number.isdigit() else 10**9, s.uid))
+
+
+def _choose(name: str, found: Sequence[Series], wanted: str | int | None) -> Series:
+    """The only series, or the one that was asked for."""
+    listed = "; ".join(map(str, found[:20]))
+    if wanted is None:
+        if len(found) == 1:
+            return found[0]
+        raise UsageError(
+            "several-series",
+            f"{name}: {len(found)} series: {listed}",
+            "choose one with --series NUMBER",
+        )
+    text = str(wanted)
+    fitting = [s for s in found if text in (s.number, s.uid)]
+    fitting = fitting or [s for s in found if text and s.uid.endswith(text)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        uids = ", ".join(s.uid for s in fitting)
+        raise UsageError(
+            "several-series",
+            f"{name}: {len(fitting)} series are called {text}: {uids}",
+            "choose one by its UID",
+        )
+    raise UsageError(
+        "no-such-series", f"{name}: no series {text}; it has {listed}", "choose one of these"
+    )
+
+
+def _read_header(file: Path) -> Dataset | None:
+    """The tags of an image, None for objects that are no image (reports, presentation states)."""
+    with file.open("rb") as stream:
+        stream.seek(128)
+        marked = stream.read(4) == b"DICM"
+    with _damage(file):
+        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_TAGS, force=True)
+        uid = header.get("SOPClassUID")
+        kind = "" if uid is None else str(getattr(uid, "name", uid))
+        if "Rows" in header and "Columns" in header:
+            # Values are parsed when first used: a damaged one must show here.
+            for tag in _TAGS[:-2]:
+                header.get(tag)
+            return header
+    if uid is not None and "Image Storage" not in kind:
+        return None
+    what = "its header is damaged" if marked else "it is no DICOM file"
+    raise InputError("file-damaged", f"{file.name}: {what}", _AGAIN)
+
+
+def _frames(file: Path, header: Dataset) -> Iterator[Frame]:
+    """Every slice of a file."""
+    if int(header.get("SamplesPerPixel") or 1) != 1:
+        raise InputError(
+            "colour-image",
+            f"{file.name}: the pixels are colours",
+            "choose the series with grey values",
+        )
+    pixels = functools.cache(functools.partial(_pixels, file))
+    with _damage(file):
+        if "PerFrameFunctionalGroupsSequence" not in header:
+            if int(header.get("NumberOfFrames") or 1) > 1:
+                raise _no_geometry(file)
+            yield _frame(file, header, [header], pixels, 0)
+            return
+        shared = list(header.get("SharedFunctionalGroupsSequence") or [])[:1]
+        for index, own in enumerate(header["PerFrameFunctionalGroupsSequence"].value):
+            yield _frame(file, header, [own, *shared, header], pixels, index)
+
+
+def _frame(
+    file: Path,
+    header: Dataset,
+    groups: Sequence[Dataset],
+    pixels: Callable[[], tuple[NDArray[Any], bool]],
+    index: int,
+) -> Frame:
+    """One slice, whose attributes stand in the first of ``groups`` that has them."""
+    position = _numbers(_find(groups, "ImagePositionPatient", "PlanePositionSequence"), 3)
+    turned = _numbers(_find(groups, "ImageOrientationPatient", "PlaneOrientationSequence"), 6)
+    spacing = _numbers(_find(groups, "PixelSpacing", "PixelMeasuresSequence"), 2)
+    if position is None or turned is None or spacing is None:
+        raise _no_geometry(file)
+    lengths = [np.linalg.norm(turned[:3]), np.linalg.norm(turned[3:])]
+    if min(spacing) <= 0 or min(lengths) < 0.5:
+        raise InputError(
+            "zero-spacing", f"{file.name}: its pixel spacing or orientation is zero", _AGAIN
+        )
+    between = _number(_find(groups, "SpacingBetweenSlices", "PixelMeasuresSequence"))
+    thickness = _number(_find(groups, "SliceThickness", "PixelMeasuresSequence"))
+    slope = _number(_find(groups, "RescaleSlope", "PixelValueTransformationSequence"))
+    intercept = _number(_find(groups, "RescaleIntercept", "PixelValueTransformationSequence"))
+    single = len(groups) == 1
+    order = (
+        _number(_find(groups, "EchoTime"))
+        or _number(_find(groups, "EffectiveEchoTime", "MREchoSequence"))
+        or 0.0,
+        _number(_find(groups, "TemporalPositionIdentifier"))
+        or _number(_find(groups, "TemporalPositionIndex", "FrameContentSequence"))
+        or 0.0,
+        _number(header.get("AcquisitionNumber")) or 0.0,
+        _number(header.get("InstanceNumber")) or 0.0,
+        float(index),
+    )
+    return Frame(
+        label=file.name if single else f"frame {index + 1}",
+        position=position,
+        along_row=turned[:3] / lengths[0],
+        along_column=turned[3:] / lengths[1],
+        spacing_mm=(float(spacing[1]), float(spacing[0])),
+        size=(int(header.Columns), int(header.Rows)),
+        thickness_mm=abs(between or 0) or abs(thickness or 0) or 1.0,
+        order=order,
+        load=functools.partial(
+            _load, file, pixels, index,
+            1.0 if slope is None else slope, intercept or 0.0,
+        ),
+    )  # fmt: skip
+
+
+def _find(groups: Sequence[Dataset], keyword: str, sequence: str | None = None) -> Any:
+    """Value of a tag in the first group that has it, directly or in its functional group."""
+    for group in groups:
+        if sequence is not None and group.get(sequence):
+            inner = group[sequence].value[0]
+            if inner.get(keyword) is not None:
+                return inner.get(keyword)
+        if group.get(keyword) is not None:
+            return group.get(keyword)
+    return None
+
+
+def _numbers(value: Any, count: int) -> NDArray[np.float64] | None:
+    """``count`` finite numbers, or None."""
+    if value is None or isinstance(value, str) or np.size(value) != count:
+        return None
+    numbers = np.array([float(n) for n in value])
+    return numbers if np.isfinite(numbers).all() else None
+
+
+def _number(value: Any) -> float | None:
+    """One finite number, or None."""
+    numbers = None if value in (None, "") else _numbers([value], 1)
+    return None if numbers is None else float(numbers[0])
+
+
+def _load(
+    file: Path,
+    pixels: Callable[[], tuple[NDArray[Any], bool]],
+    index: int,
+    slope: float,
+    intercept: float,
+) -> NDArray[np.float32]:
+    """(columns, rows) rescaled values of one slice."""
+    stored, rescaled = pixels()
+    if index >= len(stored):
+        raise InputError("file-damaged", f"{file.name}: frame {index + 1} is missing", _AGAIN)
+    plane = stored[index].T.astype(np.float32)
+    return plane if rescaled else plane * np.float32(slope) + np.float32(intercept)
+
+
+def _pixels(file: Path) -> tuple[NDArray[Any], bool]:
+    """(frames, rows, columns) pixels of a file, and whether they are rescaled already."""
+    with _damage(file):
+        whole = pydicom.dcmread(file, force=True)
+        try:
+            stored = whole.pixel_array
+            rescaled = False
+        except (RuntimeError, NotImplementedError, ImportError):
+            # No decoder for this compression in pydicom: ITK brings its own and rescales.
+            stored, rescaled = _pixels_by_itk(file), True
+        if stored.ndim == 2:
+            stored = stored[None]
+        if stored.ndim != 3 or stored.shape[1:] != (whole.Rows, whole.Columns):
+            raise ValueError(f"pixels of shape {stored.shape}")
+        return stored, rescaled
+
+
+def _pixels_by_itk(file: Path) -> NDArray[Any]:
+    import SimpleITK as sitk  # noqa: N813
+
+    return np.asarray(sitk.GetArrayFromImage(sitk.ReadImage(str(file), imageIO="GDCMImageIO")))
+
+
+@contextmanager
+def _damage(file: Path) -> Iterator[None]:
+    """Turn whatever pydicom raises on damaged content into an error that names the file."""
+    try:
+        yield
+    except (InputError, OSError, MemoryError):
+        raise
+    except InvalidDicomError as error:
+        raise InputError("wrong-type", f"{file.name}: not a DICOM file", _AGAIN) from error
+    except Exception as error:  # pydicom raises nearly every built-in exception on damage
+        raise _damaged(file) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep pydicom from warning about values that break the standard but can be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _damaged(file: Path) -> InputError:
+    return InputError("file-damaged", f"{file.name}: the file is damaged or cut off", _AGAIN)
+
+
+def _no_geometry(file: Path) -> InputError:
+    return InputError(
+        "no-geometry",
+        f"{file.name}: the image states no position, orientation or pixel spacing",
+        "export the original series instead of a screenshot or secondary capture",
+    )

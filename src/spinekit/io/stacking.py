@@ -1,0 +1,278 @@
+"""Stacking: single slices with a position each, sorted into volumes on one regular grid.
+
+Knows no file format: whoever made the slices tells where they lie and how to load them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit.core.errors import InputError, Notice
+from spinekit.core.grid import Grid
+from spinekit.io.header import LPS_TO_RAS
+from spinekit.io.voxels import (
+    check_size,
+    check_slices,
+    check_volume_index,
+    make_grid,
+    volume_notice,
+)
+
+_SAME_DIRECTION = 1e-3
+"""Largest difference of direction cosines within one stack (0.06 degrees)."""
+_SAME_PLACE_MM = 0.02
+"""Slices closer than this along the normal lie at one position."""
+_UNEVEN = 0.05
+"""Distances may differ by this share from the usual one (scanner rounding, patient table)."""
+_IN_LINE_MM = 0.5
+"""Largest distance of a slice's corner from the line through the first and last one."""
+_FORCE = "use --force to interpolate, or copy the missing files"
+_PLANES = ("sagittal", "coronal", "axial")
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One slice and its place in LPS+ mm."""
+
+    label: str
+    """How to name it to the user, such as its file name."""
+    position: NDArray[np.float64]
+    """(3,) centre of its first pixel."""
+    along_row: NDArray[np.float64]
+    """(3,) unit vector in which columns count up."""
+    along_column: NDArray[np.float64]
+    """(3,) unit vector in which rows count up."""
+    spacing_mm: tuple[float, float]
+    """Distance of columns, distance of rows."""
+    size: tuple[int, int]
+    """Number of columns, number of rows."""
+    thickness_mm: float
+    order: tuple[float, ...]
+    """Sorts slices at one position: echo, time, instance."""
+    load: Callable[[], NDArray[np.float32]]
+    """(columns, rows) values."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Frames by position and volume, and where they lie along the stack."""
+
+    frames: list[list[Frame]]
+    """For each position from first to last, its frames in order."""
+    places: NDArray[np.float64]
+    """Position of each along the stack, in slices of the grid."""
+    grid: Grid
+    notices: list[Notice]
+
+
+def stack_frames(
+    name: str, frames: Sequence[Frame], *, volume_index: int | None = None, force: bool = False
+) -> tuple[NDArray[np.float32], Grid, list[Notice]]:
+    """Sort slices along their normal and load them.
+
+    Several slices at each position are volumes (echoes, time points): their mean or the chosen
+    one is taken.
+
+    Args:
+        name: Name of the folder or file, for messages.
+        frames: The slices, in any order.
+        volume_index: Which of several volumes; None takes their mean.
+        force: Interpolate where slices are missing or uneven, keep the largest of several
+            stacks, and read more than 2 GiB.
+
+    Returns:
+        (columns, rows, slices) values, their grid and notices.
+
+    Raises:
+        InputError: Without ``force``, if slices are missing, uneven, of mixed orientation or
+            too many; always, if the slices have no area.
+        GeometryError: If the positions make no grid.
+        UsageError: If there is no volume ``volume_index``.
+    """
+    chosen, notices = _one_stack(name, frames, force=force)
+    positions, more = _by_position(name, chosen, force=force)
+    plan = _plan(name, positions, force=force)
+    notices += more + plan.notices
+    count = len(plan.frames[0])
+    check_volume_index(name, volume_index, count)
+    check_size(name, (*plan.grid.shape, count), 2, force=force)
+    check_slices(name, plan.grid.shape)
+    if count > 1:
+        notices.append(volume_notice(volume_index, count))
+    return _load(plan, volume_index), plan.grid, notices
+
+
+def _one_stack(
+    name: str, frames: Sequence[Frame], *, force: bool
+) -> tuple[list[Frame], list[Notice]]:
+    """The frames, if all share orientation and size; with force the largest such group."""
+    groups: list[list[Frame]] = []
+    for frame in frames:
+        fitting = (group for group in groups if _parallel(frame, group[0]))
+        group = next(fitting, None)
+        if group is None:
+            groups.append([frame])
+        else:
+            group.append(frame)
+    if len(groups) == 1:
+        return groups[0], []
+    told = ", ".join(f"{len(group)} {_plane(group[0])}" for group in groups[:6])
+    if not force:
+        raise InputError(
+            "mixed-orientation",
+            f"{name}: the series mixes {len(groups)} stacks ({told}); it may be a localizer",
+            "choose another series, or use --force to take the largest stack",
+        )
+    largest = max(groups, key=len)
+    text = f"of {len(groups)} stacks ({told}) the largest was used"
+    return largest, [Notice("mixed-orientation", text)]
+
+
+def _parallel(one: Frame, other: Frame) -> bool:
+    """Whether two slices can lie in one stack."""
+    if one.size != other.size or not np.allclose(one.spacing_mm, other.spacing_mm, rtol=1e-3):
+        return False
+    difference = np.abs([one.along_row - other.along_row, one.along_column - other.along_column])
+    return bool(difference.max() <= _SAME_DIRECTION)
+
+
+def _plane(frame: Frame) -> str:
+    """Sagittal, coronal or axial, and the size in pixels."""
+    axis = int(np.argmax(np.abs(_normal(frame))))
+    return f"{_PLANES[axis]} {frame.size[0]}×{frame.size[1]}"
+
+
+def _normal(frame: Frame) -> NDArray[np.float64]:
+    return np.asarray(np.cross(frame.along_row, frame.along_column))
+
+
+def _by_position(
+    name: str, frames: list[Frame], *, force: bool
+) -> tuple[list[list[Frame]], list[Notice]]:
+    """Frames by rising position along the normal, equally many at each."""
+    normal = _normal(frames[0])
+    along = np.array([frame.position @ normal for frame in frames])
+    order = np.argsort(along, kind="stable")
+    positions: list[list[Frame]] = []
+    last = -np.inf
+    for index in order:
+        if along[index] - last > _SAME_PLACE_MM:
+            positions.append([])
+            last = float(along[index])
+        positions[-1].append(frames[index])
+    for group in positions:
+        group.sort(key=lambda frame: (frame.order, frame.label))
+    counts = [len(group) for group in positions]
+    if min(counts) == max(counts):
+        return positions, []
+    usual = max(set(counts), key=lambda count: (counts.count(count), count))
+    odd = next(group for group in positions if len(group) != usual)
+    text = f"{len(odd)} slices lie where {odd[0].label} does, {usual} at other places"
+    if not force:
+        raise InputError(
+            "uneven-volumes", f"{name}: {text}", "copy the missing files, or use --force"
+        )
+    fewest = min(counts)
+    text += f"; the first {fewest} of each were used"
+    return [group[:fewest] for group in positions], [Notice("uneven-volumes", text)]
+
+
+def _plan(name: str, positions: list[list[Frame]], *, force: bool) -> _Plan:
+    """Grid of the stack; raises on gaps unless ``force``."""
+    first = positions[0][0]
+    columns, rows = first.size
+    notices: list[Notice] = []
+    affine = np.eye(4)
+    affine[:3, 0] = first.along_row * first.spacing_mm[0]
+    affine[:3, 1] = first.along_column * first.spacing_mm[1]
+    affine[:3, 3] = first.position
+    normal = _normal(first)
+    if len(positions) == 1:
+        affine[:3, 2] = normal * first.thickness_mm
+        grid = make_grid(name, (columns, rows, 1), LPS_TO_RAS @ affine)
+        return _Plan(positions, np.zeros(1), grid, notices)
+    corners = np.array([group[0].position for group in positions])
+    along = corners @ normal
+    problem = _unevenness(positions, along) or _out_of_line(positions, corners, along)
+    if problem and not force:
+        raise InputError("uneven-slices", f"{name}: {problem}", _FORCE)
+    if problem:
+        notices.append(Notice("uneven-slices", f"{problem}; slices were interpolated"))
+    length = along[-1] - along[0]
+    count = round(length / _usual_gap(along)) + 1 if problem else len(positions)
+    affine[:3, 2] = (corners[-1] - corners[0]) / (count - 1)
+    places = (along - along[0]) / length * (count - 1)
+    if not problem:
+        places = np.arange(count, dtype=np.float64)
+    grid = make_grid(name, (columns, rows, count), LPS_TO_RAS @ affine)
+    return _Plan(positions, places, grid, notices)
+
+
+def _usual_gap(along: NDArray[np.float64]) -> float:
+    """The lower median of the distances, since a missing slice only makes them longer."""
+    gaps = np.sort(np.diff(along))
+    return float(gaps[(len(gaps) - 1) // 2])
+
+
+def _unevenness(positions: list[list[Frame]], along: NDArray[np.float64]) -> str:
+    """A sentence about the distance that differs most from the usual one, or nothing."""
+    gaps = np.diff(along)
+    usual = _usual_gap(along)
+    off = np.abs(gaps - usual)
+    worst = int(np.argmax(off))
+    if off[worst] <= _UNEVEN * usual + 0.01:
+        return ""
+    missing = round(float(gaps[worst]) / usual) - 1
+    text = (
+        f"{positions[worst][0].label} and {positions[worst + 1][0].label} lie "
+        f"{gaps[worst]:.4g} mm apart (at {along[worst]:.4g} and {along[worst + 1]:.4g} mm), "
+        f"other slices {usual:.4g} mm"
+    )
+    if missing < 1:
+        return f"slices are unevenly spaced: {text}"
+    return f"{missing} {'slice is' if missing == 1 else 'slices are'} missing: {text}"
+
+
+def _out_of_line(
+    positions: list[list[Frame]], corners: NDArray[np.float64], along: NDArray[np.float64]
+) -> str:
+    """A sentence about the slice that lies farthest beside the stack's line, or nothing."""
+    share = ((along - along[0]) / (along[-1] - along[0]))[:, None]
+    line = corners[0] + share * (corners[-1] - corners[0])
+    beside = np.linalg.norm(corners - line, axis=1)
+    worst = int(np.argmax(beside))
+    if beside[worst] <= _IN_LINE_MM:
+        return ""
+    return f"{positions[worst][0].label} lies {beside[worst]:.4g} mm beside the others"
+
+
+def _load(plan: _Plan, volume_index: int | None) -> NDArray[np.float32]:
+    """Load slice after slice; those between two positions are interpolated."""
+    result = np.zeros(plan.grid.shape, np.float32)
+    loaded: dict[int, NDArray[np.float32]] = {}
+    for target in range(plan.grid.shape[2]):
+        above = int(np.searchsorted(plan.places, target - 1e-6))
+        above = min(above, len(plan.places) - 1)
+        below = above if abs(plan.places[above] - target) < 1e-6 else max(above - 1, 0)
+        loaded = {index: plane for index, plane in loaded.items() if index in (below, above)}
+        for index in (below, above):
+            if index not in loaded:
+                loaded[index] = _volume_slice(plan.frames[index], volume_index)
+        span = plan.places[above] - plan.places[below]
+        share = np.float32((target - plan.places[below]) / span if span > 0 else 0)
+        result[:, :, target] = loaded[below] * (1 - share) + loaded[above] * share
+    return result
+
+
+def _volume_slice(frames: list[Frame], volume_index: int | None) -> NDArray[np.float32]:
+    """The chosen frame at one position, or the mean of all."""
+    if volume_index is not None:
+        return frames[volume_index].load()
+    total = frames[0].load().astype(np.float64)
+    for frame in frames[1:]:
+        total += frame.load()
+    return np.asarray(total / len(frames), dtype=np.float32)
