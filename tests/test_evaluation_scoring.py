@@ -56,7 +56,7 @@ def test_perfect_prediction_is_perfect():
     for instance in scores.instances:
         assert (instance.dice, instance.assd_mm, instance.hd95_mm) == (1.0, 0.0, 0.0)
         assert instance.named_right
-        assert not (instance.partial or instance.split or instance.merged or instance.missed)
+        assert not any((instance.partial, instance.split, instance.merged, instance.missed))
         assert instance.volume_mm3 == 4 * 25 * 20 * 4
     assert scores.extra == (("body", 0),)
     assert scores.mean_dice("body") == 1.0

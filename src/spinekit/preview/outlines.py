@@ -45,7 +45,8 @@ def draw_structures(
         records: the sidecar's entry of each label value.
 
     Returns:
-        The drawn panel, and the names still to be written: one per body, disc and sacrum.
+        The drawn panel, and the names still to be written: one per body, disc and sacrum
+        in view.
     """
     large = (panel.width * OVERSAMPLING, panel.height * OVERSAMPLING)
     pixels = np.array(panel.resize(large, Image.Resampling.BICUBIC), dtype=np.float32)
@@ -58,7 +59,7 @@ def draw_structures(
             body = mask & (parts == PARTS.index("body"))
             behind = _enlarge(window, mask & ~body)
             _blend(pixels, behind, colour, fill=FAINT_FILL, line=FAINT_LINE)
-            mask = body if body.any() else mask
+            mask = body
         shape = _enlarge(window, mask)
         if not shape.any():
             continue

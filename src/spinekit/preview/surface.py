@@ -4,6 +4,7 @@ Knows parts maps and spacings, neither names nor colours. Volumes are (I, J, K) 
 k→S; on the surface and in the picture anterior is left and superior is up.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,8 @@ from spinekit.anatomy.scheme import PARTS
 
 IMAGE_HEIGHT_PX = 1040  # of the image alone, for a scan of ordinary shape
 PANEL_WIDTH_PX = (300, 760)  # narrower panels are widened, wider ones make the picture lower
-FOUND_MARGIN_MM = (38.0, 22.0, 14.0)  # shown in front of, behind, and above and below the spine
+BEHIND_MM, ENDS_MM = 22.0, 14.0  # shown behind, and above and below what was found
+NAMES_PX = 118  # shown in front of what was found, black where the scan ends: room for the names
 CURVE_SMOOTHING_MM = 12.0  # standard deviation; follows a scoliosis, not a single vertebra
 MIDLINE_PARTS = [PARTS.index(name) for name in ("body", "disc", "canal", "cord", "sacrum")]
 
@@ -56,7 +58,7 @@ class Window:
     """The part of a (K, J) surface that is shown, and its size in the picture.
 
     Attributes:
-        j: first and last + 1 voxel shown along A, fractional.
+        j: first and last + 1 voxel shown along A, fractional; the last may lie beyond the scan.
         k: first and last + 1 voxel shown along S, fractional.
         size_px: width and height.
         step_mm: voxel size of the surface along K and J.
@@ -69,8 +71,10 @@ class Window:
 
     def draw(self, surface: NDArray[np.floating], *, scale: int = 1) -> NDArray[np.float32]:
         """(K, J) surface → (height, width) pixels, anterior left, superior up."""
-        rows, columns = surface.shape
-        flipped = Image.fromarray(np.ascontiguousarray(surface[::-1, ::-1], dtype=np.float32))
+        beyond = max(0, math.ceil(self.j[1]) - surface.shape[1])
+        padded = np.pad(surface, ((0, 0), (0, beyond)), constant_values=surface.min())
+        rows, columns = padded.shape
+        flipped = Image.fromarray(np.ascontiguousarray(padded[::-1, ::-1], dtype=np.float32))
         box = (columns - self.j[1], rows - self.k[1], columns - self.j[0], rows - self.k[0])
         size = (self.size_px[0] * scale, self.size_px[1] * scale)
         return np.asarray(flipped.resize(size, Image.Resampling.BICUBIC, box=box))
@@ -119,15 +123,17 @@ def choose_window(found: Mask, spacing_mm: Spacing) -> Window:
     _, step_j, step_k = spacing_mm
     j, k = (0.0, float(columns)), (0.0, float(rows))
     if found.any():
-        in_front, behind, ends = FOUND_MARGIN_MM
         hit_j, hit_k = np.flatnonzero(found.any(axis=0)), np.flatnonzero(found.any(axis=1))
-        j = (hit_j[0] - behind / step_j, hit_j[-1] + 1 + in_front / step_j)
-        k = (hit_k[0] - ends / step_k, hit_k[-1] + 1 + ends / step_k)
-        k = (max(0.0, float(k[0])), min(float(rows), float(k[1])))
-        height_mm = (k[1] - k[0]) * step_k
-        narrowest_mm = height_mm * PANEL_WIDTH_PX[0] / IMAGE_HEIGHT_PX
-        lacking = max(0.0, narrowest_mm / step_j - (j[1] - j[0])) / 2.0
-        j = (max(0.0, float(j[0] - lacking)), min(float(columns), float(j[1] + lacking)))
+        ends = ENDS_MM / step_k
+        k = (max(0.0, hit_k[0] - ends), min(float(rows), hit_k[-1] + 1 + ends))
+        posterior = max(0.0, hit_j[0] - BEHIND_MM / step_j)
+        spine_mm = (hit_j[-1] + 1 - posterior) * step_j
+        px_per_mm = min(
+            IMAGE_HEIGHT_PX / ((k[1] - k[0]) * step_k), (PANEL_WIDTH_PX[1] - NAMES_PX) / spine_mm
+        )
+        anterior = hit_j[-1] + 1 + NAMES_PX / px_per_mm / step_j
+        narrowest = posterior + PANEL_WIDTH_PX[0] / px_per_mm / step_j
+        j = (posterior, max(anterior, min(narrowest, float(columns))))
     width_mm, height_mm = (j[1] - j[0]) * step_j, (k[1] - k[0]) * step_k
     scale = min(IMAGE_HEIGHT_PX / height_mm, PANEL_WIDTH_PX[1] / width_mm)
     return Window(

@@ -28,6 +28,7 @@ class Tag:
         text: what is written.
         colour: of the structure.
         anchor: (x, y) pixel on the anterior border of the structure.
+        middle_px: height in the picture of the structure's middle, which decides the order.
         height_px: of the structure.
         is_disc: discs have smaller names.
     """
@@ -35,6 +36,7 @@ class Tag:
     text: str
     colour: Colour
     anchor: tuple[float, float]
+    middle_px: float
     height_px: float
     is_disc: bool
 
@@ -62,6 +64,7 @@ def make_tag(
         text=text,
         colour=colour,
         anchor=(column / oversampling, float(row) / oversampling),
+        middle_px=middle / oversampling,
         height_px=(rows[-1] - rows[0] + 1) / oversampling,
         is_disc=is_disc,
     )
@@ -69,7 +72,7 @@ def make_tag(
 
 def write_tags(panel: Image.Image, tags: Sequence[Tag]) -> None:
     """Write all names with leader lines into a panel, in place; pushed apart where too close."""
-    tags = sorted(tags, key=lambda tag: tag.anchor[1])
+    tags = sorted(tags, key=lambda tag: tag.middle_px)
     body_px, disc_px = choose_fonts(tags)
     sizes = [disc_px if tag.is_disc else body_px for tag in tags]
     heights = [size * LEADING for size in sizes]
@@ -112,7 +115,7 @@ def spread_apart(
     47:425, 1990), then moved into the space available as one.
 
     Args:
-        centres: (N,) wanted centres, rising.
+        centres: (N,) wanted centres in the order to keep.
         heights: (N,) height of each item.
         available: the items stay within 0…available; if they do not fit, they start at 0.
 
