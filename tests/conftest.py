@@ -5,6 +5,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+
 from blocks import BlockSpine, draw_blocks, oracle_for
 
 

@@ -42,7 +42,7 @@ class Job:
     source: Path
     """File or DICOM folder."""
     shown: str
-    """How the scan is called in messages, relative to what the user gave."""
+    """How the scan is called in messages: its name, or its path in the folder given."""
     stem: str
     """First part of the names of its files."""
     out: Path
@@ -55,6 +55,8 @@ class Job:
     """Do it although its files are there."""
     debug: bool
     """Show the traceback of an error."""
+    alone: bool
+    """The only scan: its wrong use is wrong use of the command."""
 
     @property
     def files(self) -> dict[str, Path]:
@@ -107,18 +109,21 @@ def plan_jobs(args: argparse.Namespace) -> list[Job]:
         volume=args.volume,
         series=args.series,
     )
+    found = find_scans(args.input, exclude=args.out)
+    alone = found[0].path == args.input
     return [
         Job(
             source=scan.path,
-            shown=str(scan.path if scan.path == args.input else scan.path.relative_to(args.input)),
+            shown=scan.path.name if alone else str(scan.path.relative_to(args.input)),
             stem=scan.stem,
             out=args.out / scan.relative_dir,
             fmt=args.fmt,
             options=options,
             overwrite=args.overwrite,
             debug=args.debug,
+            alone=alone,
         )
-        for scan in find_scans(args.input, exclude=args.out)
+        for scan in found
     ]
 
 
@@ -192,6 +197,7 @@ def process(job: Job, bar: Any = None) -> Outcome:
 
     Raises:
         ModelError: The model cannot be used, so no scan can be done.
+        UsageError: A choice must be made, and it is the only scan.
     """
     started = time.perf_counter()
     try:
@@ -208,6 +214,8 @@ def process(job: Job, bar: Any = None) -> Outcome:
     except ModelError:
         raise
     except Exception as error:
+        if job.alone and isinstance(error, UsageError):
+            raise
         if job.debug:
             traceback.print_exc()
         code, message = explain(error)
@@ -308,7 +316,8 @@ def _advance(bar: Any, share: float) -> None:
 def _report(outcome: Outcome, args: argparse.Namespace) -> None:
     """Print what became of a scan: a line, and one for each warning or the error."""
     if outcome.status == "failed":
-        tqdm.write(f"spinekit: error: {outcome.input}: {outcome.message}", file=sys.stderr)
+        text = outcome.message.removeprefix(f"{Path(outcome.input).name}: ")
+        tqdm.write(f"spinekit: error: {outcome.input}: {text}", file=sys.stderr)
         return
     if args.quiet:
         return

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     except SpineKitError as error:
         error.exit_code = 2
         raise
-    many = args.input.is_dir() and jobs[0].source != args.input
+    many = not jobs[0].alone
     outcomes = run_jobs(jobs, args, many=many)
     if many:
         write_summary(args.out, outcomes)

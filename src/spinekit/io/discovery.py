@@ -56,7 +56,7 @@ def find_scans(source: str | Path, *, exclude: Path | None = None) -> list[ScanS
     if not source.is_dir():
         return [ScanSource(source, stem_of(source), Path())]
     try:
-        next(os.scandir(source), None)
+        os.scandir(source).close()
     except OSError as error:
         raise _cannot_open(source, error) from error
     found = sorted(_walk(source, exclude), key=lambda scan: scan.path)

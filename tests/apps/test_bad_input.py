@@ -1,0 +1,374 @@
+"""Every row of the contract's table of bad input, through the real command."""
+
+import json
+import os
+import resource
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from nibabel.nifti1 import Nifti1Header
+
+from blocks import BlockSpine
+from spinekit.apps.cli import main
+
+pytestmark = pytest.mark.usefixtures("oracle")
+NOBODY = 65534
+
+
+def save(
+    path: Path, array: np.ndarray, affine: np.ndarray, change: Callable[[Nifti1Header], None]
+) -> None:
+    image = nib.Nifti1Image(array, affine)
+    change(image.header)
+    nib.save(image, path)
+
+
+def keep(_: Nifti1Header) -> None:
+    """Leave the header as it is."""
+
+
+def write_scan(path: Path, spine: BlockSpine, edit: Callable[[np.ndarray], np.ndarray]) -> None:
+    save(path, edit(spine.image.copy()), spine.grid.affine, keep)
+
+
+def with_some(value: float) -> Callable[[np.ndarray], np.ndarray]:
+    def edit(image: np.ndarray) -> np.ndarray:
+        image[0, :4, :4] = value
+        return image
+
+    return edit
+
+
+def patched(path: Path, offset: int, content: bytes) -> None:
+    """Overwrite bytes of an uncompressed NIfTI header, behind the library's back."""
+    data = bytearray(path.read_bytes())
+    data[offset : offset + len(content)] = content
+    path.write_bytes(bytes(data))
+
+
+def floats(*values: float) -> bytes:
+    return np.array(values, "<f4").tobytes()
+
+
+def make_missing(path: Path, spine: BlockSpine) -> None:
+    del path, spine
+
+
+def make_truncated(path: Path, spine: BlockSpine) -> None:
+    write_scan(path, spine, lambda image: image)
+    path.write_bytes(path.read_bytes()[:20_000])
+
+
+def make_text(path: Path, spine: BlockSpine) -> None:
+    del spine
+    path.write_text("this is no scan\n" * 100)
+
+
+def make_empty_file(path: Path, spine: BlockSpine) -> None:
+    del spine
+    path.touch()
+
+
+def make_all_nan(path: Path, spine: BlockSpine) -> None:
+    write_scan(path, spine, lambda image: np.full_like(image, np.nan))
+
+
+def make_constant(path: Path, spine: BlockSpine) -> None:
+    write_scan(path, spine, lambda image: np.full_like(image, 7))
+
+
+def make_singular(path: Path, spine: BlockSpine) -> None:
+    write_scan(path, spine, lambda image: image)
+    # Both ways of giving the geometry: no qform, and an sform whose rows repeat.
+    patched(path, 252, np.array([0, 2], "<i2").tobytes())
+    patched(path, 280, floats(1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0))
+
+
+def make_zero_spacing(path: Path, spine: BlockSpine) -> None:
+    write_scan(path, spine, lambda image: image)
+    patched(path, 252, np.array([0, 2], "<i2").tobytes())
+    patched(path, 280, floats(0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0))
+
+
+def make_rgb(path: Path, spine: BlockSpine) -> None:
+    kind = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
+    save(path, np.zeros(spine.grid.shape, kind), spine.grid.affine, keep)
+
+
+def make_five_axes(path: Path, spine: BlockSpine) -> None:
+    save(path, np.ones((32, 32, 4, 2, 3), np.int16), spine.grid.affine, keep)
+
+
+def make_huge(path: Path, spine: BlockSpine) -> None:
+    write_scan(path, spine, lambda image: image)
+    patched(path, 40, np.array([3, 3000, 3000, 3000, 1], "<i2").tobytes())
+
+
+def make_thin(path: Path, spine: BlockSpine) -> None:
+    save(path, np.arange(400.0).reshape(20, 20, 1), spine.grid.affine, keep)
+
+
+REFUSED: dict[str, tuple[Callable[[Path, BlockSpine], None], int]] = {
+    "missing": (make_missing, 2),
+    "truncated": (make_truncated, 1),
+    "text called a scan": (make_text, 1),
+    "empty file": (make_empty_file, 1),
+    "all NaN": (make_all_nan, 1),
+    "constant": (make_constant, 1),
+    "singular affine": (make_singular, 1),
+    "zero spacing": (make_zero_spacing, 1),
+    "RGB": (make_rgb, 1),
+    "five axes": (make_five_axes, 1),
+    "over 2 GiB": (make_huge, 1),
+    "one small slice": (make_thin, 1),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_refused_is_refused_in_one_line(
+    case: str, spine: BlockSpine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make, expected = REFUSED[case]
+    path = tmp_path / "bad scan.nii"
+    make(path, spine)
+
+    assert main(["segment", str(path), str(tmp_path / "out")]) == expected
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("spinekit: error: ")
+    assert "bad scan.nii" in line
+    assert "; " in line
+    assert not (tmp_path / "out").exists()
+
+
+def make_part_nan(path: Path, spine: BlockSpine) -> None:
+    write_scan(path, spine, with_some(np.nan))
+
+
+def make_part_infinite(path: Path, spine: BlockSpine) -> None:
+    write_scan(path, spine, with_some(np.inf))
+
+
+def make_sheared(path: Path, spine: BlockSpine) -> None:
+    affine = spine.grid.affine.copy()
+    affine[1, 2] = 0.1
+    save(path, spine.image, affine, keep)
+
+
+def make_metres(path: Path, spine: BlockSpine) -> None:
+    scale = np.diag([0.001, 0.001, 0.001, 1.0])
+    save(
+        path, spine.image, scale @ spine.grid.affine, lambda header: header.set_xyzt_units("meter")
+    )
+
+
+def make_micrometres(path: Path, spine: BlockSpine) -> None:
+    scale = np.diag([1000.0, 1000.0, 1000.0, 1.0])
+    save(
+        path, spine.image, scale @ spine.grid.affine, lambda header: header.set_xyzt_units("micron")
+    )
+
+
+def make_tiny(path: Path, spine: BlockSpine) -> None:
+    scale = np.diag([0.01, 0.01, 0.01, 1.0])
+    save(path, spine.image, scale @ spine.grid.affine, keep)
+
+
+def make_four_axes(path: Path, spine: BlockSpine) -> None:
+    both = np.stack([spine.image - 5, spine.image + 5], axis=3)
+    save(path, both, spine.grid.affine, keep)
+
+
+def make_slice(path: Path, spine: BlockSpine) -> None:
+    affine = spine.grid.affine.copy()
+    affine[0, 3] += 8 * 4
+    save(path, spine.image[8:9], affine, keep)
+
+
+def make_ct(path: Path, spine: BlockSpine) -> None:
+    image = np.where(spine.parts > 0, 300.0, -1000.0)
+    save(path, image.astype(np.int16), spine.grid.affine, keep)
+
+
+WARNED: dict[str, tuple[Callable[[Path, BlockSpine], None], str]] = {
+    "NaN in part": (make_part_nan, "not-finite"),
+    "Inf in part": (make_part_infinite, "not-finite"),
+    "sheared": (make_sheared, "sheared"),
+    "metres": (make_metres, "units-converted"),
+    "micrometres": (make_micrometres, "units-converted"),
+    "implausible spacing": (make_tiny, "implausible-spacing"),
+    "4-D": (make_four_axes, "volumes-averaged"),
+    "CT": (make_ct, "not-mri"),
+}
+
+
+@pytest.mark.parametrize("case", WARNED)
+def test_what_can_be_used_is_used_with_a_warning(
+    case: str, spine: BlockSpine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make, code = WARNED[case]
+    path = tmp_path / "odd.nii"
+    make(path, spine)
+
+    assert main(["segment", str(path), str(tmp_path / "out")]) == 0
+
+    report = json.loads((tmp_path / "out" / "odd_dseg.json").read_text())
+    assert code in [warning["code"] for warning in report["warnings"]]
+    assert "spinekit: warning: odd.nii: " in capsys.readouterr().err
+    labels = nib.load(tmp_path / "out" / "odd_dseg.nii.gz")
+    assert labels.shape == nib.load(path).shape[:3]
+    np.testing.assert_array_equal(labels.affine, nib.load(path).affine)
+
+
+def test_units_do_not_change_what_is_found(spine: BlockSpine, tmp_path: Path) -> None:
+    make_metres(tmp_path / "metres.nii", spine)
+
+    main(["segment", str(tmp_path / "metres.nii"), str(tmp_path / "out")])
+
+    found = np.asarray(nib.load(tmp_path / "out" / "metres_dseg.nii.gz").dataobj)
+    np.testing.assert_array_equal(found, spine.labels)
+    report = json.loads((tmp_path / "out" / "metres_dseg.json").read_text())
+    np.testing.assert_allclose(report["input"]["spacing_mm"], [4, 1, 1], rtol=1e-5)
+
+
+def test_strict_refuses_an_implausible_spacing(
+    spine: BlockSpine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_tiny(tmp_path / "tiny.nii", spine)
+
+    assert main(["segment", str(tmp_path / "tiny.nii"), str(tmp_path / "out"), "--strict"]) == 1
+    assert "tiny.nii" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_volume_can_be_chosen(spine: BlockSpine, tmp_path: Path) -> None:
+    make_four_axes(tmp_path / "four.nii", spine)
+    command = ["segment", str(tmp_path / "four.nii"), str(tmp_path / "out")]
+
+    assert main([*command, "--volume", "1"]) == 0
+    report = json.loads((tmp_path / "out" / "four_dseg.json").read_text())
+    assert [warning["code"] for warning in report["warnings"]] == ["volume-chosen"]
+    assert main([*command[:2], str(tmp_path / "other"), "--volume", "2"]) == 2
+
+
+def test_a_single_slice_is_a_scan(spine: BlockSpine, tmp_path: Path) -> None:
+    make_slice(tmp_path / "slice.nii", spine)
+
+    assert main(["segment", str(tmp_path / "slice.nii"), str(tmp_path / "out")]) == 0
+    found = np.asarray(nib.load(tmp_path / "out" / "slice_dseg.nii.gz").dataobj)
+    np.testing.assert_array_equal(found, spine.labels[8:9])
+
+
+def test_a_ct_is_labelled_only_by_force(spine: BlockSpine, tmp_path: Path) -> None:
+    make_ct(tmp_path / "ct.nii", spine)
+    command = ["segment", str(tmp_path / "ct.nii"), str(tmp_path / "out")]
+
+    main(command)
+    empty = np.asarray(nib.load(tmp_path / "out" / "ct_dseg.nii.gz").dataobj)
+    main([*command, "--force", "--overwrite"])
+    forced = np.asarray(nib.load(tmp_path / "out" / "ct_dseg.nii.gz").dataobj)
+
+    assert empty.max() == 0
+    np.testing.assert_array_equal(forced, spine.labels)
+
+
+def test_an_empty_folder_cannot_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "nothing").mkdir()
+
+    assert main(["segment", str(tmp_path / "nothing"), str(tmp_path / "out")]) == 2
+    assert "nothing" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_out_may_not_be_the_input(scan_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = scan_file.read_bytes()
+
+    for out in (scan_file, scan_file / "inside", scan_file.parent):
+        source = scan_file.parent if out == scan_file.parent else scan_file
+        assert main(["segment", str(source), str(out)]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
+    assert scan_file.read_bytes() == before
+    assert [path.name for path in scan_file.parent.iterdir()] == [scan_file.name]
+
+
+def test_two_scans_of_one_name_cannot_start(
+    scan_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nib.save(nib.load(scan_file), scan_file.parent / "spine.nii")
+
+    assert main(["segment", str(scan_file.parent), str(tmp_path / "out")]) == 2
+    assert "spine.nii" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that every user can reach."""
+    folder = Path(tempfile.mkdtemp(prefix="spinekit-test-"))
+    folder.chmod(0o777)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Give up the right to read and write everything, for a while."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_no_permission_to_read(
+    scan_file: Path, public: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    locked = public / "locked.nii.gz"
+    shutil.copy(scan_file, locked)
+    locked.chmod(0)
+
+    with unprivileged():
+        assert main(["segment", str(locked), str(public / "out")]) == 1
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "locked.nii.gz" in line
+    assert "permission" in line
+    assert not (public / "out").exists()
+
+
+def test_no_permission_to_write(
+    scan_file: Path, public: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(scan_file, public / "scan.nii.gz")
+    closed = public / "closed"
+    closed.mkdir(mode=0o555)
+
+    with unprivileged():
+        assert main(["segment", str(public / "scan.nii.gz"), str(closed / "out")]) == 1
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "permission" in line
+    assert list(closed.iterdir()) == []
+
+
+def test_a_full_disk(scan_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, hard))
+    try:
+        code = main(["segment", str(scan_file), str(tmp_path / "out")])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "full" in line
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,78 @@
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+
+import pytest
+
+from spinekit.apps.cli import COMMANDS, main
+
+
+def test_help_names_every_command_and_is_quick() -> None:
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", "from spinekit.apps.cli import console; console()", "--help"],
+        capture_output=True,
+        text=True,
+    )
+
+    assert time.perf_counter() - start < 1.0
+    assert done.returncode == 0
+    assert all(f"  {name} " in done.stdout for name in COMMANDS)
+    assert "not a medical device" in done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    assert f"spinekit {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["--version"], ["version"]])
+def test_version(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 0
+    assert capsys.readouterr().out == f"spinekit {version('spinekit')}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["segment"], "INPUT, OUT"),
+        (["sgment", "a", "b"], "invalid choice"),
+        (["segment", "a", "b", "--format", "dcm"], "invalid choice: 'dcm'"),
+        (["segment", "a", "b", "--threads", "0"], "whole number of at least 1"),
+        (["segment", "no-such-file.nii.gz", "b"], "no-such-file.nii.gz"),
+        (["segment", ".", "b", "--scheme", "ours"], "choose one of spinekit"),
+        (["phantom", "b", "--seed", "-4"], "negative"),
+    ],
+)
+def test_wrong_use_is_one_line_and_two(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("spinekit")
+    assert said in line
+
+
+def test_no_command_prints_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "usage: spinekit" in capsys.readouterr().out
+
+
+def test_a_defect_is_one_line_unless_debugged(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from spinekit.apps import version as command
+
+    def fail(_: object) -> int:
+        raise ZeroDivisionError("two\nlines")
+
+    monkeypatch.setattr(command, "run", fail)
+
+    assert main(["version"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "ZeroDivisionError: two lines; run again with --debug" in line
+    assert main(["version", "--debug"]) == 1
+    assert "Traceback" in capsys.readouterr().err
