@@ -13,11 +13,12 @@ from scipy import ndimage
 
 from spinekit.anatomy.scheme import COLOURS, NAMES, PARTS, part_of
 from spinekit.preview.surface import Mask, Window
-from spinekit.preview.tags import AMBER, Colour, Tag, make_tag
+from spinekit.preview.tags import AMBER, Colour, Shape, Tag, make_tag
 
 UNSURE_BELOW = 0.8  # a name less probable than this is shown as unsure
 OVERSAMPLING = 2  # outlines are drawn this many times larger and then reduced
 LINE_PX, DASHED_LINE_PX, DASH_PX = 2, 3, 12
+REACH = 4  # voxels around a structure that its rounded outline may depend on
 ROUNDING_MM = 0.7  # standard deviation; takes the voxels' corners off the outlines
 FILL, UNSURE_FILL, FAINT_FILL, FAINT_LINE = (
     0.20,
@@ -57,18 +58,18 @@ def draw_structures(
         mask = labels == value
         if kind == "vertebra":
             body = mask & (parts == PARTS.index("body"))
-            behind = _enlarge(window, mask & ~body)
+            behind = _trace(window, mask & ~body)
             _blend(pixels, behind, colour, fill=FAINT_FILL, line=FAINT_LINE)
             mask = body
-        shape = _enlarge(window, mask)
-        if not shape.any():
+        shape = _trace(window, mask)
+        if shape is None:
             continue
         if kind in TUBES:
             _blend(pixels, shape, colour, fill=FAINT_FILL, line=FAINT_LINE)
             continue
         fill = UNSURE_FILL if unsure else FILL
         _blend(pixels, shape, colour, fill=fill, line=1.0, dashed=unsure)
-        tags.append(make_tag(shape, OVERSAMPLING, text, colour, is_disc=kind == "disc"))
+        tags.append(make_tag(shape, text, colour, is_disc=kind == "disc"))
     drawn = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
     return drawn.resize(panel.size, Image.Resampling.BOX), tags
 
@@ -89,16 +90,32 @@ def describe(value: int, record: Mapping[str, Any] | None) -> tuple[Colour, str,
     return COLOURS[value], name, False
 
 
-def _enlarge(window: Window, mask: Mask) -> Mask:
-    """(K, J) mask → oversampled pixels, corners rounded off."""
+def _trace(window: Window, mask: Mask) -> Shape | None:
+    """(K, J) mask → oversampled shape with its corners rounded off; None when out of view."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if rows.size == 0:
+        return None
+    k, j = (rows[0] - REACH, rows[-1] + 1 + REACH), (columns[0] - REACH, columns[-1] + 1 + REACH)
+    part, top, left = window.around(k, j, scale=OVERSAMPLING)
+    if min(part.size_px) <= 0:
+        return None
+    # Twice the reach, and the mask goes on beyond the scan: its border is no outline.
+    padded = np.pad(mask, 2 * REACH, mode="edge")[
+        k[0] + REACH : k[1] + 3 * REACH, j[0] + REACH : j[1] + 3 * REACH
+    ]
     rounding = [ROUNDING_MM / step for step in window.step_mm]
-    rounded = ndimage.gaussian_filter(mask.astype(np.float32), rounding, mode="nearest")
-    return window.draw(rounded, scale=OVERSAMPLING) > 0.5
+    rounded = ndimage.gaussian_filter(padded.astype(np.float32), rounding)
+    drawn = part.moved(k[0] - REACH, j[0] - REACH).draw(rounded) > 0.5
+    rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
+    if rows.size == 0:
+        return None
+    tight = drawn[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return Shape(tight, top + int(rows[0]), left + int(columns[0]), OVERSAMPLING)
 
 
 def _blend(
     pixels: NDArray[np.float32],
-    shape: Mask,
+    shape: Shape | None,
     colour: Colour,
     *,
     fill: float,
@@ -106,11 +123,13 @@ def _blend(
     dashed: bool = False,
 ) -> None:
     """Blend a filled shape and its outline into oversampled pixels, in place."""
-    if not shape.any():
+    if shape is None:
         return
-    rows, columns = np.flatnonzero(shape.any(axis=1)), np.flatnonzero(shape.any(axis=0))
-    box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-    inside = shape[box]
+    inside = shape.mask
+    box = (
+        slice(shape.top, shape.top + inside.shape[0]),
+        slice(shape.left, shape.left + inside.shape[1]),
+    )
     depth = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
     edge = inside & (depth <= (DASHED_LINE_PX if dashed else LINE_PX) * OVERSAMPLING)
     if dashed:

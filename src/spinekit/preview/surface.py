@@ -5,7 +5,7 @@ k→S; on the surface and in the picture anterior is left and superior is up.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +78,41 @@ class Window:
         box = (columns - self.j[1], rows - self.k[1], columns - self.j[0], rows - self.k[0])
         size = (self.size_px[0] * scale, self.size_px[1] * scale)
         return np.asarray(flipped.resize(size, Image.Resampling.BICUBIC, box=box))
+
+    def around(
+        self, k: tuple[int, int], j: tuple[int, int], *, scale: int
+    ) -> tuple["Window", int, int]:
+        """The part of the picture that shows some voxels, so that it can be drawn by itself.
+
+        Args:
+            k: first and last + 1 voxel along S.
+            j: first and last + 1 voxel along A.
+            scale: the part is cut from a picture that many times larger.
+
+        Returns:
+            A window on whole pixels of the larger picture, and its top and left pixel there.
+        """
+        width, height = (side * scale for side in self.size_px)
+        across, down = width / (self.j[1] - self.j[0]), height / (self.k[1] - self.k[0])
+        left = max(0, math.floor((self.j[1] - j[1]) * across))
+        right = min(width, math.ceil((self.j[1] - j[0]) * across))
+        top = max(0, math.floor((self.k[1] - k[1]) * down))
+        bottom = min(height, math.ceil((self.k[1] - k[0]) * down))
+        part = Window(
+            (self.j[1] - right / across, self.j[1] - left / across),
+            (self.k[1] - bottom / down, self.k[1] - top / down),
+            (right - left, bottom - top),
+            self.step_mm,
+        )
+        return part, top, left
+
+    def moved(self, k: float, j: float) -> "Window":
+        """The same window on a surface whose first voxel is voxel (k, j) of this one."""
+        return replace(
+            self,
+            j=(self.j[0] - j, self.j[1] - j),
+            k=(self.k[0] - k, self.k[1] - k),
+        )
 
 
 def follow_spine(parts: NDArray[np.integer], spacing_mm: Spacing) -> Plane:

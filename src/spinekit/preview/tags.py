@@ -21,6 +21,23 @@ Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
+class Shape:
+    """A structure as it lies in the picture.
+
+    Attributes:
+        mask: (rows, columns) oversampled pixels, no border of it empty.
+        top: first row in the oversampled picture.
+        left: first column in the oversampled picture.
+        oversampling: how many of its pixels make one of the picture.
+    """
+
+    mask: NDArray[np.bool_]
+    top: int
+    left: int
+    oversampling: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tag:
     """A name to be written in front of its structure.
 
@@ -41,31 +58,27 @@ class Tag:
     is_disc: bool
 
 
-def make_tag(
-    shape: NDArray[np.bool_], oversampling: int, text: str, colour: Colour, *, is_disc: bool
-) -> Tag:
+def make_tag(shape: Shape, text: str, colour: Colour, *, is_disc: bool) -> Tag:
     """The tag of one shape: at mid-height of a body, at the foremost part of a disc.
 
     Args:
-        shape: (rows, columns) oversampled pixels of the structure, at least one.
-        oversampling: how many of them make a pixel.
+        shape: the structure.
         text: what to write.
         colour: of the structure.
         is_disc: a disc's name is smaller, and a tilted disc is shown where it is free.
     """
-    rows, columns = np.flatnonzero(shape.any(axis=1)), np.flatnonzero(shape.any(axis=0))
-    front = columns[0] + 0.12 * (columns[-1] - columns[0])
-    middle = (rows[0] + rows[-1]) / 2.0
-    row = np.argwhere(shape[:, : int(front) + 1])[:, 0].mean() if is_disc else middle
-    near = shape[max(0, int(row) - oversampling) : int(row) + oversampling + 1]
-    reached = np.flatnonzero(near.any(axis=0))
-    column = reached[0] if reached.size else columns[0]
+    mask, factor = shape.mask, shape.oversampling
+    height, width = mask.shape
+    foremost = mask[:, : int(0.12 * (width - 1)) + 1]
+    row = int(np.argwhere(foremost)[:, 0].mean()) if is_disc else height // 2
+    reached = np.flatnonzero(mask[max(0, row - factor) : row + factor + 1].any(axis=0))
+    column = int(reached[0]) if reached.size else 0
     return Tag(
         text=text,
         colour=colour,
-        anchor=(column / oversampling, float(row) / oversampling),
-        middle_px=middle / oversampling,
-        height_px=(rows[-1] - rows[0] + 1) / oversampling,
+        anchor=((shape.left + column) / factor, (shape.top + row) / factor),
+        middle_px=(shape.top + height / 2.0) / factor,
+        height_px=height / factor,
         is_disc=is_disc,
     )
 
