@@ -124,7 +124,8 @@ class Trainer:
             self._save("last.pt")
             self.report(f"interrupted at step {progress.step}; the same command goes on from here")
             raise
-        self._validate(running)
+        if running:
+            self._validate(running)
         return self.folder / "best.pt"
 
     def _fraction(self) -> float:

@@ -1,0 +1,45 @@
+"""Model files that are missing, damaged or foreign are named."""
+
+import pytest
+
+from spinekit.core.errors import ModelError
+from spinekit.core.modelspec import ModelSpec, spec_from_json
+from spinekit.prediction.runner import load_model
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(ModelError, match=r"none\.onnx"):
+        load_model(tmp_path / "none.onnx")
+
+
+def test_damaged_file(tmp_path):
+    path = tmp_path / "broken.onnx"
+    path.write_bytes(b"\x08\x07 no graph")
+    with pytest.raises(ModelError, match=r"broken\.onnx.*no ONNX model"):
+        load_model(path)
+
+
+def test_foreign_model(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["a"], ["b"])],
+        "g",
+        [helper.make_tensor_value_info("a", kind, [1])],
+        [helper.make_tensor_value_info("b", kind, [1])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.save(model, tmp_path / "other.onnx")
+    with pytest.raises(ModelError, match="not one of SpineKit's"):
+        load_model(tmp_path / "other.onnx")
+
+
+def test_promise_round_trip():
+    spec = ModelSpec("m", 1.0, 2.0, 4.0, 3, 32, 8, ("a", "b"), ("C1",), 12.5, {"seed": 1})
+    assert spec_from_json(spec.to_json(), source="m") == spec
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"parts": [], "levels": [], "new": 1}'])
+def test_unreadable_promise_is_named(text):
+    with pytest.raises(ModelError, match="m.onnx"):
+        spec_from_json(text, source="m.onnx")

@@ -1,0 +1,144 @@
+"""Training learns, resumes to the same weights, keeps its best, and exports what it trained."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+from spinekit.core.errors import ModelError  # noqa: E402
+from spinekit.core.grid import Grid  # noqa: E402
+from spinekit.core.volume import Volume  # noqa: E402
+from spinekit.prediction.runner import load_model, predict  # noqa: E402
+from spinekit.training.batches import index_sets, split_cases  # noqa: E402
+from spinekit.training.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
+from spinekit.training.export import Probabilities, export_checkpoint, load_network  # noqa: E402
+from spinekit.training.loop import Trainer  # noqa: E402
+
+
+def trainer(cases, recipe, folder: Path, lines=None) -> Trainer:
+    sets = index_sets({"phantom": cases})
+    report = (lines if lines is not None else []).append
+    return Trainer(
+        recipe, sets, sets, folder, device=torch.device("cpu"), facts={"data": "x"}, report=report
+    )
+
+
+def trained(cases, recipe, folder: Path) -> Path:
+    run = trainer(cases, recipe, folder)
+    run.start(None)
+    return run.run()
+
+
+def weights(path: Path) -> dict:
+    return load_checkpoint(path, torch.device("cpu"))["network"]
+
+
+def test_the_loss_falls(cases, recipe, tmp_path):
+    trained(cases, dataclasses.replace(recipe, steps=32, validate_every=8), tmp_path)
+    rows = np.loadtxt(tmp_path / "log.csv", delimiter=",", skiprows=1)
+    assert rows[-1, 2] < 0.8 * rows[0, 2]
+
+
+def test_a_stopped_run_goes_on_to_the_same_weights(cases, recipe, tmp_path):
+    trained(cases, recipe, tmp_path / "whole")
+    stopped = trainer(cases, recipe, tmp_path / "parts")
+    stopped.start(None)
+    original, calls = stopped._validate, []
+
+    def stop_after_first(losses):
+        original(losses)
+        calls.append(1)
+        if len(calls) == 1:
+            raise RuntimeError("killed")
+
+    stopped._validate = stop_after_first
+    with pytest.raises(RuntimeError, match="killed"):
+        stopped.run()
+    lines: list[str] = []
+    again = trainer(cases, recipe, tmp_path / "parts", lines)
+    again.start(None)
+    again.run()
+    assert lines[0] == "resumed at step 4"
+    whole, parts = weights(tmp_path / "whole/last.pt"), weights(tmp_path / "parts/last.pt")
+    for name, value in whole.items():
+        torch.testing.assert_close(parts[name], value, atol=1e-5, rtol=1e-3)
+
+
+def test_the_best_is_never_replaced_by_a_worse(cases, recipe, tmp_path):
+    run = trainer(cases, recipe, tmp_path)
+    run.start(None)
+    run.progress.best = 2.0
+    save_checkpoint(tmp_path / "best.pt", {"sentinel": 1})
+    run.run()
+    assert load_checkpoint(tmp_path / "best.pt", torch.device("cpu")) == {"sentinel": 1}
+
+
+def test_a_time_budget_ends_the_run(cases, recipe, tmp_path):
+    run = trainer(cases, dataclasses.replace(recipe, steps=100_000, minutes=0.03), tmp_path)
+    run.start(None)
+    run.run()
+    assert 0 < run.progress.step < 2_000
+    assert run.progress.seconds < 30
+
+
+def test_starting_from_another_run_takes_its_mean_weights(cases, recipe, tmp_path):
+    best = trained(cases, recipe, tmp_path / "first")
+    run = trainer(cases, recipe, tmp_path / "second")
+    run.start(best)
+    wanted = load_checkpoint(best, torch.device("cpu"))["mean"]
+    for name, value in run.network.state_dict().items():
+        torch.testing.assert_close(value, wanted[name])
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    path = tmp_path / "last.pt"
+    path.write_bytes(b"not a checkpoint")
+    with pytest.raises(ModelError, match=r"last\.pt"):
+        load_checkpoint(path, torch.device("cpu"))
+
+
+def test_onnx_equals_torch_and_carries_its_promise(cases, recipe, tmp_path):
+    best = trained(cases, recipe, tmp_path)
+    model = load_model(export_checkpoint(best, tmp_path / "m.onnx", scores={"a": 1}), threads=1)
+    assert model.spec.recipe["name"] == "tiny"
+    assert model.spec.facts == {"data": "x"}
+    assert model.spec.scores == {"a": 1}
+    network, _, _ = load_network(best)
+    slices = torch.rand(3, 3, 96, 64)
+    with torch.no_grad():
+        wanted = Probabilities(network)(slices)
+    found = model.session.run(["parts_probs", "level_probs"], {"slices": slices.numpy()})
+    for one, other in zip(wanted, found, strict=True):
+        np.testing.assert_allclose(other, one.numpy(), atol=5e-3)
+
+
+def test_prediction_covers_odd_sizes_and_any_slice_count(cases, recipe, tmp_path):
+    model = load_model(
+        export_checkpoint(trained(cases, recipe, tmp_path), tmp_path / "m.onnx"), threads=1
+    )
+    done: list[float] = []
+    for shape in ((1, 45, 70), (7, 33, 129)):
+        rng = np.random.default_rng(0)
+        volume = Volume(rng.random(shape, np.float32), Grid(shape, np.diag([4.0, 1, 1, 1])))
+        found = predict(model, volume, progress=done.append)
+        assert found.parts_probs.shape == (7, *shape)
+        np.testing.assert_allclose(found.parts_probs.astype(np.float32).sum(0), 1, atol=0.01)
+        assert found.level_probs.shape == (27, shape[0], -(-shape[1] // 8), -(-shape[2] // 8))
+        assert done[-1] == 1.0
+
+
+def test_held_out_sets_are_in_neither_part(cases, recipe):
+    sets = {name: cases for name in ("chu", "ivd", "myosegmentum", "phantom")}
+    train, valid = split_cases(sets, dataclasses.replace(recipe, hold_out="H1"))
+    assert set(train) | set(valid) == {"myosegmentum", "phantom"}
+
+
+def test_no_subject_on_both_sides(cases, recipe):
+    twice = cases + [dataclasses.replace(c, name=f"{c.name}-again") for c in cases]
+    many = [dataclasses.replace(c, subject=f"s{n % 20}") for n, c in enumerate(twice * 4)]
+    train, valid = split_cases({"chu": many}, recipe)
+    assert not {c.subject for c in train["chu"]} & {c.subject for c in valid.get("chu", [])}
