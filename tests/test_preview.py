@@ -9,7 +9,7 @@ from spinekit.anatomy.scheme import COLOURS, VALUES
 from spinekit.preview import render_preview
 from spinekit.preview.outlines import describe
 from spinekit.preview.surface import choose_window, follow_spine
-from spinekit.preview.tags import AMBER, spread_apart
+from spinekit.preview.tags import AMBER, Shape, make_tag, spread_apart
 
 SPACING = (4.0, 1.0, 1.0)
 LEVELS = ("L4", "L3", "L2", "L1")
@@ -106,6 +106,7 @@ def test_unsure_name_is_amber_and_its_outline_has_gaps():
         ("L4", 0.98, "L4", False),
         ("L4", 0.8, "L4", False),
         ("L4", 0.62, "L4?  62 %", True),
+        ("L4", 0.799, "L4?  79 %", True),
         ("L4", None, "L4", False),
         ("vertebra_1", 0.3, "?", True),
         ("disc_2", None, "?", True),
@@ -197,6 +198,15 @@ def test_inputs_are_not_changed():
     draw(image, dseg, parts)
     for now, then in zip((image, dseg, parts), before, strict=True):
         assert (now == then).all()
+
+
+def test_name_stands_beside_the_largest_piece():
+    mask = np.zeros((40, 60), bool)
+    mask[10:30, 30:55] = True
+    mask[2:4, 1:3] = True
+    tag = make_tag(Shape(mask, 100, 200, 2), "L4", (9, 9, 9), is_disc=False)
+    assert tag.anchor == ((200 + 30) / 2, (100 + 20) / 2)
+    assert tag.height_px == 10
 
 
 ITEMS = st.lists(st.tuples(st.floats(0, 500), st.floats(5, 30)), max_size=15)

@@ -3,6 +3,7 @@
 Knows label values and the sidecar's entries, neither volumes nor files.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -86,7 +87,7 @@ def describe(value: int, record: Mapping[str, Any] | None) -> tuple[Colour, str,
     if name.startswith(("vertebra_", "disc_")):
         return AMBER, "?", True
     if probability is not None and probability < UNSURE_BELOW:
-        return AMBER, f"{name}?  {100 * probability:.0f} %", True
+        return AMBER, f"{name}?  {math.floor(100 * probability + 1e-9)} %", True
     return COLOURS[value], name, False
 
 

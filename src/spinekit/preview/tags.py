@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage
 
 PAPER = (17, 19, 23)
 AMBER = (255, 176, 0)  # of unsure names and their outlines
@@ -59,7 +60,7 @@ class Tag:
 
 
 def make_tag(shape: Shape, text: str, colour: Colour, *, is_disc: bool) -> Tag:
-    """The tag of one shape: at mid-height of a body, at the foremost part of a disc.
+    """The tag of a shape's largest piece: at mid-height of a body, at the front of a disc.
 
     Args:
         shape: the structure.
@@ -67,7 +68,12 @@ def make_tag(shape: Shape, text: str, colour: Colour, *, is_disc: bool) -> Tag:
         colour: of the structure.
         is_disc: a disc's name is smaller, and a tilted disc is shown where it is free.
     """
-    mask, factor = shape.mask, shape.oversampling
+    factor = shape.oversampling
+    pieces, count = ndimage.label(shape.mask)
+    largest = int(np.bincount(pieces[pieces > 0], minlength=count + 1).argmax())
+    rows, columns = ndimage.find_objects(pieces)[largest - 1]
+    mask = pieces[rows, columns] == largest
+    top, left = shape.top + rows.start, shape.left + columns.start
     height, width = mask.shape
     foremost = mask[:, : int(0.12 * (width - 1)) + 1]
     row = int(np.argwhere(foremost)[:, 0].mean()) if is_disc else height // 2
@@ -76,8 +82,8 @@ def make_tag(shape: Shape, text: str, colour: Colour, *, is_disc: bool) -> Tag:
     return Tag(
         text=text,
         colour=colour,
-        anchor=((shape.left + column) / factor, (shape.top + row) / factor),
-        middle_px=(shape.top + height / 2.0) / factor,
+        anchor=((left + column) / factor, (top + row) / factor),
+        middle_px=(top + height / 2.0) / factor,
         height_px=height / factor,
         is_disc=is_disc,
     )
