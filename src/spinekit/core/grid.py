@@ -16,6 +16,8 @@ from spinekit.core.errors import GeometryError
 # Largest cosine between two axes that still counts as a right angle (0.06 degrees): float32
 # header fields round to about 1e-6, scanner exports to about 1e-4.
 _SHEAR_COSINE = 1e-3
+# Beyond a thousand kilometres, or below a picometre of spacing, a header is damaged.
+_FARTHEST_MM = 1e9
 _AXIS_LETTERS = (("L", "R"), ("P", "A"), ("I", "S"))
 
 
@@ -132,12 +134,13 @@ def closest_axes(affine: NDArray[np.float64]) -> tuple[tuple[int, int], ...]:
 def _check_affine(affine: NDArray[np.float64]) -> None:
     """Raise a GeometryError unless ``affine`` is a usable voxel → mm matrix."""
     remedy = "repair the header, for example with `nib-conform`, or export the scan again"
-    if affine.shape != (4, 4) or not np.isfinite(affine).all():
+    usable = affine.shape == (4, 4) and np.isfinite(affine).all()
+    if not usable or np.abs(affine).max() > _FARTHEST_MM:
         raise GeometryError("affine-invalid", "the affine is not a finite 4×4 matrix", remedy)
     if not np.allclose(affine[3], (0, 0, 0, 1)):
         raise GeometryError("affine-invalid", "the last row of the affine is not 0 0 0 1", remedy)
     lengths = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
-    if lengths.min() <= 0 or not np.isfinite(lengths).all():
+    if lengths.min() < 1 / _FARTHEST_MM:
         raise GeometryError("zero-spacing", "the voxel spacing is zero along an axis", remedy)
     if abs(np.linalg.det(affine[:3, :3] / lengths)) < 1e-3:
         raise GeometryError("affine-singular", "the affine is singular (axes coincide)", remedy)

@@ -73,8 +73,9 @@ class AxisMap:
     def _area_taps(self) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
         """Weights in proportion to the overlap of source voxels with the target voxel."""
         centre = self.offset + self.step * np.arange(self.target_size)
-        first = np.floor(centre - self.step / 2 + 0.5)
-        index = first + np.arange(math.ceil(self.step) + 1)[:, None]
+        first = np.floor(np.maximum(centre - self.step / 2, -0.5) + 0.5)
+        count = min(math.ceil(self.step), self.source_size) + 1
+        index = first + np.arange(count)[:, None]
         upper = np.minimum(index + 0.5, centre + self.step / 2)
         lower = np.maximum(index - 0.5, centre - self.step / 2)
         overlap = np.maximum(upper - lower, 0)

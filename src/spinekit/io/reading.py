@@ -205,12 +205,9 @@ def _read_file(
         scan = read_nifti(path, volume_index=volume_index, force=force, label_map=label_map)
         return scan.array, scan.header, scan.notices, [path]
     if ending in FILE_ENDINGS:
-        from spinekit.io.itk import data_files, read_itk
+        from spinekit.io.itk import read_itk
 
-        array, header, notices = read_itk(
-            path, volume_index=volume_index, force=force, label_map=label_map
-        )
-        return array, header, notices, [path, *data_files(path)]
+        return read_itk(path, volume_index=volume_index, force=force, label_map=label_map)
     raise InputError(
         "wrong-type",
         f"{path.name}: not a scan this program reads",

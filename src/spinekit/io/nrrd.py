@@ -1,0 +1,198 @@
+"""NRRD headers (.nrrd, .seg.nrrd): text up to the first blank line.
+
+Knows no voxels. Format: Kindlmann, "Definition of NRRD File Format", teem.sourceforge.net.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit.io.header import LPS_TO_RAS, ItkGeometry, itk_affine
+from spinekit.io.raster import HeaderError, Raster
+
+_LONGEST_HEADER = 1 << 22
+_TYPES = {
+    "i1": ("signed char", "int8", "int8_t"),
+    "u1": ("uchar", "unsigned char", "uint8", "uint8_t"),
+    "i2": ("short", "short int", "signed short", "signed short int", "int16", "int16_t"),
+    "u2": ("ushort", "unsigned short", "unsigned short int", "uint16", "uint16_t"),
+    "i4": ("int", "signed int", "int32", "int32_t"),
+    "u4": ("uint", "unsigned int", "uint32", "uint32_t"),
+    "i8": ("longlong", "long long", "long long int", "signed long long", "int64", "int64_t"),
+    "u8": ("ulonglong", "unsigned long long", "unsigned long long int", "uint64", "uint64_t"),
+    "f4": ("float",),
+    "f8": ("double",),
+}
+_TYPE_OF = {name: kind for kind, names in _TYPES.items() for name in names}
+_PACKINGS = {"raw": "raw", "gzip": "gzip", "gz": "gzip", "bzip2": "bzip2", "bz2": "bzip2"}
+_VOLUME_KINDS = ("list", "time", "domain", "space", "none", "???", "")
+_RAS_SPACES = ("right-anterior-superior", "ras")
+_LAS_SPACES = ("left-anterior-superior", "las")
+
+
+def parse_nrrd(path: Path) -> Raster:
+    """Read the header of an NRRD file.
+
+    Raises:
+        HeaderError: If it is none, or says what cannot be.
+        OSError: If the file cannot be opened.
+    """
+    with path.open("rb") as file:
+        start = file.read(_LONGEST_HEADER)
+    if re.match(rb"NRRD000[1-5]\r?\n", start) is None:
+        raise HeaderError("does not begin like one of NRRD")
+    end = re.search(rb"\r?\n\r?\n", start)
+    fields = _fields(start[: end.start() if end else len(start)].decode("utf-8", "replace"))
+    data = fields.get("data file", fields.get("datafile"))
+    if end is None and data is None:
+        raise HeaderError("has no end")
+    dims = int(fields["dimension"])
+    sizes = tuple(int(n) for n in fields["sizes"].split())
+    if dims != len(sizes) or not 1 <= dims <= 5:
+        raise HeaderError(f"states {dims} axes and {len(sizes)} sizes")
+    packing = fields["encoding"].lower()
+    if packing not in _PACKINGS:
+        raise HeaderError(f"states the encoding {packing}, which is not supported")
+    volume_axis = _volume_axis(fields, dims)
+    affine, geometry = _place(fields, [axis for axis in range(dims) if axis != volume_axis])
+    file_path, offset = _data_place(path, data, 0 if end is None else end.end(), fields)
+    return Raster(
+        sizes=sizes,
+        dtype=_dtype(fields),
+        packing=_PACKINGS[packing],
+        data=file_path,
+        offset=offset,
+        volume_axis=volume_axis,
+        affine=affine,
+        geometry=geometry,
+        placed="space directions" in fields or dims - (volume_axis is not None) > 2,
+    )
+
+
+def _fields(text: str) -> dict[str, str]:
+    """Fields in lower case; comments and key/value pairs are passed over."""
+    fields = {}
+    for line in text.splitlines()[1:]:
+        key, colon, value = line.partition(":")
+        if colon and not line.startswith("#") and not value.startswith("="):
+            fields[key.strip().lower()] = value.strip()
+    return fields
+
+
+def _dtype(fields: dict[str, str]) -> np.dtype[np.generic]:
+    kind = _TYPE_OF.get(fields["type"].lower())
+    if kind is None:
+        raise HeaderError(f"states the unknown voxel type {fields['type']}")
+    endian = fields.get("endian", "little").lower()
+    if endian not in ("little", "big"):
+        raise HeaderError(f"states the byte order {endian}")
+    return np.dtype(("<" if endian == "little" else ">") + kind)
+
+
+def _volume_axis(fields: dict[str, str], dims: int) -> int | None:
+    """The axis that is not spatial; colours and vectors are refused."""
+    kinds = fields.get("kinds", "").split() or [""] * dims
+    if len(kinds) != dims:
+        raise HeaderError(f"states {len(kinds)} kinds for {dims} axes")
+    directions = _directions(fields)
+    if directions is not None and len(directions) != dims:
+        raise HeaderError(f"states {len(directions)} space directions for {dims} axes")
+    other = [
+        axis
+        for axis in range(dims)
+        if (directions is not None and directions[axis] is None)
+        or kinds[axis].lower() not in ("domain", "space", "???", "")
+    ]
+    for axis in other:
+        if kinds[axis].lower() not in _VOLUME_KINDS:
+            raise HeaderError(f"states several numbers per voxel ({kinds[axis]})")
+    if not other and dims > 3:
+        other = list(range(3, dims))
+    return other[0] if other else None
+
+
+def _directions(fields: dict[str, str]) -> list[NDArray[np.float64] | None] | None:
+    """Vector of each axis, None for axes without one; None if the field is missing."""
+    if "space directions" not in fields:
+        return None
+    parts = re.findall(r"\([^)]*\)|\S+", fields["space directions"])
+    return [None if part.lower() == "none" else _vector(part) for part in parts]
+
+
+def _vector(text: str) -> NDArray[np.float64]:
+    return np.array([float(n) for n in text.strip("() ").split(",")])
+
+
+def _place(
+    fields: dict[str, str], spatial: list[int]
+) -> tuple[NDArray[np.float64], ItkGeometry | None]:
+    """Affine of the spatial axes, and the same as ITK states it where it can."""
+    directions = _directions(fields)
+    if len(spatial) > 3:
+        raise HeaderError(f"states {len(spatial)} spatial axes")
+    if directions is None:
+        size = max(len(spatial), 2)
+        given = [float(n) for n in fields.get("spacings", "").split()]
+        spacing = [given[axis] if given else 1.0 for axis in spatial]
+        spacing = [*spacing, 1.0][:size]
+        geometry = ItkGeometry(tuple(spacing), (0.0,) * size, tuple(np.eye(size).ravel().tolist()))
+        return itk_affine(geometry), geometry
+    vectors = [directions[axis] for axis in spatial]
+    chosen = [vector for vector in vectors if vector is not None]
+    size = len(chosen[0])
+    if not 2 <= size <= 3 or any(len(vector) != size for vector in chosen):
+        raise HeaderError("states space directions of different lengths")
+    origin = _vector(fields["space origin"]) if "space origin" in fields else np.zeros(size)
+    if len(origin) != size:
+        raise HeaderError(f"states an origin of {len(origin)} numbers")
+    turn = _to_lps(fields.get("space", ""), size)
+    matrix = turn @ np.array(chosen).T
+    origin = turn @ origin
+    if size == len(chosen):
+        geometry = _stated(matrix, origin)
+        return itk_affine(geometry), geometry
+    # A slice that lies in space, which ITK cannot state: its third axis is the normal.
+    affine = np.eye(4)
+    affine[:3, : len(chosen)] = matrix
+    affine[:3, len(chosen) : 3] = 0
+    affine[:3, 3] = origin
+    return LPS_TO_RAS @ affine, None
+
+
+def _to_lps(space: str, size: int) -> NDArray[np.float64]:
+    """Signs that turn the stated space into LPS."""
+    name = space.lower().removesuffix("-time")
+    signs = [1.0] * size
+    if size == 3 and name in _RAS_SPACES:
+        signs = [-1.0, -1.0, 1.0]
+    if size == 3 and name in _LAS_SPACES:
+        signs = [1.0, -1.0, 1.0]
+    return np.diag(signs)
+
+
+def _stated(matrix: NDArray[np.float64], origin: NDArray[np.float64]) -> ItkGeometry:
+    """Spacing, origin and direction of a square matrix of axes."""
+    spacing = np.sqrt((matrix**2).sum(axis=0))
+    # A zero axis stays zero, for the grid to refuse with the file's name.
+    direction = matrix / np.where(spacing > 0, spacing, 1)
+    return ItkGeometry(
+        tuple(spacing.tolist()), tuple(origin.tolist()), tuple(direction.ravel().tolist())
+    )
+
+
+def _data_place(
+    path: Path, data: str | None, header_end: int, fields: dict[str, str]
+) -> tuple[Path, int]:
+    """File and byte where the voxels begin."""
+    skip = int(fields.get("byte skip", fields.get("byteskip", 0)))
+    if int(fields.get("line skip", fields.get("lineskip", 0))) or skip < -1:
+        raise HeaderError("skips lines before the voxels, which is not supported")
+    if data is None:
+        return path, header_end + skip if skip >= 0 else -1
+    if data.upper().startswith("LIST") or "%" in data:
+        raise HeaderError("spreads the voxels over several files")
+    return path.parent / data, skip
