@@ -34,8 +34,12 @@ from spinekit.core.volume import Volume
 
 _KEEP_WITHIN = 0.02
 """A spacing this close (relative) to the model's is left as it is."""
-_MOST_VOXELS = 2**29
-"""Largest working grid: 2 GiB of float32."""
+_MOST_VOXELS = 2**27
+"""Largest working grid: a metre of spine at 1 mm in a field of view of 0.5 × 0.25 m."""
+_MOST_GROWTH = 64
+"""Largest ratio of working to input voxels, that of voxels 8 mm wide: no spine is seen in them."""
+_ALWAYS_FINE = 2**22
+"""Working grids up to this number of voxels may grow more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,8 @@ def normalise_geometry(
         record that leads back.
 
     Raises:
-        GeometryError: If the working grid would have more than 2**29 voxels.
+        GeometryError: If the working grid would be absurdly large (more than 2**27 voxels, or more
+            than 64 times those of the scan).
     """
     grid = working_grid(volume.grid, in_plane_mm=in_plane_mm, min_slice_mm=min_slice_mm)
     image = resample_linear(volume.array, volume.grid, grid, antialias=True)
@@ -141,7 +146,7 @@ def isotropic_grid(grid: Grid, *, spacing_mm: float = 1.0) -> Grid:
     """RAS-ordered orthogonal grid with cubic voxels that covers ``grid``; oblique stays oblique.
 
     Raises:
-        GeometryError: If it would have more than 2**29 voxels.
+        GeometryError: If it would be absurdly large, as in `normalise_geometry`.
     """
     return _respaced(_orthogonal(oriented_grid(grid)), (spacing_mm,) * 3, keep_within=0.0)
 
@@ -206,7 +211,8 @@ def _respaced(
         shape.append(count)
         change[axis, axis] = step
         change[axis, 3] = ((size - 1) - step * (count - 1)) / 2
-    if math.prod(shape) > _MOST_VOXELS:
+    growth = max(_ALWAYS_FINE, _MOST_GROWTH * math.prod(grid.shape))
+    if math.prod(shape) > min(_MOST_VOXELS, growth):
         raise GeometryError(
             "grid-too-large",
             f"a scan of {'×'.join(f'{mm:.4g}' for mm in grid.size_mm)} mm is too large to work on",

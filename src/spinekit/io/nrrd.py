@@ -30,6 +30,7 @@ _TYPES = {
 _TYPE_OF = {name: kind for kind, names in _TYPES.items() for name in names}
 _PACKINGS = {"raw": "raw", "gzip": "gzip", "gz": "gzip", "bzip2": "bzip2", "bz2": "bzip2"}
 _VOLUME_KINDS = ("list", "time", "domain", "space", "none", "???", "")
+_VECTOR_WORDS = ("color", "vector", "normal", "gradient", "quaternion", "matrix", "complex")
 _RAS_SPACES = ("right-anterior-superior", "ras")
 _LAS_SPACES = ("left-anterior-superior", "las")
 
@@ -108,8 +109,11 @@ def _volume_axis(fields: dict[str, str], dims: int) -> int | None:
         or kinds[axis].lower() not in ("domain", "space", "???", "")
     ]
     for axis in other:
-        if kinds[axis].lower() not in _VOLUME_KINDS:
-            raise HeaderError(f"states several numbers per voxel ({kinds[axis]})")
+        kind = kinds[axis].lower()
+        if any(word in kind for word in _VECTOR_WORDS):
+            raise HeaderError(f"states several numbers per voxel ({kind})")
+        if kind not in _VOLUME_KINDS:
+            raise HeaderError(f"states the unknown kind of axis {kind}")
     if not other and dims > 3:
         other = list(range(3, dims))
     return other[0] if other else None
