@@ -21,6 +21,8 @@ class Acquisition:
 
     coil_mm: float
     """Depth over which a coil at the back loses sensitivity by e; large is even."""
+    coil_front: float
+    """Sensitivity of a second coil at the front of the picture, relative to that at the back."""
     bias: float
     """Amplitude of the smooth unevenness (log scale)."""
     blur_mm: tuple[float, float, float]
@@ -52,11 +54,12 @@ def sample_acquisition(rng: np.random.Generator, grid: Grid, front_a_mm: float) 
         front_a_mm: A coordinate of the front of the column.
     """
     spacing = grid.spacing_mm
-    blur = rng.uniform(0.15, 0.75, 3) * np.array(spacing)
+    blur = rng.uniform(0.25, 0.8, 3) * np.array(spacing)
     blur[0] *= 0.6 if spacing[0] > 2 else 1.0
     strong = rng.random() < 0.5
     return Acquisition(
         coil_mm=float(rng.uniform(35, 90) if strong else rng.uniform(100, 600)),
+        coil_front=float(rng.uniform(0.1, 0.8) if rng.random() < 0.3 else 0.0),
         bias=float(rng.uniform(0, 0.35)),
         blur_mm=(float(blur[0]), float(blur[1]), float(blur[2])),
         noise=float(rng.gamma(1.6, 0.014)),
@@ -82,12 +85,15 @@ def acquire(backend: Backend, image: Any, grid: Grid, taken: Acquisition, back_a
         back_a_mm: (K,) A coordinate of the skin of the back, where the coil lies.
     """
     xp = backend.xp
-    r, a, s = axes_mm(grid)
+    r, a, s = grid_axes(grid)
     for axis in range(3):
         image = _blur(backend, image, taken.blur_mm[axis] / grid.spacing_mm[axis], axis)
-    field = noise_field(backend, (r, a, s), (70.0, 70.0, 70.0), taken.seed)
+    field = noise_field(backend, (r, a, s), (70.0, 70.0, 70.0), taken.seed % 64 + 1000)
     depth = backend.asarray(a)[:, None] - backend.asarray(back_a_mm)[None, :]
     coil = xp.exp(-xp.clip(depth, 0.0, 400.0) / taken.coil_mm)
+    if taken.coil_front:
+        ahead = backend.asarray(np.clip(a[-1] - a, 0, 400))[:, None]
+        coil = coil + taken.coil_front * xp.exp(-ahead / max(taken.coil_mm, 50.0))
     image = image * (coil[None] * xp.exp(taken.bias * field))
     if taken.saturation_a_mm is not None:
         band = backend.step(backend.asarray(taken.saturation_a_mm - a), 0.25)
@@ -107,7 +113,7 @@ def acquire(backend: Backend, image: Any, grid: Grid, taken: Acquisition, back_a
     return image * taken.scale
 
 
-def axes_mm(grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def grid_axes(grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """R, A and S coordinates of the voxel centres of an unrotated RAS grid."""
     step = np.diag(grid.affine)[:3]
     return tuple(grid.affine[n, 3] + step[n] * np.arange(grid.shape[n]) for n in range(3))  # type: ignore[return-value]

@@ -58,7 +58,12 @@ def draw_bodies(canvas: Canvas, scene: Scene, style: Style, place: Place) -> Non
     rho = radial(backend, u, v, w, d)
     bowl = 1.0 - xp.clip(rho * rho, 0.0, 1.0)
     lip = row["osteophyte"] / d * s2**4
-    outline = 1.0 - row["waist"] * (1.0 - s2) + xp.where(v > 0, lip, 0.3 * lip)
+    outline = (
+        1.0
+        - row["waist"] * (1.0 - s2) * (1.0 - 0.5 * side)
+        + 0.006 * place.mottle
+        + xp.where(v > 0, lip, 0.3 * lip)
+    )
     reach = xp.sqrt(u * u + v * v)
     around = reach * (1.0 - outline / rho)
     front = xp.clip(v / d * 0.5 + 0.5, 0.0, 1.0)
@@ -154,8 +159,9 @@ def draw_sacrum(canvas: Canvas, scene: Scene, style: Style, place: Place) -> Non
     bend = xp.clip((u - 20.0) / 34.0, 0.0, 1.2)
     front = half - bend * bend * 16.0
     is_sacral = xp.clip((float(s[5]) - t) / 20.0, 0.0, 1.0)
-    thick = is_sacral * (2 * along["ap"] + 8.0)
-    back = -half - thick - 5.0 * is_sacral * xp.clip(1.0 - u / 6.0, 0.0, 1.0)
+    crest = 0.5 + 0.5 * xp.sin((t - float(s[0])) * 0.27)
+    thick = is_sacral * (2 * along["ap"] + 5.5)
+    back = -half - thick - 6.0 * crest * is_sacral * xp.clip(1.0 - u / 5.0, 0.0, 1.0)
     middle, deep = (front + back) / 2, (front - back) / 2
     face = float(s[0]) + 0.8 * xp.clip(1 - (u / 25.0) ** 2 - (v / half) ** 2, 0.0, 1.0)
     # The posterior wall starts below the disc space, the alae rise a little above it.
@@ -168,7 +174,7 @@ def draw_sacrum(canvas: Canvas, scene: Scene, style: Style, place: Place) -> Non
     )
     canvas.paint(bone, shade_bone(backend, bone, marrow, style.cortical, style.rim_mm))
     canvas.mark(bone < 0, SACRUM, SACRUM_VALUE)
-    central = xp.maximum(xp.maximum(u - 22.0, xp.abs(v) - half + 1.0), bone)
+    central = xp.maximum(xp.maximum(u - 15.0, xp.abs(v + 0.1 * half) - 0.72 * half), bone)
     for n, place_t in enumerate(s[1:-1]):
         tall = scene.spine.rudimentary_disc_mm if n == 0 else (0.8 if n < 4 else 1.2)
         gap = xp.maximum(xp.abs(t - float(place_t)) - tall / 2, central)

@@ -64,7 +64,7 @@ def build_curve(spine: Spine) -> Curve:
     nodes = np.concatenate([[-HEAD_MM, 0.0], ends, sacral[1:], [sacral[-1] + TAIL_MM]])
     angles = _tangent_angles(spine)
     t = np.arange(-HEAD_MM, sacral[-1] + TAIL_MM, STEP_MM)
-    theta = _smooth(np.interp(t, nodes, angles), 6.0 / STEP_MM)
+    theta = smooth(np.interp(t, nodes, angles), 6.0 / STEP_MM)
     a = -np.cumsum(np.sin(theta)) * STEP_MM
     s = -np.cumsum(np.cos(theta)) * STEP_MM
     centres = (top + bottom) / 2
@@ -95,7 +95,7 @@ def _tangent_angles(spine: Spine) -> NDArray[np.float64]:
     return np.deg2rad(np.concatenate([[column[0]], column, sacral, [sacral[-1]]]))
 
 
-def _smooth(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+def smooth(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
     """Gaussian smoothing with the ends held."""
     radius = int(3 * sigma)
     kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)

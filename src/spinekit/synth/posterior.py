@@ -29,9 +29,13 @@ def draw_posterior(canvas: Canvas, scene: Scene, style: Style, place: Place) -> 
     u = xp.abs(place.u)
     last = len(scene.spine.levels)
     is_free = place.level < last
-    fat = xp.maximum(u - width - 9.0, q - ap - 5.0)
+    fat = xp.maximum(u - width - 9.0, q - ap - 4.5) + 0.8 * place.mottle
     fat = xp.where(is_free, fat, 99.0)
-    canvas.paint(fat, style.fat * (1 + 0.06 * place.fine))
+    strand = xp.clip(place.mottle + 0.8 * place.fine - 0.6, 0.0, 1.0) * xp.clip(
+        (u - width) / 3.0, 0.0, 0.7
+    )
+    value = style.fat * (1 + 0.06 * place.fine)
+    canvas.paint(fat, value + strand * (0.5 * style.ligament + 0.5 * style.roots - value))
     _draw_foramina(canvas, scene, style, place, u, q)
     _draw_arch(canvas, scene, style, place, u, q, ap, width)
     _draw_pedicles(canvas, scene, style, place, u, q, ap, width)
@@ -57,7 +61,25 @@ def _draw_foramina(canvas: Canvas, scene: Scene, style: Style, place: Place, u: 
     width = scene.along["width"][place.along]
     root = xp.maximum(root, xp.maximum(width + 2.0 - u, u - width - 26.0))
     root = xp.where(place.level < len(scene.spine.levels), root, 99.0)
-    canvas.paint(root, style.roots)
+    canvas.paint(root, style.roots * (1 + 0.15 * place.fine))
+
+
+def draw_ribs(canvas: Canvas, scene: Scene, style: Style, place: Place) -> None:
+    """Paint the heads and necks of the ribs, without a label, beside the thoracic discs."""
+    xp = canvas.backend.xp
+    middle = scene.level["middle"][place.level]
+    level = xp.clip(place.level + xp.where(place.t < middle, 0, 1), 0, len(scene.spine.levels))
+    row = {n: scene.level[n][level] for n in ("top", "d", "w", "kind", "transverse")}
+    out = xp.abs(place.u) - row["w"] - 1.0
+    near = xp.clip(out, 0.0, 18.0)
+    path_v = -0.45 * row["d"] - 0.95 * near - 0.35 * xp.clip(out - 18.0, 0.0, 60.0)
+    path_t = row["top"] - 1.5 + 0.22 * xp.clip(out, 0.0, 60.0)
+    rib = xp.sqrt(((place.v - path_v) * 0.8) ** 2 + ((place.t - path_t) * 0.75) ** 2) - 4.2
+    rib = xp.maximum(rib, -out - 1.0)
+    rib = xp.where(row["kind"] == 1, rib, 99.0)
+    marrow = style.level_marrow(level) * 1.05
+    canvas.paint(rib - 1.0, style.muscle)
+    canvas.paint(rib, shade_bone(canvas.backend, rib, marrow, style.cortical, 0.8))
 
 
 def _draw_pedicles(canvas: Canvas, scene: Scene, style: Style, place: Place, u: Any, q: Any,
@@ -69,7 +91,9 @@ def _draw_pedicles(canvas: Canvas, scene: Scene, style: Style, place: Place, u: 
                                                     "slip")}  # fmt: skip
     height = row["top"] + 0.62 * row["half"]
     du = (u - width - row["pedicle_w"]) / row["pedicle_w"]
-    dt = (place.t - height) / row["pedicle_h"]
+    # Narrow in the middle, flaring towards the body and towards the facets.
+    flare = (q + 0.3 * ap) / (ap + 6.0)
+    dt = (place.t - height) / (row["pedicle_h"] * (0.78 + 0.4 * xp.clip(flare * flare, 0.0, 1.2)))
     round_ = (xp.sqrt(du * du + dt * dt) - 1.0) * row["pedicle_w"]
     v = place.v - row["slip"]
     bone = xp.maximum(round_, xp.maximum(v + 0.55 * row["d"], q - ap - 5.0))
@@ -87,7 +111,8 @@ def _draw_arch(canvas: Canvas, scene: Scene, style: Style, place: Place, u: Any,
     """Paint facets, laminae and spinous processes."""
     xp = canvas.backend.xp
     level = scene.level
-    pillar_q = ap + 3.5
+    kind = level["kind"][place.level]
+    pillar_q = ap + xp.where(kind == 2, 5.0, 3.5)
     base = find_level(canvas, scene, place.t)
     shear = level["shear"][base]
     sheared = place.t - shear * xp.clip(q - pillar_q, -8.0, 8.0)
@@ -99,16 +124,18 @@ def _draw_arch(canvas: Canvas, scene: Scene, style: Style, place: Place, u: Any,
     slope = xp.sqrt(1 + shear * shear)
     close = xp.clip(1.0 - gap / (slope * 5.0), 0.0, 1.0)
     is_neck = row["kind"] == 0
-    thick = xp.where(is_neck, 4.5, 4.6) + 2.2 * close
+    thick = xp.where(row["kind"] == 2, 6.2, 4.6) + 2.2 * close
     pillar_u = width + row["pedicle_w"] + 1.5
-    wide = xp.where(is_neck, 5.2, 5.0) + 1.8 * close
+    wide = xp.where(is_neck, 5.2, 5.6) + 1.8 * close
     pillar = xp.maximum(xp.abs(u - pillar_u) - wide, xp.abs(q - pillar_q) - thick)
-    pillar = xp.maximum(pillar, 0.7 - gap / slope)
+    pillar = xp.maximum(pillar, 0.7 - gap / slope) + 0.5 * place.mottle
     roof = pillar_q + 4.0 * xp.clip(1.0 - u / pillar_u, 0.0, 1.0)
     leaning = place.t - 0.5 * (q - pillar_q)
-    plate = xp.maximum(xp.abs(q - roof) - 2.7, u - pillar_u)
-    centre = row["middle"] + 0.45 * row["half"]
-    plate = xp.maximum(plate, xp.abs(leaning - centre) - 0.85 * row["half"])
+    centre = row["middle"] + 0.5 * row["half"]
+    along = xp.clip(xp.abs(leaning - centre) - 0.72 * row["half"] + 3.0, 0.0, 99.0)
+    across = xp.abs(q - roof) * 0.95
+    plate = xp.sqrt(along * along + across * across) - 3.2 + 0.4 * place.mottle
+    plate = xp.maximum(plate, u - pillar_u)
     _finish(canvas, scene, style, place, xp.minimum(pillar, plate), near)
     _draw_spinous(canvas, scene, style, place, u, q, ap, base)
 
@@ -125,11 +152,11 @@ def _draw_spinous(canvas: Canvas, scene: Scene, style: Style, place: Place, u: A
     row = {n: scene.level[n][level] for n in ("middle", "half", "spinous", "spinous_h")}
     share = xp.clip(out / row["spinous"], 0.0, 1.0)
     thick = 2.6 + 1.6 * share * share
-    tall = row["spinous_h"] * (0.8 + 0.25 * share)
+    tall = 1.08 * row["spinous_h"] * (0.66 + 0.36 * share)
     centre = row["middle"] + 0.35 * row["half"]
     over = xp.clip(xp.abs(sheared - centre) - tall + 3.0, 0.0, 99.0)
     beyond = xp.clip(out - row["spinous"] + 3.0, 0.0, 99.0)
-    tip = xp.sqrt(over * over + beyond * beyond) - 3.0
+    tip = xp.sqrt(over * over + beyond * beyond) - 3.0 + 0.9 * place.mottle
     bone = xp.maximum(xp.maximum(u - thick, tip), -out - 3.0)
     _finish(canvas, scene, style, place, bone, level)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from spinekit.anatomy.scheme import VALUES
 from spinekit.synth.backend import Backend
-from spinekit.synth.curve import STEP_MM, Curve, _smooth
+from spinekit.synth.curve import STEP_MM, Curve, smooth
 from spinekit.synth.morphometry import SACRAL_DEPTHS, SACRAL_HALF_WIDTHS
 from spinekit.synth.spine import Spine
 
@@ -154,14 +154,14 @@ def along_table(spine: Spine, curve: Curve) -> dict[str, NDArray[Any]]:
     taper = np.clip((conus - t) / 35.0, 0, 1) ** 0.6
     sizes = spine.sizes
     return {
-        "ap": _smooth(ap, 3 / STEP_MM) / 2,
-        "width": _smooth(width, 5 / STEP_MM) / 2,
-        "front": _smooth(depth * 0.455 + 1.0, 5 / STEP_MM) + front - _smooth(slip, 4 / STEP_MM),
+        "ap": smooth(ap, 3 / STEP_MM) / 2,
+        "width": smooth(width, 5 / STEP_MM) / 2,
+        "front": smooth(depth * 0.435 + 0.8, 5 / STEP_MM) + front - smooth(slip, 4 / STEP_MM),
         "cord_ap": np.interp(t, centre, [x.cord_ap for x in sizes]) / 2 * taper,
         "cord_w": np.interp(t, centre, [x.cord_width for x in sizes]) / 2 * taper,
-        "cord_back": _cord_offset(spine, t, centre, _smooth(ap, 3 / STEP_MM) / 2),
+        "cord_back": _cord_offset(spine, t, centre, smooth(ap, 3 / STEP_MM) / 2),
         "roots": np.interp(t, [conus - 15, conus + 10, s[0], s[2]], [0.0, 0.75, 0.5, 0.3]),
-        "tilt": _smooth(np.interp(t, centre, [x.tilt for x in sizes]), 10 / STEP_MM),
+        "tilt": smooth(np.interp(t, centre, [x.tilt for x in sizes]), 10 / STEP_MM),
         "sacral_d": np.interp(t, s, [scale * x for x in SACRAL_DEPTHS]) / 2,
         "sacral_w": np.interp(t, s, [scale * x for x in SACRAL_HALF_WIDTHS]),
         "r": curve.r,
@@ -177,4 +177,4 @@ def _cord_offset(
     sizes = spine.sizes
     room = np.clip(ap - np.interp(t, centre, [x.cord_ap for x in sizes]) / 2, 0, 5)
     kind = [{"C": 0.0, "T": -0.55, "L": 0.4}[name[0]] for name in spine.levels]
-    return np.asarray(room * _smooth(np.interp(t, centre, kind), 60.0))
+    return np.asarray(room * smooth(np.interp(t, centre, kind), 60.0))

@@ -168,7 +168,7 @@ def sample_spine(
     n_l = 4 if "four-lumbar" in chosen else 6 if "L6" in chosen else 5
     levels = (*CERVICAL, *THORACIC[:n_t], *LUMBAR[:n_l])
     scale = float(np.clip(rng.normal(1.03, 0.085), 0.82, 1.25))
-    canal = float(np.clip(rng.normal(1.0, 0.09), 0.78, 1.25)) * scale**0.4
+    canal = float(np.clip(rng.normal(1.05, 0.1), 0.8, 1.32)) * scale**0.4
     sizes = tuple(scale_size(level_size(n, n_t, n_l), scale, canal) for n in levels)
     draft = _draw_levels(rng, levels, sizes)
     found = _apply_anomalies(rng, chosen, levels, region, draft)
@@ -308,11 +308,13 @@ def _draw_curve(
         )  # fmt: skip
     slope = float(np.clip(rng.normal(38, 8), 18, 60))
     lordosis = float(np.clip(0.7 * slope + rng.normal(22, 9), 18, 80))
+    # The head stays over the pelvis: kyphosis makes up for what the loin leaves.
+    neck, head = rng.normal(21, 7), rng.normal(3, 8)
     return {
         "sacral_slope_deg": slope,
         "lordosis_deg": lordosis,
-        "kyphosis_deg": float(np.clip(rng.normal(35, 9), 12, 65)),
-        "cervical_lordosis_deg": float(np.clip(rng.normal(16, 11), -12, 42)),
+        "kyphosis_deg": float(np.clip(neck - (slope - lordosis), 10, 70)),
+        "cervical_lordosis_deg": float(np.clip(neck - head, -12, 45)),
         "scoliosis": tuple(bumps),
         "lean": float(rng.normal(0, 0.025)),
         "yaw_deg": float(rng.normal(0, 3.0)),

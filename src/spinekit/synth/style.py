@@ -75,7 +75,7 @@ class Style:
         size = self.nucleus_size[disc]
         share = xp.clip((size - rho - 0.12 * z * z) * 5.0 + 0.5, 0.0, 1.0)
         share = share * xp.clip((1.08 - xp.abs(z)) * 3.0, 0.0, 1.0)
-        cleft = xp.clip(1.0 - (z * 5.0) ** 2, 0.0, 1.0) * xp.clip((size - rho) * 4.0, 0.0, 1.0)
+        cleft = xp.clip(1.0 - (z * 6.0) ** 2, 0.0, 1.0) * xp.clip((size - rho) * 4.0, 0.0, 1.0)
         bright = self.nucleus[disc] * (1.0 + 0.08 * place.fine) * (1.0 - self.cleft * cleft)
         return outer * (1 + 0.15 * place.fine) + share * (bright - outer)
 
@@ -125,11 +125,11 @@ def sample_style(backend: Backend, style: str, spine: Spine, rng: np.random.Gene
         nucleus=backend.asarray(nucleus),
         annulus_disc=backend.asarray(annulus),
         nucleus_size=backend.asarray(rng.uniform(0.62, 0.88, n)),
-        cleft=float(rng.uniform(0, 0.6)),
+        cleft=float(rng.uniform(0, 0.45)),
         rudimentary=float(
             tissue["annulus"] + rng.uniform(0, 0.8) * (tissue["nucleus"] - tissue["annulus"])
         ),
-        rim_mm=float(rng.uniform(0.3, 1.0)),
+        rim_mm=float(rng.uniform(-0.2, 0.8)),
         grain=float(rng.uniform(0.01, 0.06)),
         flow=float(rng.choice([0.02, 0.05, 0.15])),
     )

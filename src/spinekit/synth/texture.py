@@ -6,6 +6,7 @@ so that a cropped or shifted grid sees the same texture.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,17 +18,19 @@ TILE = 48
 """Nodes of a noise tile along each axis."""
 
 
-def spline_weights(position_mm: NDArray[np.float64], spacing_mm: float) -> NDArray[np.float32]:
-    """Weights (N, TILE) of the periodic quadratic B-spline at N positions."""
+def spline_taps(
+    position_mm: NDArray[np.float64], spacing_mm: float
+) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Three pairs of node (N,) and weight (N,) of the periodic quadratic B-spline."""
     x = np.asarray(position_mm, dtype=np.float64) / spacing_mm
     centre = np.round(x)
     f = x - centre
-    weights = np.zeros((len(x), TILE), dtype=np.float32)
-    rows = np.arange(len(x))
-    index = centre.astype(np.int64)
-    for offset, value in ((-1, 0.5 * (0.5 - f) ** 2), (0, 0.75 - f**2), (1, 0.5 * (0.5 + f) ** 2)):
-        np.add.at(weights, (rows, (index + offset) % TILE), value)
-    return weights
+    node = centre.astype(np.int64)
+    weights = (0.5 * (0.5 - f) ** 2, 0.75 - f**2, 0.5 * (0.5 + f) ** 2)
+    return [
+        ((node + offset) % TILE, weight.astype(np.float32))
+        for offset, weight in zip((-1, 0, 1), weights, strict=True)
+    ]
 
 
 def noise_field(
@@ -44,13 +47,69 @@ def noise_field(
         scale_mm: distance of the noise nodes along the three axes.
         seed: of the tile.
     """
-    rng = np.random.default_rng(seed)
-    tile = rng.standard_normal((TILE, TILE, TILE), dtype=np.float32)
-    w = [spline_weights(a, s) for a, s in zip(axes_mm, scale_mm, strict=True)]
+    field = _noise_tile(seed)
+    # The two long axes are small until the last step; only that one runs on the backend.
+    for axis in (0, 1):
+        taps = spline_taps(axes_mm[axis], scale_mm[axis])
+        shape = (-1, 1, 1) if axis == 0 else (1, -1, 1)
+        field = sum(
+            (np.take(field, node, axis=axis) * weight.reshape(shape) for node, weight in taps),
+            start=np.float32(0.0),
+        )
+    field = backend.asarray(field)
+    taps = spline_taps(axes_mm[2], scale_mm[2])
+    result = field[:, :, backend.asarray(taps[0][0])] * backend.asarray(taps[0][1])
+    for node, weight in taps[1:]:
+        result += field[:, :, backend.asarray(node)] * backend.asarray(weight)
+    return result
+
+
+STREAK_SHAPE = (16, 128, 128)
+"""Nodes of the streak tile along u, v, t."""
+STREAK_MM = (2.2, 0.7, 1.6)
+"""Distance of its nodes."""
+TILES = 16
+"""Number of different tiles of each kind; they are kept once drawn."""
+
+
+@lru_cache(maxsize=4 * TILES)
+def _noise_tile(seed: int) -> NDArray[np.float32]:
+    """Periodic tile (TILE, TILE, TILE) of white noise, scaled for quadratic B-splines."""
+    tile = np.random.default_rng(seed).standard_normal((TILE, TILE, TILE), dtype=np.float32)
     # A quadratic B-spline keeps 0.55 of the variance per axis on average.
-    tile /= 0.55**1.5
-    field = np.tensordot(w[0], tile, axes=(1, 0))
-    shape = (len(axes_mm[0]), len(axes_mm[1]), len(axes_mm[2]))
-    rows = backend.asarray(w[1])
-    columns = backend.asarray(np.ascontiguousarray(w[2].T))
-    return (rows @ (backend.asarray(field) @ columns)).reshape(shape)
+    return np.asarray(tile / np.float32(0.55**1.5))
+
+
+@lru_cache(maxsize=TILES)
+def streak_tile(seed: int) -> NDArray[np.float32]:
+    """Flat periodic tile of STREAK_SHAPE: fibres that run along t, zero mean, unit deviation."""
+    rng = np.random.default_rng([seed % TILES, 1])
+    fine = _smooth_tile(rng, (0.5, 1.1, 5.0))
+    coarse = _smooth_tile(rng, (1.2, 3.5, 5.0))
+    return np.asarray(0.6 * fine + 0.8 * coarse, dtype=np.float32).ravel()
+
+
+def _smooth_tile(
+    rng: np.random.Generator, sigma: tuple[float, float, float]
+) -> NDArray[np.float32]:
+    """White noise smoothed periodically by a Gaussian of sigma nodes, unit deviation."""
+    spectrum = np.fft.rfftn(rng.standard_normal(STREAK_SHAPE))
+    for axis, (count, width) in enumerate(zip(STREAK_SHAPE, sigma, strict=True)):
+        frequency = np.fft.rfftfreq(count) if axis == 2 else np.fft.fftfreq(count)
+        decay = np.exp(-2 * (np.pi * frequency * width) ** 2)
+        spectrum = spectrum * np.expand_dims(decay, tuple(n for n in range(3) if n != axis))
+    tile = np.fft.irfftn(spectrum, STREAK_SHAPE, axes=(0, 1, 2))
+    return np.asarray(tile / tile.std(), dtype=np.float32)
+
+
+def streak_field(backend: Backend, tile: Any, u: Any, v: Any, t: Any) -> Any:
+    """Fibres at straightened coordinates that broadcast to (I, J, K) or (I, P).
+
+    The nearest node is taken: the tile is smooth already, and one look-up is cheap.
+    """
+    index = None
+    for values, spacing, count in zip((u, v, t), STREAK_MM, STREAK_SHAPE, strict=True):
+        # Counts are powers of two, so the remainder is a bit mask.
+        place = backend.cast(values * (1.0 / spacing) + 4096.0, "int32") & (count - 1)
+        index = place if index is None else index * count + place
+    return tile[index]
