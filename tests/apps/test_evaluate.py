@@ -1,0 +1,50 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from blocks import BlockSpine
+from spinekit.apps.cli import main
+from spinekit.io.writing import write_labels
+
+
+@pytest.fixture
+def pair(spine: BlockSpine, tmp_path: Path) -> tuple[Path, Path]:
+    """A prediction that is the truth but for one name, and the truth."""
+    wrong = spine.labels.copy()
+    wrong[wrong == 41] = 33
+    write_labels(tmp_path / "pred" / "a_dseg.nii.gz", wrong, spine.grid)
+    write_labels(tmp_path / "ref" / "a.nii.gz", spine.labels, spine.grid)
+    return tmp_path / "pred", tmp_path / "ref"
+
+
+def test_a_table_with_what_is_wrong(
+    pair: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(pair[0]), str(pair[1])]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    (vertebra,) = [line for line in lines if line.strip().startswith("vertebra")]
+    assert "1.000" in vertebra
+    assert "83.3" in vertebra
+
+
+def test_scores_can_be_kept(
+    pair: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, document = tmp_path / "scores.csv", tmp_path / "scores.json"
+    main(["evaluate", *map(str, pair), "--csv", str(table), "--json", str(document)])
+    main(["evaluate", *map(str, pair), "--json"])
+
+    assert table.read_text().startswith("dataset,subject,scan")
+    printed = capsys.readouterr().out
+    assert json.loads(printed[printed.index("{") :]) == json.loads(document.read_text())
+
+
+def test_nothing_to_compare_is_one_line(
+    pair: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+
+    assert main(["evaluate", str(pair[0]), str(tmp_path / "empty")]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1

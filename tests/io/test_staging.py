@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import pytest
+
+from spinekit.core.errors import OutputError
+from spinekit.io.staging import staged
+
+
+def test_files_appear_together_with_the_json_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+
+    moved = []
+    replace = os.replace
+    monkeypatch.setattr(os, "replace", lambda a, b: (moved.append(Path(b).name), replace(a, b)))
+    with staged(tmp_path / "new" / "out") as stage:
+        for name in ("b.json", "c.png", "a.nii.gz"):
+            (stage / name).write_text(name)
+        assert [path for path in (tmp_path / "new" / "out").iterdir() if path != stage] == []
+
+    assert moved == ["a.nii.gz", "c.png", "b.json"]
+    found = sorted(path.name for path in (tmp_path / "new" / "out").iterdir())
+    assert found == ["a.nii.gz", "b.json", "c.png"]
+
+
+def write_and_raise(folder: Path, error: type[BaseException]) -> None:
+    with staged(folder) as stage:
+        (stage / "half.txt").write_text("half")
+        raise error
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_a_failure_leaves_the_world_as_it_was(tmp_path: Path, error: type[BaseException]) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "old.txt").write_text("old")
+
+    for folder in (tmp_path / "kept", tmp_path / "new" / "deep"):
+        with pytest.raises(error):
+            write_and_raise(folder, error)
+
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["kept", "old.txt"]
+
+
+def test_a_failing_move_takes_back_what_was_new_and_keeps_what_was_old(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "in_the_way").touch()
+
+    def write() -> None:
+        with staged(tmp_path) as stage:
+            (stage / "a").write_text("new")
+            (stage / "b").write_text("cannot replace a folder")
+
+    with pytest.raises(OutputError):
+        write()
+
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+def test_a_file_in_the_place_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "out").touch()
+
+    with pytest.raises(OutputError), staged(tmp_path / "out"):
+        pytest.fail("the body must not run")

@@ -1,0 +1,165 @@
+"""The whole page: what was drawn comes back with its names, places and sizes."""
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+import spinekit
+from blocks import BODY_MM, DISC_MM, NAMES, BlockSpine, draw_blocks, oracle_for
+from spinekit.core.grid import Grid
+from spinekit.core.resampling import resample_nearest
+from spinekit.core.volume import Volume
+from spinekit.pipeline import SegmentOptions, segment
+
+L4_MM3 = np.prod(BODY_MM) + 16**3
+DISC_MM3 = BODY_MM[0] * BODY_MM[1] * DISC_MM
+
+
+def dice(first: np.ndarray, second: np.ndarray) -> float:
+    return float(2 * (first & second).sum() / (first.sum() + second.sum()))
+
+
+def turned(spine: BlockSpine, codes: str) -> Volume:
+    """The scan stored with other axes, in the same place."""
+    image = nib.Nifti1Image(spine.image, spine.grid.affine)
+    wanted = nib.orientations.axcodes2ornt(codes)
+    moved = image.as_reoriented(
+        nib.orientations.ornt_transform(nib.io_orientation(image.affine), wanted)
+    )
+    array = np.asarray(moved.dataobj)
+    return Volume(array, Grid(array.shape, moved.affine))
+
+
+@pytest.mark.parametrize("codes", ["RAS", "LPI", "ASR", "PIR", "SLA"])
+def test_turned_scans_give_the_truth_voxel_by_voxel(spine: BlockSpine, codes: str) -> None:
+    scan = turned(spine, codes)
+
+    found = segment(scan.array, affine=scan.grid.affine, predictor=oracle_for(spine))
+
+    truth = resample_nearest(spine.labels, spine.grid, scan.grid)
+    np.testing.assert_array_equal(found.labels, truth)
+    assert found.grid == scan.grid
+
+
+def test_names_and_sizes_come_back_from_an_oblique_scan_of_other_spacing() -> None:
+    truth = draw_blocks((1.0, 1.0, 1.0))
+    angle = np.deg2rad(12)
+    turn = np.eye(4)
+    turn[1:3, 1:3] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    shape, step = (20, 250, 420), (3.0, 0.7, 0.7)
+    affine = turn @ np.diag([*step, 1.0])
+    middle = truth.grid.ijk_to_ras((np.array(truth.grid.shape) - 1) / 2)[0]
+    affine[:3, 3] = middle - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
+    scan = Volume(np.random.default_rng(1).normal(size=shape), Grid(shape, affine))
+
+    found = segment(scan.array, affine=affine, predictor=oracle_for(truth))
+
+    rows = {row.name: row for row in found.structures}
+    assert [name for name in found.names if rows[name].part == "vertebra"] == list(NAMES)
+    drawn = resample_nearest(truth.labels, truth.grid, scan.grid)
+    for name in ("L2", "L4", "L3-L4"):
+        assert dice(found.labels == rows[name].value, drawn == rows[name].value) > 0.95
+    assert rows["L4"].volume_mm3 == pytest.approx(L4_MM3, rel=0.07)
+    assert rows["L3-L4"].volume_mm3 == pytest.approx(DISC_MM3, rel=0.07)
+
+
+def test_edges_follow_fine_pixels_and_not_the_working_grid() -> None:
+    truth = draw_blocks((2.0, 0.5, 0.5))
+
+    found = segment(truth.image, affine=truth.grid.affine, predictor=oracle_for(truth))
+
+    assert dice(found.parts == 1, truth.parts == 1) > 0.985
+
+
+def test_what_was_cleaned_away_does_not_come_back_when_restoring() -> None:
+    truth = draw_blocks((2.0, 0.5, 0.5))
+    parts = truth.parts.copy()
+    parts[2:4, 200:208, 30:38] = 1
+    crumbs = BlockSpine(truth.image, truth.labels, parts, truth.grid, truth.names)
+
+    found = segment(truth.image, affine=truth.grid.affine, predictor=oracle_for(crumbs))
+
+    assert found.parts[2:4, 200:208, 30:38].max() == 0
+    assert found.labels[2:4, 200:208, 30:38].max() == 0
+
+
+def test_labels_and_parts_agree_voxel_by_voxel() -> None:
+    truth = draw_blocks((1.5, 0.6, 0.8))
+
+    found = segment(truth.image, affine=truth.grid.affine, predictor=oracle_for(truth))
+
+    np.testing.assert_array_equal(found.labels > 0, found.parts > 0)
+    np.testing.assert_array_equal(found.labels == 2, found.parts == 4)
+    np.testing.assert_array_equal(found.labels == 50, found.parts == 6)
+
+
+def test_without_a_spine_labels_are_empty_and_it_says_so(spine: BlockSpine) -> None:
+    nothing = BlockSpine(spine.image, 0 * spine.labels, 0 * spine.parts, spine.grid, ())
+
+    found = segment(spine.image, affine=spine.grid.affine, predictor=oracle_for(nothing))
+
+    assert found.labels.max() == found.parts.max() == 0
+    assert found.structures == ()
+    assert [warning["code"] for warning in found.report["warnings"]] == ["no-spine"]
+    assert found.report["canal_with_cord_mm3"] is None
+    assert found.preview().size[0] > 100
+
+
+def test_an_unsure_model_is_told(spine: BlockSpine) -> None:
+    unsure = oracle_for(spine, sure=0.5)
+
+    found = segment(spine.image, affine=spine.grid.affine, predictor=unsure)
+
+    assert [warning["code"] for warning in found.report["warnings"]] == ["contrast-unlike-training"]
+
+
+def test_a_scan_of_many_metres_is_refused(spine: BlockSpine) -> None:
+    affine = np.diag([4.0, 40.0, 40.0, 1.0])
+
+    with pytest.raises(spinekit.SpineKitError, match="too large to work on"):
+        segment(spine.image, affine=affine, predictor=oracle_for(spine))
+
+
+def test_the_array_is_left_as_it_was(spine: BlockSpine) -> None:
+    image = spine.image.copy()
+
+    segment(image, affine=spine.grid.affine, predictor=oracle_for(spine))
+
+    np.testing.assert_array_equal(image, spine.image)
+
+
+def test_options_by_name_or_together(spine: BlockSpine) -> None:
+    oracle = oracle_for(spine)
+    by_name = spinekit.segment(
+        spine.image, affine=spine.grid.affine, predictor=oracle, scheme="lumbar9"
+    )
+    together = spinekit.segment(
+        spine.image, SegmentOptions(scheme="lumbar9"), affine=spine.grid.affine, predictor=oracle
+    )
+
+    np.testing.assert_array_equal(by_name.labels, together.labels)
+    with pytest.raises(spinekit.SpineKitError, match="did you mean 'threads'"):
+        spinekit.segment(spine.image, affine=spine.grid.affine, thread=2)
+
+
+def test_progress_ends_at_one(spine: BlockSpine) -> None:
+    told: list[float] = []
+
+    segment(
+        spine.image, affine=spine.grid.affine, predictor=oracle_for(spine), progress=told.append
+    )
+
+    assert told[-1] == 1.0
+
+
+def test_saving_gives_the_paths_and_takes_another_stem(spine: BlockSpine, tmp_path: Path) -> None:
+    found = segment(spine.image, affine=spine.grid.affine, predictor=oracle_for(spine))
+
+    paths = found.save(tmp_path / "out", stem="patient-free")
+
+    assert set(paths) == {"dseg", "parts", "json", "preview"}
+    assert all(path.is_file() and path.name.startswith("patient-free_") for path in paths.values())
+    assert json.loads(paths["json"].read_text())["structures"][0]["name"] == "T12"

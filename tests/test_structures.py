@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+
+from spinekit.anatomy.items import Instance, Instances
+from spinekit.core.grid import Grid
+from spinekit.structures import (
+    compose_labels,
+    give_names,
+    grow_map,
+    settle_probs,
+    tabulate,
+)
+
+
+def instance(kind: str, index: int) -> Instance:
+    values = dict.fromkeys(Instance.__dataclass_fields__, 1.0)
+    values |= {"kind": kind, "index": index, "touches_edge": False, "partial": False}
+    return Instance(**(values | {"centroid_ijk": (0.0, 0.0, 0.0)}))
+
+
+def test_the_nameless_are_numbered_from_the_top() -> None:
+    items = [instance("vertebra", 1), instance("disc", 1), instance("vertebra", 2)]
+
+    named = give_names(items, [None, None, "L1"], [0.4, 0.3, 0.91239])
+
+    assert [(entry.name, entry.value, entry.probability) for entry in named] == [
+        ("vertebra_1", 201, None),
+        ("disc_1", 231, None),
+        ("L1", 41, 0.9124),
+    ]
+
+
+def test_more_nameless_than_values_are_left_out() -> None:
+    items = [instance("disc", n + 1) for n in range(30)]
+
+    named = give_names(items, [None] * 30, [0.0] * 30)
+
+    assert [entry.value for entry in named] == list(range(231, 256))
+
+
+def test_every_voxel_takes_the_value_of_its_instance() -> None:
+    parts = np.array([[[0, 1, 2, 3, 4, 5, 6, 1]]], np.uint8)
+    vertebrae = np.array([[[2, 2, 2, 2, 0, 0, 0, 0]]], np.uint8)
+    discs = np.array([[[1, 1, 1, 1, 0, 0, 0, 0]]], np.uint8)
+    items = (instance("vertebra", 2), instance("disc", 1))
+    instances = Instances(parts, vertebrae, discs, items, (1.0, 1.0, 1.0))
+
+    labels, kept = compose_labels(instances, give_names(items, ["L4", "L4-L5"], [1.0, 1.0]))
+
+    assert labels.ravel().tolist() == [0, 44, 44, 95, 2, 1, 50, 0]
+    assert kept.ravel().tolist() == [0, 1, 2, 3, 4, 5, 6, 0]
+
+
+def test_growing_fills_the_gap_and_no_more() -> None:
+    index_map = np.zeros((1, 1, 9), np.uint8)
+    index_map[0, 0, 2] = 3
+
+    assert grow_map(index_map)[0, 0].tolist() == [3, 3, 3, 3, 3, 0, 0, 0, 0]
+    assert index_map.sum() == 3
+    assert grow_map(np.zeros((2, 2, 2), np.uint8)).sum() == 0
+
+
+def test_settled_probabilities_say_what_the_parts_say() -> None:
+    rng = np.random.default_rng(3)
+    probs = rng.dirichlet(np.ones(7), (4, 5, 6)).transpose(3, 0, 1, 2).astype(np.float16)
+    before = probs.copy()
+    parts = probs.argmax(axis=0).astype(np.uint8)
+    parts[1, 2, 3], parts[0, 0, 0] = 0, 6
+
+    settle_probs(probs, parts)
+
+    np.testing.assert_array_equal(probs.argmax(axis=0), parts)
+    untouched = before.argmax(axis=0) == parts
+    np.testing.assert_array_equal(probs[:, untouched], before[:, untouched])
+    assert untouched.mean() > 0.95
+
+
+def test_the_table_has_volumes_and_places_in_millimetres() -> None:
+    labels = np.zeros((4, 4, 4), np.uint8)
+    labels[1:3, 1:3, 1] = 44
+    labels[0, 0, 3] = 2
+    grid = Grid((4, 4, 4), np.diag([2.0, 1.0, 3.0, 1.0]))
+    named = give_names([instance("vertebra", 1)], ["L4"], [0.9])
+
+    rows = tabulate(labels, grid, named)
+
+    assert [row.name for row in rows] == ["L4", "spinal_canal"]
+    assert rows[0].volume_mm3 == pytest.approx(24.0)
+    assert rows[0].centroid_ras_mm == (3.0, 1.5, 3.0)
+    assert rows[1].probability is None
+    assert tabulate(np.zeros_like(labels), grid, named) == ()
