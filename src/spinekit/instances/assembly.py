@@ -12,10 +12,21 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from spinekit.anatomy.items import Instance, Instances
+from spinekit.instances.atlas import part_atlas
 from spinekit.instances.bodies import Planes, assign_bodies, assign_discs
-from spinekit.instances.column import BODY, CANAL, CORD, DISC, POSTERIOR, SACRUM, Column
+from spinekit.instances.column import (
+    BODY,
+    CANAL,
+    CORD,
+    DISC,
+    POSTERIOR,
+    SACRUM,
+    Column,
+    coords_mm,
+)
+from spinekit.instances.curve import STEP_MM
 from spinekit.instances.measure import measure_items
-from spinekit.instances.posterior import SPECK, assign_posterior
+from spinekit.instances.posterior import REAR_MM, SPECK, assign_posterior
 from spinekit.instances.profile import BIN_MM, Profile
 
 MIN_SACRUM_MM3 = 800.0
@@ -26,6 +37,8 @@ MIN_SHARE = 0.08
 """A body or disc smaller than this share of the scan's median is noise."""
 SPILL_MM = 10.0
 """How far sacrum may reach above its separator before it counts as body, mm."""
+SPILL_CORE_MM = 15.0
+"""Only this near the curve: beside the last body the wings of the sacrum rise higher, mm."""
 MIN_CANAL_MM3 = 100.0
 
 Floats = NDArray[np.float32]
@@ -56,6 +69,9 @@ def assemble(
     voxel_mm3 = float(np.prod(spacing_mm))
     mask = {part: column.parts == part for part in (BODY, POSTERIOR, DISC, SACRUM)}
     stretch = assign_bodies(mask[BODY], column.straight[BODY], planes, voxel_mm3)
+    stretch, planes = part_atlas(
+        mask[BODY], column.straight[BODY], stretch, planes, profile.depth_mm, voxel_mm3
+    )
     sacrum, body_of_sacrum, first_sacral = _decide_sacrum(
         mask[SACRUM], column.straight[SACRUM], stretch, planes, voxel_mm3
     )
@@ -66,7 +82,9 @@ def assemble(
     where = np.concatenate([np.argwhere(mask[BODY]), np.argwhere(mask[SACRUM])])
     is_sacrum = np.concatenate([stretch >= first_sacral, sacrum])
     stretch = np.where(is_sacrum, -1, np.concatenate([stretch, body_of_sacrum]))
-    is_vertebra = _large_enough(stretch, m + 1, voxel_mm3, MIN_BODY_MM3)
+    at_edge = (where[:, 2] + box[2].start == 0) | (where[:, 2] + box[2].start == shape[2] - 1)
+    cut = np.bincount(stretch[at_edge & (stretch >= 0)], minlength=m + 1) > 0
+    is_vertebra = _large_enough(stretch, m + 1, voxel_mm3, MIN_BODY_MM3, cut)
     index = np.cumsum(is_vertebra) * is_vertebra
     body = np.where(stretch >= 0, index[stretch], 0)
 
@@ -74,9 +92,8 @@ def assemble(
     is_rudiment = (disc >= first_sacral) & (first_sacral <= m)
     disc_number = np.where(disc >= 0, disc_index[disc], 0) if m else np.zeros(len(disc), int)
 
-    borders = _borders(planes, is_vertebra, stretch, straight, profile)
-    place = assign_posterior(
-        mask[POSTERIOR], column.straight[POSTERIOR], borders, profile.depth_mm, voxel_mm3
+    place = _place_posterior(
+        column, profile, _borders(planes, is_vertebra, stretch, straight, profile), spacing_mm
     )
     first = int(np.flatnonzero(is_vertebra)[0]) if is_vertebra.any() else 0
     owner = np.where(place >= 0, index[np.clip(place + first, 0, m)], 0)
@@ -114,6 +131,32 @@ def assemble(
         _paste(disc_map, box, shape),
         tuple(items),
         spacing_mm,
+    )
+
+
+def _place_posterior(
+    column: Column,
+    profile: Profile,
+    borders: NDArray[np.float64],
+    spacing_mm: tuple[float, float, float],
+) -> Numbers:
+    """Order of the vertebra of each posterior voxel, negative for none."""
+    mask = column.parts == POSTERIOR
+    curve = column.curve
+    depth = np.interp(
+        np.arange(len(curve.points_mm)) * STEP_MM,
+        np.arange(len(profile.depth_mm)) * BIN_MM,
+        profile.depth_mm,
+    )
+    rear = curve.behind(depth / 2 + REAR_MM)
+    at = np.clip(np.rint(borders / STEP_MM), 0, len(depth) - 1).astype(np.int64)
+    wall = curve.points_mm[at] - curve.anterior[at] * (depth[at] / 2)[:, None].astype(np.float32)
+    return assign_posterior(
+        mask,
+        rear.straighten(coords_mm(mask, spacing_mm), rounds=4),
+        np.maximum.accumulate(rear.straighten(wall)[:, 0].astype(np.float64)),
+        depth[at],
+        float(np.prod(spacing_mm)),
     )
 
 
@@ -158,16 +201,31 @@ def _decide_sacrum(
     is_sacrum = real[piece]
     if first > 0:
         lower = np.full(len(straight), first - 1)
-        is_sacrum &= planes.height_mm(lower, straight) > -SPILL_MM
+        core = np.abs(straight[:, 1:]).max(axis=1) < SPILL_CORE_MM
+        is_sacrum &= ~core | (planes.height_mm(lower, straight) > -SPILL_MM)
     return is_sacrum, np.where(is_sacrum | (bony[stretch] == 0), -1, stretch), first
 
 
-def _large_enough(number: Numbers, count: int, voxel_mm3: float, least_mm3: float) -> Numbers:
-    """(count,) 1 for the numbers with a volume that is no noise, else 0."""
+def _large_enough(
+    number: Numbers,
+    count: int,
+    voxel_mm3: float,
+    least_mm3: float,
+    cut: NDArray[np.bool_] | None = None,
+) -> Numbers:
+    """(count,) 1 for the numbers with a volume that is no noise, else 0.
+
+    A piece is noise if it is far smaller than its neighbours, unless the scan's edge cuts it.
+    """
     volume = np.bincount(number[number >= 0], minlength=count)[:count] * voxel_mm3
-    seen = volume[volume > least_mm3]
-    least = max(least_mm3, MIN_SHARE * float(np.median(seen))) if len(seen) else np.inf
-    return (volume >= least).astype(np.int64)
+    usual = np.zeros(count)
+    for n in range(count):
+        near = volume[max(0, n - 3) : n + 4]
+        usual[n] = np.median(near[near > least_mm3]) if (near > least_mm3).any() else np.inf
+    share = MIN_SHARE * usual
+    if cut is not None:
+        share = np.where(cut, 0.0, share)
+    return (volume >= np.maximum(least_mm3, share)).astype(np.int64)
 
 
 def _number_discs(

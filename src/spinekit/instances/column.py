@@ -97,11 +97,8 @@ def find_column(parts: NDArray[np.uint8], spacing_mm: tuple[float, float, float]
     if curve is None:
         return None
     kept = parts * (main | away)
-    straight = {}
-    for part in (BODY, POSTERIOR, DISC, SACRUM):
-        straight[part] = curve.straighten(
-            coords_mm(kept == part, spacing_mm), rounds=4 if part == POSTERIOR else 5
-        )
+    parts_of_curve = (BODY, DISC, SACRUM)
+    straight = {n: curve.straighten(coords_mm(kept == n, spacing_mm)) for n in parts_of_curve}
     return Column(kept, curve, straight)
 
 

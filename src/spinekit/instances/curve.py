@@ -10,11 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 STEP_MM = 1.0
 """Distance between neighbouring points of the curve, mm."""
 SMOOTHING_MM = 14.0
 """Standard deviation of the smoothing kernel along the curve, mm: half a vertebra."""
+REAR_SMOOTHING_MM = 25.0
+"""The same for a curve behind the column, in points of the curve."""
 MARGIN_MM = 60.0
 """Straight continuation beyond both ends, mm: two vertebrae that were not found."""
 FIT_POINTS = 12000
@@ -64,6 +67,25 @@ class ColumnCurve:
         u = np.einsum("nd,nd->n", offset, self.right[index])
         v = np.einsum("nd,nd->n", offset, self.anterior[index])
         return np.stack([t, u, v], axis=1).astype(np.float32)
+
+    def behind(self, distance_mm: NDArray[np.float64]) -> ColumnCurve:
+        """A smoother curve behind this one.
+
+        Normals of a lordotic curve cross not far behind it; those of a curve that runs among the
+        arches cross only behind the skin, so what lies there keeps its order.
+
+        Args:
+            distance_mm: (n,) how far behind each point.
+
+        Returns:
+            The new curve, whose positions differ from this one's.
+        """
+        reach = np.resize(distance_mm, len(self.points_mm))
+        moved = self.points_mm - self.anterior * reach[:, None].astype(np.float32)
+        # A line keeps its direction where it ends if only the deviation from it is smoothed.
+        line = np.linspace(moved[0], moved[-1], len(moved))
+        smooth = line + ndimage.gaussian_filter1d(moved - line, REAR_SMOOTHING_MM, axis=0)
+        return _frame(_resample(smooth.astype(np.float64)))
 
 
 def fit_curve(coords_mm: Floats, *, rounds: int = 3) -> ColumnCurve | None:

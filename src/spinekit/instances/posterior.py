@@ -11,20 +11,26 @@ from scipy import ndimage
 
 STEP_MM = 2.0
 """Bin of the seam image from front to back, mm."""
+REAR_MM = 12.0
+"""How far behind the bodies the curve runs by which arches are ordered, mm."""
 REACH_MM = 84.0
 """Farthest behind the bodies that a process may reach, mm."""
 START_PITCH = -0.08
 """Where a seam leaves the separator, in pitches: the pedicle springs from the upper body."""
 BAND_MM = 8.0
 """Half width of the middle band, mm: spinous processes within, facets and arches outside."""
-SLOPE_DEPTH_MM = (15.0, 21.0, 27.0, 34.0)
-SLOPE = (0.35, 0.8, 0.8, 0.25)
-"""Downward slope (mm per mm backwards) of processes against the depth of the body.
+ARCH_MM = 16.0
+"""How far behind the bodies the arch ends and the spinous process begins, mm."""
+ARCH_DROP_PITCH = 0.28
+"""Descent of a border over the arch, in pitches (median of 30 lumbar spines: 0.28 at L1 to L5)."""
+SLOPE_DEPTH_MM = (15.0, 18.0, 23.0, 28.0, 30.5, 32.5)
+SLOPE = (0.3, 0.5, 1.0, 1.0, 0.4, 0.0)
+"""Downward slope (mm per mm backwards) of the processes behind it, by depth of the body.
 
 The processes of neck and loin point back, those of the thorax down (Gray's Anatomy, 41st ed.,
 chapter 43); the seam bends away from this wherever bone is in its way.
 """
-SLOPE_WEIGHT = 0.5
+SLOPE_WEIGHT = 1.0
 """Cost of a squared deviation of 1 from that slope, in full bone thicknesses per bin."""
 WHOLE_SHARE = 0.85
 """A connected piece with at least this share at one vertebra is not cut."""
@@ -51,10 +57,11 @@ def assign_posterior(
 
     Args:
         mask: (I, J, K) posterior voxels.
-        straight: (N, 3) their straightened coordinates, in the order of np.nonzero.
-        borders: (m,) positions of the borders between vertebrae along the curve, ascending, the
+        straight: (N, 3) their coordinates along a curve REAR_MM behind the bodies, in the order
+            of np.nonzero.
+        borders: (m,) positions of the borders between vertebrae along that curve, ascending, the
             upper border of the first and the lower border of the last included, mm.
-        depth_mm: (n,) depth of the bodies per mm of the curve.
+        depth_mm: (m,) depth of the bodies at each border.
         voxel_mm3: volume of one voxel.
 
     Returns:
@@ -65,14 +72,14 @@ def assign_posterior(
     if len(borders) < 2 or len(straight) == 0:
         return number
     t, u, v = straight.T
-    depth = depth_mm[np.clip(np.rint(t), 0, len(depth_mm) - 1).astype(np.int64)]
-    behind = np.clip(-v - depth / 2, 0, REACH_MM - 0.1)
+    behind = np.clip(REAR_MM - v, 0, REACH_MM - 0.1)
     column = (behind / STEP_MM).astype(np.int64)
-    row = np.clip(np.rint(t), 0, len(depth_mm) - 1).astype(np.int64)
+    rows = int(max(t.max(), borders[-1]) + 60.0)
+    row = np.clip(np.rint(t), 0, rows - 1).astype(np.int64)
     for band in (np.abs(u) <= BAND_MM, u > BAND_MM, u < -BAND_MM):
         if not band.any():
             continue
-        image = np.zeros((len(depth_mm), int(REACH_MM / STEP_MM)))
+        image = np.zeros((rows, int(REACH_MM / STEP_MM)))
         np.add.at(image, (row[band], column[band]), voxel_mm3)
         seams = _find_seams(image, borders, depth_mm)
         above = (t[band][None, :] > seams[:, column[band]]).sum(axis=0)
@@ -87,29 +94,63 @@ def _find_seams(
     smooth = ndimage.gaussian_filter(image, (1.0, 0.7))
     positive = smooth[smooth > 0]
     density = smooth / max(float(np.quantile(positive, 0.8)) if len(positive) else 1.0, 1e-6)
-    pitch = np.gradient(borders) if len(borders) > 1 else np.array([30.0])
+    density = np.minimum(density, 1.5)
+    pitch = np.diff(borders)
     seams = np.empty((len(borders), image.shape[1]))
-    for n, border in enumerate(borders):
-        at = int(np.clip(border, 0, len(depth_mm) - 1))
-        slope = float(np.interp(depth_mm[at], SLOPE_DEPTH_MM, SLOPE))
-        start = border + START_PITCH * pitch[n]
-        seams[n] = _seam(np.minimum(density, 1.5), start, slope, 0.25 * float(pitch[n]))
+    for n in range(1, len(borders) - 1):
+        near = float(pitch[n - 1 : n + 1].mean())
+        slope = _slopes(depth_mm[n], near, image.shape[1])
+        seams[n] = _seam(density, borders[n] + START_PITCH * near, slope, 0.25 * near)
+    for outer, inner in ((0, 1), (-1, -2)):
+        seams[outer] = _outer_seam(density, borders, seams, outer, inner, depth_mm)
     return np.maximum.accumulate(seams, axis=0)
 
 
-def _seam(
-    density: NDArray[np.float64], start: float, slope: float, play: float
+def _outer_seam(
+    density: NDArray[np.float64],
+    borders: NDArray[np.float64],
+    seams: NDArray[np.float64],
+    outer: int,
+    inner: int,
+    depth_mm: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Cheapest path from front to back that begins near `start` (mm) with the given slope."""
+    """The seam beyond the first or last vertebra: its neighbour's shape, a vertebra further on."""
+    shift = borders[outer] - borders[inner]
+    if len(borders) == 2:
+        slope = _slopes(depth_mm[outer], abs(shift), density.shape[1])
+        return borders[outer] + START_PITCH * abs(shift) + np.cumsum(slope) * STEP_MM
+    columns = np.arange(density.shape[1])
+    play = np.arange(-0.25, 0.251, 0.05) * abs(shift)
+    rows = np.rint(seams[inner] + shift + play[:, None]).astype(np.int64)
+    crossed = np.where(
+        (rows >= 0) & (rows < len(density)),
+        density[np.clip(rows, 0, len(density) - 1), columns],
+        0.0,
+    ).sum(axis=1)
+    best = int(np.argmin(crossed + 4.0 * (play / max(abs(shift), 1.0)) ** 2))
+    return seams[inner] + shift + play[best]
+
+
+def _slopes(depth_mm: float, pitch: float, columns: int) -> NDArray[np.float64]:
+    """(columns,) usual slope of a border, over the arch and behind it."""
+    slope = np.full(columns, float(np.interp(depth_mm, SLOPE_DEPTH_MM, SLOPE)))
+    slope[: int(ARCH_MM / STEP_MM)] = ARCH_DROP_PITCH * pitch / ARCH_MM
+    return slope
+
+
+def _seam(
+    density: NDArray[np.float64], start: float, slope: NDArray[np.float64], play: float
+) -> NDArray[np.float64]:
+    """Cheapest path from front to back that begins near `start` (mm) with the given slopes."""
     low = int(max(start - 20, 0))
     window = density[low : int(start + 110)]
     rows, columns = window.shape
     away = (np.arange(rows) + low - start) / max(play, 1.0)
     cost = window[:, 0] + away**2
     steps = np.arange(-1, int(2.5 * STEP_MM) + 1)
-    penalty = SLOPE_WEIGHT * (steps / STEP_MM - slope) ** 2
     came = np.zeros((rows, columns), dtype=np.int64)
     for c in range(1, columns):
+        penalty = SLOPE_WEIGHT * (steps / STEP_MM - slope[c]) ** 2
         options = np.full((len(steps), rows), np.inf)
         for n, step in enumerate(steps):
             if step >= 0:

@@ -32,6 +32,10 @@ MAX_SEPARATOR = 5.0
 """Most that one separator may score."""
 MAX_LENGTH_COST = 9.0
 """Most that an interval's length may cost, so that a stretch without bone is allowed."""
+NECK_DEPTH_MM = 19.5
+"""Bodies less deep than this (mm) are cervical or uppermost thoracic."""
+DENS_PITCHES = 2.3
+"""Length of C2 with its dens in pitches of the neck."""
 MIN_PITCH_MM = 7.0
 MAX_PITCH_MM = 60.0
 
@@ -116,9 +120,11 @@ def find_separators(profile: Profile) -> NDArray[np.float64]:
     best = np.full(last + 1, -np.inf)
     source = np.full(last + 1, -1)
     shortest, longest = int(MIN_PITCH_MM / BIN_MM), int(MAX_PITCH_MM / BIN_MM)
+    is_neck = profile.depth_mm < NECK_DEPTH_MM
+    log_top = log_pitch + np.where(is_neck, np.log(DENS_PITCHES), 0.0)
     for at in range(first + 1, last):
         # Nothing above: the topmost vertebra may be cut, so only too great a length costs.
-        best[at] = gain[at] - _length_cost(at - first, log_pitch[(at + first) // 2], open_end=True)
+        best[at] = gain[at] - _length_cost(at - first, log_top[at], open_end=True)
         lengths = np.arange(shortest, min(longest, at - first) + 1)
         if len(lengths):
             starts = at - lengths
