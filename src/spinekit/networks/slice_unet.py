@@ -13,14 +13,17 @@ from torch.nn import functional
 DOWNSCALE = 32
 """Input sizes must be multiples of this (the bottleneck's stride)."""
 
+CONTRAST_FLOOR = 0.05
+"""Added to an item's standard deviation (of intensities in [0, 1]) so that empty slices stay calm."""
+
 
 class _Block(nn.Module):
-    """Two 3×3 convolutions, group normalisation between them, and an additive shortcut."""
+    """Two 3×3 convolutions, instance normalisation between them, and an additive shortcut."""
 
-    def __init__(self, width: int, groups: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.norm1 = nn.GroupNorm(groups, width)
+        self.norm1 = nn.InstanceNorm2d(width, affine=True)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -31,10 +34,10 @@ class _Block(nn.Module):
 class _Down(nn.Module):
     """Halve the grid and change the width."""
 
-    def __init__(self, before: int, after: int, groups: int) -> None:
+    def __init__(self, before: int, after: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False)
-        self.norm = nn.GroupNorm(groups, after)
+        self.norm = nn.InstanceNorm2d(after, affine=True)
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.relu(self.norm(self.conv(x)))
@@ -44,14 +47,14 @@ class SliceUNet(nn.Module):
     """U-Net over one sagittal slice and its neighbours (Ronneberger et al. 2015, additive skips).
 
     Deviations from the paper: a space-to-depth stem and a sub-pixel head (Shi et al. 2016, eq. 4) keep the
-    full-resolution grid free of convolutions, skips are added instead of concatenated, group normalisation.
+    full-resolution grid free of convolutions, skips are added instead of concatenated, instance normalisation (Ulyanov et
+    al. 2016, eq. 3) keeps every scan's contrast out of the way, and the input is centred and scaled within each item.
 
     Args:
-        widths: Channels at strides 2, 4, 8, 16, 32; each a multiple of `groups`.
+        widths: Channels at strides 2, 4, 8, 16, 32.
         context: Slices in, the centre one in the middle.
         parts: Classes of the parts head.
         levels: Classes of the level head (stride 8).
-        groups: Groups of every normalisation.
     """
 
     def __init__(
@@ -60,16 +63,15 @@ class SliceUNet(nn.Module):
         context: int = 3,
         parts: int = 7,
         levels: int = 27,
-        groups: int = 8,
     ) -> None:
         super().__init__()
         self.stem = nn.Conv2d(4 * context, widths[0], 3, padding=1)
         pairs = list(zip(widths[:-1], widths[1:], strict=True))
-        self.encoders = nn.ModuleList(_Block(width, groups) for width in widths)
-        self.downs = nn.ModuleList(_Down(a, b, groups) for a, b in pairs)
-        self.bottleneck = _Block(widths[-1], groups)
+        self.encoders = nn.ModuleList(_Block(width) for width in widths)
+        self.downs = nn.ModuleList(_Down(a, b) for a, b in pairs)
+        self.bottleneck = _Block(widths[-1])
         self.laterals = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in reversed(pairs))
-        self.decoders = nn.ModuleList(_Block(a, groups) for a, _ in reversed(pairs))
+        self.decoders = nn.ModuleList(_Block(a) for a, _ in reversed(pairs))
         self.parts_head = nn.Conv2d(widths[0], 4 * parts, 3, padding=1)
         self.level_head = nn.Sequential(
             nn.Conv2d(widths[2], widths[2], 3, padding=1),
@@ -79,7 +81,10 @@ class SliceUNet(nn.Module):
 
     def forward(self, slices: Tensor) -> tuple[Tensor, Tensor]:
         """Map (B, context, J, K) slices to parts logits (B, parts, J, K) and level logits (B, levels, J/8, K/8)."""
-        x = functional.relu(self.stem(functional.pixel_unshuffle(slices, 2)))
+        mean = slices.mean(dim=(1, 2, 3), keepdim=True)
+        centred = slices - mean
+        scale = centred.square().mean(dim=(1, 2, 3), keepdim=True).sqrt() + CONTRAST_FLOOR
+        x = functional.relu(self.stem(functional.pixel_unshuffle(centred / scale, 2)))
         skips = [self.encoders[0](x)]
         for down, encoder in zip(self.downs, self.encoders[1:], strict=True):
             skips.append(encoder(down(skips[-1])))
