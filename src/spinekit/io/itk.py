@@ -17,6 +17,7 @@ from spinekit.io.metaimage import parse_metaimage
 from spinekit.io.nrrd import parse_nrrd
 from spinekit.io.raster import HeaderError, Raster, load_raster
 from spinekit.io.voxels import (
+    check_layers,
     check_size,
     check_slices,
     check_volume_index,
@@ -28,6 +29,11 @@ _PARSERS: dict[str, Callable[[Path], Raster]] = {
     ".mha": parse_metaimage,
     ".mhd": parse_metaimage,
     ".nrrd": parse_nrrd,
+}
+_REMEDIES = {
+    "file-damaged": "export the scan again, or convert it to .nii.gz",
+    "colour-image": "export the scan as grey values",
+    "five-dimensional": "give one volume, or a series of volumes with four axes",
 }
 _ASSUMED = "a 2-D image states no place; a sagittal slice (i → P, j → I) was assumed"
 
@@ -63,7 +69,9 @@ def read_itk(
     dims = len(shape) - (raster.volume_axis is not None)
     count = shape[dims] if raster.volume_axis is not None else 1
     full = (*shape[:dims], 1, 1)[:3]
-    if not label_map:
+    if label_map:
+        check_layers(name, count)
+    else:
         check_slices(name, full)
     check_volume_index(name, volume_index, count)
     grid = make_grid(name, full, raster.affine)
@@ -86,17 +94,11 @@ def _parse(path: Path) -> Raster:
     try:
         raster = _PARSERS[path.suffix.lower()](path)
     except HeaderError as error:
-        raise _refused(name, str(error)) from error
+        raise _refused(name, str(error), error.code) from error
     except KeyError as error:
         raise _refused(name, f"lacks the field {error.args[0]}") from error
     except (ValueError, IndexError, OverflowError) as error:
         raise _refused(name, "holds text where numbers should be") from error
-    if len(raster.sizes) > 4 and max(raster.sizes[4:]) > 1:
-        raise InputError(
-            "five-dimensional",
-            f"{name}: the image has {len(raster.sizes)} axes",
-            "give one volume, or a series of volumes with four axes",
-        )
     if not raster.data.is_file():
         raise InputError(
             "file-missing",
@@ -106,13 +108,5 @@ def _parse(path: Path) -> Raster:
     return raster
 
 
-def _refused(name: str, what: str) -> InputError:
-    if "per voxel" in what:
-        return InputError(
-            "colour-image", f"{name}: the header {what}", "export the scan as grey values"
-        )
-    return InputError(
-        "file-damaged",
-        f"{name}: the header {what}",
-        "export the scan again, or convert it to .nii.gz",
-    )
+def _refused(name: str, what: str, code: str = "file-damaged") -> InputError:
+    return InputError(code, f"{name}: the header {what}", _REMEDIES[code])

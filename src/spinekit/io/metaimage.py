@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from spinekit.io.header import ItkGeometry, itk_affine
-from spinekit.io.raster import HeaderError, Raster
+from spinekit.io.raster import HeaderError, Raster, check_axes
 
 _LONGEST_HEADER = 1 << 16
 _TYPES = {
@@ -40,8 +40,7 @@ def parse_metaimage(path: Path) -> Raster:
         raise HeaderError(f"describes a {fields['ObjectType']}, not an image")
     dims = int(fields["NDims"])
     sizes = tuple(int(n) for n in fields["DimSize"].split())
-    if dims != len(sizes) or not 1 <= dims <= 5:
-        raise HeaderError(f"states {dims} axes and {len(sizes)} sizes")
+    check_axes(dims, sizes)
     geometry = _geometry(fields, dims)
     data, offset = _data_place(path, fields["ElementDataFile"], end.end())
     return Raster(
@@ -71,7 +70,7 @@ def _dtype(fields: dict[str, str]) -> np.dtype[np.generic]:
     """Type of one voxel; colours and vectors are refused."""
     name = fields["ElementType"].removeprefix("MET_")
     if int(fields.get("ElementNumberOfChannels", 1)) != 1 or name.endswith("_ARRAY"):
-        raise HeaderError("states several numbers per voxel (colours or vectors)")
+        raise HeaderError("states several numbers per voxel", "colour-image")
     if name not in _TYPES:
         raise HeaderError(f"states the unknown voxel type {fields['ElementType']}")
     if not _flag(fields, "BinaryData") and "BinaryData" in fields:

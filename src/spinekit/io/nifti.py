@@ -24,6 +24,7 @@ from spinekit.core.errors import GeometryError, InputError, Notice
 from spinekit.core.grid import Grid
 from spinekit.io.header import HeaderInfo
 from spinekit.io.voxels import (
+    check_layers,
     check_size,
     check_slices,
     check_volume_index,
@@ -90,7 +91,9 @@ def read_nifti(
         shape, dtype, offset = _check_header(name, header, force=force)
         spatial, count = shape[:3], math.prod(shape[3:])
         full = (*spatial, 1, 1)[:3]
-        if not label_map:
+        if label_map:
+            check_layers(name, count)
+        else:
             check_slices(name, full)
         check_volume_index(name, volume_index, count)
         grid, notices = _grid(name, header, spatial)

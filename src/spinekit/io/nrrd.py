@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.io.header import LPS_TO_RAS, ItkGeometry, itk_affine
-from spinekit.io.raster import HeaderError, Raster
+from spinekit.io.raster import HeaderError, Raster, check_axes
 
 _LONGEST_HEADER = 1 << 22
 _TYPES = {
@@ -53,8 +53,7 @@ def parse_nrrd(path: Path) -> Raster:
         raise HeaderError("has no end")
     dims = int(fields["dimension"])
     sizes = tuple(int(n) for n in fields["sizes"].split())
-    if dims != len(sizes) or not 1 <= dims <= 5:
-        raise HeaderError(f"states {dims} axes and {len(sizes)} sizes")
+    check_axes(dims, sizes)
     packing = fields["encoding"].lower()
     if packing not in _PACKINGS:
         raise HeaderError(f"states the encoding {packing}, which is not supported")
@@ -70,7 +69,7 @@ def parse_nrrd(path: Path) -> Raster:
         volume_axis=volume_axis,
         affine=affine,
         geometry=geometry,
-        placed="space directions" in fields or dims - (volume_axis is not None) > 2,
+        placed=geometry is None or len(geometry.spacing) == 3,
     )
 
 
@@ -111,7 +110,7 @@ def _volume_axis(fields: dict[str, str], dims: int) -> int | None:
     for axis in other:
         kind = kinds[axis].lower()
         if any(word in kind for word in _VECTOR_WORDS):
-            raise HeaderError(f"states several numbers per voxel ({kind})")
+            raise HeaderError(f"states several numbers per voxel ({kind})", "colour-image")
         if kind not in _VOLUME_KINDS:
             raise HeaderError(f"states the unknown kind of axis {kind}")
     if not other and dims > 3:
@@ -146,11 +145,12 @@ def _place(
         geometry = ItkGeometry(tuple(spacing), (0.0,) * size, tuple(np.eye(size).ravel().tolist()))
         return itk_affine(geometry), geometry
     vectors = [directions[axis] for axis in spatial]
-    chosen = [vector for vector in vectors if vector is not None]
+    # Time series may count time as a fourth direction of space.
+    chosen = [vector[:3] for vector in vectors if vector is not None]
     size = len(chosen[0])
     if not 2 <= size <= 3 or any(len(vector) != size for vector in chosen):
         raise HeaderError("states space directions of different lengths")
-    origin = _vector(fields["space origin"]) if "space origin" in fields else np.zeros(size)
+    origin = _vector(fields["space origin"])[:3] if "space origin" in fields else np.zeros(size)
     if len(origin) != size:
         raise HeaderError(f"states an origin of {len(origin)} numbers")
     turn = _to_lps(fields.get("space", ""), size)

@@ -24,7 +24,15 @@ _AUTO_ZLIB = 47
 
 
 class HeaderError(ValueError):
-    """A header says something that cannot be true; its text completes "the header …"."""
+    """A header says what cannot be read; its text completes "the header …".
+
+    Attributes:
+        code: Code of the error the user sees.
+    """
+
+    def __init__(self, text: str, code: str = "file-damaged") -> None:
+        super().__init__(text)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +99,18 @@ def load_raster(name: str, raster: Raster) -> NDArray[Any]:
         )
     array = np.frombuffer(content, dtype=raster.dtype).reshape(raster.sizes, order="F")
     return array if raster.volume_axis is None else np.moveaxis(array, raster.volume_axis, -1)
+
+
+def check_axes(dims: int, sizes: tuple[int, ...]) -> None:
+    """Refuse a number of axes that does not fit the sizes, or is no scan's.
+
+    Raises:
+        HeaderError: If there are not one to four axes with a size each.
+    """
+    if dims != len(sizes) or dims < 1:
+        raise HeaderError(f"states {dims} axes and {len(sizes)} sizes")
+    if dims > 4:
+        raise HeaderError(f"states {dims} axes", "five-dimensional")
 
 
 class _Decompressor(Protocol):

@@ -68,6 +68,20 @@ def check_slices(name: str, shape: Sequence[int]) -> None:
     )
 
 
+def check_layers(name: str, count: int) -> None:
+    """Refuse label maps in several layers, of which reading one would lose the others.
+
+    Raises:
+        InputError: If ``count`` is more than 1.
+    """
+    if count > 1:
+        raise InputError(
+            "several-layers",
+            f"{name}: the label map has {count} layers",
+            "merge them into one, since no voxel may have two labels",
+        )
+
+
 def check_volume_index(name: str, index: int | None, count: int) -> None:
     """Refuse a volume that is not there.
 
