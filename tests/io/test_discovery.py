@@ -1,0 +1,115 @@
+from pathlib import Path
+
+import pytest
+
+from scan_files import Slices, picture
+from spinekit.core.errors import UsageError
+from spinekit.io.discovery import find_scans, stem_of
+from unprivileged import as_nobody
+
+SMALL = Slices(picture((8, 8, 1)))
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def found(folder: Path, **options: Path) -> list[tuple[str, str, str]]:
+    return [
+        (scan.path.relative_to(folder).as_posix(), scan.stem, scan.relative_dir.as_posix())
+        for scan in find_scans(folder, **options)
+    ]
+
+
+def test_a_file_is_one_scan_whatever_its_ending(tmp_path: Path) -> None:
+    touch(tmp_path, "a.b.nii.gz", "odd.xyz")
+    (scan,) = find_scans(tmp_path / "a.b.nii.gz")
+    assert (scan.stem, scan.relative_dir) == ("a.b", Path())
+    assert find_scans(tmp_path / "odd.xyz")[0].stem == "odd.xyz"
+
+
+def test_folders_are_kept_and_sorted(tmp_path: Path) -> None:
+    touch(tmp_path, "b.nii", "a.NII.GZ", "sub/deep/c.mha", "sub/a.nrrd", "notes.txt", "x.raw")
+    assert found(tmp_path) == [
+        ("a.NII.GZ", "a", "."),
+        ("b.nii", "b", "."),
+        ("sub/a.nrrd", "a", "sub"),
+        ("sub/deep/c.mha", "c", "sub/deep"),
+    ]
+
+
+def test_hidden_files_segmentations_and_the_output_are_passed_over(tmp_path: Path) -> None:
+    touch(tmp_path, "a.nii", ".b.nii", ".git/c.nii", "a.seg.nrrd", "out/a_dseg.nii.gz")
+    assert found(tmp_path, exclude=tmp_path / "out") == [("a.nii", "a", ".")]
+
+
+def test_each_folder_of_dicom_files_is_one_scan(tmp_path: Path) -> None:
+    SMALL.write(tmp_path / "p1" / "t2")
+    SMALL.write(tmp_path / "p1" / "t1")
+    touch(tmp_path, "p1/plain.nii")
+    assert found(tmp_path) == [
+        ("p1/plain.nii", "plain", "p1"),
+        ("p1/t1", "t1", "p1"),
+        ("p1/t2", "t2", "p1"),
+    ]
+    assert found(tmp_path / "p1" / "t2") == [(".", "t2", ".")]
+
+
+def test_dicom_files_are_known_by_their_mark(tmp_path: Path) -> None:
+    folder = SMALL.write(tmp_path / "a")
+    next(folder.iterdir()).rename(folder / "IM0001")
+    assert found(tmp_path) == [("a", "a", ".")]
+
+
+@pytest.mark.parametrize(
+    "names", [("a.nii", "a.nii.gz"), ("s/a.mha", "s/a.nrrd"), ("a.nii", "a/IM1.dcm")]
+)
+def test_two_scans_with_one_name_are_refused(tmp_path: Path, names: tuple[str, str]) -> None:
+    touch(tmp_path, *names)
+    with pytest.raises(UsageError) as caught:
+        find_scans(tmp_path)
+    assert caught.value.code == "same-output"
+    assert "a.n" in str(caught.value) or "a.mha" in str(caught.value)
+
+
+def test_same_names_in_different_folders_are_fine(tmp_path: Path) -> None:
+    touch(tmp_path, "p1/t2.nii", "p2/t2.nii")
+    assert len(find_scans(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(("name", "code"), [("gone", "file-missing"), ("empty", "no-scans")])
+def test_nothing_to_find(tmp_path: Path, name: str, code: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match=name) as caught:
+        find_scans(tmp_path / name)
+    assert caught.value.code == code
+
+
+def test_a_locked_folder_is_an_error_at_the_top_and_a_failed_scan_inside(tmp_path: Path) -> None:
+    touch(tmp_path, "top/locked/a.nii", "top/b.nii")
+    (tmp_path / "top").chmod(0o755)
+    (tmp_path / "top" / "locked").chmod(0)
+    names = as_nobody(tmp_path, lambda: _tell(find_scans("top")))
+    top = as_nobody(tmp_path, lambda: find_scans("top/locked"))
+    (tmp_path / "top" / "locked").chmod(0o755)
+    assert names == "UsageError told b.nii,locked"
+    assert top.startswith("UsageError no-permission top/locked")
+
+
+def _tell(scans: list) -> None:
+    """Carry the names out of the child as an error."""
+    raise UsageError("told", ",".join(scan.path.name for scan in scans), "")
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("a.nii.gz", "a"), ("a.NII", "a"), ("a.b.mha", "a.b"), ("x.seg.nrrd", "x"),
+        ("IM1.dcm", "IM1"), ("plain", "plain"), (".nii", ".nii"), ("a.nii.nii.gz", "a.nii"),
+    ],
+)  # fmt: skip
+def test_stems(name: str, stem: str) -> None:
+    assert stem_of(Path(name)) == stem
