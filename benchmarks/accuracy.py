@@ -3,9 +3,10 @@
     python benchmarks/accuracy.py run --model FILE --row h1 --sets chu ivd
     python benchmarks/accuracy.py table
 
-`run` segments every annotated scan of the sets as a user would (files written and read back), scores them, writes
-`benchmarks/results/<row>.csv` with the model's hash and the command, and prints the table. `table` prints every committed
-row again from its CSV. What a row means, and whether the model had seen the set, stands in the CSV's comments.
+`run` segments every annotated scan of the sets as a user would (files written and read back),
+scores them, writes `benchmarks/results/<row>.csv` with the model's hash and the command, and
+prints the table. `table` prints every committed row again from its CSV. What a row means, and
+whether the model had seen the set, stands in the CSV's comments.
 """
 
 from __future__ import annotations
@@ -73,8 +74,8 @@ def run_row(args: argparse.Namespace) -> int:
         "weights_sha256": hashlib.sha256(args.model.read_bytes()).hexdigest(),
         "recipe": spec.name,
         "trained on sets scored here": ", ".join(seen) or "none",
-        "command": f"python benchmarks/accuracy.py run --row {args.row} --model <{spec.name}> --sets "
-        + " ".join(sorted({case.dataset for case in cases})),
+        "command": f"python benchmarks/accuracy.py run --row {args.row} --model {spec.name}.onnx "
+        f"--sets {' '.join(sorted({case.dataset for case in cases}))}",
     }
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{args.row}.csv"

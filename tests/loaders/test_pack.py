@@ -35,5 +35,5 @@ def test_hash_follows_the_content():
 
 def test_a_foreign_archive_is_refused(tmp_path):
     np.savez(tmp_path / "other.npz", x=np.zeros(3))
-    with pytest.raises(ValueError, match="other.npz is no pack"):
+    with pytest.raises(ValueError, match=r"other\.npz is no pack"):
         load_pack(tmp_path / "other.npz")

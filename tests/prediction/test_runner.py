@@ -41,5 +41,5 @@ def test_promise_round_trip():
 
 @pytest.mark.parametrize("text", ["", "{}", '{"parts": [], "levels": [], "new": 1}'])
 def test_unreadable_promise_is_named(text):
-    with pytest.raises(ModelError, match="m.onnx"):
+    with pytest.raises(ModelError, match=r"m\.onnx"):
         spec_from_json(text, source="m.onnx")

@@ -24,7 +24,8 @@ def test_what_has_no_level_has_no_target(value):
 
 
 @pytest.mark.parametrize(
-    ("value", "pair"), [(63, ("C2", "C3")), (71, ("C7", "T1")), (82, ("T11", "T12")), (95, ("L4", "L5"))]
+    ("value", "pair"),
+    [(63, ("C2", "C3")), (71, ("C7", "T1")), (82, ("T11", "T12")), (95, ("L4", "L5"))],
 )
 def test_a_disc_is_half_of_each_neighbour(value, pair):
     assert target_of(value) == dict.fromkeys(pair, 0.5)

@@ -65,6 +65,7 @@ def spec_from_json(text: str, *, source: str) -> ModelSpec:
         return ModelSpec(**values)
     except (ValueError, TypeError, KeyError) as error:
         raise ModelError(
-            "model-spec", f"{source}: its SpineKit metadata cannot be read ({error})",
+            "model-spec",
+            f"{source}: its SpineKit metadata cannot be read ({error})",
             "export the model again with this version",
         ) from error

@@ -1,10 +1,13 @@
 """What a partial mask says and leaves unsaid: bytes of allowed parts per voxel.
 
-It knows nothing of files or training. Bit c of `allowed` is set where part c (0 background, 1 body, 2 posterior,
-3 disc, 4 canal, 5 cord, 6 sacrum) may be; 127 is "unknown". All arrays are (I, J, K) in the frame i→R, j→A, k→S.
+It knows nothing of files or training. Bit c of `allowed` is set where part c (0 background, 1 body,
+2 posterior, 3 disc, 4 canal, 5 cord, 6 sacrum) may be; 127 is "unknown". All arrays are (I, J, K)
+in the frame i→R, j→A, k→S.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +21,10 @@ LabelMap = NDArray[np.integer]
 
 
 def allowed_from_bodies(bodies: LabelMap, spacing_mm: tuple[float, float, float]) -> Bytes:
-    """Bodies L5 and above named by value: body or not inside the stretch, discs between neighbours, unknown above.
+    """Named bodies: body or not inside their stretch, discs between neighbours.
 
-    Nothing below L5 (value 45) is a vertebral body; where another level ends the stretch, what lies below is unknown.
+    What lies above is unknown. Nothing below L5 (value 45) is a vertebral body; where another level
+    ends the stretch, what lies below is unknown.
     """
     allowed = np.full(bodies.shape, UNKNOWN, np.uint8)
     mask = bodies > 0
@@ -31,14 +35,14 @@ def allowed_from_bodies(bodies: LabelMap, spacing_mm: tuple[float, float, float]
     bottom = 0 if (bodies == 45).any() else k[0] + round(3.0 / spacing_mm[2])
     allowed[:, :, bottom:top] = UNKNOWN & ~BODY
     values = sorted(int(v) for v in np.unique(bodies[mask]))
-    for upper, lower in zip(values[:-1], values[1:], strict=True):
+    for upper, lower in pairwise(values):
         allowed[_between(bodies == upper, bodies == lower, spacing_mm)] = DISC
     allowed[mask] = BODY
     return allowed
 
 
 def allowed_from_discs(discs: LabelMap, spacing_mm: tuple[float, float, float]) -> Bytes:
-    """Discs named by value down to the sacrum's: disc or not below the topmost one, unknown above it."""
+    """Named discs: disc or not from the topmost one down to the sacrum, unknown above."""
     allowed = np.full(discs.shape, UNKNOWN, np.uint8)
     mask = discs > 0
     if not mask.any():
@@ -65,11 +69,12 @@ def allowed_from_cord(cord: LabelMap) -> Bytes:
 def allowed_from_parts(
     parts: LabelMap, names: LabelMap, spacing_mm: tuple[float, float, float]
 ) -> Bytes:
-    """SPIDER's parts (7 vertebra, 3 disc, 4 canal with cord), its background split by what it cannot mean.
+    """SPIDER's parts (7 vertebra, 3 disc, 4 canal with cord) as what they may mean.
 
-    In slices that show the canal, vertebra in front of it is body and behind it posterior elements. The 1.4 mm gap its
-    masks leave between disc and bone may be background, bone or disc. The sacrum, not annotated, may hide in background
-    below the middle of the lowest vertebra. Below the third lumbar vertebra the canal holds no cord.
+    In slices that show the canal, vertebra in front of it is body and behind it posterior
+    elements. The 1.4 mm gap its masks leave between disc and bone may be background, bone or disc.
+    The sacrum, not annotated, may hide in background below the middle of the lowest vertebra.
+    Below the third lumbar vertebra the canal holds no cord.
     """
     vertebra, disc, canal = parts == 7, parts == 3, parts == 4
     allowed = np.full(parts.shape, BACKGROUND, np.uint8)
@@ -97,7 +102,7 @@ def allowed_from_parts(
 
 
 def body_names(parts: LabelMap, names: LabelMap, allowed: Bytes) -> NDArray[np.uint8]:
-    """Names kept where they are reliable: vertebra values on certain bodies, disc values on discs."""
+    """Names where they are reliable: vertebra values on certain bodies, disc values on discs."""
     kept = np.where((allowed == BODY) & (names >= 11) & (names <= 46), names, 0)
     return np.where((parts == 3) & (names >= 63) & (names <= 100), names, kept).astype(np.uint8)
 
@@ -109,7 +114,7 @@ def _centre_k(mask: NDArray[np.bool_]) -> int | None:
 
 
 def _vertebra_codes(canal: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> Bytes:
-    """Body in front of the canal, posterior behind it, either where a row of a slice shows no canal."""
+    """Body in front of the canal, posterior behind it, either in rows without a canal."""
     size_j = canal.shape[1]
     rows = canal.any(axis=1)
     first = np.argmax(canal, axis=1)
@@ -125,9 +130,10 @@ def _vertebra_codes(canal: NDArray[np.bool_], spacing_mm: tuple[float, float, fl
 def _between(
     upper: NDArray[np.bool_], lower: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
 ) -> NDArray[np.bool_]:
-    """Voxels with the upper body above and the lower one below them along the line of centres, sides spared by 3 mm.
+    """Voxels that have the upper body above and the lower one below them.
 
-    Works slice by slice; gaps over 18 mm are not a disc.
+    Above and below run along the line of centres, slice by slice. The sides are spared by 3 mm, and
+    gaps over 18 mm are not a disc.
     """
     result = np.zeros(upper.shape, bool)
     spacing = np.asarray(spacing_mm[1:])

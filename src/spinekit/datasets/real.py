@@ -1,7 +1,8 @@
 """Partially annotated real scans in one folder: `index.json`, `images/`, `labels/`.
 
-It knows where files lie and which masks go with a scan, nothing of voxels. The folder is a setting: the variable
-`SPINEKIT_REAL_DATA`, else `../shared/data/real` beside the working folder when that exists.
+It knows where files lie and which masks go with a scan, nothing of voxels. The folder is a
+setting: the variable `SPINEKIT_REAL_DATA`, else `../shared/data/real` beside the working folder
+when that exists.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ HOLD_OUTS: dict[str, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class RealCase:
-    """One scan and the masks drawn on it (kind → file; kinds: bodies, discs, parts, names, cord, points)."""
+    """One scan and the masks drawn on it.
+
+    `masks` maps a kind (bodies, discs, parts, names, cord, points) to its file.
+    """
 
     name: str
     dataset: str

@@ -1,7 +1,7 @@
 """Random appearance: contrast, coil, noise and resolution changes on a batch of slices.
 
-It knows nothing of anatomy; labels are used only to change whole structures together. Published for spine networks,
-such changes raise Dice on unseen scanners most (arXiv 2605.03098).
+It knows nothing of anatomy; labels are used only to change whole structures together. Such changes
+are what raised Dice on unseen scanners most in a published comparison (arXiv 2605.03098).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def change_appearance(
 
 
 def _remap(x: Tensor, rng: np.random.Generator) -> Tensor:
-    """Piecewise-linear intensity curve; mostly monotone, sometimes not (Billot et al. 2023 use free contrasts)."""
+    """Piecewise-linear intensity curve, mostly monotone (after Billot et al. 2023)."""
     knots = 8
     if rng.random() < 0.7:
         steps = rng.dirichlet(np.full(knots, 1.2))
@@ -73,7 +73,7 @@ def _remap(x: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def _shift_structures(x: Tensor, codes: Tensor, rng: np.random.Generator) -> Tensor:
-    """Multiply and offset each labelled structure by its own numbers (on the centre slice's labels)."""
+    """Multiply and offset each structure, as labelled in the centre slice."""
     gain = torch.ones_like(codes, dtype=x.dtype)
     offset = torch.zeros_like(gain)
     for code in torch.unique(codes).tolist():
@@ -96,7 +96,9 @@ def _fields(x: Tensor, ranges: AppearanceRanges, rng: np.random.Generator) -> Te
     if rng.random() < ranges.bias:
         coarse = rng.normal(0, float(rng.uniform(0.1, 0.5)), (1, 1, 4, 5))
         field = torch.as_tensor(coarse, dtype=x.dtype, device=x.device)
-        field = functional.interpolate(field, size=(size_j, size_k), mode="bicubic", align_corners=True)
+        field = functional.interpolate(
+            field, size=(size_j, size_k), mode="bicubic", align_corners=True
+        )
         x = x * torch.exp(field[0])
     if rng.random() < ranges.band:
         start = float(rng.uniform(0.45, 0.85))
@@ -139,7 +141,7 @@ def _rician(x: Tensor, sigma: float, rng: np.random.Generator) -> Tensor:
 
 
 def _window(x: Tensor, rng: np.random.Generator) -> Tensor:
-    """Scale back to [0, 1] between random outer percentiles of the slice, as `normalise_intensity` would."""
+    """Scale back to [0, 1] between random outer percentiles of the view."""
     values = x[:, ::4, ::4].flatten()
     low = torch.quantile(values, float(rng.uniform(0.0, 0.02)))
     high = torch.quantile(values, float(rng.uniform(0.975, 1.0)))

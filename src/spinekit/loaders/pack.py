@@ -1,7 +1,7 @@
 """Packed cases: one compressed array file per set, read with numpy alone.
 
-It knows nothing of where cases come from or what a class means; `allowed` and `level` are codes that the
-training flow writes and reads.
+It knows nothing of where cases come from or what a class means; `allowed` and `level` are codes
+that the training flow writes and reads.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Slices with neighbours: drawn from packed cases, moved, scaled and cropped onto one canvas.
 
-It knows nothing of what the classes mean. Sampling draws plain numbers first (`draw_view`), cutting the view out is
-deterministic (`cut_view`).
+It knows nothing of what the classes mean. Sampling draws plain numbers first (`draw_view`),
+cutting the view out is deterministic (`cut_view`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from spinekit.loaders.pack import PackedCase
 
 UNKNOWN = 127
 """`allowed` byte of a pixel that says nothing (seven classes)."""
+ANY_SLICE = 0.12
+"""Share of views from any slice, with or without a label."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +56,18 @@ class SliceIndex:
 
 
 def index_case(case: PackedCase) -> SliceIndex:
-    """Slices holding a certain foreground label (all when none does) and the annotation's centre in voxels."""
+    """Find the slices with a certain foreground label and the annotation's centre in voxels.
+
+    Without any such label every slice counts and the centre is the scan's.
+    """
     foreground = (case.allowed & 1) == 0
     per_slice = foreground.sum(axis=(1, 2))
     slices = np.flatnonzero(per_slice > 30)
     if len(slices) == 0:
         size = case.image.shape
-        return SliceIndex(np.arange(size[0]), (size[1] / 2, size[2] / 2), (size[1] / 2, size[2] / 2))
+        return SliceIndex(
+            np.arange(size[0]), (size[1] / 2, size[2] / 2), (size[1] / 2, size[2] / 2)
+        )
     _, j, k = np.nonzero(foreground)
     centre = (float(np.median(j)), float((k.min() + k.max()) / 2))
     extent = (float(np.ptp(j)) + 1.0, float(np.ptp(k)) + 1.0)
@@ -80,10 +87,8 @@ def draw_view(
 ) -> View:
     """Draw which slice, its neighbours and how the canvas lies on it."""
     total = case.image.shape[0]
-    if rng.random() < 0.12:
-        slice_index = int(rng.integers(total))
-    else:
-        slice_index = int(rng.choice(index.slices))
+    anywhere = rng.random() < ANY_SLICE
+    slice_index = int(rng.integers(total) if anywhere else rng.choice(index.slices))
     step = max(1, round(neighbour_mm * rng.uniform(0.75, 1.25) / case.spacing_mm[0]))
     if rng.random() < ranges.thin_context:
         step = 0
@@ -160,9 +165,13 @@ def cut_view(
 
 
 def _sampling_grid(case: PackedCase, view: View, canvas: tuple[int, int]) -> Tensor:
-    """(1, J, K, 2) coordinates for `grid_sample` on arrays (J, K): last axis is (k, j) in [-1, 1]."""
-    j = (torch.arange(canvas[0], dtype=torch.float32) - (canvas[0] - 1) / 2) * view.mm_per_pixel_jk[0]
-    k = (torch.arange(canvas[1], dtype=torch.float32) - (canvas[1] - 1) / 2) * view.mm_per_pixel_jk[1]
+    """(1, J, K, 2) coordinates for `grid_sample`: last axis is (k, j) in [-1, 1]."""
+    j = (torch.arange(canvas[0], dtype=torch.float32) - (canvas[0] - 1) / 2) * view.mm_per_pixel_jk[
+        0
+    ]
+    k = (torch.arange(canvas[1], dtype=torch.float32) - (canvas[1] - 1) / 2) * view.mm_per_pixel_jk[
+        1
+    ]
     angle = np.deg2rad(view.rotation_deg)
     cos, sin = float(np.cos(angle)), float(np.sin(angle))
     jj, kk = torch.meshgrid(j, k, indexing="ij")

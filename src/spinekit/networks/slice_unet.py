@@ -1,12 +1,13 @@
 """A small 2.5-D multi-task U-Net: sagittal slices in, parts and level evidence out.
 
-It knows nothing of files, spacing or names: the caller gives slices on the model's grid with their neighbours
-as channels and reads two maps of logits.
+It knows nothing of files, spacing or names: the caller gives slices on the model's grid with their
+neighbours as channels and reads two maps of logits.
 """
 
 from __future__ import annotations
 
-import torch
+from itertools import pairwise
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -14,7 +15,8 @@ DOWNSCALE = 32
 """Input sizes must be multiples of this (the bottleneck's stride)."""
 
 CONTRAST_FLOOR = 0.05
-"""Added to an item's standard deviation (of intensities in [0, 1]) so that empty slices stay calm."""
+"""Added to an item's standard deviation (of intensities in [0, 1]) so that empty slices stay
+calm."""
 
 
 class _Block(nn.Module):
@@ -46,9 +48,10 @@ class _Down(nn.Module):
 class SliceUNet(nn.Module):
     """U-Net over one sagittal slice and its neighbours (Ronneberger et al. 2015, additive skips).
 
-    Deviations from the paper: a space-to-depth stem and a sub-pixel head (Shi et al. 2016, eq. 4) keep the
-    full-resolution grid free of convolutions, skips are added instead of concatenated, instance normalisation (Ulyanov et
-    al. 2016, eq. 3) keeps every scan's contrast out of the way, and the input is centred and scaled within each item.
+    Deviations from the paper: a space-to-depth stem and a sub-pixel head (Shi et al. 2016, eq. 4)
+    keep the full-resolution grid free of convolutions, skips are added instead of concatenated,
+    instance normalisation (Ulyanov et al. 2016, eq. 3) keeps every scan's contrast out of the way,
+    and the input is centred and scaled within each item.
 
     Args:
         widths: Channels at strides 2, 4, 8, 16, 32.
@@ -66,7 +69,7 @@ class SliceUNet(nn.Module):
     ) -> None:
         super().__init__()
         self.stem = nn.Conv2d(4 * context, widths[0], 3, padding=1)
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        pairs = list(pairwise(widths))
         self.encoders = nn.ModuleList(_Block(width) for width in widths)
         self.downs = nn.ModuleList(_Down(a, b) for a, b in pairs)
         self.bottleneck = _Block(widths[-1])
@@ -80,7 +83,11 @@ class SliceUNet(nn.Module):
         )
 
     def forward(self, slices: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (B, context, J, K) slices to parts logits (B, parts, J, K) and level logits (B, levels, J/8, K/8)."""
+        """Map slices (B, context, J, K) to logits.
+
+        Returns:
+            Parts logits (B, parts, J, K) and level logits (B, levels, J/8, K/8).
+        """
         mean = slices.mean(dim=(1, 2, 3), keepdim=True)
         centred = slices - mean
         scale = centred.square().mean(dim=(1, 2, 3), keepdim=True).sqrt() + CONTRAST_FLOOR

@@ -41,7 +41,8 @@ class Prediction:
 
     Attributes:
         parts_probs: (7, I, J, K) float16, summing to 1 over parts.
-        level_probs: (27, I, J', K') float32, summing to 1 over levels; cell (a, b) covers pixels 8a…8a+7, 8b…8b+7.
+        level_probs: (27, I, J', K') float32, summing to 1 over levels; cell (a, b) covers pixels
+            8a…8a+7, 8b…8b+7.
         level_stride: Pixels per cell.
     """
 
@@ -77,13 +78,15 @@ def load_model(path: Path | None = None, *, threads: int = 2) -> Model:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise ModelError(
-            "model-unreadable", f"{name}: no ONNX model that this runtime reads",
+            "model-unreadable",
+            f"{name}: no ONNX model that this runtime reads",
             "export it with 'spinekit train'",
         ) from error
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     if text is None:
         raise ModelError(
-            "model-foreign", f"{name}: an ONNX model, but not one of SpineKit's",
+            "model-foreign",
+            f"{name}: an ONNX model, but not one of SpineKit's",
             "export it with 'spinekit train'",
         )
     return Model(session, spec_from_json(text, source=name), hashlib.sha256(data).hexdigest())

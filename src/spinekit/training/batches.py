@@ -49,8 +49,8 @@ def split_cases(
 ) -> tuple[dict[str, list[PackedCase]], dict[str, list[PackedCase]]]:
     """Training and validation cases by set.
 
-    Held-out sets are in neither; "within" leaves fold 0 of every real set out of both. Validation takes one
-    subject in ten (by a second hash) of what remains, one phantom in twenty.
+    Held-out sets are in neither; "within" leaves fold 0 of every real set out of both. Validation
+    takes one subject in ten (by a second hash) of what remains, one phantom in twenty.
     """
     train: dict[str, list[PackedCase]] = {}
     valid: dict[str, list[PackedCase]] = {}
@@ -85,7 +85,7 @@ class StepBatches(Dataset[Batch]):
         self.weights = weights / weights.sum()
 
     def _weight(self, item: CaseSet) -> float:
-        """Phantoms take their share; real sets share the rest by weight times the root of their size."""
+        """Phantoms take their share; real sets share the rest by weight × √size."""
         real = [s for s in self.sets if s.name != "phantom"]
         if item.name == "phantom":
             return self.recipe.phantom_share if real else 1.0

@@ -1,6 +1,6 @@
-"""Checkpoints: written whole or not at all, so that a kill costs the steps since the last one and nothing else.
+"""Checkpoints, written whole or not at all.
 
-It knows nothing of what is trained.
+A kill costs the steps since the last one and nothing else. It knows nothing of what is trained.
 """
 
 from __future__ import annotations

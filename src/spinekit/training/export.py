@@ -1,7 +1,7 @@
 """From a checkpoint to the one file that prediction reads.
 
-Weights are stored as 16-bit floats and widened when the file is loaded, which halves it; the promise (`ModelSpec`)
-travels in the metadata.
+Weights are stored as 16-bit floats and widened when the file is loaded, which halves it; the
+promise (`ModelSpec`) travels in the metadata.
 """
 
 from __future__ import annotations
@@ -124,9 +124,7 @@ def halve_weights(model: Any) -> None:
         if array.dtype != np.float32 or array.size < SMALL:
             continue
         stored = numpy_helper.from_array(array.astype(np.float16), f"{weight.name}_half")
-        casts.append(
-            helper.make_node("Cast", [stored.name], [weight.name], to=TensorProto.FLOAT)
-        )
+        casts.append(helper.make_node("Cast", [stored.name], [weight.name], to=TensorProto.FLOAT))
         graph.initializer.remove(weight)
         graph.initializer.append(stored)
     for node in reversed(casts):

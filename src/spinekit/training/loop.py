@@ -1,6 +1,7 @@
-"""The training loop: resumable to the step, the same on CPU and GPU, its best weights always on disk.
+"""The training loop: resumable, the same on CPU and GPU, its best weights always on disk.
 
-It knows nothing of scans and names; it joins the batches of a recipe, a network, the losses and the checkpoints.
+It knows nothing of scans and names; it joins the batches of a recipe, a network, the losses and
+the checkpoints.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def build_network(recipe: Recipe) -> SliceUNet:
 
 
 def schedule(fraction: float) -> float:
-    """One-cycle factor of the learning rate at a fraction of the run (Smith and Topin 2018): ramp, then cosine."""
+    """Learning rate factor at a fraction of the run: ramp, then cosine (Smith and Topin 2018)."""
     ramp = 0.06
     if fraction < ramp:
         return 0.05 + 0.95 * fraction / ramp
@@ -170,7 +171,7 @@ class Trainer:
 
     @torch.no_grad()
     def _validate(self, losses: list[float]) -> None:
-        """Score the mean weights, log a row, save `last.pt` and, when it is the best so far, `best.pt`."""
+        """Score the mean weights, log a row, save `last.pt` and, when best so far, `best.pt`."""
         started = time.monotonic()
         self.mean.eval()
         rows = [self._scores(batch) for batch in self.validation]
@@ -195,7 +196,7 @@ class Trainer:
         return self.progress.seconds * (1.0 - min(fraction, 1.0)) / fraction
 
     def _scores(self, batch: Batch) -> tuple[float, float]:
-        """Mean Dice over classes with a certain pixel, and the level head's hit rate, on one set."""
+        """Mean Dice over classes with a certain pixel, and level hit rate, on one batch."""
         parts, level, bits, targets = self._forward(self.mean, batch)
         predicted = parts.argmax(dim=1)
         certain = bits & (bits.sum(dim=1, keepdim=True) == 1)
@@ -232,6 +233,4 @@ class Trainer:
             writer = csv.writer(file)
             if new:
                 writer.writerow(["step", "seconds", "loss", "dice", "level"])
-            writer.writerow(
-                [self.progress.step, round(self.progress.seconds), loss, score, level]
-            )
+            writer.writerow([self.progress.step, round(self.progress.seconds), loss, score, level])

@@ -1,7 +1,7 @@
 """Losses for labels that say which classes a pixel *may* have.
 
-It knows nothing of datasets: a target is one byte per pixel whose bit c allows class c. 127 with seven classes is
-"unknown" and costs nothing, a single bit is an ordinary label.
+It knows nothing of datasets: a target is one byte per pixel whose bit c allows class c. 127 with
+seven classes is "unknown" and costs nothing, a single bit is an ordinary label.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ def allowed_bits(allowed: Tensor, classes: int) -> Tensor:
 def parts_losses(logits: Tensor, bits: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Cross-entropy and Dice loss of the parts head over what the labels say.
 
-    Cross-entropy: mean of −log Σ_{c allowed} p_c over the pixels that say anything (Fidon et al. 2021, eq. 5, leaf
-    sets); a set weighs as its lightest member. Dice: 1 − soft Dice of each class (Milletari et al. 2016, eq. 1, linear
-    denominator) over the pixels whose allowed set is {c} (certainly c) or lacks c (certainly not c); classes without a
-    certain pixel are left out.
+    Cross-entropy: mean of −log Σ_{c allowed} p_c over the pixels that say anything (Fidon et al.
+    2021, eq. 5, leaf sets); a set weighs as its lightest member. Dice: 1 − soft Dice of each class
+    (Milletari et al. 2016, eq. 1, linear denominator) over the pixels whose allowed set is {c}
+    (certainly c) or lacks c (certainly not c); classes without a certain pixel are left out.
 
     Args:
         logits: (B, C, J, K).
@@ -53,7 +53,12 @@ def parts_losses(logits: Tensor, bits: Tensor, weight: Tensor) -> tuple[Tensor, 
 
 
 def level_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Cross-entropy of the level head against soft targets (B, L, J', K') over cells whose target sums to 1."""
+    """Cross-entropy of the level head over the cells that have a target.
+
+    Args:
+        logits: (B, L, J', K').
+        target: (B, L, J', K'), summing to 1 over levels, or to 0 in cells that say nothing.
+    """
     log_probs = functional.log_softmax(logits, dim=1)
     mass = target.sum(dim=1)
     return -(target * log_probs).sum() / mass.sum().clamp(min=1.0)

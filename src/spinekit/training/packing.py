@@ -1,7 +1,7 @@
 """From scans and phantoms to packs, the only files that training reads.
 
-Real scans are packed one file a set, phantoms in blocks; a pack that exists is not made again. It knows nothing of
-networks, and needs no torch.
+Real scans are packed one file a set, phantoms in blocks; a pack that exists is not made again. It
+knows nothing of networks, and needs no torch.
 """
 
 from __future__ import annotations

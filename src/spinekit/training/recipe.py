@@ -24,7 +24,8 @@ class Recipe:
     seed: int = 0
     """Of weights, sampling and augmentation."""
     hold_out: str = ""
-    """"H1", "H2", "H3" leave whole sets out, "within" a fifth of the subjects of every set, "" nothing."""
+    """"H1", "H2", "H3" leave whole sets out, "within" a fifth of the subjects of every set, ""
+    nothing."""
     init: str = ""
     """Run whose best weights are the start, "" for random weights."""
     phantoms: int = 480
@@ -75,8 +76,8 @@ def read_recipe(path: Path) -> Recipe:
     """Read a TOML recipe.
 
     Raises:
-        RecipeError: The file cannot be read, a key is unknown (the nearest valid one is named) or a value is of the
-            wrong type.
+        RecipeError: The file cannot be read, a key is unknown (the nearest valid one is named) or
+            a value is of the wrong type.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -31,7 +31,9 @@ def train(
     overrides: dict[str, Any] | None = None,
     report: Report = print,
 ) -> Path:
-    """Train a recipe to its end and export `model.onnx`; a killed run goes on where its last checkpoint stands.
+    """Train a recipe to its end and export `model.onnx`.
+
+    A killed run goes on where its last checkpoint stands.
 
     Args:
         recipe_path: TOML file.
@@ -103,7 +105,8 @@ def gather(
         sets.update({name: load_pack(path) for name, path in found.items()})
     if not sets:
         raise RecipeError(
-            "no-data", f"recipe {recipe.name}: no phantoms asked for and no real scans found",
+            "no-data",
+            f"recipe {recipe.name}: no phantoms asked for and no real scans found",
             "set SPINEKIT_REAL_DATA or phantoms > 0",
         )
     return sets

@@ -1,7 +1,7 @@
 """Level codes: from label values to the level head's soft targets.
 
-A vertebra's code is its place in `LEVELS` plus one; a disc's code follows, and its target is half the vertebra above
-and half the one below. It knows nothing of images.
+A vertebra's code is its place in `LEVELS` plus one; a disc's code follows, and its target is half
+the vertebra above and half the one below. It knows nothing of images.
 """
 
 from __future__ import annotations
@@ -25,13 +25,15 @@ DISC_PAIRS: tuple[tuple[str, str], ...] = (
 """Vertebrae above and below each disc, in code order."""
 
 
-def level_codes(labels: NDArray[np.integer], *, present: set[str] | None = None) -> NDArray[np.uint8]:
+def level_codes(
+    labels: NDArray[np.integer], *, present: set[str] | None = None
+) -> NDArray[np.uint8]:
     """(…) label values of the contract → level codes, 0 for anything without a level.
 
     Args:
         labels: Label map.
-        present: Names of all vertebrae of the column; decides what lies above the discs 91 and 100. The normal column
-            when not given.
+        present: Names of all vertebrae of the column; decides what lies above the discs 91 and
+            100. The normal column when not given.
     """
     table = np.zeros(256, np.uint8)
     for index, name in enumerate(LEVELS):
