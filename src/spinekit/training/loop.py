@@ -71,8 +71,8 @@ class Trainer:
         self.batches = StepBatches(train, recipe)
         self.validation = validation_batches(valid, recipe)
         layout = torch.channels_last
-        self.network = build_network(recipe).to(device, memory_format=layout)  # type: ignore[call-overload]
-        self.mean = build_network(recipe).to(device, memory_format=layout)  # type: ignore[call-overload]
+        self.network = build_network(recipe).to(device, memory_format=layout)
+        self.mean = build_network(recipe).to(device, memory_format=layout)
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
@@ -143,7 +143,7 @@ class Trainer:
             group["lr"] = self.recipe.learning_rate * schedule(fraction)
         loss = self._loss(self.network, batch)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         decay = min(self.recipe.ema, (1 + self.progress.step) / (10 + self.progress.step))
