@@ -67,7 +67,7 @@ def draw_blocks(
         fill((12, 56, low - DISC_MM), (52, 88, low), "disc", disc)
         top = low - DISC_MM
     fill((12, 52, top - 44), (52, 88, top), "sacrum", "sacrum")
-    noise = np.random.default_rng(0).normal(0, 3, shape).astype(np.float32)
+    noise = np.random.default_rng(0).normal(0, 1, shape).astype(np.float32)
     grid = Grid((shape[0], shape[1], shape[2]), affine)
     return BlockSpine(INTENSITY[parts] + noise, labels, parts, grid, names)
 
@@ -81,7 +81,7 @@ class Oracle:
     sure: float = 0.95
     grid_mm: tuple[float, float] = (1.0, 2.0)
     card: dict[str, Any] = field(
-        default_factory=lambda: {"name": "oracle", "sha256": "0", "recipe": {}, "scores": {}}
+        default_factory=lambda: {"name": "oracle", "sha256": "0", "recipe": "oracle", "scores": {}}
     )
 
     def predict(self, working: Volume, progress: Any) -> Prediction:

@@ -7,12 +7,19 @@ import numpy as np
 import pytest
 
 from blocks import BlockSpine, draw_blocks, oracle_for
+from tiny_model import write_tiny_model
 
 
 @pytest.fixture(scope="session")
 def spine() -> BlockSpine:
     """T12 to sacrum in blocks, 4 × 1 × 1 mm."""
     return draw_blocks()
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file that reads block spines by their brightness."""
+    return write_tiny_model(tmp_path_factory.mktemp("model") / "tiny.onnx")
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ class ModelPredictor:
         return {
             "name": spec.name,
             "sha256": self.model.sha256,
-            "recipe": spec.recipe,
+            "recipe": spec.recipe.get("name", spec.name),
             "scores": spec.scores,
         }
 

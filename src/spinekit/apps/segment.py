@@ -49,11 +49,12 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         jobs = plan_jobs(args)
+        many = not jobs[0].alone
+        outcomes = run_jobs(jobs, args, many=many)
     except SpineKitError as error:
+        # What one scan lacks is in its outcome; this means that none could start.
         error.exit_code = 2
         raise
-    many = not jobs[0].alone
-    outcomes = run_jobs(jobs, args, many=many)
     if many:
         write_summary(args.out, outcomes)
     if args.json:

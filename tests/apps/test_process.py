@@ -1,0 +1,105 @@
+"""The command as a process of its own, with a model file: what no patch in this one can show."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from blocks import BlockSpine
+
+CONSOLE = [sys.executable, "-c", "from spinekit.apps.cli import console; console()"]
+
+
+@pytest.fixture
+def scans(scan_file: Path) -> Path:
+    """A folder of four scans, one of them broken."""
+    for name in ("b", "c"):
+        (scan_file.parent / f"{name}.nii.gz").write_bytes(scan_file.read_bytes())
+    (scan_file.parent / "broken.nii").write_text("nothing")
+    return scan_file.parent
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_a_model_file_names_the_spine_with_any_number_of_threads(
+    scan_file: Path, spine: BlockSpine, tiny_model: Path, tmp_path: Path
+) -> None:
+    for threads in ("1", "2"):
+        options = ["--model", tiny_model, "--threads", threads]
+        done = subprocess.run(
+            [*CONSOLE, "segment", scan_file, tmp_path / threads, *options],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+
+    found = np.asarray(nib.load(tmp_path / "1" / "spine_parts.nii.gz").dataobj)
+    assert (found == spine.parts).mean() > 0.999
+    for name in ("spine_dseg.nii.gz", "spine_parts.nii.gz", "spine_preview.png"):
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
+
+
+def test_several_processes_do_what_one_does(scans: Path, tiny_model: Path, tmp_path: Path) -> None:
+    for jobs in ("1", "2"):
+        done = subprocess.run(
+            [*CONSOLE, "segment", scans, tmp_path / jobs, "--model", tiny_model, "--jobs", jobs],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 1
+        assert [line.split(": ")[2] for line in done.stderr.splitlines()[:1]] == ["broken.nii"]
+
+    assert files(tmp_path / "1") == files(tmp_path / "2")
+    assert len(files(tmp_path / "1")) == 3 * 4 + 2
+    for name in ("b_dseg.nii.gz", "spine_parts.nii.gz", "failures.json"):
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
+
+
+@pytest.mark.parametrize(("number", "jobs"), [(signal.SIGINT, "1"), (signal.SIGTERM, "2")])
+def test_an_interrupt_keeps_finished_scans_and_nothing_half_written(
+    scans: Path, tiny_model: Path, tmp_path: Path, number: int, jobs: str
+) -> None:
+    for index in range(20):
+        (scans / f"more{index:02d}.nii.gz").write_bytes((scans / "b.nii.gz").read_bytes())
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [*CONSOLE, "segment", scans, out, "--model", tiny_model, "--jobs", jobs],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list(out.glob("*_dseg.json")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, number)
+    _, errors = process.communicate(timeout=120)
+
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "spinekit: interrupted; nothing half-written was left"
+    assert "Traceback" not in errors
+    finished = {name.removesuffix("_dseg.json") for name in files(out) if name.endswith(".json")}
+    assert 1 <= len(finished) < 23
+    for stem in finished:
+        assert nib.load(out / f"{stem}_dseg.nii.gz").get_fdata().max() > 0
+    assert len(files(out)) == 4 * len(finished)
+
+
+def test_a_missing_model_cannot_start(scan_file: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*CONSOLE, "segment", scan_file, tmp_path / "out", "--model", tmp_path / "none.onnx"],
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "none.onnx" in done.stderr
+    assert not (tmp_path / "out").exists()
