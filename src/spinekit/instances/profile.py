@@ -13,12 +13,12 @@ from scipy import ndimage
 
 BIN_MM = 1.0
 """Length of one bin of the profile, mm."""
-PITCH_PER_DEPTH = 1.0
-"""Body with disc along the column over body depth front to back.
+RATIO_DEPTH_MM = (14.0, 17.0, 21.0, 28.0, 33.0)
+PITCH_PER_DEPTH = (1.3, 1.2, 1.0, 0.92, 1.08)
+"""Body with disc along the column over body depth front to back, by that depth.
 
-1.15 in the neck, 0.9 in the mid thorax, 1.1 in the lumbar spine (heights and depths of Panjabi
-et al., Spine 1991; 16:888 and 861, Spine 1992; 17:299, discs of Kunkel et al., J Anat 2011;
-219:375), so one ratio serves them all, within PITCH_LOG_SD.
+From heights and depths of Panjabi et al. (Spine 1991; 16:888 and 861, Spine 1992; 17:299) and
+discs of Kunkel et al. (J Anat 2011; 219:375); so the expected length needs no level.
 """
 PITCH_LOG_SD = 0.22
 """Spread of the logarithm of a pitch about that ratio."""
@@ -32,6 +32,8 @@ MAX_SEPARATOR = 5.0
 """Most that one separator may score."""
 MAX_LENGTH_COST = 9.0
 """Most that an interval's length may cost, so that a stretch without bone is allowed."""
+GAP_SIDE = 21
+"""Bins on either side of a gap in which bone is looked for."""
 NECK_DEPTH_MM = 19.5
 """Bodies less deep than this (mm) are cervical or uppermost thoracic."""
 DENS_PITCHES = 2.3
@@ -116,7 +118,8 @@ def find_separators(profile: Profile) -> NDArray[np.float64]:
     """
     first, last = profile.extent
     gain = _separator_scores(profile)
-    log_pitch = np.log(np.clip(PITCH_PER_DEPTH * profile.depth_mm / BIN_MM, 9, 50))
+    ratio = np.interp(profile.depth_mm, RATIO_DEPTH_MM, PITCH_PER_DEPTH)
+    log_pitch = np.log(np.clip(ratio * profile.depth_mm / BIN_MM, 9, 50))
     best = np.full(last + 1, -np.inf)
     source = np.full(last + 1, -1)
     shortest, longest = int(MIN_PITCH_MM / BIN_MM), int(MAX_PITCH_MM / BIN_MM)
@@ -162,7 +165,11 @@ def _separator_scores(profile: Profile) -> Floats:
     full = ndimage.maximum_filter1d(ndimage.uniform_filter1d(filled, 3), 31)
     full = np.maximum(ndimage.gaussian_filter1d(full, 8.0), 1e-6)
     disc = np.minimum(profile.disc / full, 1.0)
-    empty = np.clip(1.0 - filled / full - 0.15, 0.0, 1.0)
+    # A gap has bone on both sides; where the column ends or tapers into the dens there is none.
+    share = np.minimum(filled / full, 1.0)
+    before = ndimage.maximum_filter1d(share, GAP_SIDE, origin=GAP_SIDE // 2)
+    after = ndimage.maximum_filter1d(share, GAP_SIDE, origin=-(GAP_SIDE // 2))
+    empty = np.clip(np.minimum(before, after) - share - 0.15, 0.0, 1.0)
     window = np.hanning(9)[1:-1]
     disc_seen = np.minimum(np.convolve(disc, window, mode="same") / 2.2, 1.0)
     gap_seen = np.minimum(np.convolve(empty, window, mode="same") / 2.2, 1.0)
