@@ -175,6 +175,10 @@ def test_same_content_same_bytes(tmp_path: Path, fmt: str) -> None:
             write_labels(path, LABELS if name == "first" else np.asfortranarray(LABELS), grid)
         contents.append(path.read_bytes())
     assert contents[0] == contents[1]
+    # Both may fall into one second: a gzip stream must not hold the time at all.
+    start = contents[0].find(b"\x1f\x8b\x08")
+    assert (start >= 0) == (fmt in ("nii.gz", "nrrd", "seg.nrrd"))
+    assert start < 0 or contents[0][start + 4 : start + 8] == bytes(4)
 
 
 def test_segments_have_names_colours_and_extents(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def closest_axes(affine: NDArray[np.float64]) -> tuple[tuple[int, int], ...]:
 
 def _check_affine(affine: NDArray[np.float64]) -> None:
     """Raise a GeometryError unless ``affine`` is a usable voxel → mm matrix."""
-    remedy = "repair the header, for example with `nib-conform`, or export the scan again"
+    remedy = "repair the header, or export the scan again"
     usable = affine.shape == (4, 4) and np.isfinite(affine).all()
     if not usable or np.abs(affine).max() > _FARTHEST_MM:
         raise GeometryError("affine-invalid", "the affine is not a finite 4×4 matrix", remedy)
