@@ -37,12 +37,14 @@ class Acquisition:
     gamma: float
     levels: int
     """Grey levels the image is rounded to; 0 for none."""
+    window: float
+    """Share of the brightest voxel that becomes white; what lies above is cut off."""
     scale: float
     seed: int
 
     def to_json(self) -> dict[str, object]:
         """The numbers by name."""
-        return asdict(self)
+        return {n: list(x) if isinstance(x, tuple) else x for n, x in asdict(self).items()}
 
 
 def sample_acquisition(rng: np.random.Generator, grid: Grid, front_a_mm: float) -> Acquisition:
@@ -69,6 +71,7 @@ def sample_acquisition(rng: np.random.Generator, grid: Grid, front_a_mm: float) 
         saturation_a_mm=(front_a_mm + float(rng.uniform(4, 40)) if rng.random() < 0.3 else None),
         gamma=float(np.exp(rng.normal(0, 0.15))),
         levels=int(rng.choice([0, 255])),
+        window=float(rng.uniform(0.5, 1.0) if rng.random() < 0.5 else 0.95),
         scale=float(10 ** rng.uniform(1.5, 3.5)),
         seed=int(rng.integers(2**31)),
     )
@@ -108,7 +111,7 @@ def acquire(backend: Backend, image: Any, grid: Grid, taken: Acquisition, back_a
     image = _rician(backend, image, sd, taken.seed)
     image = xp.clip(image, 0.0, 8.0) ** taken.gamma
     if taken.levels:
-        top = float(xp.max(image)) * 0.9 + 1e-6
+        top = float(xp.max(image)) * taken.window + 1e-6
         return xp.round(xp.clip(image / top, 0.0, 1.0) * taken.levels)
     return image * taken.scale
 
@@ -116,7 +119,7 @@ def acquire(backend: Backend, image: Any, grid: Grid, taken: Acquisition, back_a
 def grid_axes(grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """R, A and S coordinates of the voxel centres of an unrotated RAS grid."""
     step = np.diag(grid.affine)[:3]
-    return tuple(grid.affine[n, 3] + step[n] * np.arange(grid.shape[n]) for n in range(3))  # type: ignore[return-value]
+    return tuple(grid.affine[n, 3] + step[n] * np.arange(grid.shape[n]) for n in range(3))
 
 
 def _blur(backend: Backend, image: Any, sigma: float, axis: int) -> Any:

@@ -54,10 +54,10 @@ def draw_bodies(canvas: Canvas, scene: Scene, style: Style, place: Place) -> Non
     side = xp.clip((u / w) ** 2, 0.0, 1.0)
     v = xp.where(v < 0, v * (1.11 - 0.11 * side), v)
     s = (t - row["middle"]) / row["half"]
-    s2 = xp.clip(s * s, 0.0, 1.2)
+    s2 = xp.clip(s * s, 0.0, 1.0)
     rho = radial(backend, u, v, w, d)
     bowl = 1.0 - xp.clip(rho * rho, 0.0, 1.0)
-    lip = row["osteophyte"] / d * s2**4
+    lip = row["osteophyte"] / d * s2**3
     outline = (
         1.0
         - row["waist"] * (1.0 - s2) * (1.0 - 0.5 * side)
@@ -77,6 +77,7 @@ def draw_bodies(canvas: Canvas, scene: Scene, style: Style, place: Place) -> Non
         row["bottom"] - (row["concave_bottom"] + row["biconcave"]) * bowl
         - row["uncus"] * side**2 + tilt["tilt_bottom_u"] * u + tilt["tilt_bottom_v"] * v
     )  # fmt: skip
+    upper, lower = _dent_endplates(canvas, scene, place, u, v, upper, lower)
     is_above = t < row["middle"]
     disc = place.level + xp.where(is_above, 0, 1)
     last = len(scene.spine.levels)
@@ -86,8 +87,25 @@ def draw_bodies(canvas: Canvas, scene: Scene, style: Style, place: Place) -> Non
     bone = xp.where(is_body, xp.maximum(around, xp.maximum(upper - t, t - lower)), 99.0)
     _draw_discs(canvas, scene, style, place, disc, gap, xp.where(is_above, upper, lower), bone)
     marrow = style.body_value(place, s, rho, u, v, d)
-    canvas.paint(bone, shade_bone(backend, bone, marrow, style.cortical, style.rim_mm))
+    moved = xp.maximum(upper + style.shift_mm - t, t - style.shift_mm - lower)
+    inner = xp.maximum(bone, xp.where(is_body, moved, 99.0))
+    canvas.paint(bone, shade_bone(backend, inner, marrow, style.rim, style.rim_mm))
     canvas.mark(bone < 0, BODY, scene.level["value"][place.level])
+
+
+def _dent_endplates(
+    canvas: Canvas, scene: Scene, place: Place, u: Any, v: Any, upper: Any, lower: Any
+) -> tuple[Any, Any]:
+    """Upper and lower endplates with their Schmorl nodes, where disc sinks into the body."""
+    xp = canvas.backend.xp
+    if not scene.has_dents:
+        return upper, lower
+    faces = []
+    for face, sign, name in ((upper, 1.0, "dent_top"), (lower, -1.0, "dent_bottom")):
+        dent = scene.level[name][place.level]
+        away = ((u - dent[..., 0]) ** 2 + (v - dent[..., 1]) ** 2) / dent[..., 2] ** 2
+        faces.append(face + sign * dent[..., 3] * xp.clip(1.2 * (1.0 - away), 0.0, 1.0))
+    return faces[0], faces[1]
 
 
 def _draw_discs(
@@ -129,13 +147,15 @@ def draw_atlas(canvas: Canvas, scene: Scene, style: Style, place: Place) -> None
     thick = (3.1 + 4.5 * lateral) * k
     tall = xp.where(v > 0, 5.2, 4.0) * k + 4.5 * k * lateral
     middle = (top + bottom) / 2 + xp.where(v > 0, 0.0, 1.5)
-    arch = xp.maximum(xp.abs(ring - 1.0) * 20.0 * k - thick, xp.abs(t - middle) - tall)
+    across = xp.clip(xp.abs(ring - 1.0) * 20.0 * k - thick + 2.0, 0.0, 99.0)
+    along = xp.clip(xp.abs(t - middle) - tall + 2.0, 0.0, 99.0)
+    arch = xp.sqrt(across * across + along * along) - 2.0
     process = xp.maximum(
         xp.sqrt((v + 8.0 * k) ** 2 + (t - middle) ** 2) - 4.5 * k, xp.abs(u - 28 * k) - 9 * k
     )
     arch = xp.minimum(arch, process)
     marrow = style.level_marrow(place.level * 0) + 0.05 * place.fine
-    canvas.paint(arch, shade_bone(backend, arch, marrow, style.cortical, 0.9))
+    canvas.paint(arch, shade_bone(backend, arch, marrow, style.rim, 0.9))
     anterior = (v > 0) & (u < 11.0 * k)
     value = int(scene.level["value"][0])
     canvas.mark((arch < 0) & anterior, BODY, value)
@@ -145,7 +165,7 @@ def draw_atlas(canvas: Canvas, scene: Scene, style: Style, place: Place) -> None
     dens = xp.sqrt(u * u + v * v + along * along) - 5.2 * k
     marrow = style.level_marrow(place.level * 0 + 1) + 0.05 * place.fine
     inner = xp.minimum(dens, base - 4.0 - t)
-    canvas.paint(dens, shade_bone(backend, inner, marrow, style.cortical, 0.9))
+    canvas.paint(dens, shade_bone(backend, inner, marrow, style.rim, 0.9))
     canvas.mark(dens < 0, BODY, int(scene.level["value"][1]))
 
 
@@ -172,7 +192,7 @@ def draw_sacrum(canvas: Canvas, scene: Scene, style: Style, place: Place) -> Non
     marrow = style.level_marrow(place.level * 0 + len(scene.spine.levels)) + 0.045 * (
         place.fine + 0.6 * place.mottle
     )
-    canvas.paint(bone, shade_bone(backend, bone, marrow, style.cortical, style.rim_mm))
+    canvas.paint(bone, shade_bone(backend, bone, marrow, style.rim, style.rim_mm))
     canvas.mark(bone < 0, SACRUM, SACRUM_VALUE)
     central = xp.maximum(xp.maximum(u - 15.0, xp.abs(v + 0.1 * half) - 0.72 * half), bone)
     for n, place_t in enumerate(s[1:-1]):
@@ -180,9 +200,11 @@ def draw_sacrum(canvas: Canvas, scene: Scene, style: Style, place: Place) -> Non
         gap = xp.maximum(xp.abs(t - float(place_t)) - tall / 2, central)
         canvas.paint(gap, style.annulus if n else style.rudimentary)
         if n < 4:
-            hole = xp.sqrt((u - 19.0) ** 2 + (t - float(place_t) - 2.0) ** 2) - 4.5
-            canvas.paint(xp.maximum(hole, bone), style.fat)
-            root = hole + 2.6
+            # The foramina open like funnels towards the pelvis.
+            wide = 2.6 + 2.2 * xp.clip(v / half + 0.3, 0.0, 1.0)
+            hole = xp.sqrt((u - 19.0) ** 2 + (t - float(place_t) - 2.0) ** 2) - wide
+            canvas.paint(xp.maximum(hole, bone), 0.6 * style.fat + 0.4 * style.ligament)
+            root = hole + 2.2
             canvas.paint(xp.maximum(root, bone), style.roots)
             open_ = (hole < 0) & (bone < 0)
             canvas.mark(open_, 0, 0)

@@ -36,18 +36,8 @@ class Canvas:
             label = xp.asarray(label, dtype=kind)
         self.labels[...] = xp.where(inside, label, self.labels)
 
-    def view(self, start: int, stop: int) -> Canvas:
-        """The same canvas restricted to pixels start … stop − 1."""
-        return Canvas(
-            self.backend,
-            self.image[:, start:stop],
-            self.parts[:, start:stop],
-            self.labels[:, start:stop],
-            self.soft_mm,
-        )
-
 
 def shade_bone(backend: Backend, distance: Any, marrow: Any, cortical: float, rim: float) -> Any:
-    """Brightness of bone: dark rim of ``rim`` mm, then marrow."""
+    """Brightness of bone: a rim of ``rim`` mm as dark as ``cortical``, then marrow."""
     share = backend.xp.clip((-distance - rim) * 1.4, 0.0, 1.0)
     return cortical + share * (marrow - cortical)

@@ -29,7 +29,9 @@ def draw_posterior(canvas: Canvas, scene: Scene, style: Style, place: Place) -> 
     u = xp.abs(place.u)
     last = len(scene.spine.levels)
     is_free = place.level < last
-    fat = xp.maximum(u - width - 9.0, q - ap - 4.5) + 0.8 * place.mottle
+    side = xp.where(scene.level["kind"][place.level] == 0, 5.0, 9.0)
+    fat = xp.maximum(u - width - side, q - ap - 4.5) + 0.8 * place.mottle
+    fat = xp.maximum(fat, place.v + 0.62 * scene.level["d"][place.level])
     fat = xp.where(is_free, fat, 99.0)
     strand = xp.clip(place.mottle + 0.8 * place.fine - 0.6, 0.0, 1.0) * xp.clip(
         (u - width) / 3.0, 0.0, 0.7
@@ -47,7 +49,7 @@ def _finish(canvas: Canvas, scene: Scene, style: Style, place: Place, bone: Any,
     xp = canvas.backend.xp
     bone = xp.where((level > 0) & (level < len(scene.spine.levels)), bone, 99.0)
     marrow = style.level_marrow(level) + style.grain * (place.fine + place.mottle)
-    canvas.paint(bone, shade_bone(canvas.backend, bone, marrow, style.cortical, 0.8))
+    canvas.paint(bone, shade_bone(canvas.backend, bone, marrow, style.rim, 0.8))
     canvas.mark(bone < 0, POSTERIOR, scene.level["value"][level])
 
 
@@ -79,7 +81,7 @@ def draw_ribs(canvas: Canvas, scene: Scene, style: Style, place: Place) -> None:
     rib = xp.where(row["kind"] == 1, rib, 99.0)
     marrow = style.level_marrow(level) * 1.05
     canvas.paint(rib - 1.0, style.muscle)
-    canvas.paint(rib, shade_bone(canvas.backend, rib, marrow, style.cortical, 0.8))
+    canvas.paint(rib, shade_bone(canvas.backend, rib, marrow, style.rim, 0.8))
 
 
 def _draw_pedicles(canvas: Canvas, scene: Scene, style: Style, place: Place, u: Any, q: Any,

@@ -142,8 +142,7 @@ def _pixel_groups(backend: Backend, scene: Scene, plane: Projection) -> dict[str
         "atlas": (t > -25) & (t < c2 + 20) & (abs(v) < 45),
     }
     return {
-        name: tuple(backend.asarray(x) for x in np.nonzero(mask))  # type: ignore[misc]
-        for name, mask in masks.items()
+        name: tuple(backend.asarray(x) for x in np.nonzero(mask)) for name, mask in masks.items()
     }
 
 

@@ -31,6 +31,8 @@ class Scene:
     """Name → (L + 1,) values; the last row is the sacrum."""
     disc: Table
     """Name → (L + 1,) values; row n + 1 is the disc below level n, row 0 is none."""
+    has_dents: bool
+    """Whether any endplate has a Schmorl node."""
     along: Table
     """Name → (N,) values at the curve's points."""
 
@@ -46,6 +48,7 @@ def build_scene(backend: Backend, spine: Spine, curve: Curve) -> Scene:
         curve,
         {k: as_backend(v) for k, v in level.items()},
         {k: as_backend(v) for k, v in disc.items()},
+        any(dent[3] > 0 for pair in spine.schmorl for dent in pair),
         {k: as_backend(v) for k, v in along.items()},
     )
 
@@ -69,7 +72,10 @@ def level_table(spine: Spine, curve: Curve) -> dict[str, NDArray[Any]]:
     kind = np.array([{"C": 0, "T": 1, "L": 2, "s": 3}[n[0]] for n in names])
     # Depth of the lordotic/kyphotic facets: steep in the thorax and loin, 45° in the neck.
     shear = np.array([1.0, 2.6, 2.2, 2.2])[kind]
+    dents = np.array([*spine.schmorl, ((0.0, 0.0, 1.0, 0.0),) * 2])
     return {
+        "dent_top": dents[:, 0],
+        "dent_bottom": dents[:, 1],
         "top": top,
         "bottom": bottom,
         "middle": (top + bottom) / 2,

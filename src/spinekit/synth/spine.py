@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -61,6 +62,8 @@ class Spine:
     """Depth of the upper and lower endplate's concavity."""
     tilt: tuple[tuple[float, float, float, float], ...]
     """Slopes of the upper endplate along u, v and of the lower endplate along u, v."""
+    schmorl: tuple[tuple[tuple[float, float, float, float], ...], ...]
+    """Schmorl node in the upper and lower endplate: centre u and v, radius and depth (0 none)."""
     sizes: tuple[LevelSize, ...]
     """Remaining mean sizes, scaled to the patient."""
     sacral_slope_deg: float
@@ -172,7 +175,8 @@ def sample_spine(
     sizes = tuple(scale_size(level_size(n, n_t, n_l), scale, canal) for n in levels)
     draft = _draw_levels(rng, levels, sizes)
     found = _apply_anomalies(rng, chosen, levels, region, draft)
-    curve = _draw_curve(rng, levels, chosen, found)
+    shape: dict[str, Any] = {name: tuple(values) for name, values in draft.items()}
+    shape |= _draw_curve(rng, levels, chosen, found)
     return Spine(
         levels=levels,
         anomalies=tuple(found),
@@ -182,14 +186,13 @@ def sample_spine(
         sacral_turn=float(np.clip(rng.normal(1, 0.3), 0.2, 1.8)),
         conus=float(levels.index("L1") + np.clip(rng.normal(0.1, 0.6), -1.2, 1.4)),
         rudimentary_disc_mm=float(rng.choice([0.0, 2.0, 3.5, 5.5], p=[0.15, 0.4, 0.3, 0.15])),
-        **{name: tuple(values) for name, values in draft.items()},
-        **curve,
+        **shape,
     )
 
 
 def _draw_levels(
     rng: np.random.Generator, levels: tuple[str, ...], sizes: tuple[LevelSize, ...]
-) -> dict[str, list]:
+) -> dict[str, list[Any]]:
     """Sizes of every level before anomalies."""
     n = len(levels)
     age = rng.random()
@@ -206,7 +209,9 @@ def _draw_levels(
     degeneration = np.clip(rng.beta(1 + 2 * age, 3 - 2 * age, n) * (0.5 + low), 0, 1)
     discs = np.array(scatter([s.disc for s in sizes], 0.12, 1)) * (1 - 0.55 * degeneration**2)
     discs[0] = sizes[0].disc
+    many = rng.random() < 0.15
     return {
+        "schmorl": [tuple(_draw_dent(rng, many=many) for _ in range(2)) for _ in levels],
         "height_mm": scatter([s.height for s in sizes], 0.05, 0),
         "depth_mm": scatter([s.depth for s in sizes], 0.05, 2),
         "width_mm": scatter([s.width for s in sizes], 0.05, 2),
@@ -220,11 +225,19 @@ def _draw_levels(
         "wedge": np.clip(rng.normal(0.03, 0.04, n), -0.04, 0.15).tolist(),
         "biconcave": [0.0] * n,
         "waist": np.clip(rng.normal(0.09, 0.03, n), 0.02, 0.18).tolist(),
-        "osteophyte_mm": (rng.gamma(1.0, 0.8, n) * (0.3 + 1.4 * age)).tolist(),
+        "osteophyte_mm": np.minimum(rng.gamma(1.0, 0.8, n) * (0.3 + 1.4 * age), 3.5).tolist(),
         "endplate_mm": [(float(a), float(b)) for a, b in np.clip(
             rng.normal((0.9, 1.5), 0.5, (n, 2)), 0.1, 3.0)],
         "tilt": [tuple(float(x) for x in row) for row in rng.normal(0, 0.02, (n, 4))],
     }  # fmt: skip
+
+
+def _draw_dent(rng: np.random.Generator, *, many: bool) -> tuple[float, float, float, float]:
+    """One Schmorl node: centre u and v, radius, depth in mm; mostly none."""
+    u, v = rng.normal(0, 3), rng.normal(-2, 4)
+    radius, depth = rng.uniform(3, 7), rng.uniform(2, 5)
+    present = rng.random() < (0.25 if many else 0.015)
+    return float(u), float(v), float(radius), float(depth if present else 0.0)
 
 
 def _pick(
@@ -243,7 +256,7 @@ def _apply_anomalies(
     chosen: tuple[str, ...],
     levels: tuple[str, ...],
     region: tuple[str, ...] | None,
-    draft: dict[str, list],
+    draft: dict[str, list[Any]],
 ) -> list[dict[str, object]]:
     """Change the drafted sizes for every local anomaly; return what was done and where."""
     found: list[dict[str, object]] = [
@@ -291,7 +304,7 @@ def _draw_curve(
     levels: tuple[str, ...],
     chosen: tuple[str, ...],
     found: list[dict[str, object]],
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Angles of the curve and its lateral deviation; adds scoliosis to ``found``."""
     bumps = [
         (float(rng.uniform(2, len(levels))), float(rng.uniform(3, 7)), float(rng.normal(0, 2.0)))

@@ -38,6 +38,11 @@ class Style:
     cleft: float
     rudimentary: float
     rim_mm: float
+    """Thickness of the dark cortical rim."""
+    rim: float
+    """Brightness of the rim: cortical bone mixed with what lies beside it."""
+    shift_mm: float
+    """Chemical shift of marrow along the curve: one endplate looks thick, the other thin."""
     grain: float
     flow: float
     """Unevenness of the CSF."""
@@ -129,6 +134,9 @@ def sample_style(backend: Backend, style: str, spine: Spine, rng: np.random.Gene
         rudimentary=float(
             tissue["annulus"] + rng.uniform(0, 0.8) * (tissue["nucleus"] - tissue["annulus"])
         ),
+        rim=tissue["cortical"]
+        + float(rng.uniform(0, 0.55)) * (0.85 * tissue["marrow"] - tissue["cortical"]),
+        shift_mm=float(rng.normal(0, 0.5) if rng.random() < 0.5 else 0.0),
         rim_mm=float(rng.uniform(-0.2, 0.8)),
         grain=float(rng.uniform(0.01, 0.06)),
         flow=float(rng.choice([0.02, 0.05, 0.15])),

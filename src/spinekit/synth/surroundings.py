@@ -136,10 +136,12 @@ def _draw_neck(site: Site, image: Any) -> Any:
     edge = site.line["d"] + 1.0
     muscle = xp.maximum(xp.abs(site.v - edge[None] - 2.5) - 3.5, site.au - 16.0)
     image = image + neck * site.backend.ramp(muscle, 1.5) * (style.muscle - image)
-    wind = xp.maximum(xp.abs(site.v - edge[None] - 14.0 - 4 * slow) - 6.5, site.au - 8.0)
+    wind = xp.sqrt((site.v - edge[None] - 14.0 - 4 * slow) ** 2 + (0.85 * site.au) ** 2) - 7.0
     throat = site.backend.ramp(wind - 2.0, 2.0) * (0.5 * style.muscle + 0.5 * style.organ_b - image)
     image = image + neck * throat
     image = image + neck * site.backend.ramp(wind, 2.0) * (style.lung - image)
+    artery = xp.sqrt((site.au - 14.5) ** 2 + (site.v + 5.0) ** 2) - 2.4
+    image = image + neck * site.backend.ramp(artery, 1.5) * (style.vessel - image)
     reach = ((t - top + 72.0) * 1.05) ** 2 + ((forward - 8.0) * 0.8) ** 2
     far = xp.sqrt(reach[None] + site.au * site.au)
     size = 0.78 * site.body.head
@@ -173,7 +175,7 @@ def _draw_psoas_and_vessels(site: Site, image: Any) -> Any:
     split = xp.clip((t - sacrum + 45.0) / 60.0, 0.0, 1.5)[None] * 40.0
     front = v - d - body.aorta - 2.0 - 0.6 * body.prevertebral_fat - 2.0 * slow
     calibre = body.aorta * (1.0 - 0.3 * xp.clip(split / 40.0, 0.0, 1.0))
-    calibre = calibre - xp.where(t > float(site.scene.curve.top[11]), 0.0, 99.0)[None]
+    calibre = calibre - 0.6 * xp.clip(float(site.scene.curve.top[11]) - t, 0.0, 99.0)[None]
     for side, value in (
         (body.aorta_side, style.vessel),
         (body.aorta_side + 26.0, style.vessel_slow),
@@ -181,7 +183,7 @@ def _draw_psoas_and_vessels(site: Site, image: Any) -> Any:
         away = split if side > 4 else -split
         tube = xp.sqrt((site.u - side - away) ** 2 + front**2) - calibre
         image = site.cover(image, tube - 1.2, style.organ_a)
-        image = site.cover(image, tube, value * (1 + 0.2 * fine))
+        image = site.cover(image, tube, value * (1 + 0.08 * fine))
     return image
 
 
@@ -195,7 +197,7 @@ def _draw_back_muscles(site: Site, image: Any) -> Any:
     low = xp.clip(1.0 - xp.abs(site.line["t"] - sacrum) / 90.0, 0.0, 1.0)[None]
     near = xp.clip(1.0 - (au - 4.0) / 22.0, 0.0, 1.0)
     share = site.body.muscle_fat * (0.9 + 0.8 * low + 0.6 * near) + 0.35 * near
-    fatty = step(streak + 0.35 * mid - 1.9 + 1.9 * share, 5.0)
+    fatty = step(streak + 0.35 * mid - 1.9 + 1.9 * share, 3.5)
     muscle = style.muscle * (1 + 0.08 * fine + 0.05 * mid)
     muscle = muscle + 0.9 * fatty * (style.fat - muscle)
     tendon = xp.clip(1.0 - xp.abs(streak + 0.9) * 5.0, 0.0, 1.0) * 0.5

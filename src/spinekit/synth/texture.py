@@ -52,15 +52,13 @@ def noise_field(
     for axis in (0, 1):
         taps = spline_taps(axes_mm[axis], scale_mm[axis])
         shape = (-1, 1, 1) if axis == 0 else (1, -1, 1)
-        field = sum(
-            (np.take(field, node, axis=axis) * weight.reshape(shape) for node, weight in taps),
-            start=np.float32(0.0),
-        )
-    field = backend.asarray(field)
+        terms = [np.take(field, node, axis=axis) * w.reshape(shape) for node, w in taps]
+        field = terms[0] + terms[1] + terms[2]
+    rows = backend.asarray(field)
     taps = spline_taps(axes_mm[2], scale_mm[2])
-    result = field[:, :, backend.asarray(taps[0][0])] * backend.asarray(taps[0][1])
+    result = rows[:, :, backend.asarray(taps[0][0])] * backend.asarray(taps[0][1])
     for node, weight in taps[1:]:
-        result += field[:, :, backend.asarray(node)] * backend.asarray(weight)
+        result += rows[:, :, backend.asarray(node)] * backend.asarray(weight)
     return result
 
 

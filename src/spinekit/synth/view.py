@@ -75,17 +75,20 @@ def _sample_box(
 ) -> tuple[float, float, float, float]:
     """Centre along the curve, length along S, and extent before and behind the curve, in mm."""
     k = spine.scale
-    lumbar = float(curve.top[spine.levels.index("L3")])
+
+    def box(centre_t: float, length: tuple[float, float], before: tuple[float, float],
+            behind: tuple[float, float]) -> tuple[float, float, float, float]:  # fmt: skip
+        return (float(centre_t), rng.uniform(*length), rng.uniform(*before), rng.uniform(*behind))
+
+    first = float(curve.top[spine.levels.index("L1")])
     if fov == "lumbar":
-        return (lumbar + rng.normal(5, 18), rng.uniform(200, 380), rng.uniform(45, 190),
-                rng.uniform(70, 135))  # fmt: skip
+        # Most lumbar scans are centred so that S1 and T12 are both in view.
+        middle = 0.5 * (first + float(curve.sacral[2])) + rng.normal(-8, 14)
+        return box(middle, (220, 390), (45, 190), (70, 135))
     if fov == "thoracolumbar":
-        return (lumbar - rng.uniform(60, 150), rng.uniform(260, 420), rng.uniform(45, 170),
-                rng.uniform(70, 130))  # fmt: skip
+        return box(first - rng.uniform(0, 90), (260, 420), (45, 170), (70, 130))
     if fov == "cervical":
-        low = float(curve.top[spine.levels.index("C6")])
-        return (low + rng.normal(0, 20), rng.uniform(180, 320) * k, rng.uniform(50, 130),
-                rng.uniform(65, 130))  # fmt: skip
-    whole = float(curve.sacral[0])
-    return (whole * rng.uniform(0.45, 0.55), rng.uniform(520, 720) * k, rng.uniform(90, 190),
-            rng.uniform(90, 150))  # fmt: skip
+        low = float(curve.top[spine.levels.index("C5")])
+        return box(low + rng.normal(0, 22), (180 * k, 320 * k), (50, 130), (65, 130))
+    centre = float(curve.sacral[0]) * rng.uniform(0.45, 0.55)
+    return box(centre, (520 * k, 720 * k), (90, 190), (90, 150))

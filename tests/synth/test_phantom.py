@@ -1,0 +1,197 @@
+"""What a drawn scan must be, whatever it looks like."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from spinekit.anatomy.column import CERVICAL, LEVELS, THORACIC
+from spinekit.anatomy.scheme import NAMES, VALUES
+from spinekit.core.grid import Grid
+from spinekit.synth.phantom import draw_phantom
+
+
+def centre_of(labels, value, mask=None):
+    where = np.argwhere((labels == value) & (True if mask is None else mask))
+    return where.mean(axis=0)
+
+
+def test_one_seed_gives_one_scan():
+    first = draw_phantom(5, fov="lumbar", spacing_mm=(5, 1.5, 1.5))
+    again = draw_phantom(5, fov="lumbar", spacing_mm=(5, 1.5, 1.5))
+    other = draw_phantom(6, fov="lumbar", spacing_mm=(5, 1.5, 1.5))
+    np.testing.assert_array_equal(first.image, again.image)
+    np.testing.assert_array_equal(first.labels, again.labels)
+    assert first.truth == again.truth
+    assert first.truth != other.truth
+
+
+@pytest.mark.parametrize("plane", ["sagittal", "axial", "isotropic"])
+@pytest.mark.parametrize("fov", ["lumbar", "cervical"])
+def test_shapes_types_and_frame(plane, fov):
+    p = draw_phantom(3, fov=fov, plane=plane, spacing_mm=(4, 3, 3))
+    assert p.image.dtype == np.float32
+    assert p.parts.dtype == p.labels.dtype == np.uint8
+    assert p.image.shape == p.parts.shape == p.labels.shape == p.grid.shape
+    assert p.grid.orientation == "RAS"
+    assert np.isfinite(p.image).all()
+    assert p.image.min() >= 0
+    assert p.image.std() > 0
+
+
+def test_truth_can_be_written(drawn):
+    p = drawn()
+    assert json.loads(json.dumps(p.truth)) == p.truth
+    assert p.truth["levels"] == [n for n in p.truth["column"] if n in p.truth["levels"]]
+
+
+@pytest.mark.parametrize("fov", ["lumbar", "thoracolumbar", "cervical", "whole"])
+def test_labels_and_parts_speak_of_the_same_thing(drawn, fov):
+    p = drawn(2, fov)
+    allowed = {
+        0: {0},
+        1: {VALUES[n] for n in LEVELS[:-1]},
+        2: {VALUES[n] for n in LEVELS[:-1]},
+        3: {v for v, n in NAMES.items() if "-" in n},
+        4: {2},
+        5: {1},
+        6: {50},
+    }
+    for part, values in allowed.items():
+        assert set(np.unique(p.labels[p.parts == part])) <= values
+    shown = {NAMES.get(int(v)) for v in np.unique(p.labels)} & set(LEVELS)
+    assert shown == set(p.truth["levels"])
+
+
+@pytest.mark.parametrize("fov", ["lumbar", "cervical", "whole"])
+def test_order_along_the_column(drawn, fov):
+    p = drawn(4, fov)
+    bodies = [centre_of(p.labels, VALUES[n], p.parts == 1)[2] for n in p.truth["levels"]
+              if n != "sacrum" and ((p.labels == VALUES[n]) & (p.parts == 1)).any()]  # fmt: skip
+    assert len(bodies) >= 4
+    assert all(above > below for above, below in itertools.pairwise(bodies))
+
+
+@pytest.mark.parametrize(("seed", "fov"), [(1, "lumbar"), (8, "whole"), (9, "cervical")])
+def test_every_disc_lies_between_its_two_bodies(drawn, seed, fov):
+    p = drawn(seed, fov)
+    column = p.truth["column"]
+    assert len(p.truth["discs"]) >= 3
+    for name in p.truth["discs"]:
+        upper = name.split("-")[0]
+        lower = column[column.index(upper) + 1]
+        disc = p.labels == VALUES[name]
+        near = ndimage.binary_dilation(disc, iterations=1) & ~disc
+        touched = set(np.unique(p.labels[near]))
+        for neighbour in (upper, lower):
+            if neighbour in p.truth["levels_complete"]:
+                assert VALUES[neighbour] in touched, name
+        strange = {v for v in touched if NAMES.get(int(v)) in LEVELS} - {
+            VALUES[upper], VALUES[lower]
+        }  # fmt: skip
+        assert not strange, (name, strange)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_canal_runs_behind_every_body(drawn, seed):
+    p = drawn(seed, "lumbar")
+    for name in p.truth["levels_complete"]:
+        if name == "sacrum":
+            continue
+        body = (p.labels == VALUES[name]) & (p.parts == 1)
+        _, j, k = (round(float(x)) for x in np.argwhere(body).mean(axis=0))
+        canal = np.argwhere(np.isin(p.parts[:, :, k], (4, 5)))
+        assert len(canal), name
+        assert canal[:, 1].mean() < j, name
+
+
+@pytest.mark.parametrize("seed", [11, 12])
+def test_a_body_is_one_piece(drawn, seed):
+    p = drawn(seed, "lumbar")
+    for name in p.truth["levels_complete"]:
+        body = (p.labels == VALUES[name]) & ((p.parts == 1) | (p.parts == 6))
+        pieces, _ = ndimage.label(body, np.ones((3, 3, 3)))
+        sizes = np.bincount(pieces.ravel())[1:]
+        assert sizes.max() > 0.97 * sizes.sum(), name
+
+
+def test_sizes_of_the_truth_are_found_in_the_labels():
+    p = draw_phantom(
+        21, fov="lumbar", contrast="T2", anomalies=(), plane="isotropic", spacing_mm=(2, 1, 1)
+    )
+    found = 0
+    for name in set(p.truth["levels_complete"]) & {"L1", "L2", "L3", "L4"}:
+        size = p.truth["vertebrae"][name]
+        body = (p.labels == VALUES[name]) & (p.parts == 1)
+        i, j, k = np.argwhere(body).mean(axis=0).round().astype(int)
+        # The endplates are hollow and the rim has lips: a few mm either way.
+        height = body[i - 1 : i + 2, j - 3 : j + 4].sum(axis=2).mean()
+        width = 2 * body[:, :, k - 2 : k + 3].any(axis=1).sum(axis=0).mean()
+        assert height == pytest.approx(size["body_height_mm"], abs=6.0), name
+        assert width == pytest.approx(0.9 * size["body_width_mm"], rel=0.16), name
+        disc = next(n for n in p.truth["discs"] if n.startswith(f"{name}-"))
+        mask = p.labels == VALUES[disc]
+        i, j, _ = np.argwhere(mask).mean(axis=0).round().astype(int)
+        tall = mask[i - 1 : i + 2, j - 3 : j + 4].sum(axis=2).mean()
+        expected = p.truth["discs"][disc]["height_mm"]
+        assert expected - 1.5 < tall < expected + 7.0, disc
+        found += 1
+    assert found >= 3
+
+
+def test_a_part_of_the_grid_shows_the_same():
+    whole = draw_phantom(7, fov="lumbar", contrast="T2", spacing_mm=(4, 1, 1))
+    lo, hi = np.array([3, 40, 60]), np.array([9, 160, 180])
+    affine = whole.grid.affine.copy()
+    affine[:3, 3] = whole.grid.ijk_to_ras(lo)[0]
+    box = Grid(tuple(int(n) for n in hi - lo), affine)
+    part = draw_phantom(7, fov="lumbar", contrast="T2", grid=box)
+    cut = tuple(slice(a, b) for a, b in zip(lo, hi, strict=True))
+    assert (part.labels != whole.labels[cut]).mean() < 1e-3
+    assert part.labels.any()
+
+
+def test_numpy_and_torch_draw_the_same():
+    torch = pytest.importorskip("torch")
+    by_numpy = draw_phantom(3, fov="cervical", contrast="T1", spacing_mm=(4, 1.5, 1.5))
+    by_torch = draw_phantom(3, fov="cervical", contrast="T1", spacing_mm=(4, 1.5, 1.5), xp=torch)
+    assert (by_numpy.labels != by_torch.labels).mean() < 1e-4
+    assert (by_numpy.parts != by_torch.parts).mean() < 1e-4
+    difference = np.abs(by_numpy.image - by_torch.image)
+    assert np.percentile(difference, 99.9) <= 0.01 * by_numpy.image.max()
+
+
+def test_drawing_does_not_import_torch():
+    code = "import sys; import spinekit.synth.phantom; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"), [("fov", "knee"), ("contrast", "CT"), ("plane", "oblique")]
+)
+def test_unknown_words_are_refused(argument, value):
+    with pytest.raises(ValueError, match=value):
+        draw_phantom(1, **{argument: value})
+
+
+def test_cervical_view_shows_atlas_dens_and_cord():
+    p = draw_phantom(
+        13, fov="cervical", contrast="T2", plane="isotropic", spacing_mm=(1.5, 1.5, 1.5),
+        anomalies=(),
+    )  # fmt: skip
+    assert {"C1", "C2"} <= set(p.truth["levels"])
+    atlas = p.labels == VALUES["C1"]
+    assert (p.parts[atlas] == 1).any()
+    assert (p.parts[atlas] == 2).any()
+    dens = (p.labels == VALUES["C2"]) & (p.parts == 1)
+    top_of_dens = np.argwhere(dens)[:, 2].max()
+    assert top_of_dens > np.argwhere(atlas)[:, 2].min()
+    assert (p.labels == 1).any()
+    assert set(CERVICAL) & set(p.truth["levels"])
+    assert not set(THORACIC[10:]) & set(p.truth["levels"])
