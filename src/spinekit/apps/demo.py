@@ -1,4 +1,7 @@
-"""`spinekit demo`: a scan in, names and a picture out, in one word."""
+"""`spinekit demo`: a scan in, names and a picture out, in one word.
+
+It knows no way of segmenting: it hands over to the command that does.
+"""
 
 import argparse
 import sys

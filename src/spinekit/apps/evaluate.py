@@ -1,4 +1,7 @@
-"""`spinekit evaluate PRED REF`: a table to read, and CSV and JSON to keep."""
+"""`spinekit evaluate PRED REF`: a table to read, and CSV and JSON to keep.
+
+It knows options and where results go; how scores are made, it does not know.
+"""
 
 import argparse
 import json

@@ -1,4 +1,7 @@
-"""Options that several commands share."""
+"""Options that several commands share.
+
+It knows words and their help, not what they do.
+"""
 
 import argparse
 

@@ -1,4 +1,7 @@
-"""`spinekit phantom OUT -n N --seed S`: scans with known truth, drawn from a seed."""
+"""`spinekit phantom OUT -n N --seed S`: scans with known truth, drawn from a seed.
+
+It knows file names and options; how a spine is drawn, it does not know.
+"""
 
 import argparse
 import sys

@@ -1,4 +1,7 @@
-"""`spinekit segment INPUT OUT`: options in, one line per scan out."""
+"""`spinekit segment INPUT OUT`: options in, one line per scan out.
+
+It knows neither scans nor files: jobs are planned and done elsewhere.
+"""
 
 import argparse
 import json

@@ -1,4 +1,7 @@
-"""`spinekit train RECIPE`: hands a recipe to the training flow, which needs the extra `train`."""
+"""`spinekit train RECIPE`: hands a recipe to the training flow.
+
+It knows no torch; the flow says what to install when that is missing.
+"""
 
 import argparse
 from pathlib import Path

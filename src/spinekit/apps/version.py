@@ -1,4 +1,7 @@
-"""`spinekit version`: the version, alone on a line."""
+"""`spinekit version`: the version, alone on a line.
+
+It knows nothing else.
+"""
 
 import argparse
 

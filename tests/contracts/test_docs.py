@@ -1,0 +1,83 @@
+"""What the documentation promises is there, and what is there is documented."""
+
+import argparse
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from spinekit.apps.cli import COMMANDS, build_parser
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "spinekit"
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+CODED = {
+    "InputError",
+    "GeometryError",
+    "OutputError",
+    "ModelError",
+    "UsageError",
+    "RecipeError",
+    "DependencyError",
+    "Notice",
+}
+
+
+def codes() -> set[str]:
+    """First arguments of every error and notice in the package."""
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in CODED and node.args:
+                first = node.args[0]
+                if isinstance(first, ast.Constant):
+                    found.add(first.value)
+    return found
+
+
+def test_every_error_and_warning_is_documented() -> None:
+    page = (ROOT / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
+
+    assert len(codes()) > 30
+    assert sorted(code for code in codes() if f"`{code}`" not in page) == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_documented(command: str) -> None:
+    page = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
+    subparsers = next(
+        action
+        for action in build_parser(command)._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
+    options = {
+        option
+        for action in subparsers.choices[command]._actions
+        for option in action.option_strings
+        if option.startswith("--")
+    }
+
+    assert sorted(option for option in options if option not in page) == []
+    assert f"`spinekit {command}" in page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    local = [target for target in targets if "://" not in target]
+
+    assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+def test_the_readme_maps_every_file_and_folder_of_the_package() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    entries = [
+        path
+        for path in PACKAGE.iterdir()
+        if path.name[0] not in "._" and path.suffix in ("", ".py")
+    ]
+
+    assert len(entries) > 10
+    missing = [path.name for path in entries if f"`src/spinekit/{path.name}" not in readme]
+    assert missing == []

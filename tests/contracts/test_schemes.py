@@ -1,0 +1,34 @@
+"""Every label scheme, also those added later."""
+
+import numpy as np
+import pytest
+
+from spinekit.anatomy.scheme import NAMES, VALUES, load_scheme, scheme_names
+
+
+@pytest.mark.parametrize("name", scheme_names())
+def test_a_scheme_knows_our_names_and_says_where_it_is_from(name: str) -> None:
+    scheme = load_scheme(name)
+
+    assert scheme.name == name
+    assert scheme.description
+    assert scheme.source
+    assert set(scheme.values) <= set(VALUES)
+    assert all(0 < value < 256 for value in scheme.values.values())
+    assert scheme.values or scheme.bottom_up_vertebra
+
+
+@pytest.mark.parametrize("name", scheme_names())
+def test_everything_is_either_kept_or_reported(name: str) -> None:
+    scheme = load_scheme(name)
+    labels = np.array([value for value in NAMES if value < 200], np.uint8).reshape(-1, 1, 1)
+
+    converted, lost = scheme.convert(labels)
+
+    assert converted.shape == labels.shape
+    gone = {int(value) for value in labels[converted == 0]}
+    assert gone == {entry.value for entry in lost if entry.merged_into is None}
+    kept = [int(value) for value in converted.ravel() if value]
+    merged = {entry.value for entry in lost if entry.merged_into is not None}
+    assert len(kept) - len(set(kept)) <= len(merged)
+    assert kept
