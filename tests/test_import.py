@@ -22,8 +22,8 @@ def test_importing_brings_in_nothing_heavy(statement: str) -> None:
 
 def test_importing_takes_less_than_half_a_second() -> None:
     seconds = run(
-        "import time; start = time.perf_counter(); import spinekit\n"
-        "print(time.perf_counter() - start)"
+        "import time; start = time.process_time(); import spinekit\n"
+        "print(time.process_time() - start)"
     )
 
     assert float(seconds) < 0.5
