@@ -163,6 +163,22 @@ def _draw_spinous(canvas: Canvas, scene: Scene, style: Style, place: Place, u: A
     _finish(canvas, scene, style, place, bone, level)
 
 
+def draw_screws(canvas: Canvas, scene: Scene, style: Style, place: Place) -> None:
+    """Blot out what lies around pedicle screws; the labels stay what they are."""
+    xp = canvas.backend.xp
+    row = {n: scene.level[n][place.level] for n in ("top", "half", "d", "pedicle_w", "screwed")}
+    width = scene.along["width"][place.along]
+    height = row["top"] + 0.62 * row["half"] - 1.0
+    across = xp.abs(place.u) - width - row["pedicle_w"] + 0.25 * (place.v + row["d"])
+    along = xp.clip(-place.v - row["d"] - 34.0, 0.0, 99.0) + xp.clip(place.v, 0.0, 99.0)
+    far = xp.sqrt(across**2 + (place.t - height) ** 2 + along**2)
+    void = far - 5.5 - 1.5 * place.mottle
+    void = xp.where(row["screwed"], void, 99.0)
+    halo = xp.clip(1.0 - xp.abs(void - 1.5) * 0.6, 0.0, 1.0) * xp.clip(place.mottle, 0.0, 1.0)
+    canvas.image += halo * (1.3 * style.fluid - canvas.image)
+    canvas.paint(void, style.lung)
+
+
 def draw_canal(canvas: Canvas, scene: Scene, style: Style, place: Place, streak: Any) -> None:
     """Paint dura, CSF, nerve roots and cord; parts 4 and 5 reach from the skull to S2."""
     xp = canvas.backend.xp
@@ -179,7 +195,9 @@ def draw_canal(canvas: Canvas, scene: Scene, style: Style, place: Place, streak:
     value = csf + bundle * (style.roots - csf)
     canvas.paint(sac - 0.7, style.ligament)
     canvas.paint(sac, value)
-    canvas.mark(sac < 0, 4, 2)
+    # Above the foramen magnum it is brain stem and cisterns, which bear no label.
+    below_skull = place.t > -8.0
+    canvas.mark((sac < 0) & below_skull, 4, 2)
     cq = q - along["cord_back"]
     cap, cw = along["cord_ap"] + 1e-3, along["cord_w"] + 1e-3
     rho = xp.sqrt((place.u / cw) ** 2 + (cq / cap) ** 2) + 1e-4
@@ -187,4 +205,4 @@ def draw_canal(canvas: Canvas, scene: Scene, style: Style, place: Place, streak:
     cord = xp.where(along["cord_ap"] > 0.6, cord, 99.0)
     grey = xp.clip(1.0 - 3.0 * (rho - 0.25) ** 2, 0.0, 1.0) * 0.06
     canvas.paint(cord, style.cord * (1 + grey + 0.04 * place.mottle))
-    canvas.mark(cord < 0, 5, 1)
+    canvas.mark((cord < 0) & below_skull, 5, 1)

@@ -18,7 +18,7 @@ from spinekit.synth.bodies import Place, draw_atlas, draw_bodies, draw_sacrum
 from spinekit.synth.body import Body
 from spinekit.synth.canvas import Canvas
 from spinekit.synth.curve import Projection, project
-from spinekit.synth.posterior import draw_canal, draw_posterior, draw_ribs, find_level
+from spinekit.synth.posterior import draw_canal, draw_posterior, draw_ribs, draw_screws, find_level
 from spinekit.synth.scene import Scene
 from spinekit.synth.style import Style
 from spinekit.synth.surroundings import draw_surroundings
@@ -141,6 +141,8 @@ def _pixel_groups(backend: Backend, scene: Scene, plane: Projection) -> dict[str
         "bodies": (t > c2 - spare) & (t < sacrum + 8 + spare) & (abs(v) < 27 * k),
         "atlas": (t > -25) & (t < c2 + 20) & (abs(v) < 45),
     }
+    if scene.spine.screws:
+        masks["screws"] = masks["posterior"] | masks["bodies"]
     return {
         name: tuple(backend.asarray(x) for x in np.nonzero(mask)) for name, mask in masks.items()
     }
@@ -178,6 +180,8 @@ def _draw_group(frame: Frame, slab: Slab, name: str) -> None:
         draw_canal(canvas, scene, style, place, streak_field(backend, frame.fibres, u, v, t))
     elif name == "bodies":
         draw_bodies(canvas, scene, style, place)
+    elif name == "screws":
+        draw_screws(canvas, scene, style, place)
     else:
         draw_atlas(canvas, scene, style, place)
     slab.image[:, jj, kk] = canvas.image

@@ -102,6 +102,7 @@ def level_table(spine: Spine, curve: Curve) -> dict[str, NDArray[Any]]:
         "spinous_h": size("spinous_height") / 2,
         "transverse": size("transverse"),
         "shear": shear,
+        "screwed": np.array([n in spine.screws for n in names]),
     }
 
 

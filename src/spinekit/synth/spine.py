@@ -83,6 +83,8 @@ class Spine:
     conus: float
     """Level index (fractional) at which the cord ends."""
     rudimentary_disc_mm: float
+    screws: tuple[str, ...]
+    """Levels with pedicle screws, whose metal blots out what lies around them."""
 
 
 def level_size(name: str, n_thoracic: int, n_lumbar: int) -> LevelSize:
@@ -141,6 +143,14 @@ def choose_anomalies(rng: np.random.Generator, asked: Iterable[str] | None) -> t
     return tuple(chosen)
 
 
+def _draw_screws(rng: np.random.Generator, levels: tuple[str, ...]) -> tuple[str, ...]:
+    """Two or three neighbouring levels fixed with screws, in 2 % of patients."""
+    present = rng.random() < 0.02
+    count = int(rng.integers(2, 4))
+    first = int(rng.integers(len(levels) - 6, len(levels) - count + 1))
+    return levels[first : first + count] if present else ()
+
+
 def lordosis_shares(n_lumbar: int) -> tuple[list[float], list[float]]:
     """Share of the lumbar lordosis in each body and in each disc below, for 4 to 6 levels."""
     place = np.linspace(0, 4, n_lumbar)
@@ -186,6 +196,7 @@ def sample_spine(
         sacral_turn=float(np.clip(rng.normal(1, 0.3), 0.2, 1.8)),
         conus=float(levels.index("L1") + np.clip(rng.normal(0.1, 0.6), -1.2, 1.4)),
         rudimentary_disc_mm=float(rng.choice([0.0, 2.0, 3.5, 5.5], p=[0.15, 0.4, 0.3, 0.15])),
+        screws=_draw_screws(rng, levels) if anomalies is None else (),
         **shape,
     )
 

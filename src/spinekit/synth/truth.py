@@ -50,6 +50,7 @@ def describe(spine: Spine, curve: Curve, grid: Grid, labels: NDArray[np.uint8]) 
         "levels": present,
         "levels_complete": complete,
         "anomalies": [dict(x) for x in spine.anomalies],
+        "screws": list(spine.screws),
         "vertebrae": vertebrae,
         "discs": discs,
         "sacral_slope_deg": round(spine.sacral_slope_deg, 2),
