@@ -21,10 +21,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", metavar="OUT", type=Path, default=Path("demo_out"), help="folder (demo_out)"
     )
+    parser.add_argument("--model", metavar="FILE", type=Path, help="another model than the shipped")
     parser.add_argument("--seed", type=int, default=DEMO_SEED, help="of the phantom")
     add_reading(parser)
     add_running(parser)
-    parser.set_defaults(iso=False, model=None, scheme="spinekit", fmt="nii.gz")
+    parser.set_defaults(iso=False, scheme="spinekit", fmt="nii.gz")
 
 
 def run(args: argparse.Namespace) -> int:

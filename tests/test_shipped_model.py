@@ -1,0 +1,72 @@
+"""The model in the package on phantoms it has not seen: names, sizes, and the same bytes twice."""
+
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import pytest
+
+from spinekit.anatomy.scheme import VALUES
+from spinekit.pipeline import Predictor, load_predictor, segment
+from spinekit.synth.phantom import Phantom, draw_phantom
+
+pytestmark = pytest.mark.skipif(
+    not resources.files("spinekit.models").joinpath("default.onnx").is_file(),
+    reason="no model has been trained yet",
+)
+PLAIN: dict[str, Any] = {
+    "fov": "lumbar",
+    "contrast": "T2",
+    "spacing_mm": (4.0, 1.0, 1.0),
+    "anomalies": (),
+}
+SEEDS = (900_001, 900_002, 900_003)
+"""Far from those that training draws."""
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return load_predictor(threads=2)
+
+
+@pytest.fixture(scope="module", params=SEEDS)
+def phantom(request: pytest.FixtureRequest) -> Phantom:
+    return draw_phantom(request.param, **PLAIN)
+
+
+def dice(first: np.ndarray, second: np.ndarray) -> float:
+    return float(2 * (first & second).sum() / (first.sum() + second.sum()))
+
+
+def test_a_phantom_comes_back_with_the_names_and_sizes_that_drew_it(
+    phantom: Phantom, predictor: Predictor
+) -> None:
+    found = segment(phantom.image, affine=phantom.grid.affine, predictor=predictor)
+
+    assert dice(found.parts == 1, phantom.parts == 1) > 0.85
+    assert dice(found.parts == 3, phantom.parts == 3) > 0.7
+    rows = {row.name: row for row in found.structures}
+    for name in phantom.truth["levels_complete"]:
+        drawn = phantom.labels == VALUES[name]
+        assert name in rows
+        assert rows[name].volume_mm3 == pytest.approx(drawn.sum() * phantom.grid.voxel_mm3, rel=0.3)
+        assert dice(found.labels == VALUES[name], drawn) > 0.7
+
+
+def test_any_number_of_threads_gives_the_same_labels_and_report(predictor: Predictor) -> None:
+    phantom = draw_phantom(SEEDS[0], **PLAIN)
+
+    two = segment(phantom.image, affine=phantom.grid.affine, predictor=predictor)
+    one = segment(phantom.image, affine=phantom.grid.affine, predictor=load_predictor(threads=1))
+
+    np.testing.assert_array_equal(one.labels, two.labels)
+    np.testing.assert_array_equal(one.parts, two.parts)
+    assert {**one.report, "seconds": None} == {**two.report, "seconds": None}
+
+
+def test_the_model_says_what_it_is_and_how_good(predictor: Predictor) -> None:
+    card = predictor.card
+
+    assert len(card["sha256"]) == 64
+    assert card["name"]
+    assert isinstance(card["scores"], dict)
