@@ -210,13 +210,12 @@ class Scheme:
         for value, (_, theirs) in table.items():
             users.setdefault(theirs, []).append(value)
         lost: list[Lost] = []
-        for value in np.flatnonzero(counts[1:256]) + 1:
-            name = NAMES.get(int(value), str(value))
-            if int(value) not in table:
-                lost.append(Lost(name, int(value), int(counts[value])))
-            elif len(users[table[int(value)][1]]) > 1:
-                theirs = table[int(value)][1]
-                lost.append(Lost(name, int(value), int(counts[value]), merged_into=theirs))
+        for value in map(int, np.flatnonzero(counts[1:256]) + 1):
+            name = NAMES.get(value, str(value))
+            if value not in table:
+                lost.append(Lost(name, value, int(counts[value])))
+            elif len(users[table[value][1]]) > 1:
+                lost.append(Lost(name, value, int(counts[value]), merged_into=table[value][1]))
         return lookup[label_map], tuple(lost)
 
 

@@ -82,9 +82,7 @@ def _pieces(mask: NDArray[np.bool_], mine: NDArray[np.bool_]) -> NDArray[np.int6
     return labels[tuple((where - low).T)].astype(np.int64)
 
 
-def _find_arch(
-    piece: NDArray[np.int64], straight: Floats, voxel_mm3: float
-) -> int | None:
+def _find_arch(piece: NDArray[np.int64], straight: Floats, voxel_mm3: float) -> int | None:
     """The piece in front of the upper half of the largest one, if there is one."""
     size = np.bincount(piece)
     size[0] = 0

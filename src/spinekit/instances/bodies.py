@@ -113,10 +113,9 @@ def assign_bodies(
     number = planes.stretch(straight)
     labels, count = ndimage.label(mask)
     piece = labels[mask]
-    votes = np.bincount(
-        piece * (len(planes.at) + 1) + number, minlength=(count + 1) * (len(planes.at) + 1)
-    )
-    votes = votes.reshape(count + 1, -1)
+    width = len(planes.at) + 1
+    votes = np.bincount(piece * width + number, minlength=(count + 1) * width)
+    votes = votes.reshape(count + 1, width)
     size = votes.sum(axis=1)
     winner = votes.argmax(axis=1)
     whole = votes.max(axis=1) >= WHOLE_SHARE * np.maximum(size, 1)

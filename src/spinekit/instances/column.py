@@ -98,13 +98,15 @@ def find_column(parts: NDArray[np.uint8], spacing_mm: tuple[float, float, float]
         return None
     kept = parts * (main | away)
     parts_of_curve = (BODY, DISC, SACRUM)
-    straight = {n: curve.straighten(coords_mm(kept == n, spacing_mm)) for n in parts_of_curve}
-    return Column(kept, curve, straight)
+    along = {n: curve.straighten(coords_mm(kept == n, spacing_mm)) for n in parts_of_curve}
+    return Column(kept, curve, along)
 
 
 def coords_mm(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> Floats:
     """(N, 3) coordinates of the mask's voxels in mm, in the order of np.nonzero."""
-    return np.stack(np.nonzero(mask), axis=1).astype(np.float32) * np.float32(spacing_mm)
+    return np.stack(np.nonzero(mask), axis=1).astype(np.float32) * np.asarray(
+        spacing_mm, dtype=np.float32
+    )
 
 
 def _main_piece(

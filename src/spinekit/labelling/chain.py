@@ -6,6 +6,7 @@ columns, and reports names, probabilities, runners-up and oddities. It knows not
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -66,8 +67,8 @@ def name_column(
     items = instances.items
     bones = [n for n, item in enumerate(items) if item.kind != "disc"]
     if not bones:
-        names = (None,) * len(items)
-        return Naming(names, (0.0,) * len(items), (), True, "no vertebra in view", ())
+        nameless: tuple[str | None, ...] = (None,) * len(items)
+        return Naming(nameless, (0.0,) * len(items), (), True, "no vertebra in view", ())
     posterior = infer(observe(instances, np.asarray(evidence, dtype=np.float64)))
     choices, best = posterior.columns[0]
     names = _item_names(items, bones, choices)
@@ -118,7 +119,7 @@ def _name_discs(names: list[str | None], discs: list[int], above: Choice, below:
         names[discs[len(discs) // 2]] = _disc(upper, lower)
         return
     if upper:
-        names[discs[0]] = _disc(upper, successors_usual(upper))
+        names[discs[0]] = _disc(upper, _usual_below(upper))
     if lower and (len(discs) > 1 or not upper):
         names[discs[-1]] = _disc(_usual_above(lower), lower)
 
@@ -129,7 +130,7 @@ def _disc(upper: str | None, lower: str | None) -> str | None:
     return disc_name(upper, lower)
 
 
-def successors_usual(level: str) -> str | None:
+def _usual_below(level: str) -> str | None:
     """The level below in the usual column, or in the one that has this level."""
     usual = {"T12": "L1", "L5": SACRUM, "T11": "T12", "L4": "L5"}
     below = successors(level)
@@ -193,25 +194,25 @@ def _anomalies(choices: Sequence[Choice], posterior: Posterior) -> tuple[dict[st
     used = [choice for choice in choices if choice]
     levels = [level for choice in used for level in choice]
     seen = {LEVELS[level] for level in levels}
-    variants = posterior.variant
-    lumbar = {
-        n: sum(p for p, v in zip(variants, VARIANTS, strict=True) if v.lumbar == n) for n in (4, 6)
+    deviating = {
+        "four-lumbar": _share(posterior, lumbar=4),
+        "L6": _share(posterior, lumbar=6),
+        "T11": _share(posterior, thoracic=11),
+        "T13": _share(posterior, thoracic=13),
     }
-    thoracic = {
-        n: sum(p for p, v in zip(variants, VARIANTS, strict=True) if v.thoracic == n)
-        for n in (11, 13)
+    has_extra = bool({"L6", "T13"} & seen)
+    shows_loin = SACRUM in seen and "L1" in seen
+    shows_thorax = "T1" in seen and ("L1" in seen or SACRUM in seen)
+    decidable = {
+        "four-lumbar": shows_loin,
+        "L6": has_extra or shows_loin,
+        "T11": shows_thorax,
+        "T13": has_extra or shows_thorax,
     }
-    if (SACRUM in seen and "L1" in seen) or {"L6", "T13"} & seen:
-        for name, probability in (("four-lumbar", lumbar[4]), ("L6", lumbar[6])):
-            if probability >= REPORT_ABOVE:
-                found.append(_anomaly(name, probability, f"{name} {probability:.0%}"))
-    if ("T1" in seen and "L1" in seen) or {"L6", "T13"} & seen or (SACRUM in seen and "T1" in seen):
-        for name, probability in (("T11", thoracic[11]), ("T13", thoracic[13])):
-            if probability >= REPORT_ABOVE:
-                found.append(
-                    _anomaly(name, probability, f"last thoracic is {name}: {probability:.0%}")
-                )
-    for upper, lower in zip(used, used[1:], strict=False):
+    for name, probability in deviating.items():
+        if decidable[name] and probability >= REPORT_ABOVE:
+            found.append(_anomaly(name, probability, f"{_TEXTS[name]}: {probability:.0%}"))
+    for upper, lower in itertools.pairwise(used):
         if LEVELS[lower[0]] not in successors(LEVELS[upper[-1]]):
             text = f"a level between {LEVELS[upper[-1]]} and {LEVELS[lower[0]]} was not found"
             found.append(_anomaly("missed", posterior.columns[0][1], text))
@@ -223,6 +224,23 @@ def _anomalies(choices: Sequence[Choice], posterior: Posterior) -> tuple[dict[st
             noise = 1.0 - float(posterior.level[n].sum() + posterior.merged[n])
             found.append(_anomaly("no-vertebra", noise, f"bone {n + 1} from the top is none"))
     return tuple(found)
+
+
+_TEXTS = {
+    "four-lumbar": "four lumbar vertebrae",
+    "L6": "six lumbar vertebrae",
+    "T11": "eleven thoracic vertebrae",
+    "T13": "thirteen thoracic vertebrae",
+}
+
+
+def _share(posterior: Posterior, *, thoracic: int = 0, lumbar: int = 0) -> float:
+    """Probability of all columns with so many thoracic or lumbar vertebrae."""
+    return sum(
+        float(probability)
+        for probability, variant in zip(posterior.variant, VARIANTS, strict=True)
+        if thoracic == variant.thoracic or lumbar == variant.lumbar
+    )
 
 
 def _anomaly(name: str, probability: float, text: str) -> dict[str, Any]:

@@ -49,10 +49,10 @@ def pool_levels(
         ),
         cells,
     )
-    pairs, count = np.unique(
-        code[where].astype(np.int64) * np.prod(cells) + cell, return_counts=True
-    )
-    owner, place = np.divmod(pairs, np.prod(cells))
+    total_cells = int(np.prod(cells))
+    keys = code[where].astype(np.int64) * total_cells + cell
+    pairs, count = np.unique(keys, return_counts=True)
+    owner, place = np.divmod(pairs, total_cells)
     logs = np.log(np.maximum(level_probs.reshape(len(LEVELS), -1)[:, place], FLOOR))
     weight = count.astype(np.float64) ** 2
     total = np.bincount(owner, weights=weight, minlength=len(items) + 1)

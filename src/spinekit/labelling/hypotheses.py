@@ -28,17 +28,20 @@ Choice = tuple[int, ...]
 class Observations:
     """What is known of n bones from top to bottom, all as log likelihoods.
 
-    `bone` (n, scales, 27) for each level and patient size; `merged` (n,) and `noise` (n,) for
-    being two vertebrae in one and for being none; `missed` (n + 1 over n + 1) lists for each
+    `network` (n, 27) and `size` (n, scales, 27) for each level and patient size; `merged` (n,)
+    and `noise` (n,) for being two vertebrae in one (whose size says nothing) and for being none;
+    `fragment` (n - 1,) for each bone and the next to be parts of one; `missed` for each
     pair (a, b) of bones that follow each other the likelihood (27,) of 0, 1, … levels between
     them; `between` the likelihood (27, 27) of the disc seen there; `above` and `below` (27,) of
     the number of levels beyond the first and the last bone.
     """
 
-    bone: Floats
+    network: Floats
+    size: Floats
     is_sacrum: NDArray[np.bool_]
     merged: Floats
     noise: Floats
+    fragment: Floats
     missed: dict[tuple[int, int], Floats]
     between: dict[tuple[int, int], Floats]
     above: Floats
@@ -80,10 +83,11 @@ class _States:
             self.level[v, :n] = chain
             self.first[v, :n] = self.last[v, :n] = np.arange(n)
             self.lower[v, :n] = chain
-            # Two merged vertebrae: never the sacrum, whose upper border is not a vertebra's.
-            pairs = np.arange(n - 2)
-            self.level[v, size + pairs] = chain[: n - 2]
-            self.lower[v, size + pairs] = chain[1 : n - 1]
+            # Two merged vertebrae: never the sacrum, whose upper border is not a vertebra's, nor
+            # C1 and C2: the dens makes C2 as tall as two.
+            pairs = np.arange(1, n - 2)
+            self.level[v, size + pairs] = chain[1 : n - 2]
+            self.lower[v, size + pairs] = chain[2 : n - 1]
             self.first[v, size + pairs] = pairs
             self.last[v, size + pairs] = pairs + 1
         self.real = self.level >= 0
@@ -132,11 +136,12 @@ def _log_sum(values: Floats, axis: int | tuple[int, ...] | None) -> Floats:
 
 def _emissions(observations: Observations) -> Floats:
     """(n, variants, scales, states) log likelihood of each bone in each state."""
-    bone = observations.bone
-    upper = bone[:, :, STATES.level].transpose(0, 2, 1, 3)
-    lower = bone[:, :, STATES.lower].transpose(0, 2, 1, 3)
-    emission = np.where(STATES.is_merged, 0.5 * (upper + lower), upper)
-    emission = emission + np.where(STATES.is_merged, observations.merged[:, None, None, None], 0.0)
+    alone = observations.network[:, None, :] + observations.size
+    emission = alone[:, :, STATES.level].transpose(0, 2, 1, 3)
+    upper, lower = (observations.network[:, x] for x in (STATES.level, STATES.lower))
+    # What a network says of two vertebrae in one is a mixture of what it says of each.
+    pair = np.logaddexp(upper, lower) - np.log(2.0) + observations.merged[:, None, None]
+    emission = np.where(STATES.is_merged, pair[:, :, None, :], emission)
     sacral = (STATES.level == SACRAL)[None, :, None, :]
     emission[
         np.broadcast_to(sacral != observations.is_sacrum[:, None, None, None], emission.shape)
@@ -152,7 +157,14 @@ def _steps(observations: Observations) -> dict[tuple[int, int], Floats]:
     skipped = np.clip(between, 0, len(LEVELS) - 1)
     steps = {}
     for (a, b), missed in observations.missed.items():
-        step = missed[skipped] + observations.noise[a + 1 : b].sum()
+        step = missed[skipped]
+        for c in range(a + 1, b):
+            step = step + _skip(
+                observations,
+                c,
+                STATES.lower[:, :, None] if c == a + 1 else None,
+                STATES.level[:, None, :] if c == b - 1 else None,
+            )
         pair = observations.between.get((a, b))
         if pair is not None:
             step = step + pair[STATES.lower[:, :, None], STATES.level[:, None, :]]
@@ -160,10 +172,34 @@ def _steps(observations: Observations) -> dict[tuple[int, int], Floats]:
     return steps
 
 
+def _skip(
+    observations: Observations,
+    bone: int,
+    above: NDArray[np.int64] | None,
+    below: NDArray[np.int64] | None,
+) -> Floats:
+    """Log likelihood of a bone that bears no name: noise, or a fragment of a neighbour.
+
+    Args:
+        observations: of the column.
+        bone: the bone.
+        above: levels of the bone directly above, of any shape; None where that has none either.
+        below: the same for the bone below, of a shape to broadcast with it.
+    """
+    score = np.asarray(observations.noise[bone])
+    for levels, pair in ((above, bone - 1), (below, bone)):
+        if levels is not None:
+            alike = observations.network[bone][levels] + observations.fragment[pair]
+            score = np.logaddexp(score, alike)
+    return score
+
+
 def _starts(observations: Observations, b: int) -> Floats:
     """(variants, scales, states) log prior of bone b being the first vertebra."""
     start = observations.above[STATES.first] - np.log(STATES.length)[:, None]
-    start = start + observations.variant[:, None] + observations.noise[:b].sum()
+    start = start + observations.variant[:, None]
+    for c in range(b):
+        start = start + _skip(observations, c, None, STATES.level if c == b - 1 else None)
     return start[:, None, :] + observations.scale[None, :, None]
 
 
@@ -171,10 +207,12 @@ def _ends(observations: Observations) -> Floats:
     """(n, variants, scales, states) log likelihood of each bone being the last vertebra."""
     n = len(observations.noise)
     beyond = observations.below[np.clip(STATES.length[:, None] - 1 - STATES.last, 0, SACRAL)]
-    after = np.array([observations.noise[b + 1 :].sum() for b in range(n)])
-    after[: max(n - 1 - MAX_NOISE_RUN, 0)] = IMPOSSIBLE
-    ends = after[:, None, None, None] + beyond[None, :, None, :]
-    return np.repeat(ends, len(observations.scale), axis=2)
+    ends = np.full((n, *beyond.shape), IMPOSSIBLE)
+    for b in range(max(0, n - 1 - MAX_NOISE_RUN), n):
+        ends[b] = beyond
+        for c in range(b + 1, n):
+            ends[b] += _skip(observations, c, STATES.lower if c == b + 1 else None, None)
+    return np.repeat(ends[:, :, None], len(observations.scale), axis=2)
 
 
 def _forward(

@@ -5,6 +5,8 @@ It weighs evidence of different kinds and knows nothing of how hypotheses are se
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,12 +26,18 @@ CONTAMINATION = 0.02
 """Share of bones whose evidence is worthless: no single one may decide against all others."""
 MISSED = np.log(0.02)
 """Log probability that a level in view was not found."""
-MERGED = np.log(0.01)
+MERGED = np.log(0.005)
 """Log probability that a bone holds two vertebrae."""
 NOISE = np.log(0.004)
 """Log probability that a bone is no vertebra, or a fragment of its neighbour."""
 SMALL_NOISE = np.log(0.08)
 """The same for a bone much smaller than its neighbours."""
+ODD_SIZE = -1.5
+"""Size likelihood of what is no vertebra, against at best 0 for a level that fits."""
+FRAGMENT = np.log(0.02)
+"""Log probability that two bones without a disc between them, not taller than one, are one."""
+FRAGMENT_HEIGHT = 1.35
+"""Most height of such two together, in neighbours."""
 GAP_RATIO = 0.28
 """Usual gap between neighbouring bodies over the depth of the body."""
 GAP_SD = 0.22
@@ -40,6 +48,8 @@ TWO_DISCS = -4.0
 UNSEEN_IN_ROOM = -1.0
 """Per level that would have to lie in the scan beyond the outermost bone without being found."""
 UNSEEN_CAP = 4
+TALL_MERGED = 3.5
+"""Gain of that for a bone of the height of two."""
 MERGED_HEIGHT = 1.75
 """A merged bone is at least this many neighbours tall."""
 
@@ -63,7 +73,8 @@ def observe(instances: Instances, evidence: NDArray[np.float64]) -> Observations
     safe = (1.0 - CONTAMINATION) * evidence / np.maximum(evidence.sum(1, keepdims=True), 1e-12)
     safe = safe + floor
     sizes = _sizes(bones)
-    network = weight * np.log(safe[where])
+    # Against a bone of unknown level: evidence for a level speaks against no vertebra too.
+    network = weight * np.log(safe[where] * len(LEVELS))
     missed, between = {}, {}
     for a in range(count):
         for b in range(a + 1, min(count, a + 2 + MAX_NOISE_RUN)):
@@ -71,18 +82,25 @@ def observe(instances: Instances, evidence: NDArray[np.float64]) -> Observations
             missed[a, b] = _missed(bones[a], bones[b], len(discs))
             if len(discs) == 1:
                 p = safe[discs[0]]
-                between[a, b] = weight * DISC_WEIGHT * np.log(p[:, None] + p[None, :])
+                between[a, b] = (
+                    weight * DISC_WEIGHT * np.log((p[:, None] + p[None, :]) * len(LEVELS) / 2)
+                )
     height = np.array([bone.height_mm for bone in bones])
     volume = np.array([bone.volume_mm3 for bone in bones])
     is_sacrum = np.array([bone.kind == "sacrum" for bone in bones])
     room_above, room_below = _room(instances, bones)
     return Observations(
-        bone=network[:, None, :] + sizes,
+        network=network,
+        size=sizes,
         is_sacrum=is_sacrum,
-        merged=np.where(_ratio(height, is_sacrum) >= MERGED_HEIGHT, MERGED + 3.0, MERGED - 4.0),
+        merged=np.where(
+            _ratio(height, is_sacrum) >= MERGED_HEIGHT, MERGED + TALL_MERGED, MERGED - 4.0
+        ),
         noise=np.where(
             is_sacrum, NOISE - 6.0, np.where(_ratio(volume, is_sacrum) < 0.3, SMALL_NOISE, NOISE)
-        ),
+        )
+        + ODD_SIZE,
+        fragment=_fragments(items, where),
         missed=missed,
         between=between,
         above=_unseen(room_above),
@@ -102,7 +120,7 @@ def _sizes(bones: list[Instance]) -> NDArray[np.float64]:
         pitches = [
             abs(bones[m].position_mm - bone.position_mm)
             for m in (n - 1, n + 1)
-            if 0 <= m < len(bones) and bones[m].kind == "vertebra" and not bones[m].partial
+            if 0 <= m < len(bones) and _are_neighbours(bone, bones[m])
         ]
         whole = not bone.partial
         result.append(
@@ -115,13 +133,22 @@ def _sizes(bones: list[Instance]) -> NDArray[np.float64]:
     return np.stack(result)
 
 
+def _are_neighbours(bone: Instance, other: Instance) -> bool:
+    """Whether the distance of two bones is a pitch: alike in height, with a disc's room between."""
+    if other.kind != "vertebra" or other.partial:
+        return False
+    gap = max(other.top_mm - bone.bottom_mm, bone.top_mm - other.bottom_mm)
+    alike = 0.6 < other.height_mm / max(bone.height_mm, 1e-6) < 1.7
+    return alike and gap < 0.7 * bone.depth_mm
+
+
 def _missed(above: Instance, below: Instance, discs: int) -> NDArray[np.float64]:
     """(27,) log likelihood of 0, 1, … levels that were not found between two bones."""
     bones = [bone for bone in (above, below) if bone.kind == "vertebra"]
     depth = max(float(np.mean([bone.depth_mm for bone in bones])), 8.0)
     gap = (below.top_mm - above.bottom_mm) / depth
     levels = np.arange(len(LEVELS))
-    expected = GAP_RATIO + levels * (1.0 if gap > 0 else 1.0)
+    expected = GAP_RATIO + levels
     spread = GAP_SD * np.sqrt(1.0 + levels)
     deviation = (gap - expected) / spread
     # Bodies that touch or overlap are neighbours all the same.
@@ -129,6 +156,25 @@ def _missed(above: Instance, below: Instance, discs: int) -> NDArray[np.float64]
     result = -np.minimum(0.5 * deviation**2, GAP_CAP) + MISSED * levels
     if discs > 1:
         result[0] += TWO_DISCS
+    return result
+
+
+def _fragments(items: tuple[Instance, ...], where: list[int]) -> NDArray[np.float64]:
+    """(n - 1,) log likelihood of each bone and the next to be parts of one vertebra."""
+    bones = [items[n] for n in where]
+    result = np.full(max(len(bones) - 1, 0), -30.0)
+    for n, (above, below) in enumerate(itertools.pairwise(bones)):
+        others = [
+            other.height_mm
+            for other in bones[max(0, n - 2) : n + 4]
+            if other.kind == "vertebra" and other not in (above, below)
+        ]
+        between = items[where[n] + 1 : where[n + 1]]
+        if below.kind == "sacrum" or between or not others:
+            continue
+        height = below.bottom_mm - above.top_mm
+        if height < FRAGMENT_HEIGHT * float(np.median(others)):
+            result[n] = FRAGMENT
     return result
 
 
