@@ -30,9 +30,11 @@ def marked_case(spacing=(4.0, 1.0, 1.0)):
     return PackedCase("c", "s", spacing, image, allowed, level)
 
 
-def test_index_finds_the_annotated_slice_and_its_centre():
-    index = index_case(marked_case())
-    assert index.slices.tolist() == [2]
+def test_index_finds_the_annotated_slice_those_beside_it_and_its_centre():
+    assert index_case(marked_case((8.0, 1.0, 1.0))).slices.tolist() == [0, 1, 2, 3, 4]
+    index = index_case(marked_case((20.0, 1.0, 1.0)))
+    assert index.slices.tolist() == [1, 2, 3]
+    assert index_case(marked_case((40.0, 1.0, 1.0))).slices.tolist() == [2]
     assert index.centre_jk == pytest.approx((44.5, 69.5), abs=1.0)
 
 

@@ -18,8 +18,10 @@ from spinekit.loaders.pack import PackedCase
 
 UNKNOWN = 127
 """`allowed` byte of a pixel that says nothing (seven classes)."""
-ANY_SLICE = 0.12
+ANY_SLICE = 0.2
 """Share of views from any slice, with or without a label."""
+BESIDE_MM = 14.0
+"""Slices this far beside the outermost labelled one are drawn like it: bone must end somewhere."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,9 @@ class SliceIndex:
 
 
 def index_case(case: PackedCase) -> SliceIndex:
-    """Find the slices with a certain foreground label and the annotation's centre in voxels.
+    """Find the slices with a certain foreground label, or just beside one, and its centre.
 
-    Without any such label every slice counts and the centre is the scan's.
+    Without any such label every slice counts and the centre is the scan's. Centres are in voxels.
     """
     foreground = (case.allowed & 1) == 0
     per_slice = foreground.sum(axis=(1, 2))
@@ -68,6 +70,9 @@ def index_case(case: PackedCase) -> SliceIndex:
         return SliceIndex(
             np.arange(size[0]), (size[1] / 2, size[2] / 2), (size[1] / 2, size[2] / 2)
         )
+    beside = round(BESIDE_MM / case.spacing_mm[0])
+    first, last = max(0, slices[0] - beside), min(len(per_slice) - 1, slices[-1] + beside)
+    slices = np.arange(first, last + 1)
     _, j, k = np.nonzero(foreground)
     centre = (float(np.median(j)), float((k.min() + k.max()) / 2))
     extent = (float(np.ptp(j)) + 1.0, float(np.ptp(k)) + 1.0)
