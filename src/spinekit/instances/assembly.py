@@ -35,6 +35,8 @@ MIN_BODY_MM3 = 80.0
 MIN_DISC_MM3 = 60.0
 MIN_SHARE = 0.08
 """A body or disc smaller than this share of the scan's median is noise."""
+FRAGMENT_SHARE = 0.25
+"""A lowest body smaller than this share of the scan's larger ones is no vertebra."""
 SPILL_MM = 10.0
 """How far sacrum may reach above its separator before it counts as body, mm."""
 SPILL_CORE_MM = 15.0
@@ -85,6 +87,7 @@ def assemble(
     at_edge = (where[:, 2] + box[2].start == 0) | (where[:, 2] + box[2].start == shape[2] - 1)
     cut = np.bincount(stretch[at_edge & (stretch >= 0)], minlength=m + 1) > 0
     is_vertebra = _large_enough(stretch, m + 1, voxel_mm3, MIN_BODY_MM3, cut)
+    is_vertebra = _without_fragments_below(stretch, is_vertebra, cut & (first_sacral > m))
     index = np.cumsum(is_vertebra) * is_vertebra
     body = np.where(stretch >= 0, index[stretch], 0)
 
@@ -188,9 +191,10 @@ def _decide_sacrum(
     stretch = planes.stretch(straight)
     sacral = np.bincount(stretch, minlength=m + 1)
     bony = np.bincount(body[body >= 0], minlength=m + 1)
-    first = m + 1
-    while first > 0 and sacral[first - 1] > bony[first - 1]:
-        first -= 1
+    # Bone above, sacrum below: the border that agrees with most voxels, whatever single stretches
+    # say. A fragment taken for a body inside the sacrum then stays sacrum.
+    agreeing = np.concatenate([[0], np.cumsum(bony - sacral)])
+    first = m + 1 - int(np.argmax(agreeing[::-1]))
     if sacral[first:].sum() * voxel_mm3 < MIN_SACRUM_MM3:
         return nothing, np.where(bony[stretch] > sacral[stretch], stretch, -1), m + 1
     labels, count = ndimage.label(mask, structure=np.ones((3, 3, 3)))
@@ -226,6 +230,26 @@ def _large_enough(
     if cut is not None:
         share = np.where(cut, 0.0, share)
     return (volume >= np.maximum(least_mm3, share)).astype(np.int64)
+
+
+def _without_fragments_below(
+    stretch: Numbers, is_vertebra: Numbers, cut: NDArray[np.bool_]
+) -> Numbers:
+    """Drop what is left of mistaken bone under the last real vertebra.
+
+    Bodies grow downward, so a lowest one far smaller than the larger ones of the scan is none,
+    unless the scan's edge cuts it.
+    """
+    volume = np.bincount(stretch[stretch >= 0], minlength=len(is_vertebra))[: len(is_vertebra)]
+    kept = is_vertebra.copy()
+    seen = np.flatnonzero(kept)
+    while len(seen) > 2:
+        lowest = seen[-1]
+        if cut[lowest] or volume[lowest] >= FRAGMENT_SHARE * np.quantile(volume[seen], 0.75):
+            break
+        kept[lowest] = 0
+        seen = seen[:-1]
+    return kept
 
 
 def _number_discs(
