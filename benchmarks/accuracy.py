@@ -2,6 +2,7 @@
 
     python benchmarks/accuracy.py run --model FILE --row h1 --sets chu ivd
     python benchmarks/accuracy.py table
+    python benchmarks/accuracy.py embed
 
 `run` segments every annotated scan of the sets as a user would (files written and read back),
 scores them, writes `benchmarks/results/<row>.csv` with the model's hash and the command, and
@@ -12,7 +13,7 @@ whether the model had seen the set, stands in the CSV's comments.
 from __future__ import annotations
 
 import argparse
-import hashlib
+import math
 import shutil
 import sys
 import time
@@ -43,10 +44,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     run.add_argument("--out", type=Path, help="keep the segmentations here")
     run.add_argument("--threads", type=int, default=0)
     words.add_parser("table", help="print every committed row")
+    embed = words.add_parser("embed", help="store every committed row's Dice in a model file")
+    embed.add_argument("--model", type=Path, default=EMBEDDED)
     args = parser.parse_args(argv)
     if args.word == "table":
         for path in sorted(RESULTS.glob("*.csv")):
             print_row(path)
+        return 0
+    if args.word == "embed":
+        embed_scores(args.model)
         return 0
     return run_row(args)
 
@@ -71,7 +77,7 @@ def run_row(args: argparse.Namespace) -> int:
     seen = sorted({case.dataset for case in cases} & seen_sets(spec))
     comments = {
         "row": args.row,
-        "weights_sha256": hashlib.sha256(args.model.read_bytes()).hexdigest(),
+        "weights_sha256": spec.facts["weights_sha256"],
         "recipe": spec.name,
         "trained on sets scored here": ", ".join(seen) or "none",
         "command": f"python benchmarks/accuracy.py run --row {args.row} --model {spec.name}.onnx "
@@ -89,6 +95,21 @@ def seen_sets(spec: ModelSpec) -> set[str]:
     trained = spec.facts.get("trained_on", {})
     hidden = HOLD_OUTS.get(spec.recipe.get("hold_out", ""), frozenset())
     return set(trained) - hidden - {"phantom"}
+
+
+def embed_scores(model: Path) -> None:
+    """Store the mean Dice of every committed row in a model file, by row, dataset and structure."""
+    from spinekit.training.export import store_scores
+
+    scores = {
+        path.stem: {
+            f"{row.dataset} {row.structure} ({row.scope})": round(row.dice.mean, 4)
+            for row in summarise(read_csv(path))
+            if math.isfinite(row.dice.mean)
+        }
+        for path in sorted(RESULTS.glob("*.csv"))
+    }
+    store_scores(model, scores)
 
 
 def segment_cases(cases: Sequence[RealCase], predictor: ModelPredictor, out: Path) -> int:

@@ -15,7 +15,13 @@ from spinekit.core.volume import Volume  # noqa: E402
 from spinekit.prediction.runner import load_model, predict  # noqa: E402
 from spinekit.training.batches import index_sets, split_cases  # noqa: E402
 from spinekit.training.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
-from spinekit.training.export import Probabilities, export_checkpoint, load_network  # noqa: E402
+from spinekit.training.export import (  # noqa: E402
+    Probabilities,
+    export_checkpoint,
+    hash_weights,
+    load_network,
+    store_scores,
+)
 from spinekit.training.loop import Trainer  # noqa: E402
 
 
@@ -105,15 +111,31 @@ def test_onnx_equals_torch_and_carries_its_promise(cases, recipe, tmp_path):
     best = trained(cases, recipe, tmp_path)
     model = load_model(export_checkpoint(best, tmp_path / "m.onnx", scores={"a": 1}), threads=1)
     assert model.spec.recipe["name"] == "tiny"
-    assert model.spec.facts == {"data": "x"}
-    assert model.spec.scores == {"a": 1}
     network, _, _ = load_network(best)
+    assert model.spec.facts == {"data": "x", "weights_sha256": hash_weights(network)}
+    assert model.spec.scores == {"a": 1}
     slices = torch.rand(3, 3, 96, 64)
     with torch.no_grad():
         wanted = Probabilities(network)(slices)
     found = model.session.run(["parts_probs", "level_probs"], {"slices": slices.numpy()})
     for one, other in zip(wanted, found, strict=True):
         np.testing.assert_allclose(other, one.numpy(), atol=5e-3)
+
+
+def test_scores_are_added_without_touching_the_weights(cases, recipe, tmp_path):
+    best = trained(cases, recipe, tmp_path)
+    path = export_checkpoint(best, tmp_path / "m.onnx")
+    before = load_model(path, threads=1)
+    store_scores(path, {"h1": {"body": 0.9}})
+    after = load_model(path, threads=1)
+    assert after.spec == dataclasses.replace(before.spec, scores={"h1": {"body": 0.9}})
+    slices = np.random.default_rng(0).random((1, 3, 64, 64), np.float32)
+    for one, other in zip(
+        before.session.run(None, {"slices": slices}),
+        after.session.run(None, {"slices": slices}),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_prediction_covers_odd_sizes_and_any_slice_count(cases, recipe, tmp_path):

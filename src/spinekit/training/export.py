@@ -6,6 +6,8 @@ promise (`ModelSpec`) travels in the metadata.
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import os
 import warnings
 from collections.abc import Callable
@@ -17,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from spinekit.anatomy.scheme import LEVELS, PARTS
-from spinekit.core.modelspec import METADATA_KEY, ModelSpec
+from spinekit.core.modelspec import METADATA_KEY, ModelSpec, spec_from_json
 from spinekit.networks.slice_unet import DOWNSCALE, SliceUNet
 from spinekit.training.checkpoint import load_checkpoint
 from spinekit.training.loop import LEVEL_STRIDE, build_network
@@ -82,8 +84,8 @@ def export_checkpoint(
             parts=PARTS,
             levels=LEVELS,
             gmac_per_megapixel=count_gmac(network, recipe),
-            recipe=_plain(recipe),
-            facts=facts,
+            recipe=dataclasses.asdict(recipe),
+            facts={**facts, "weights_sha256": hash_weights(network)},
             scores=scores or {},
         )
         onnx.helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
@@ -93,6 +95,34 @@ def export_checkpoint(
         temporary.unlink(missing_ok=True)
     report(f"exported {target.name}: {target.stat().st_size / 1e6:.1f} MB")
     return target
+
+
+def hash_weights(network: nn.Module) -> str:
+    """SHA-256 of all weights in order, which scores or metadata added later do not change."""
+    digest = hashlib.sha256()
+    for value in network.state_dict().values():
+        digest.update(value.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def store_scores(path: Path, scores: dict[str, Any]) -> None:
+    """Put measured scores into a model file, whole or not at all.
+
+    Raises:
+        ModelError: The file carries no promise of this version.
+    """
+    import onnx
+
+    model = onnx.load(path)
+    text = {item.key: item.value for item in model.metadata_props}.get(METADATA_KEY, "")
+    spec = dataclasses.replace(spec_from_json(text, source=path.name), scores=scores)
+    onnx.helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        onnx.save(model, temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _export_graph(network: SliceUNet, recipe: Recipe, path: Path) -> None:
@@ -148,10 +178,3 @@ def count_gmac(network: SliceUNet, recipe: Recipe) -> float:
     for handle in handles:
         handle.remove()
     return total / side**2 / 1e3
-
-
-def _plain(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as JSON-able values."""
-    import dataclasses
-
-    return dataclasses.asdict(recipe)
