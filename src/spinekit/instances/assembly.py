@@ -105,16 +105,18 @@ def assemble(
     rows = [where[body > 0], np.argwhere(mask[POSTERIOR]), np.argwhere(mask[DISC])]
     parts = _clean_parts(column.parts, spacing_mm)
     parts[mask[BODY] | mask[SACRUM] | mask[DISC]] = 0
-    parts[_at(rows[0])] = BODY
-    parts[_at(where[is_sacrum])] = SACRUM
-    parts[_at(rows[2][disc_number > 0])] = DISC
-    parts[_at(rows[2][is_rudiment])] = SACRUM
-    parts[_at(rows[1][place == SPECK])] = 0
-    vertebra_map = np.zeros(column.parts.shape, dtype=np.uint8)
-    vertebra_map[_at(rows[0])] = body[body > 0]
-    vertebra_map[_at(rows[1])] = owner
-    disc_map = np.zeros(column.parts.shape, dtype=np.uint8)
-    disc_map[_at(rows[2])] = disc_number
+    vertebra_map, disc_map = np.zeros((2, *parts.shape), dtype=np.uint8)
+    for target, at, value in (
+        (parts, rows[0], BODY),
+        (parts, where[is_sacrum], SACRUM),
+        (parts, rows[2][disc_number > 0], DISC),
+        (parts, rows[2][is_rudiment], SACRUM),
+        (parts, rows[1][place == SPECK], 0),
+        (vertebra_map, rows[0], body[body > 0]),
+        (vertebra_map, rows[1], owner),
+        (disc_map, rows[2], disc_number),
+    ):
+        target[_at(at)] = value
 
     depth = shape[2]
     vertebrae = measure_items(
