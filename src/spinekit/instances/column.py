@@ -82,24 +82,42 @@ def find_column(parts: NDArray[np.uint8], spacing_mm: tuple[float, float, float]
     voxel_mm3 = float(np.prod(spacing_mm))
     main = _main_piece(parts, spacing_mm)
     column = (parts == BODY) | (parts == DISC)
-    seed = coords_mm(column & main, spacing_mm)
-    if len(seed) * voxel_mm3 < MIN_COLUMN_MM3:
+    if int((column & main).sum()) * voxel_mm3 < MIN_COLUMN_MM3:
         return None
-    curve = fit_curve(seed)
-    away = column & ~main
-    if curve is not None and away.any():
-        straight = curve.straighten(coords_mm(away, spacing_mm))
-        near = np.hypot(straight[:, 1], straight[:, 2]) < NEAR_CURVE_MM
-        near &= (straight[:, 0] > 0) & (straight[:, 0] < curve.length_mm)
-        away[away] = near
-        if near.any():
-            curve = fit_curve(coords_mm((column & main) | away, spacing_mm))
+    curve = fit_curve(coords_mm(column & main, spacing_mm))
     if curve is None:
         return None
+    off = _pieces_off(column & main, curve, spacing_mm)
+    away = column & ~main
+    if away.any():
+        along = curve.straighten(coords_mm(away, spacing_mm))
+        near = np.hypot(along[:, 1], along[:, 2]) < NEAR_CURVE_MM
+        near &= (along[:, 0] > 0) & (along[:, 0] < curve.length_mm)
+        away[away] = near
+    if off.any() or away.any():
+        curve = fit_curve(coords_mm((column & main & ~off) | away, spacing_mm)) or curve
+    parts = parts * ~off
     kept = parts * (main | away)
     parts_of_curve = (BODY, DISC, SACRUM)
-    along = {n: curve.straighten(coords_mm(kept == n, spacing_mm)) for n in parts_of_curve}
-    return Column(kept, curve, along)
+    straight = {n: curve.straighten(coords_mm(kept == n, spacing_mm)) for n in parts_of_curve}
+    return Column(kept, curve, straight)
+
+
+def _pieces_off(
+    mask: NDArray[np.bool_], curve: ColumnCurve, spacing_mm: tuple[float, float, float]
+) -> NDArray[np.bool_]:
+    """Connected pieces whose centre lies far from the curve."""
+    labels, count = ndimage.label(mask, structure=np.ones((3, 3, 3)))
+    where = np.nonzero(mask)
+    piece = labels[where]
+    size = np.bincount(piece, minlength=count + 1)[1:]
+    centres = np.stack(
+        [np.bincount(piece, weights=axis, minlength=count + 1)[1:] / size for axis in where],
+        axis=1,
+    )
+    along = curve.straighten((centres * spacing_mm).astype(np.float32))
+    far = np.hypot(along[:, 1], along[:, 2]) > NEAR_CURVE_MM
+    return np.concatenate([[False], far])[labels]
 
 
 def coords_mm(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> Floats:

@@ -30,6 +30,8 @@ GAP_GAIN = 6.5
 """Score of an empty stretch across the column."""
 MAX_SEPARATOR = 5.0
 """Most that one separator may score."""
+CLEAR = 2.5
+"""Score from which a separator may cut off a piece of any length at the column's end."""
 MAX_LENGTH_COST = 9.0
 """Most that an interval's length may cost, so that a stretch without bone is allowed."""
 GAP_SIDE = 21
@@ -127,7 +129,9 @@ def find_separators(profile: Profile) -> NDArray[np.float64]:
     log_top = log_pitch + np.where(is_neck, np.log(DENS_PITCHES), 0.0)
     for at in range(first + 1, last):
         # Nothing above: the topmost vertebra may be cut, so only too great a length costs.
-        best[at] = gain[at] - _length_cost(at - first, log_top[at], open_end=True)
+        # Where little is seen, what is cut off must at least look like a vertebra.
+        is_open = bool(gain[at] >= CLEAR)
+        best[at] = gain[at] - _length_cost(at - first, log_top[at], open_end=is_open)
         lengths = np.arange(shortest, min(longest, at - first) + 1)
         if len(lengths):
             starts = at - lengths
@@ -140,7 +144,12 @@ def find_separators(profile: Profile) -> NDArray[np.float64]:
     total = -_length_cost(last - first, log_pitch[(last + first) // 2], open_end=True)
     at = -1
     if len(ends):
-        cost = _length_cost(last - ends, log_pitch[(last + ends) // 2], open_end=True)
+        middle = log_pitch[(last + ends) // 2]
+        cost = np.where(
+            gain[ends] >= CLEAR,
+            _length_cost(last - ends, middle, open_end=True),
+            _length_cost(last - ends, middle, open_end=False),
+        )
         scores = best[ends] - cost
         if scores.max() > total:
             at = int(ends[np.argmax(scores)])
@@ -160,11 +169,16 @@ def _length_cost(length: NDArray[np.int64] | int, log_pitch: Floats, *, open_end
 
 def _separator_scores(profile: Profile) -> Floats:
     """How much each bin looks like the space between two vertebrae."""
-    filled = profile.body + profile.disc + profile.sacrum
+    # Rows of voxels fall unevenly into bins where the column is oblique.
+    body, disc_area, sacrum = (
+        ndimage.gaussian_filter1d(area, 1.0)
+        for area in (profile.body, profile.disc, profile.sacrum)
+    )
+    filled = body + disc_area + sacrum
     # The local full cross-section: the largest area in a vertebra's length, smoothed.
     full = ndimage.maximum_filter1d(ndimage.uniform_filter1d(filled, 3), 31)
     full = np.maximum(ndimage.gaussian_filter1d(full, 8.0), 1e-6)
-    disc = np.minimum(profile.disc / full, 1.0)
+    disc = np.minimum(disc_area / full, 1.0)
     # A gap has bone on both sides; where the column ends or tapers into the dens there is none.
     share = np.minimum(filled / full, 1.0)
     before = ndimage.maximum_filter1d(share, GAP_SIDE, origin=GAP_SIDE // 2)
@@ -174,7 +188,7 @@ def _separator_scores(profile: Profile) -> Floats:
     disc_seen = np.minimum(np.convolve(disc, window, mode="same") / 2.2, 1.0)
     gap_seen = np.minimum(np.convolve(empty, window, mode="same") / 2.2, 1.0)
     score = NO_EVIDENCE + DISC_GAIN * disc_seen + GAP_GAIN * gap_seen
-    inside = _enclosed(profile.body + profile.sacrum)
+    inside = _enclosed(body + sacrum)
     # A saturated score is flat; the slight slope picks the middle of a thick disc.
     centre = ndimage.gaussian_filter1d(disc + 0.5 * empty, 3.0)
     return np.where(inside, np.minimum(score, MAX_SEPARATOR) + 0.5 * centre, NO_EVIDENCE)
