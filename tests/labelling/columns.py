@@ -84,7 +84,7 @@ def uniform():
     return np.full(len(LEVELS), 1.0 / len(LEVELS))
 
 
-def draw(rng, *, variant=None, first="T10", last="sacrum", noise=0.35, known=True):
+def draw(rng, *, variant=None, first="T10", last="sacrum", noise=0.35, spread=0.8, known=True):
     """A column from `first` to `last` with scattered sizes and noisy evidence."""
     levels = (variant or Variant()).levels
     shown = levels[levels.index(first) : levels.index(last) + 1]
@@ -98,7 +98,7 @@ def draw(rng, *, variant=None, first="T10", last="sacrum", noise=0.35, known=Tru
         shift = common + rng.normal(0.0, noise)
         pieces.append((kind, top, height, depth))
         truths.append(level)
-        evidence.append(bump(level, rng, shift=shift) if known else uniform())
+        evidence.append(bump(level, rng, shift=shift, spread=spread) if known else uniform())
         top += height
         if n + 1 < len(shown):
             thick = 0.28 * depth * rng.normal(1.0, 0.15)
@@ -106,7 +106,7 @@ def draw(rng, *, variant=None, first="T10", last="sacrum", noise=0.35, known=Tru
             if (level, below) != ("C1", "C2"):
                 pieces.append(("disc", top, thick, depth))
                 truths.append(f"{level}-{'S1' if below == 'sacrum' else below}")
-                pair = 0.5 * (evidence[-1] + bump(below, rng, shift=shift))
+                pair = 0.5 * (evidence[-1] + bump(below, rng, shift=shift, spread=spread))
                 evidence.append(pair if known else uniform())
             top += thick
     return build(truths, evidence, pieces)

@@ -121,9 +121,11 @@ def _smooth_curve(points: Floats, t: Floats) -> ColumnCurve:
     means = np.stack(sums, axis=1)[filled] / count[filled, None]
     at = np.bincount(bins, weights=t)[filled] / count[filled]
     grid = np.arange(0.0, max(float(t.max()), 2.0) + 1.0, 2.0)
-    # Equal weight per layer: a wide body must not pull the curve more than a narrow one.
+    # Layers weigh alike, but for those of which the scan's edge cut off a part: their centre is
+    # off the axis.
+    share = (count / ndimage.maximum_filter1d(ndimage.uniform_filter1d(count, 5), 15))[filled]
     weight = np.exp(-0.5 * ((grid[:, None] - at[None, :]) / SMOOTHING_MM) ** 2)
-    weight *= np.minimum(count[filled], np.median(count[filled]))[None, :]
+    weight *= np.minimum(share, 1.0)[None, :] ** 3
     delta = at[None, :] - grid[:, None]
     s0, s1, s2 = weight.sum(1), (weight * delta).sum(1), (weight * delta**2).sum(1)
     # A small ridge keeps the slope finite where only one layer was seen.

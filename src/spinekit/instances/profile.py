@@ -30,6 +30,9 @@ GAP_GAIN = 6.5
 """Score of an empty stretch across the column."""
 MAX_SEPARATOR = 5.0
 """Most that one separator may score."""
+MIN_BONE_MM = 2.5
+HOLLOW_COST = 8.0
+"""Cost of a stretch with less bone than MIN_BONE_MM (mm) and disc instead: one thick disc."""
 CLEAR = 2.5
 """Score from which a separator may cut off a piece of any length at the column's end."""
 MAX_LENGTH_COST = 9.0
@@ -120,6 +123,8 @@ def find_separators(profile: Profile) -> NDArray[np.float64]:
     """
     first, last = profile.extent
     gain = _separator_scores(profile)
+    filled = np.maximum(profile.body + profile.disc + profile.sacrum, 1e-6)
+    bone, soft = (np.cumsum(area / filled) * BIN_MM for area in (profile.body, profile.disc))
     ratio = np.interp(profile.depth_mm, RATIO_DEPTH_MM, PITCH_PER_DEPTH)
     log_pitch = np.log(np.clip(ratio * profile.depth_mm / BIN_MM, 9, 50))
     best = np.full(last + 1, -np.inf)
@@ -136,7 +141,8 @@ def find_separators(profile: Profile) -> NDArray[np.float64]:
         if len(lengths):
             starts = at - lengths
             cost = _length_cost(lengths, log_pitch[(at + starts) // 2], open_end=False)
-            scores = best[starts] + gain[at] - cost
+            hollow = (bone[at] - bone[starts] < MIN_BONE_MM) & (soft[at] - soft[starts] > 3.0)
+            scores = best[starts] + gain[at] - cost - HOLLOW_COST * hollow
             pick = int(np.argmax(scores))
             if scores[pick] > best[at]:
                 best[at], source[at] = scores[pick], starts[pick]

@@ -1,0 +1,250 @@
+"""Names over known columns: right, consecutive, and honest about what cannot be known."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from labelling.columns import (
+    build,
+    bump,
+    delete,
+    draw,
+    merge,
+    others_right,
+    split,
+    uniform,
+)
+from spinekit.anatomy.column import LEVELS, Variant, is_consecutive
+from spinekit.core.errors import UsageError
+from spinekit.labelling.chain import name_column
+
+
+def _name(column):
+    return name_column(column.instances, column.evidence)
+
+
+def _bone_names(column, naming):
+    return [naming.names[n] for n in column.bones]
+
+
+VIEWS = [
+    ("T11", "sacrum"),
+    ("L1", "sacrum"),
+    ("C1", "T4"),
+    ("C2", "sacrum"),
+    ("T3", "L2"),
+    ("C3", "T10"),
+    ("T5", "T12"),
+]
+
+
+@pytest.mark.parametrize(("first", "last"), VIEWS)
+def test_noisy_columns_are_named_right_throughout(first, last):
+    rng = np.random.default_rng(11)
+    for _ in range(5):
+        column = draw(rng, first=first, last=last)
+        naming = _name(column)
+        assert naming.names == column.truth
+        assert min(naming.probability) > 0.5
+        assert not naming.ambiguous
+        assert naming.reason is None
+
+
+@pytest.mark.parametrize(("first", "last"), VIEWS)
+@pytest.mark.parametrize("harm", [delete, merge, split])
+def test_one_harmed_instance_leaves_the_other_names_right(harm, first, last):
+    rng = np.random.default_rng(5)
+    right = []
+    for _ in range(4):
+        column = draw(rng, first=first, last=last)
+        # C1 and C2 lie side by side and have a test of their own.
+        special = {"C1", "C2", "sacrum"}
+        bones = [n for n in column.bones if column.truth[n] not in special]
+        candidates = bones[:-1] if harm is merge else bones
+        harmed = harm(column, int(rng.choice(candidates)))
+        right.append(others_right(harmed, _name(harmed).names))
+    assert sum(right) >= 3
+
+
+@pytest.mark.parametrize("thoracic", [11, 12, 13])
+@pytest.mark.parametrize("lumbar", [4, 5, 6])
+def test_every_legal_column_is_found_with_good_evidence(thoracic, lumbar):
+    rng = np.random.default_rng(7)
+    column = draw(rng, variant=Variant(thoracic, lumbar), first="C2", noise=0.05, spread=0.35)
+    naming = _name(column)
+    assert naming.names == column.truth
+    found = {anomaly["name"] for anomaly in naming.anomalies}
+    expected = {11: {"T11"}, 12: set(), 13: {"T13"}}[thoracic]
+    expected |= {4: {"four-lumbar"}, 5: set(), 6: {"L6"}}[lumbar]
+    assert expected <= found
+
+
+def test_without_evidence_the_sacrum_decides():
+    column = draw(np.random.default_rng(3), first="T12", known=False)
+    naming = _name(column)
+    assert _bone_names(column, naming) == ["T12", "L1", "L2", "L3", "L4", "L5", "sacrum"]
+    lowest = min(naming.probability)
+    assert 0.6 < lowest < 0.97
+    assert not naming.ambiguous
+
+
+def test_without_evidence_and_landmark_the_scan_is_ambiguous():
+    column = draw(np.random.default_rng(3), first="T4", last="T9", known=False)
+    naming = _name(column)
+    assert naming.ambiguous
+    assert "no sacrum" in naming.reason
+    assert max(naming.probability) < 0.6
+    assert len(naming.alternatives) >= 2
+
+
+def test_l6_without_a_view_of_the_thorax_is_a_count_with_two_types():
+    rng = np.random.default_rng(2)
+    column = draw(rng, variant=Variant(12, 6), first="T12", noise=0.05)
+    naming = _name(column)
+    assert naming.names == column.truth
+    assert "L6" in {anomaly["name"] for anomaly in naming.anomalies}
+
+
+def test_probability_is_that_of_all_hypotheses_together():
+    column = draw(np.random.default_rng(4), first="T10", last="L3", noise=1.0)
+    naming = _name(column)
+    total = sum(probability for _, probability in naming.alternatives)
+    assert 0.0 <= total <= 1.0 + 1e-9
+    assert all(0.0 <= p <= 1.0 for p in naming.probability)
+    ordered = [probability for _, probability in naming.alternatives]
+    assert ordered == sorted(ordered, reverse=True)
+    assert all(names != naming.names for names, _ in naming.alternatives)
+
+
+def test_names_stay_consecutive_however_wild_the_evidence():
+    rng = np.random.default_rng(9)
+    for _ in range(20):
+        column = draw(rng, first="T8", last="L5")
+        wild = rng.dirichlet(np.full(len(LEVELS), 0.3), len(column.truth))
+        naming = name_column(column.instances, wild)
+        named = [LEVELS.index(n) for n in _bone_names(column, naming) if n is not None]
+        assert all(a < b for a, b in itertools.pairwise(named))
+        if None not in _bone_names(column, naming) and not naming.anomalies:
+            assert is_consecutive(_bone_names(column, naming))
+
+
+def test_one_bad_witness_is_outvoted():
+    column = draw(np.random.default_rng(6), first="T11", noise=0.1)
+    evidence = column.evidence.copy()
+    evidence[column.bones[2]] = bump("C4", flat=0.0, spread=0.3)
+    naming = name_column(column.instances, evidence)
+    assert naming.names == column.truth
+
+
+def test_a_missed_level_is_skipped_and_reported():
+    column = draw(np.random.default_rng(8), first="T10", noise=0.1)
+    bone = column.truth.index("L2")
+    harmed = delete(column, bone)
+    naming = _name(harmed)
+    assert naming.names == harmed.truth
+    missed = [a for a in naming.anomalies if a["name"] == "missed"]
+    assert len(missed) == 1
+    assert "L1 and L3" in missed[0]["text"]
+
+
+def test_a_merged_bone_gets_no_name_and_is_reported():
+    column = draw(np.random.default_rng(8), first="T10", noise=0.1)
+    harmed = merge(column, column.truth.index("L2"))
+    naming = _name(harmed)
+    assert others_right(harmed, naming.names)
+    merged = [a for a in naming.anomalies if a["name"] == "merged"]
+    assert len(merged) == 1
+    assert "L2 and L3" in merged[0]["text"]
+
+
+def test_halves_of_one_bone_get_one_name_at_most():
+    column = draw(np.random.default_rng(8), first="T10", noise=0.1)
+    harmed = split(column, column.truth.index("L2"))
+    naming = _name(harmed)
+    names = [name for name in naming.names if name]
+    assert names.count("L2") == 1
+    assert len(names) == len(set(names))
+    assert others_right(harmed, naming.names)
+
+
+def test_second_disc_between_neighbours_has_no_name():
+    column = draw(np.random.default_rng(8), first="L1", noise=0.1)
+    at = column.truth.index("L2-L3")
+    items = [(i.kind, i.top_mm, i.height_mm, i.depth_mm) for i in column.instances.items]
+    extra = ("disc", items[at][1] + items[at][2], 1.0, 30.0)
+    harmed = build(
+        [*column.truth[: at + 1], None, *column.truth[at + 1 :]],
+        [*column.evidence[: at + 1], uniform(), *column.evidence[at + 1 :]],
+        [*items[: at + 1], extra, *items[at + 1 :]],
+    )
+    names = _name(harmed).names
+    assert list(names).count("L2-L3") == 1
+    assert others_right(harmed, names)
+
+
+def test_discs_at_the_ends_are_named_by_their_only_neighbour():
+    column = draw(np.random.default_rng(1), first="T12", last="L5", noise=0.05)
+    top = column.instances.items[0].top_mm
+    items = [(i.kind, i.top_mm, i.height_mm, i.depth_mm) for i in column.instances.items]
+    low = items[-1][1] + items[-1][2]
+    ends = build(
+        ["T11-T12", *column.truth, "L5-S1"],
+        [uniform(), *column.evidence, uniform()],
+        [("disc", top - 6, 6.0, 30.0), *items, ("disc", low, 8.0, 30.0)],
+    )
+    assert _name(ends).names == ends.truth
+
+
+def test_four_lumbar_disc_above_the_sacrum():
+    rng = np.random.default_rng(7)
+    column = draw(rng, variant=Variant(12, 4), first="T8", noise=0.05)
+    assert _name(column).names[-2] == "L4-S1"
+
+
+def test_nothing_and_discs_alone_are_ambiguous():
+    empty = build([], np.zeros((0, len(LEVELS))), [("vertebra", 0.0, 1.0, 1.0)])
+    nothing = type(empty.instances)(
+        empty.instances.parts, empty.instances.parts, empty.instances.parts, (), (1.0, 1.0, 1.0)
+    )
+    naming = name_column(nothing, np.zeros((0, len(LEVELS))))
+    assert naming.names == ()
+    assert naming.ambiguous
+    disc = build([None], [uniform()], [("disc", 5.0, 8.0, 30.0)])
+    naming = _name(disc)
+    assert naming.names == (None,)
+    assert naming.ambiguous
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_few_bones(count):
+    pieces = [("vertebra", 10.0 + 36 * n, 26.0, 34.0) for n in range(count)]
+    column = build([None] * count, [uniform()] * count, pieces)
+    naming = _name(column)
+    assert len(naming.names) == count
+    assert all(0 < p < 0.9 for p in naming.probability)
+    sure = build(
+        ["L3", "L4"][:count], [bump("L3", flat=0.02), bump("L4", flat=0.02)][:count], pieces
+    )
+    assert _name(sure).names == sure.truth
+
+
+def test_atlas_and_axis_are_named_when_another_bone_is_missing():
+    rng = np.random.default_rng(12)
+    column = draw(rng, first="C1", last="T3", noise=0.1)
+    harmed = delete(column, column.truth.index("C4"))
+    naming = _name(harmed)
+    assert _bone_names(harmed, naming)[:4] == ["C1", "C2", "C3", "C5"]
+
+
+def test_sacrum_alone_is_the_sacrum():
+    column = build(["sacrum"], [uniform()], [("sacrum", 5.0, 80.0, 40.0)])
+    naming = _name(column)
+    assert naming.names == ("sacrum",)
+    assert naming.probability[0] == pytest.approx(1.0)
+
+
+def test_unknown_method_is_refused():
+    column = draw(np.random.default_rng(0))
+    with pytest.raises(UsageError, match="rigid"):
+        name_column(column.instances, column.evidence, method="rigid")

@@ -1,0 +1,48 @@
+"""Published numbers and the densities made of them."""
+
+import numpy as np
+import pytest
+
+from spinekit.anatomy.column import LEVELS, VARIANTS
+from spinekit.labelling.priors import (
+    DEPTH_MM,
+    DISC_MM,
+    HEIGHT_MM,
+    SCALE_PRIOR,
+    VARIANT_PRIOR,
+    size_log_likelihood,
+)
+
+
+def test_every_variant_has_a_probability_and_they_sum_to_one():
+    assert set(VARIANT_PRIOR) == {(v.thoracic, v.lumbar) for v in VARIANTS}
+    assert sum(VARIANT_PRIOR.values()) == pytest.approx(1.0)
+    assert SCALE_PRIOR.sum() == pytest.approx(1.0)
+
+
+def test_presacral_counts_are_the_published_ones():
+    def share(total):
+        return sum(p for (t, n), p in VARIANT_PRIOR.items() if 7 + t + n == total)
+
+    assert share(25) == pytest.approx((18 + 4) / 418, abs=0.005)
+    assert share(23) == pytest.approx((14 + 8) / 418, abs=0.005)
+
+
+@pytest.mark.parametrize("table", [HEIGHT_MM, DEPTH_MM, DISC_MM])
+def test_sizes_cover_every_vertebra(table):
+    assert tuple(table) == LEVELS[:-1]
+
+
+def test_sizes_of_a_level_fit_it_best_at_mean_scale():
+    for level in ("C5", "T6", "L3"):
+        at = LEVELS.index(level)
+        pitch = HEIGHT_MM[level] + DISC_MM[level]
+        scores = size_log_likelihood(HEIGHT_MM[level], DEPTH_MM[level], pitch)[2, :-1]
+        assert scores[at] > scores.max() - 0.3
+        assert scores[at] > scores[np.abs(np.arange(26) - at) > 6].max() + 1.0
+
+
+def test_unknown_sizes_say_nothing_and_wild_ones_are_capped():
+    assert not size_log_likelihood(None, None, None).any()
+    wild = size_log_likelihood(500.0, 500.0, 500.0)
+    assert np.ptp(wild) == pytest.approx(0.0)
