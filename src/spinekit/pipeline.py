@@ -10,8 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,8 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spinekit.anatomy.items import Instances
-from spinekit.anatomy.scheme import LEVELS, VALUES, load_scheme
-from spinekit.core.errors import Notice, UsageError
+from spinekit.anatomy.scheme import load_scheme
+from spinekit.core.errors import UsageError
 from spinekit.core.geometry import (
     GeometryRecord,
     isotropic_grid,
@@ -35,22 +34,20 @@ from spinekit.core.volume import Volume
 from spinekit.doubts import doubt_image, doubt_prediction
 from spinekit.instances import split_instances
 from spinekit.io.reading import Scan, read_scan, scan_from_array
-from spinekit.labelling.chain import Naming, name_column
+from spinekit.labelling.chain import name_column
 from spinekit.labelling.evidence import pool_levels
 from spinekit.prediction.runner import Model, Prediction, load_model, predict
+from spinekit.report import build_report, describe_evidence
 from spinekit.segmentation import Segmentation, View
 from spinekit.structures import (
     NamedInstance,
-    Structure,
     compose_labels,
+    convert_labels,
     give_names,
     grow_map,
     settle_probs,
     tabulate,
 )
-
-SCHEMA_VERSION = 1
-"""Of the report's layout; grows when a key changes its meaning."""
 
 Progress = Callable[[float], None]
 """Told the share of the prediction that is done, 0 to 1."""
@@ -204,21 +201,17 @@ def segment(
         labels, parts = _restore(probs, instances, named, record)
         grid = record.input_grid
         structures = tabulate(labels, grid, named)
-        labels, structures, lost = _convert(labels, structures, options.scheme)
-    report = {
-        "schema_version": SCHEMA_VERSION,
-        "spinekit_version": version("spinekit"),
-        "not_a_medical_device": True,
-        "input": scan.source,
-        "model": predictor.card,
-        "options": options.recorded(),
-        "seconds": seconds,
-        "structures": [asdict(structure) for structure in structures],
-        "canal_with_cord_mm3": _canal_mm3(structures),
-        "column": _describe_column(naming),
-        "warnings": [asdict(notice) for notice in (*scan.notices, *doubts, *lost)],
-        "evidence": _describe_evidence(instances, evidence, working),
-    }
+        labels, structures, lost = convert_labels(labels, structures, options.scheme)
+    report = build_report(
+        source=scan.source,
+        card=predictor.card,
+        options=options.recorded(),
+        seconds=seconds,
+        structures=structures,
+        naming=naming,
+        notices=(*scan.notices, *doubts, *lost),
+        evidence=describe_evidence(instances, evidence, named, working.grid),
+    )
     return Segmentation(
         labels=labels,
         parts=parts,
@@ -301,66 +294,6 @@ def _restore(
     return compose_labels(restored, named)
 
 
-def _convert(
-    labels: NDArray[np.uint8], structures: tuple[Structure, ...], scheme: str
-) -> tuple[NDArray[np.uint8], tuple[Structure, ...], list[Notice]]:
-    """Labels and table in another scheme's values, and what it could not hold."""
-    if scheme == "spinekit":
-        return labels, structures, []
-    loaded = load_scheme(scheme)
-    table = loaded.table(labels)
-    converted, lost = loaded.convert(labels)
-    rows = tuple(
-        dataclasses.replace(row, value=table.get(VALUES[row.name], (row.name, None))[1])
-        for row in structures
-    )
-    if not lost:
-        return converted, rows, []
-    text = f"scheme {scheme!r} cannot hold " + ", ".join(entry.name for entry in lost)
-    return converted, rows, [Notice("lost-in-scheme", text)]
-
-
 def _resampled(volume: Volume, record: GeometryRecord) -> Volume:
     image = resample_linear(volume.array, volume.grid, record.input_grid, antialias=True)
     return Volume(image, record.input_grid)
-
-
-def _describe_column(naming: Naming) -> dict[str, Any]:
-    return {
-        "ambiguous": naming.ambiguous,
-        "reason": naming.reason,
-        "anomalies": naming.anomalies,
-        "alternatives": [
-            {"names": list(names), "probability": round(float(probability), 4)}
-            for names, probability in naming.alternatives
-        ],
-    }
-
-
-def _canal_mm3(structures: Sequence[Structure]) -> float | None:
-    sizes = [row.volume_mm3 for row in structures if row.part.startswith("spinal_")]
-    return round(sum(sizes), 1) if sizes else None
-
-
-def _describe_evidence(
-    instances: Instances, evidence: NDArray[np.floating], working: Volume
-) -> dict[str, Any]:
-    """What naming was decided from, so that names can be given again without the network."""
-    centres = [item.centroid_ijk for item in instances.items]
-    places = np.round(working.grid.ijk_to_ras(centres), 2).tolist()
-    items = [
-        {
-            **{key: _plain(value) for key, value in asdict(item).items()},
-            "centroid_ras_mm": place,
-            "levels": np.round(row.astype(np.float64), 4).tolist(),
-        }
-        for item, place, row in zip(instances.items, places, evidence, strict=True)
-    ]
-    return {"level_names": list(LEVELS), "spacing_mm": list(working.spacing_mm), "items": items}
-
-
-def _plain(value: Any) -> Any:
-    """Numbers rounded to what they can mean, tuples as lists."""
-    if isinstance(value, float):
-        return round(value, 3)
-    return [_plain(entry) for entry in value] if isinstance(value, tuple) else value

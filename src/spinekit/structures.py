@@ -3,6 +3,7 @@
 It is told the names; why an instance bears its name, or what it looks like, it does not know.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from spinekit.anatomy.items import Instance, Instances
-from spinekit.anatomy.scheme import NAMES, PARTS, VALUES, part_of
+from spinekit.anatomy.scheme import NAMES, PARTS, VALUES, load_scheme, part_of
+from spinekit.core.errors import Notice
 from spinekit.core.grid import Grid
 
 BODY, POSTERIOR, DISC, CANAL, CORD, SACRUM = range(1, len(PARTS))
@@ -182,6 +184,37 @@ def tabulate(
     for value, size in sorted(sizes.items(), reverse=True):
         rows.append(Structure(NAMES[value], value, part_of(value), None, *size, False, False))
     return tuple(rows)
+
+
+def convert_labels(
+    labels: NDArray[np.uint8], structures: tuple[Structure, ...], scheme: str
+) -> tuple[NDArray[np.uint8], tuple[Structure, ...], list[Notice]]:
+    """Labels and table in another scheme's values, and what it could not hold.
+
+    Args:
+        labels: (I, J, K) uint8, this package's values.
+        structures: What is in them.
+        scheme: Name of the scheme; `spinekit` changes nothing.
+
+    Returns:
+        (I, J, K) uint8, the rows with their values as converted, and at most one notice.
+
+    Raises:
+        UsageError: No scheme bears the name.
+    """
+    if scheme == "spinekit":
+        return labels, structures, []
+    loaded = load_scheme(scheme)
+    table = loaded.table(labels)
+    converted, lost = loaded.convert(labels)
+    rows = tuple(
+        dataclasses.replace(row, value=table.get(VALUES[row.name], (row.name, None))[1])
+        for row in structures
+    )
+    if not lost:
+        return converted, rows, []
+    text = f"scheme {scheme!r} cannot hold " + ", ".join(entry.name for entry in lost)
+    return converted, rows, [Notice("lost-in-scheme", text)]
 
 
 def _measure(

@@ -62,6 +62,7 @@ def test_the_report_has_every_key_and_the_sizes_that_were_drawn(
         "column",
         "warnings",
         "evidence",
+        "provenance",
     ]
     assert report["not_a_medical_device"] is True
     assert report["input"]["file"] == "spine.nii.gz"

@@ -102,11 +102,16 @@ def read_labels(path: str | Path) -> Volume:
         InputError: If the file cannot be read, or holds fractions, NaN or infinities.
         GeometryError: If its affine makes no sense.
     """
+    return read_label_file(path)[0]
+
+
+def read_label_file(path: str | Path) -> tuple[Volume, HeaderInfo]:
+    """Read a label map and what results on its grid carry on; else as `read_labels`."""
     path = Path(path)
     with _file_errors(path):
         _check_there(path)
         array, header, _, _ = _read_file(path, 0, force=True, label_map=True)
-    return Volume(_whole_numbers(path.name, array), header.grid)
+    return Volume(_whole_numbers(path.name, array), header.grid), header
 
 
 def scan_from_array(

@@ -7,7 +7,7 @@ columns, and reports names, probabilities, runners-up and oddities. It knows not
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +46,11 @@ class Naming:
 
 
 def name_column(
-    instances: Instances, evidence: NDArray[np.floating], *, method: str = "chain"
+    instances: Instances,
+    evidence: NDArray[np.floating],
+    *,
+    method: str = "chain",
+    certain: Mapping[int, str] | None = None,
 ) -> Naming:
     """Name every vertebra, disc and the sacrum.
 
@@ -54,13 +58,14 @@ def name_column(
         instances: the split column.
         evidence: (n, 27) distribution over LEVELS per item, uniform where nothing is known.
         method: `chain`, the only method so far.
+        certain: item → its level, where that is known beyond doubt; all others follow.
 
     Returns:
         Names in the order of instances.items. Empty and ambiguous without items; discs alone
         stay without names.
 
     Raises:
-        UsageError: the method is unknown.
+        UsageError: the method is unknown, or no legal column has all the certain names.
     """
     if method != "chain":
         raise UsageError("unknown-labeller", f"no labeller is called {method!r}", "use 'chain'")
@@ -69,7 +74,7 @@ def name_column(
     if not bones:
         nameless: tuple[str | None, ...] = (None,) * len(items)
         return Naming(nameless, (0.0,) * len(items), (), True, "no vertebra in view", ())
-    posterior = infer(observe(instances, np.asarray(evidence, dtype=np.float64)))
+    posterior = infer(observe(instances, np.asarray(evidence, dtype=np.float64), certain))
     choices, best = posterior.columns[0]
     names = _item_names(items, bones, choices)
     alternatives = []

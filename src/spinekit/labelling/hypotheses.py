@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.anatomy.column import LEVELS, VARIANTS
+from spinekit.core.errors import UsageError
 
 SACRAL = len(LEVELS) - 1
 MAX_NOISE_RUN = 2
@@ -33,7 +34,8 @@ class Observations:
     `fragment` (n - 1,) for each bone and the next to be parts of one; `missed` for each
     pair (a, b) of bones that follow each other the likelihood (27,) of 0, 1, … levels between
     them; `between` the likelihood (27, 27) of the disc seen there; `above` and `below` (27,) of
-    the number of levels beyond the first and the last bone.
+    the number of levels beyond the first and the last bone. `certain` (n,) marks bones that are
+    known to be one vertebra each.
     """
 
     network: Floats
@@ -48,6 +50,7 @@ class Observations:
     below: Floats
     variant: Floats
     scale: Floats
+    certain: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +114,20 @@ def infer(observations: Observations, *, columns: int = 6) -> Posterior:
 
     Returns:
         Marginals and columns.
+
+    Raises:
+        UsageError: no legal column has all the bones that are certain.
     """
     emission = _emissions(observations)
     steps = _steps(observations)
     forward, best, source = _forward(observations, emission, steps)
     end = _ends(observations)
+    if observations.certain.any() and (best + end).max() < IMPOSSIBLE / 2:
+        raise UsageError(
+            "contradicting-names",
+            "no legal column has all these names in this order",
+            "check them against the preview; names already given count too",
+        )
     total = _log_sum(forward + end, axis=None)
     gamma = np.exp(forward + _backward(observations, emission, steps, end) - total)
     n = len(observations.noise)
@@ -186,6 +198,8 @@ def _skip(
         above: levels of the bone directly above, of any shape; None where that has none either.
         below: the same for the bone below, of a shape to broadcast with it.
     """
+    if observations.certain[bone]:
+        return np.asarray(IMPOSSIBLE)
     score = np.asarray(observations.noise[bone])
     for levels, pair in ((above, bone - 1), (below, bone)):
         if levels is not None:

@@ -6,13 +6,14 @@ It weighs evidence of different kinds and knows nothing of how hypotheses are se
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.anatomy.column import LEVELS, VARIANTS
 from spinekit.anatomy.items import Instance, Instances
-from spinekit.labelling.hypotheses import MAX_NOISE_RUN, Observations
+from spinekit.labelling.hypotheses import IMPOSSIBLE, MAX_NOISE_RUN, Observations
 from spinekit.labelling.priors import SCALE_PRIOR, size_log_likelihood, variant_log_prior
 
 CORRELATION = 0.12
@@ -22,6 +23,9 @@ NETWORK_WEIGHT = 1.0
 """Temperature of the network's distributions, for one bone alone."""
 DISC_WEIGHT = 0.5
 """Weight of a disc's distribution against a bone's: both see the same surroundings."""
+WEIGHT_BESIDE_CERTAIN = 0.1
+"""What is left of that weight when a name is certain: the network's errors shift whole columns, so
+a word that moves one bone moves the rest rather than leave a gap."""
 CONTAMINATION = 0.02
 """Share of bones whose evidence is worthless: no single one may decide against all others."""
 MISSED = np.log(0.02)
@@ -54,12 +58,15 @@ MERGED_HEIGHT = 1.75
 """A merged bone is at least this many neighbours tall."""
 
 
-def observe(instances: Instances, evidence: NDArray[np.float64]) -> Observations:
+def observe(
+    instances: Instances, evidence: NDArray[np.float64], certain: Mapping[int, str] | None = None
+) -> Observations:
     """Likelihoods of one column.
 
     Args:
         instances: the split column with at least one vertebra or sacrum.
         evidence: (items, 27) distribution over LEVELS per item.
+        certain: item → its level, where that is known beyond doubt.
 
     Returns:
         Observations of the bones from the top, the sacrum last.
@@ -69,6 +76,8 @@ def observe(instances: Instances, evidence: NDArray[np.float64]) -> Observations
     bones = [items[n] for n in where]
     count = len(bones)
     weight = NETWORK_WEIGHT / (1.0 + (count - 1) * CORRELATION)
+    if certain:
+        weight *= WEIGHT_BESIDE_CERTAIN
     floor = CONTAMINATION / len(LEVELS)
     safe = (1.0 - CONTAMINATION) * evidence / np.maximum(evidence.sum(1, keepdims=True), 1e-12)
     safe = safe + floor
@@ -89,13 +98,20 @@ def observe(instances: Instances, evidence: NDArray[np.float64]) -> Observations
     volume = np.array([bone.volume_mm3 for bone in bones])
     is_sacrum = np.array([bone.kind == "sacrum" for bone in bones])
     room_above, room_below = _room(instances, bones)
+    merged = np.where(
+        _ratio(height, is_sacrum) >= MERGED_HEIGHT, MERGED + TALL_MERGED, MERGED - 4.0
+    )
+    known = np.zeros(count, dtype=bool)
+    for item, level in (certain or {}).items():
+        bone = where.index(item)
+        known[bone], merged[bone] = True, IMPOSSIBLE
+        network[bone] = IMPOSSIBLE
+        network[bone, LEVELS.index(level)] = 0.0
     return Observations(
         network=network,
         size=sizes,
         is_sacrum=is_sacrum,
-        merged=np.where(
-            _ratio(height, is_sacrum) >= MERGED_HEIGHT, MERGED + TALL_MERGED, MERGED - 4.0
-        ),
+        merged=merged,
         noise=np.where(
             is_sacrum, NOISE - 6.0, np.where(_ratio(volume, is_sacrum) < 0.3, SMALL_NOISE, NOISE)
         )
@@ -107,6 +123,7 @@ def observe(instances: Instances, evidence: NDArray[np.float64]) -> Observations
         below=_unseen(room_below),
         variant=np.array([variant_log_prior(variant) for variant in VARIANTS]),
         scale=np.log(SCALE_PRIOR),
+        certain=known,
     )
 
 

@@ -1,0 +1,116 @@
+"""`spinekit relabel SEG --set 43=L5`: a person's word in, every name that follows out.
+
+It knows words as they are typed; what follows from them is decided elsewhere.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spinekit.segmentation import Segmentation
+
+EPILOG = """\
+Examples:
+  spinekit relabel results/scan_dseg.nii.gz --set 43=L5       # what was called L3 is L5
+  spinekit relabel results/scan_dseg.nii.gz --at=-3,20,55=L5  # the bone at R, A, S in mm
+  spinekit relabel results/scan_dseg.nii.gz --undo            # as it was before
+
+Exit: 0 done, 1 failed, 2 wrong use.
+Research use; not a medical device."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.epilog = EPILOG
+    parser.add_argument("seg", metavar="SEG", type=Path, help="<stem>_dseg file of a result")
+    parser.add_argument(
+        "--set",
+        metavar="VALUE=NAME",
+        dest="values",
+        action="append",
+        default=[],
+        help="the structure with this value (or name) is NAME; may be repeated",
+    )
+    parser.add_argument(
+        "--at",
+        metavar="R,A,S=NAME",
+        dest="places",
+        action="append",
+        default=[],
+        help="the structure at this place, RAS mm, is NAME; may be repeated",
+    )
+    parser.add_argument(
+        "--image", metavar="FILE", type=Path, help="the scan, to draw the preview on"
+    )
+    parser.add_argument("--undo", action="store_true", help="take the last change back")
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Rename, or take the last renaming back."""
+    from spinekit.core.errors import UsageError
+    from spinekit.relabelling import Word, relabel, undo
+
+    words = [Word(*_halves(text)) for text in args.values]
+    for text in args.places:
+        where, name = _halves(text)
+        words.append(Word(_place(where), name))
+    if args.undo == bool(words):
+        raise UsageError(
+            "relabel-what", "either names or --undo must be given", "add --set 43=L5, or --undo"
+        )
+    if args.undo:
+        undo(args.seg)
+        if not args.quiet:
+            print(f"{args.seg.name}: names are as they were before")
+        return 0
+    result, has_image = relabel(args.seg, words, image=args.image)
+    if not args.quiet:
+        _report(args.seg, result, has_image=has_image)
+    return 0
+
+
+def _report(seg: Path, result: "Segmentation", *, has_image: bool) -> None:
+    """Print the names, and what deserves a look."""
+    bones = [row.name for row in result.structures if row.part in ("vertebra", "sacrum")]
+    discs = sum(row.part == "disc" for row in result.structures)
+    picture = seg.parent / f"{result.stem}_preview.png"
+    print(f"{seg.name}: {bones[0]} to {bones[-1]}, {discs} discs → {picture}")
+    for anomaly in result.report["column"]["anomalies"]:
+        print(f"spinekit: warning: {seg.name}: {anomaly['text']}", file=sys.stderr)
+    if not has_image:
+        text = "the scan is not beside the result; the preview shows the labels alone (--image)"
+        print(f"spinekit: warning: {seg.name}: {text}", file=sys.stderr)
+
+
+def _halves(text: str) -> tuple[str, str]:
+    """Both sides of `43=L5`; names are written as this program writes them.
+
+    Raises:
+        UsageError: It has no two sides.
+    """
+    from spinekit.core.errors import UsageError
+
+    where, _, name = (part.strip() for part in text.partition("="))
+    if not where or not name:
+        raise UsageError("not-a-word", f"{text!r} is no VALUE=NAME", "write it like 43=L5")
+    return where, "sacrum" if name.lower() == "sacrum" else name.upper()
+
+
+def _place(text: str) -> tuple[float, float, float]:
+    """Three numbers.
+
+    Raises:
+        UsageError: They are not three, or no numbers.
+    """
+    from spinekit.core.errors import UsageError
+
+    try:
+        right, front, up = (float(number) for number in text.split(","))
+    except ValueError:
+        raise UsageError(
+            "not-a-place", f"{text!r} is no place R,A,S in mm", "write it like --at=-3,20,55=L5"
+        ) from None
+    return right, front, up

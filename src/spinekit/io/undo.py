@@ -1,0 +1,84 @@
+"""The last state of a result's files, kept in one archive beside them so that it can come back.
+
+It knows bytes and names, not what the files hold.
+"""
+
+import contextlib
+import io
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from spinekit.core.errors import InputError
+from spinekit.io.writing import write_bytes
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+"""Date of every entry, so that the same files give the same archive."""
+
+
+@contextlib.contextmanager
+def put_back(folder: Path, archive: str, files: Iterable[str], nested: bool) -> Iterator[None]:
+    """Keep files before they are replaced, and put them back should replacing them fail.
+
+    Args:
+        folder: Where they lie.
+        archive: Name of the archive written there.
+        files: Names of the files; those that are missing are not kept.
+        nested: Keep the present archive inside the new one: one step back leads to the next.
+
+    Yields:
+        Nothing; the files are replaced inside.
+
+    Raises:
+        OutputError: The archive cannot be written.
+    """
+    path = folder / archive
+    before = path.read_bytes() if path.exists() else None
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as kept:
+        for name in [*sorted(files), *([archive] if nested else [])]:
+            if (folder / name).exists():
+                kept.writestr(zipfile.ZipInfo(name, _EPOCH), (folder / name).read_bytes())
+    write_bytes(path, content.getvalue())
+    try:
+        yield
+    except BaseException:
+        take_back(folder, archive)
+        if before is not None:
+            write_bytes(path, before)
+        raise
+
+
+def take_back(folder: Path, archive: str) -> None:
+    """Put kept files back, byte for byte; the archive goes, or becomes the one it held.
+
+    Args:
+        folder: Where the files lie.
+        archive: Name of the archive there.
+
+    Raises:
+        InputError: The archive is missing or damaged; nothing was changed.
+        OutputError: A file cannot be written.
+    """
+    path = folder / archive
+    try:
+        with zipfile.ZipFile(path) as kept:
+            files = {name: kept.read(name) for name in kept.namelist()}
+    except (OSError, zipfile.BadZipFile, KeyError) as error:
+        raise InputError(
+            "undo-missing",
+            f"{archive}: missing or damaged, so the names before cannot come back",
+            "segment the scan again",
+        ) from error
+    earlier = files.pop(archive, None)
+    # The JSON last: whoever sees it sees the rest.
+    for name in sorted(files, key=lambda name: (name.endswith(".json"), name)):
+        if Path(name).name != name:
+            raise InputError("undo-missing", f"{archive}: damaged", "segment the scan again")
+        target = folder / name
+        if not (target.exists() and target.read_bytes() == files[name]):
+            write_bytes(target, files[name])
+    if earlier is None:
+        path.unlink()
+    else:
+        write_bytes(path, earlier)

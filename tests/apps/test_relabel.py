@@ -1,0 +1,231 @@
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from PIL import Image
+
+from blocks import BlockSpine, draw_blocks, oracle_for
+from spinekit.anatomy.scheme import VALUES
+from spinekit.apps.cli import main
+from spinekit.core.grid import Grid
+from spinekit.pipeline import segment
+
+
+@pytest.fixture(scope="module")
+def loin() -> BlockSpine:
+    """T12 to L3 and no sacrum: a column that could be moved up or down."""
+    whole = draw_blocks((4.0, 2.0, 2.0))
+    k = slice(whole.parts.shape[2] - 78, None)
+    image, labels, parts = (array[:, :, k] for array in (whole.image, whole.labels, whole.parts))
+    affine = whole.grid.affine.copy()
+    affine[2, 3] += k.start * 2.0
+    return BlockSpine(image, labels, parts, Grid(image.shape, affine), whole.names)
+
+
+@pytest.fixture(scope="module")
+def made(loin: BlockSpine, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A result's folder, never changed."""
+    found = segment(loin.image, affine=loin.grid.affine, predictor=oracle_for(loin))
+    return found.save(tmp_path_factory.mktemp("made"), stem="spine")["dseg"].parent
+
+
+@pytest.fixture
+def result(made: Path, tmp_path: Path) -> Path:
+    """Labels of a result, alone with its files."""
+    return shutil.copytree(made, tmp_path / "out") / "spine_dseg.nii.gz"
+
+
+def labels_of(path: Path) -> np.ndarray:
+    return np.asarray(nib.load(path).dataobj)
+
+
+def report_of(path: Path) -> dict:
+    return json.loads((path.parent / "spine_dseg.json").read_text(encoding="utf-8"))
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def bones(report: dict) -> list[str]:
+    return [row["name"] for row in report["structures"] if row["part"] == "vertebra"]
+
+
+def test_one_word_moves_every_name_below_and_above(result: Path) -> None:
+    before = labels_of(result)
+    old = report_of(result)
+    assert bones(old) == ["T12", "L1", "L2", "L3"]
+
+    assert main(["relabel", str(result), "--set", "42=L3", "--quiet"]) == 0
+
+    after, new = labels_of(result), report_of(result)
+    assert bones(new) == ["L1", "L2", "L3", "L4"]
+    for was, now in (("T12", "L1"), ("L2", "L3"), ("L1-L2", "L2-L3"), ("T12-L1", "L1-L2")):
+        np.testing.assert_array_equal(after == VALUES[now], before == VALUES[was])
+    np.testing.assert_array_equal(after > 0, before > 0)
+    rows = {row["name"]: row for row in new["structures"]}
+    assert rows["L3"]["probability"] == 1.0
+    assert rows["L4"]["volume_mm3"] == old["structures"][6]["volume_mm3"]
+    assert [row["name"] for row in new["evidence"]["items"]][:3] == ["L1", "L1-L2", "L2"]
+    (change,) = new["provenance"]
+    assert change["action"] == "relabel"
+    assert change["words"] == [{"item": 4, "from": "L2", "to": "L3"}]
+    assert list(new) == list(old)
+
+
+def test_undo_leads_back_step_by_step_to_the_same_bytes(result: Path) -> None:
+    states = [bytes_of(result.parent)]
+    for word in ("L2=L3", "L4=L5"):
+        main(["relabel", str(result), "--set", word, "--quiet"])
+        states.append(bytes_of(result.parent))
+    assert bones(report_of(result)) != bones(json.loads(states[1]["spine_dseg.json"]))
+
+    for state in reversed(states[:-1]):
+        assert main(["relabel", str(result), "--undo", "--quiet"]) == 0
+        assert bytes_of(result.parent) == state
+
+    assert main(["relabel", str(result), "--undo"]) == 2
+
+
+def test_a_later_word_about_the_same_bone_replaces_the_earlier(result: Path) -> None:
+    main(["relabel", str(result), "--set", "L2=L3", "--quiet"])
+
+    assert main(["relabel", str(result), "--set", "L3=L4", "--quiet"]) == 0
+
+    assert bones(report_of(result))[2] == "L4"
+    assert len(report_of(result)["provenance"]) == 2
+
+
+def test_a_place_means_the_bone_that_lies_there(result: Path) -> None:
+    row = next(row for row in report_of(result)["structures"] if row["name"] == "L2")
+    right, _, up = row["centroid_ras_mm"]
+
+    assert main(["relabel", str(result), f"--at={right},12,{up}=l3", "--quiet"]) == 0
+
+    assert bones(report_of(result)) == ["L1", "L2", "L3", "L4"]
+
+
+def test_a_disc_names_the_bones_beside_it(result: Path) -> None:
+    assert main(["relabel", str(result), "--set", "L1-L2=L2-L3", "--quiet"]) == 0
+
+    assert bones(report_of(result)) == ["L1", "L2", "L3", "L4"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--set", "41=L3", "--set", "42=L1"], "no legal column"),
+        (["--set", "41=L3", "--set", "42=L3"], "no legal column"),
+        (["--set", "41=L9"], "'L9' is no vertebra or disc"),
+        (["--set", "41=L3-L4"], "L1 is vertebra"),
+        (["--set", "41=sacrum"], "L1 is vertebra"),
+        (["--set", "17=L3"], "the result has no 17; it has T12"),
+        (["--set", "L3"], "'L3' is no VALUE=NAME"),
+        (["--at=1,2=L3"], "no place R,A,S"),
+        (["--at=900,2,3=L3"], "within 10 mm of 900, 2, 3"),
+        (["--set", "41=L3", "--undo"], "either names or --undo"),
+        ([], "either names or --undo"),
+        (["--undo"], "no name was changed"),
+    ],
+)
+def test_wrong_use_changes_nothing(
+    result: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = bytes_of(result.parent)
+
+    assert main(["relabel", str(result), *words]) == 2
+
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert bytes_of(result.parent) == before
+
+
+def test_a_file_that_is_no_result_is_refused(
+    result: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = result.parent / "spine_parts.nii.gz"
+    assert main(["relabel", str(other), "--set", "41=L3"]) == 2
+    (result.parent / "spine_dseg.json").unlink()
+    assert main(["relabel", str(result), "--set", "41=L3"]) == 1
+    assert "keep it beside the labels" in capsys.readouterr().err
+
+
+def test_the_picture_shows_the_scan_where_it_is_found(
+    loin: BlockSpine, result: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = result.parent / "spine_preview.png"
+    with Image.open(picture) as before:
+        plain = np.asarray(before)[20:-60, 20:180]
+    main(["relabel", str(result), "--set", "L2=L3"])
+    assert "--image" in capsys.readouterr().err
+    scan = tmp_path / "scan.nii.gz"
+    nib.save(nib.Nifti1Image(loin.image, loin.grid.affine), scan)
+
+    main(["relabel", str(result), "--set", "L3=L3", "--image", str(scan)])
+
+    assert capsys.readouterr().err == ""
+    with Image.open(picture) as after:
+        np.testing.assert_array_equal(np.asarray(after)[20:-60, 20:180], plain)
+
+
+def test_files_are_as_they_were_when_writing_fails(
+    result: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from spinekit import segmentation
+
+    before = bytes_of(result.parent)
+
+    def fail(path: Path, content: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(segmentation, "write_json", fail)
+
+    assert main(["relabel", str(result), "--set", "L2=L3"]) == 1
+    assert bytes_of(result.parent) == before
+
+
+def test_slicer_files_and_other_schemes_follow(loin: BlockSpine, tmp_path: Path) -> None:
+    from spinekit.io.reading import read_labels
+
+    made = segment(
+        loin.image, affine=loin.grid.affine, predictor=oracle_for(loin), scheme="totalspineseg"
+    )
+    path = made.save(tmp_path, stem="spine", fmt="seg.nrrd")["dseg"]
+    before = read_labels(path).array
+
+    assert main(["relabel", str(path), "--set", "L2=L3", "--quiet"]) == 0
+
+    after = read_labels(path).array
+    rows = {row["name"]: row["value"] for row in report_of(path)["structures"]}
+    np.testing.assert_array_equal(after == rows["L3"], before == VALUES["L2"])
+    assert b":=L4\n" in path.read_bytes().split(b"\n\n")[0]
+
+
+def test_a_scheme_that_lost_structures_is_refused(
+    loin: BlockSpine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = segment(loin.image, affine=loin.grid.affine, predictor=oracle_for(loin), scheme="gliwa")
+    path = made.save(tmp_path, stem="spine")["dseg"]
+    if not any(row["value"] is None for row in report_of(path)["structures"]):
+        pytest.fail("the scheme holds everything; choose one that does not")
+
+    assert main(["relabel", str(path), "--set", "L2=L3"]) == 1
+    assert "without --scheme" in capsys.readouterr().err
+
+
+def test_the_archive_for_undo_is_the_same_every_time(result: Path) -> None:
+    archive = result.parent / "spine_undo.zip"
+    main(["relabel", str(result), "--set", "L2=L3", "--quiet"])
+    first = archive.read_bytes()
+    main(["relabel", str(result), "--undo", "--quiet"])
+    assert not archive.exists()
+    main(["relabel", str(result), "--set", "L2=L3", "--quiet"])
+
+    assert archive.read_bytes() == first
+    with zipfile.ZipFile(archive) as kept:
+        assert "spine_dseg.json" in kept.namelist()
