@@ -33,7 +33,8 @@ def train(
 ) -> Path:
     """Train a recipe to its end and export `model.onnx`.
 
-    A killed run goes on where its last checkpoint stands.
+    A killed run goes on where its last checkpoint stands. A recipe that starts from another one
+    has that trained first, unless its run is complete.
 
     Args:
         recipe_path: TOML file.
@@ -61,6 +62,13 @@ def train(
     from spinekit.training.loop import Trainer
 
     recipe = dataclasses.replace(read_recipe(recipe_path), **(overrides or {}))
+    init = None
+    if recipe.init:
+        init = work / "runs" / recipe.init / "best.pt"
+        before = recipe_path.with_name(f"{recipe.init}.toml")
+        if not (work / "runs" / recipe.init / "model.onnx").is_file():
+            report(f"{recipe.name} starts from {recipe.init}: training that first")
+            train(before, work=work, device=device, processes=processes, report=report)
     name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     sets = gather(recipe, work / "packs", processes=processes, report=report)
     train_sets, valid_sets = split_cases(sets, recipe)
@@ -75,7 +83,7 @@ def train(
         facts=facts,
         report=report,
     )
-    trainer.start(work / "runs" / recipe.init / "best.pt" if recipe.init else None)
+    trainer.start(init)
     best = trainer.run()
     return export_checkpoint(best, folder / "model.onnx", report=report)
 

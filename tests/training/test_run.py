@@ -1,0 +1,72 @@
+"""From recipe files to a model file: starts that are missing are trained first."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+from spinekit.core.errors import RecipeError
+from spinekit.loaders.pack import save_pack
+from spinekit.prediction.runner import load_model
+from spinekit.training.run import train
+
+TINY = """
+phantoms = 0
+widths = [8, 8, 16, 16, 16]
+canvas = [64, 96]
+steps = 4
+batch = 2
+validate_every = 2
+"""
+
+
+@pytest.fixture
+def work(cases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A work folder whose only data is one packed set."""
+    monkeypatch.setenv("SPINEKIT_REAL_DATA", str(tmp_path / "absent"))
+    save_pack(tmp_path / "work/packs/real-blocks.npz", cases)
+    return tmp_path / "work"
+
+
+def write_recipe(folder: Path, name: str, more: str = "") -> Path:
+    path = folder / f"{name}.toml"
+    path.write_text(f'name = "{name}"\n{more}{TINY}', encoding="utf-8")
+    return path
+
+
+def test_a_missing_start_is_trained_first_and_a_complete_one_is_not_again(work, tmp_path):
+    write_recipe(tmp_path, "start")
+    path = write_recipe(tmp_path, "next", 'init = "start"\n')
+    lines: list[str] = []
+    model = load_model(train(path, work=work, device="cpu", report=lines.append), threads=1)
+    assert model.spec.name == "next"
+    assert model.spec.facts["trained_on"] == {"blocks": len(training_cases(work))}
+    assert any("training that first" in line for line in lines)
+    again: list[str] = []
+    train(path, work=work, device="cpu", report=again.append)
+    assert not any("training that first" in line for line in again)
+
+
+def training_cases(work: Path) -> list[str]:
+    """Names of the packed cases that no validation subject takes away."""
+    from spinekit.loaders.pack import load_pack
+    from spinekit.training.batches import split_cases
+    from spinekit.training.recipe import Recipe
+
+    packed = {"blocks": load_pack(work / "packs/real-blocks.npz")}
+    train_sets, _ = split_cases(packed, Recipe())
+    return [case.name for case in train_sets["blocks"]]
+
+
+def test_a_start_without_recipe_is_named(work, tmp_path):
+    path = write_recipe(tmp_path, "next", 'init = "nowhere"\n')
+    with pytest.raises(RecipeError, match=r"nowhere\.toml"):
+        train(path, work=work, device="cpu", report=lambda _: None)
+
+
+def test_without_any_data_it_says_so(work, tmp_path):
+    (work / "packs/real-blocks.npz").unlink()
+    with pytest.raises(RecipeError, match="no real scans found"):
+        train(write_recipe(tmp_path, "alone"), work=work, device="cpu", report=lambda _: None)
