@@ -66,6 +66,13 @@ def test_a_start_without_recipe_is_named(work, tmp_path):
         train(path, work=work, device="cpu", report=lambda _: None)
 
 
+def test_a_start_that_has_seen_the_held_out_sets_is_refused(work, tmp_path):
+    write_recipe(tmp_path, "start")
+    path = write_recipe(tmp_path, "next", 'init = "start"\nhold_out = "H1"\n')
+    with pytest.raises(RecipeError, match="start has seen it"):
+        train(path, work=work, device="cpu", report=lambda _: None)
+
+
 def test_without_any_data_it_says_so(work, tmp_path):
     (work / "packs/real-blocks.npz").unlink()
     with pytest.raises(RecipeError, match="no real scans found"):

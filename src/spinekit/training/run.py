@@ -66,6 +66,7 @@ def train(
     if recipe.init:
         init = work / "runs" / recipe.init / "best.pt"
         before = recipe_path.with_name(f"{recipe.init}.toml")
+        _check_start(recipe, read_recipe(before))
         if not (work / "runs" / recipe.init / "model.onnx").is_file():
             report(f"{recipe.name} starts from {recipe.init}: training that first")
             train(before, work=work, device=device, processes=processes, report=report)
@@ -86,6 +87,16 @@ def train(
     trainer.start(init)
     best = trainer.run()
     return export_checkpoint(best, folder / "model.onnx", report=report)
+
+
+def _check_start(recipe: Recipe, start: Recipe) -> None:
+    """Refuse a start that has seen what the recipe holds out."""
+    if recipe.hold_out and start.real and start.hold_out != recipe.hold_out:
+        raise RecipeError(
+            "recipe-leak",
+            f"{recipe.name} holds out {recipe.hold_out}, but its start {start.name} has seen it",
+            "start from a recipe with the same hold_out, or from phantoms",
+        )
 
 
 def gather(
