@@ -25,7 +25,7 @@ from spinekit.instances.column import (
     coords_mm,
 )
 from spinekit.instances.curve import STEP_MM
-from spinekit.instances.measure import measure_items
+from spinekit.instances.measure import SACRAL_CORE_MM, measure_items
 from spinekit.instances.posterior import REAR_MM, SPECK, assign_posterior
 from spinekit.instances.profile import BIN_MM, Profile
 
@@ -39,6 +39,8 @@ FRAGMENT_SHARE = 0.25
 """A lowest body smaller than this share of the scan's larger ones is no vertebra."""
 SPILL_MM = 10.0
 """How far sacrum may reach above its separator before it counts as body, mm."""
+BESIDE_MM = 35.0
+"""Stray sacrum this near the curve may be part of a body, mm."""
 SPILL_CORE_MM = 15.0
 """Only this near the curve: beside the last body the wings of the sacrum rise higher, mm."""
 MIN_CANAL_MM3 = 100.0
@@ -75,7 +77,12 @@ def assemble(
         mask[BODY], column.straight[BODY], stretch, planes, profile.depth_mm, voxel_mm3
     )
     sacrum, body_of_sacrum, first_sacral = _decide_sacrum(
-        mask[SACRUM], column.straight[SACRUM], stretch, planes, voxel_mm3
+        mask[SACRUM],
+        column.straight[SACRUM],
+        stretch,
+        np.abs(column.straight[BODY][:, 1:]).max(axis=1) < SACRAL_CORE_MM,
+        planes,
+        voxel_mm3,
     )
     disc = assign_discs(mask[DISC], column.straight[DISC], planes, voxel_mm3)
 
@@ -178,7 +185,12 @@ def _paste(
 
 
 def _decide_sacrum(
-    mask: NDArray[np.bool_], straight: Floats, body: Numbers, planes: Planes, voxel_mm3: float
+    mask: NDArray[np.bool_],
+    straight: Floats,
+    body: Numbers,
+    body_core: NDArray[np.bool_],
+    planes: Planes,
+    voxel_mm3: float,
 ) -> tuple[NDArray[np.bool_], Numbers, int]:
     """Which voxels of the sacrum class are sacrum, and the rest's stretch.
 
@@ -191,25 +203,34 @@ def _decide_sacrum(
     if len(straight) == 0:
         return nothing, np.zeros(0, dtype=np.int64), m + 1
     stretch = planes.stretch(straight)
-    sacral = np.bincount(stretch, minlength=m + 1)
-    bony = np.bincount(body[body >= 0], minlength=m + 1)
+    # The sacrum bends away from the continued curve: what lies far from it may seem to lie beside
+    # the last vertebra. Only its upper end, near the curve, tells where it begins.
+    core = np.abs(straight[:, 1:]).max(axis=1) < SACRAL_CORE_MM
+    sacral = np.bincount(stretch[core], minlength=m + 1)
+    bony = np.bincount(body[(body >= 0) & body_core], minlength=m + 1)
     # Bone above, sacrum below: the border that agrees with most voxels, whatever single stretches
     # say. A fragment taken for a body inside the sacrum then stays sacrum.
     agreeing = np.concatenate([[0], np.cumsum(bony - sacral)])
     first = m + 1 - int(np.argmax(agreeing[::-1]))
-    if sacral[first:].sum() * voxel_mm3 < MIN_SACRUM_MM3:
-        return nothing, np.where(bony[stretch] > sacral[stretch], stretch, -1), m + 1
+    if first > m or np.count_nonzero(stretch >= first) * voxel_mm3 < MIN_SACRUM_MM3:
+        return nothing, np.where(core & (bony[stretch] > sacral[stretch]), stretch, -1), m + 1
     labels, count = ndimage.label(mask, structure=np.ones((3, 3, 3)))
     piece = labels[mask]
     size = np.bincount(piece, minlength=count + 1)
-    low = np.bincount(piece, weights=stretch >= first, minlength=count + 1)
-    real = (low > 0.5 * size) & (size > 0.03 * size.max())
+    # Voxels off the curve go with those of their piece that lie near it.
+    weight = np.where(core, 1.0, 0.01)
+    low = np.bincount(piece, weights=weight * (stretch >= first), minlength=count + 1)
+    real = (low > 0.5 * np.bincount(piece, weights=weight, minlength=count + 1)) & (
+        size > 0.03 * size.max()
+    )
     is_sacrum = real[piece]
     if first > 0:
         lower = np.full(len(straight), first - 1)
-        core = np.abs(straight[:, 1:]).max(axis=1) < SPILL_CORE_MM
-        is_sacrum &= ~core | (planes.height_mm(lower, straight) > -SPILL_MM)
-    return is_sacrum, np.where(is_sacrum | (bony[stretch] == 0), -1, stretch), first
+        spill = np.abs(straight[:, 1:]).max(axis=1) < SPILL_CORE_MM
+        is_sacrum &= ~spill | (planes.height_mm(lower, straight) > -SPILL_MM)
+    beside = np.abs(straight[:, 1:]).max(axis=1) < BESIDE_MM
+    is_body = ~is_sacrum & beside & (bony[stretch] > 0) & (stretch < first)
+    return is_sacrum, np.where(is_body, stretch, -1), first
 
 
 def _large_enough(

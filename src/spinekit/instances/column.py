@@ -18,6 +18,10 @@ CELL_MM = 5.0
 """Size of the coarse cells (mm) in which pieces are joined: bridges gaps up to two cells."""
 MIN_COLUMN_MM3 = 300.0
 """Less body and disc than this (mm³) is no spine."""
+PROMONTORY_MM = 22.0
+"""How much of the sacrum below the last disc helps to lay the curve, mm."""
+PROMONTORY_CORE_MM = 22.0
+"""Only this near the curve: the wings and the crest are no part of the column, mm."""
 NEAR_CURVE_MM = 28.0
 """Bodies and discs elsewhere lie at most this far from the continued curve, mm."""
 
@@ -94,13 +98,29 @@ def find_column(parts: NDArray[np.uint8], spacing_mm: tuple[float, float, float]
         near = np.hypot(along[:, 1], along[:, 2]) < NEAR_CURVE_MM
         near &= (along[:, 0] > 0) & (along[:, 0] < curve.length_mm)
         away[away] = near
-    if off.any() or away.any():
-        curve = fit_curve(coords_mm((column & main & ~off) | away, spacing_mm)) or curve
+    kept_column = (column & main & ~off) | away
+    bones = coords_mm(kept_column, spacing_mm)
+    promontory = _promontory(parts, curve, bones, spacing_mm)
+    curve = fit_curve(np.concatenate([bones, promontory])) or curve
     parts = parts * ~off
     kept = parts * (main | away)
     parts_of_curve = (BODY, DISC, SACRUM)
     straight = {n: curve.straighten(coords_mm(kept == n, spacing_mm)) for n in parts_of_curve}
     return Column(kept, curve, straight)
+
+
+def _promontory(
+    parts: NDArray[np.uint8],
+    curve: ColumnCurve,
+    bones: Floats,
+    spacing_mm: tuple[float, float, float],
+) -> Floats:
+    """(N, 3) coordinates of the upper end of the sacrum, which tells how the last disc lies."""
+    sacrum = coords_mm(parts == SACRUM, spacing_mm)
+    end = float(np.quantile(curve.straighten(bones[:: 1 + len(bones) // 5000])[:, 0], 0.995))
+    along = curve.straighten(sacrum, rounds=3)
+    near = np.abs(along[:, 1:]).max(axis=1, initial=0.0) < PROMONTORY_CORE_MM
+    return sacrum[near & (np.abs(along[:, 0] - end) < PROMONTORY_MM)]
 
 
 def _pieces_off(

@@ -123,7 +123,8 @@ def _smooth_curve(points: Floats, t: Floats) -> ColumnCurve:
     grid = np.arange(0.0, max(float(t.max()), 2.0) + 1.0, 2.0)
     # Layers weigh alike, but for those of which the scan's edge cut off a part: their centre is
     # off the axis.
-    share = (count / ndimage.maximum_filter1d(ndimage.uniform_filter1d(count, 5), 15))[filled]
+    usual = ndimage.maximum_filter1d(ndimage.uniform_filter1d(count, 5), 15)
+    share = count[filled] / np.maximum(usual[filled], 1e-6)
     weight = np.exp(-0.5 * ((grid[:, None] - at[None, :]) / SMOOTHING_MM) ** 2)
     weight *= np.minimum(share, 1.0)[None, :] ** 3
     delta = at[None, :] - grid[:, None]

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from spinekit.anatomy.items import PARTIAL_BELOW_MM3, Instance, Kind
 
 Floats = NDArray[np.float32]
+SACRAL_CORE_MM = 20.0
+"""Only this near the curve the sacrum is measured along it, mm."""
 STRIP = float(np.sqrt(12.0))
 """Length of a uniform strip over its standard deviation."""
 
@@ -47,6 +49,10 @@ def measure_items(
         front = np.abs(along[:, 2] - centre[2])
         size = along.std(axis=0) * STRIP
         core = along[front < 0.3 * max(size[2], 1.0)]
+        if kind == "sacrum":
+            # Far from the curve, which does not follow the sacrum, positions mean little.
+            near = along[np.abs(along[:, 1:]).max(axis=1) < SACRAL_CORE_MM]
+            core = near if len(near) else along
         items.append(
             Instance(
                 kind=kind,

@@ -89,7 +89,8 @@ def build_profile(
         * (voxel_mm3 / BIN_MM)
         for kind in (1, 3, 6)
     ]
-    seen = np.flatnonzero(area[0] + area[1] > 0.1 * np.quantile((area[0] + area[1]), 0.9) + 1e-6)
+    soft = area[0] + area[1]
+    seen = np.flatnonzero((soft > 0.1 * np.quantile(soft, 0.9) + 1e-6) & (soft > 0.5 * area[2]))
     if len(seen) == 0:
         return None
     return Profile(area[0], area[1], area[2], depth, (int(seen[0]), int(seen[-1]) + 1))
