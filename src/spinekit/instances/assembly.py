@@ -76,14 +76,7 @@ def assemble(
     stretch, planes = part_atlas(
         mask[BODY], column.straight[BODY], stretch, planes, profile.depth_mm, voxel_mm3
     )
-    sacrum, body_of_sacrum, first_sacral = _decide_sacrum(
-        mask[SACRUM],
-        column.straight[SACRUM],
-        stretch,
-        np.abs(column.straight[BODY][:, 1:]).max(axis=1) < SACRAL_CORE_MM,
-        planes,
-        voxel_mm3,
-    )
+    sacrum, body_of_sacrum, first_sacral = _decide_sacrum(column, stretch, planes, voxel_mm3)
     disc = assign_discs(mask[DISC], column.straight[DISC], planes, voxel_mm3)
 
     m = len(planes.at)
@@ -185,12 +178,7 @@ def _paste(
 
 
 def _decide_sacrum(
-    mask: NDArray[np.bool_],
-    straight: Floats,
-    body: Numbers,
-    body_core: NDArray[np.bool_],
-    planes: Planes,
-    voxel_mm3: float,
+    column: Column, body: Numbers, planes: Planes, voxel_mm3: float
 ) -> tuple[NDArray[np.bool_], Numbers, int]:
     """Which voxels of the sacrum class are sacrum, and the rest's stretch.
 
@@ -198,6 +186,8 @@ def _decide_sacrum(
         (N,) True for sacrum, (N,) stretch of those that are body (-1 for none), and the first
         sacral stretch (one past the last for a scan without sacrum).
     """
+    mask, straight = column.parts == SACRUM, column.straight[SACRUM]
+    body_core = np.abs(column.straight[BODY][:, 1:]).max(axis=1) < SACRAL_CORE_MM
     m = len(planes.at)
     nothing = np.zeros(len(straight), dtype=bool)
     if len(straight) == 0:

@@ -90,7 +90,8 @@ def build_profile(
         for kind in (1, 3, 6)
     ]
     soft = area[0] + area[1]
-    seen = np.flatnonzero((soft > 0.1 * np.quantile(soft, 0.9) + 1e-6) & (soft > 0.5 * area[2]))
+    usual = np.median(soft[soft > 0]) if (soft > 0).any() else np.inf
+    seen = np.flatnonzero((soft > 0.1 * usual) & (soft > 0.5 * area[2]))
     if len(seen) == 0:
         return None
     return Profile(area[0], area[1], area[2], depth, (int(seen[0]), int(seen[-1]) + 1))
@@ -116,18 +117,34 @@ def find_separators(profile: Profile) -> NDArray[np.float64]:
     length, so a collapsed body between two discs stays; length decides where evidence is weak, so
     fused bodies are parted and a body with a dark cleft stays one.
 
+    How tall the patient's vertebrae are for their depth is learned from a first round.
+
     Args:
         profile: areas along the column.
 
     Returns:
         (m,) positions in mm along the curve; empty for a single vertebra.
     """
-    first, last = profile.extent
     gain = _separator_scores(profile)
-    filled = np.maximum(profile.body + profile.disc + profile.sacrum, 1e-6)
-    bone, soft = (np.cumsum(area / filled) * BIN_MM for area in (profile.body, profile.disc))
     ratio = np.interp(profile.depth_mm, RATIO_DEPTH_MM, PITCH_PER_DEPTH)
     log_pitch = np.log(np.clip(ratio * profile.depth_mm / BIN_MM, 9, 50))
+    found = _best_set(profile, gain, log_pitch)
+    lengths = np.diff(found)
+    clear = (gain[found[1:]] >= CLEAR) & (gain[found[:-1]] >= CLEAR)
+    if clear.any():
+        middle = (found[1:] + found[:-1])[clear] // 2
+        deviation = float(np.median(np.log(lengths[clear]) - log_pitch[middle]))
+        # Shrunk towards the published ratio where few vertebrae tell.
+        count = int(clear.sum())
+        found = _best_set(profile, gain, log_pitch + deviation * count / (count + 2.0))
+    return found.astype(np.float64) * BIN_MM
+
+
+def _best_set(profile: Profile, gain: Floats, log_pitch: Floats) -> NDArray[np.int64]:
+    """(m,) bins of the separators that score best together, ascending."""
+    first, last = profile.extent
+    filled = np.maximum(profile.body + profile.disc + profile.sacrum, 1e-6)
+    bone, soft = (np.cumsum(area / filled) * BIN_MM for area in (profile.body, profile.disc))
     best = np.full(last + 1, -np.inf)
     source = np.full(last + 1, -1)
     shortest, longest = int(MIN_PITCH_MM / BIN_MM), int(MAX_PITCH_MM / BIN_MM)
@@ -147,24 +164,29 @@ def find_separators(profile: Profile) -> NDArray[np.float64]:
             pick = int(np.argmax(scores))
             if scores[pick] > best[at]:
                 best[at], source[at] = scores[pick], starts[pick]
-    ends = np.arange(first + 1, last)
-    total = -_length_cost(last - first, log_pitch[(last + first) // 2], open_end=True)
-    at = -1
-    if len(ends):
-        middle = log_pitch[(last + ends) // 2]
-        cost = np.where(
-            gain[ends] >= CLEAR,
-            _length_cost(last - ends, middle, open_end=True),
-            _length_cost(last - ends, middle, open_end=False),
-        )
-        scores = best[ends] - cost
-        if scores.max() > total:
-            at = int(ends[np.argmax(scores)])
     found: list[int] = []
+    at = _last_of(best, gain, log_pitch, profile.extent)
     while at >= 0:
         found.append(at)
         at = int(source[at])
-    return np.array(found[::-1], dtype=np.float64) * BIN_MM
+    return np.array(found[::-1], dtype=np.int64)
+
+
+def _last_of(best: Floats, gain: Floats, log_pitch: Floats, extent: tuple[int, int]) -> int:
+    """The last separator of the best set, -1 if none is best."""
+    first, last = extent
+    ends = np.arange(first + 1, last)
+    if len(ends) == 0:
+        return -1
+    middle = log_pitch[(last + ends) // 2]
+    cost = np.where(
+        gain[ends] >= CLEAR,
+        _length_cost(last - ends, middle, open_end=True),
+        _length_cost(last - ends, middle, open_end=False),
+    )
+    scores = best[ends] - cost
+    alone = -_length_cost(last - first, log_pitch[(last + first) // 2], open_end=True)
+    return int(ends[np.argmax(scores)]) if scores.max() > alone else -1
 
 
 def _length_cost(length: NDArray[np.int64] | int, log_pitch: Floats, *, open_end: bool) -> Floats:
@@ -195,7 +217,7 @@ def _separator_scores(profile: Profile) -> Floats:
     disc_seen = np.minimum(np.convolve(disc, window, mode="same") / 2.2, 1.0)
     gap_seen = np.minimum(np.convolve(empty, window, mode="same") / 2.2, 1.0)
     score = NO_EVIDENCE + DISC_GAIN * disc_seen + GAP_GAIN * gap_seen
-    inside = _enclosed(body + sacrum)
+    inside = _enclosed(body)
     # A saturated score is flat; the slight slope picks the middle of a thick disc.
     centre = ndimage.gaussian_filter1d(disc + 0.5 * empty, 3.0)
     return np.where(inside, np.minimum(score, MAX_SEPARATOR) + 0.5 * centre, NO_EVIDENCE)
@@ -203,7 +225,9 @@ def _separator_scores(profile: Profile) -> Floats:
 
 def _enclosed(bone: Floats) -> NDArray[np.bool_]:
     """True between the first and the last bin with bone, and at the discs that end the column."""
-    seen = np.flatnonzero(bone > 0.1 * bone.max())
+    # Against the median: a neck has a quarter of the loin's cross-section.
+    usual = np.median(bone[bone > 0]) if (bone > 0).any() else np.inf
+    seen = np.flatnonzero(bone > 0.1 * usual)
     inside = np.zeros(len(bone), dtype=bool)
     if len(seen):
         inside[max(seen[0] - 12, 0) : seen[-1] + 12] = True
