@@ -75,6 +75,8 @@ def test_an_interrupt_keeps_finished_scans_and_nothing_half_written(
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
+        # A test run in the background of a shell inherits that interrupts are ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 120
     while not list(out.glob("*_dseg.json")) and time.monotonic() < deadline:
