@@ -67,17 +67,30 @@ def test_one_harmed_instance_leaves_the_other_names_right(harm, first, last):
     assert sum(right) >= 3
 
 
-@pytest.mark.parametrize("thoracic", [11, 12, 13])
-@pytest.mark.parametrize("lumbar", [4, 5, 6])
-def test_every_legal_column_is_found_with_good_evidence(thoracic, lumbar):
+def _draw_variant(thoracic, lumbar):
     rng = np.random.default_rng(7)
-    column = draw(rng, variant=Variant(thoracic, lumbar), first="C2", noise=0.05, spread=0.35)
+    return draw(rng, variant=Variant(thoracic, lumbar), first="C2", noise=0.05, spread=0.35)
+
+
+COUNTS = [(12, 4), (12, 5), (12, 6), (11, 5), (13, 5), (11, 4), (13, 6)]
+
+
+@pytest.mark.parametrize(("thoracic", "lumbar"), COUNTS)
+def test_every_deviating_count_is_found_with_good_evidence(thoracic, lumbar):
+    column = _draw_variant(thoracic, lumbar)
     naming = _name(column)
     assert naming.names == column.truth
     found = {anomaly["name"] for anomaly in naming.anomalies}
     expected = {11: {"T11"}, 12: set(), 13: {"T13"}}[thoracic]
     expected |= {4: {"four-lumbar"}, 5: set(), 6: {"L6"}}[lumbar]
     assert expected <= found
+
+
+@pytest.mark.parametrize(("thoracic", "lumbar"), [(11, 6), (13, 4)])
+def test_a_shifted_border_in_a_column_of_24_is_at_least_an_alternative(thoracic, lumbar):
+    column = _draw_variant(thoracic, lumbar)
+    naming = _name(column)
+    assert column.truth in [naming.names, *(names for names, _ in naming.alternatives)]
 
 
 def test_without_evidence_the_sacrum_decides():

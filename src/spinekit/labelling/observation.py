@@ -16,9 +16,11 @@ from spinekit.anatomy.items import Instance, Instances
 from spinekit.labelling.hypotheses import IMPOSSIBLE, MAX_NOISE_RUN, Observations
 from spinekit.labelling.priors import SCALE_PRIOR, size_log_likelihood, variant_log_prior
 
-CORRELATION = 0.12
+CORRELATION = 0.2
 """Correlation of the network's errors between bones of one scan: n bones count as
-n / (1 + (n - 1) CORRELATION) independent witnesses."""
+n / (1 + (n - 1) CORRELATION) independent witnesses. Errors shift whole stretches of a column by
+one. More makes names a little better calibrated on 56 real lumbar scans (mean negative log
+likelihood 0.11 at 0.2, 0.09 at 0.35, the same names) but hides true deviations of the count."""
 NETWORK_WEIGHT = 1.0
 """Temperature of the network's distributions, for one bone alone."""
 DISC_WEIGHT = 0.5
@@ -42,6 +44,10 @@ FRAGMENT = np.log(0.02)
 """Log probability that two bones without a disc between them, not taller than one, are one."""
 FRAGMENT_HEIGHT = 1.35
 """Most height of such two together, in neighbours."""
+SACRAL_FRAGMENT = np.log(0.25)
+"""Log probability that a bone on the sacrum, without a disc between them, is S1."""
+SACRAL_GAP = 0.15
+"""Widest gap between such two, over the depth of the bone."""
 GAP_RATIO = 0.28
 """Usual gap between neighbouring bodies over the depth of the body."""
 GAP_SD = 0.22
@@ -187,7 +193,11 @@ def _fragments(items: tuple[Instance, ...], where: list[int]) -> NDArray[np.floa
             if other.kind == "vertebra" and other not in (above, below)
         ]
         between = items[where[n] + 1 : where[n + 1]]
-        if below.kind == "sacrum" or between or not others:
+        if between or not others:
+            continue
+        if below.kind == "sacrum":
+            if below.top_mm - above.bottom_mm < SACRAL_GAP * above.depth_mm:
+                result[n] = SACRAL_FRAGMENT
             continue
         height = below.bottom_mm - above.top_mm
         if height < FRAGMENT_HEIGHT * float(np.median(others)):
