@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spinekit.anatomy.items import Instances
 from spinekit.anatomy.scheme import load_scheme
-from spinekit.core.errors import UsageError
+from spinekit.core.errors import Notice, UsageError
 from spinekit.core.geometry import (
     GeometryRecord,
     isotropic_grid,
@@ -34,8 +34,9 @@ from spinekit.core.volume import Volume
 from spinekit.doubts import doubt_image, doubt_prediction
 from spinekit.instances import split_instances
 from spinekit.io.reading import Scan, read_scan, scan_from_array
-from spinekit.labelling.chain import name_column
+from spinekit.labelling.chain import Naming, name_column
 from spinekit.labelling.evidence import pool_levels
+from spinekit.labelling.outside import Outside
 from spinekit.prediction.runner import Model, Prediction, load_model, predict
 from spinekit.report import build_report, describe_evidence
 from spinekit.segmentation import Segmentation, View
@@ -123,6 +124,30 @@ class ModelPredictor:
         return predict(self.model, working, progress=progress)
 
 
+@dataclass(frozen=True)
+class Findings:
+    """What is in one scan, before anything has a name."""
+
+    scan: Scan
+    """As it was read."""
+    card: dict[str, Any]
+    """Of the model that looked at it."""
+    working: Volume
+    """The normalised image on the working grid."""
+    record: GeometryRecord
+    """The way back from there."""
+    probs: NDArray[np.floating]
+    """(7, I, J, K) probabilities of the parts on the working grid."""
+    instances: Instances
+    """Bones and discs, one at a time."""
+    evidence: NDArray[np.float64]
+    """(n, 27) distributions over LEVELS per instance."""
+    doubts: tuple[Notice, ...]
+    """What there is to doubt about it."""
+    seconds: dict[str, float]
+    """Step → time it took; grows with every step."""
+
+
 def load_predictor(model: str | None = None, *, threads: int = 0) -> Predictor:
     """Load a model file, once for many scans.
 
@@ -175,6 +200,33 @@ def segment(
         UsageError: An unknown option or label scheme.
     """
     options = _changed(options or SegmentOptions(), changes)
+    found = examine(
+        source,
+        options,
+        affine=affine,
+        spacing_mm=spacing_mm,
+        predictor=predictor,
+        progress=progress,
+    )
+    with _timed(found.seconds, "label"):
+        outside = consult(found, options)
+        naming = name_column(found.instances, found.evidence, outside=outside.likelihood)
+    return conclude(found, naming, options, outside=outside)
+
+
+def examine(
+    source: str | Path | ArrayLike,
+    options: SegmentOptions,
+    *,
+    affine: ArrayLike | None = None,
+    spacing_mm: tuple[float, float, float] | None = None,
+    predictor: Predictor | None = None,
+    progress: Progress | None = None,
+) -> Findings:
+    """Find the bones and discs of one scan and what speaks for their names; name none.
+
+    Arguments and errors are those of `segment`.
+    """
     seconds: dict[str, float] = {}
     with _timed(seconds, "read"):
         scan = _read(source, options, affine, spacing_mm)
@@ -191,26 +243,50 @@ def segment(
     with _timed(seconds, "label"):
         instances = split_instances(probs, working.spacing_mm)
         evidence = pool_levels(prediction.level_probs, prediction.level_stride, instances)
-        naming = name_column(instances, evidence)
-        named = give_names(instances.items, naming.names, naming.probability)
         doubts += doubt_prediction(probs, instances.parts, instances.items)
+    return Findings(
+        scan, predictor.card, working, record, probs, instances, evidence, tuple(doubts), seconds
+    )
+
+
+def consult(found: Findings, options: SegmentOptions) -> Outside:
+    """What other sources say about the names of one scan's bones and discs."""
+    return Outside()
+
+
+def conclude(
+    found: Findings, naming: Naming, options: SegmentOptions, *, outside: Outside
+) -> Segmentation:
+    """Bring named instances back onto the scan's grid and report them.
+
+    Args:
+        found: What `examine` found.
+        naming: The names of its instances.
+        options: How the scan was to be segmented.
+        outside: What was known from elsewhere when the names were decided.
+    """
+    record, instances, seconds = found.record, found.instances, found.seconds
+    named = give_names(instances.items, naming.names, naming.probability)
     with _timed(seconds, "restore"):
-        view = View(working.array, *compose_labels(instances, named), working.grid)
+        view = View(found.working.array, *compose_labels(instances, named), found.working.grid)
         if options.iso:
-            record = dataclasses.replace(record, input_grid=isotropic_grid(scan.volume.grid))
-        labels, parts = _restore(probs, instances, named, record)
+            record = dataclasses.replace(record, input_grid=isotropic_grid(found.scan.volume.grid))
+        labels, parts = _restore(found.probs, instances, named, record)
         grid = record.input_grid
         structures = tabulate(labels, grid, named)
         labels, structures, lost = convert_labels(labels, structures, options.scheme)
     report = build_report(
-        source=scan.source,
-        card=predictor.card,
+        source=found.scan.source,
+        card=found.card,
         options=options.recorded(),
         seconds=seconds,
         structures=structures,
         naming=naming,
-        notices=(*scan.notices, *doubts, *lost),
-        evidence=describe_evidence(instances, evidence, named, working.grid),
+        notices=(*found.scan.notices, *found.doubts, *outside.notices, *lost),
+        evidence=describe_evidence(
+            instances, found.evidence, named, found.working.grid, outside.likelihood
+        ),
+        outside=outside.readings,
     )
     return Segmentation(
         labels=labels,
@@ -218,9 +294,9 @@ def segment(
         grid=grid,
         structures=structures,
         report=report,
-        stem=scan.stem,
-        header=None if options.iso else scan.header,
-        image=_resampled(scan.volume, record) if options.iso else None,
+        stem=found.scan.stem,
+        header=None if options.iso else found.scan.header,
+        image=_resampled(found.scan.volume, record) if options.iso else None,
         view=view,
     )
 

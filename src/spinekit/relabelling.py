@@ -27,7 +27,7 @@ from spinekit.io.header import HeaderInfo
 from spinekit.io.reading import read_label_file, read_labels, read_scan
 from spinekit.io.undo import put_back, take_back
 from spinekit.labelling.chain import name_column
-from spinekit.report import describe_column, recall_evidence
+from spinekit.report import describe_column, recall_evidence, recall_outside
 from spinekit.segmentation import FORMATS, Segmentation, View, output_names
 from spinekit.structures import convert_labels, give_names, tabulate
 
@@ -83,7 +83,8 @@ def relabel(
     earlier = _words_in_force(result.report)
     given = {_find_item(word, result, own, names): word.name for word in words}
     certain = _certain_levels(instances, {**earlier, **given}, names)
-    naming = name_column(instances, evidence, certain=certain)
+    outside = recall_outside(result.report["evidence"])
+    naming = name_column(instances, evidence, certain=certain, outside=outside)
     named = give_names(instances.items, naming.names, naming.probability)
     new_names = _names_by_item(instances, named)
 
@@ -100,7 +101,7 @@ def relabel(
     report = {
         **result.report,
         "structures": [dataclasses.asdict(row) for row in structures],
-        "column": describe_column(naming),
+        "column": {**result.report["column"], **describe_column(naming)},
         "warnings": warnings + [dataclasses.asdict(notice) for notice in lost],
         "evidence": _renamed(result.report["evidence"], new_names),
         "provenance": [

@@ -32,6 +32,7 @@ def build_report(
     naming: Naming,
     notices: Sequence[Notice],
     evidence: Mapping[str, Any],
+    outside: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Put a result into the sidecar's keys.
 
@@ -44,6 +45,7 @@ def build_report(
         naming: How the names were decided.
         notices: What there is to doubt.
         evidence: From `describe_evidence`.
+        outside: What each other source, such as a localizer, says of the names.
     """
     return {
         "schema_version": SCHEMA_VERSION,
@@ -55,7 +57,7 @@ def build_report(
         "seconds": seconds,
         "structures": [asdict(structure) for structure in structures],
         "canal_with_cord_mm3": _canal_mm3(structures),
-        "column": describe_column(naming),
+        "column": {**describe_column(naming), "outside": list(outside)},
         "warnings": [asdict(notice) for notice in notices],
         "evidence": evidence,
         "provenance": [],
@@ -80,6 +82,7 @@ def describe_evidence(
     evidence: NDArray[np.floating],
     named: Sequence[NamedInstance],
     grid: Grid,
+    outside: NDArray[np.floating] | None = None,
 ) -> dict[str, Any]:
     """What naming was decided from, so that names can be given again without the network.
 
@@ -88,6 +91,7 @@ def describe_evidence(
         evidence: (n, 27) distribution over LEVELS per item.
         named: The items with the names they bear in the results.
         grid: Working grid the instances lie on.
+        outside: (n, 27) log likelihood of LEVELS from other sources, None without any.
     """
     places = grid.ijk_to_ras([item.centroid_ijk for item in instances.items])
     names = {id(entry.item): entry.name for entry in named}
@@ -97,9 +101,10 @@ def describe_evidence(
             **{key: _plain(value) for key, value in asdict(item).items()},
             "centroid_ras_mm": place,
             "levels": np.round(row.astype(np.float64), 4).tolist(),
+            "outside": None if outside is None else np.round(outside[n], 3).tolist(),
         }
-        for item, place, row in zip(
-            instances.items, np.round(places, 2).tolist(), evidence, strict=True
+        for n, (item, place, row) in enumerate(
+            zip(instances.items, np.round(places, 2).tolist(), evidence, strict=True)
         )
     ]
     return {
@@ -145,6 +150,18 @@ def recall_evidence(
             f"the JSON report lacks what names are decided from ({error})",
             "segment the scan again",
         ) from error
+
+
+def recall_outside(stored: Mapping[str, Any]) -> NDArray[np.float64] | None:
+    """Read back the (n, 27) log likelihood from other sources; None where there was none.
+
+    Args:
+        stored: The sidecar's `evidence`, as `recall_evidence` accepts it.
+    """
+    rows = [row.get("outside") for row in stored["items"]]
+    if not any(rows):
+        return None
+    return np.array([row or [0.0] * len(LEVELS) for row in rows], dtype=np.float64)
 
 
 def _canal_mm3(structures: Sequence[Structure]) -> float | None:

@@ -51,6 +51,7 @@ def name_column(
     *,
     method: str = "chain",
     certain: Mapping[int, str] | None = None,
+    outside: NDArray[np.floating] | None = None,
 ) -> Naming:
     """Name every vertebra, disc and the sacrum.
 
@@ -59,6 +60,8 @@ def name_column(
         evidence: (n, 27) distribution over LEVELS per item, uniform where nothing is known.
         method: `chain`, the only method so far.
         certain: item → its level, where that is known beyond doubt; all others follow.
+        outside: (n, 27) log likelihood of LEVELS per item from other sources than the scan, as it
+            is to count; zeros where nothing is known.
 
     Returns:
         Names in the order of instances.items. Empty and ambiguous without items; discs alone
@@ -74,7 +77,7 @@ def name_column(
     if not bones:
         nameless: tuple[str | None, ...] = (None,) * len(items)
         return Naming(nameless, (0.0,) * len(items), (), True, "no vertebra in view", ())
-    posterior = infer(observe(instances, np.asarray(evidence, dtype=np.float64), certain))
+    posterior = infer(observe(instances, np.asarray(evidence, dtype=np.float64), certain, outside))
     choices, best = posterior.columns[0]
     names = _item_names(items, bones, choices)
     alternatives = []

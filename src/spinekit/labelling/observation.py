@@ -65,7 +65,10 @@ MERGED_HEIGHT = 1.75
 
 
 def observe(
-    instances: Instances, evidence: NDArray[np.float64], certain: Mapping[int, str] | None = None
+    instances: Instances,
+    evidence: NDArray[np.float64],
+    certain: Mapping[int, str] | None = None,
+    outside: NDArray[np.floating] | None = None,
 ) -> Observations:
     """Likelihoods of one column.
 
@@ -73,6 +76,7 @@ def observe(
         instances: the split column with at least one vertebra or sacrum.
         evidence: (items, 27) distribution over LEVELS per item.
         certain: item → its level, where that is known beyond doubt.
+        outside: (items, 27) log likelihood of LEVELS from other sources, taken as it is.
 
     Returns:
         Observations of the bones from the top, the sacrum last.
@@ -90,6 +94,8 @@ def observe(
     sizes = _sizes(bones)
     # Against a bone of unknown level: evidence for a level speaks against no vertebra too.
     network = weight * np.log(safe[where] * len(LEVELS))
+    if outside is not None:
+        network = network + (WEIGHT_BESIDE_CERTAIN if certain else 1.0) * outside[where]
     missed, between = {}, {}
     for a in range(count):
         for b in range(a + 1, min(count, a + 2 + MAX_NOISE_RUN)):
