@@ -1,0 +1,223 @@
+"""Any BIDS folder: images of subjects, masks among its derivatives.
+
+A mask belongs to an image when its name goes on from the image's (`sub-1_T2w_label-SC_seg`), or
+when it bears the image's entities and is the only candidate (`sub-1_dseg`, `sub-1_space-T2w_dseg`).
+It knows names and the tables beside masks, nothing of voxels.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from spinekit.datasets.case import Case, MaskFile
+from spinekit.datasets.entry import Entry, Settings
+from spinekit.datasets.meaning import is_known, mask_file
+from spinekit.datasets.naming import contrast_of, session_of
+from spinekit.io.discovery import stem_of
+
+ENDINGS = (".nii.gz", ".nii")
+MASK_SUFFIXES = ("dseg", "seg", "mask", "probseg", "dlabel")
+_LABELS = {
+    "SC": "spinal_cord",
+    "spinalcord": "spinal_cord",
+    "canal": "spinal_canal",
+    "spinalcanal": "spinal_canal",
+    "discs": "disc-points",
+    "disc": "disc-points",
+    "spine": "totalspineseg",
+    "parts": "parts",
+}
+"""The entity `label-` to a meaning; a structure's own name means itself."""
+
+LAYOUT = """\
+dataset_description.json      required by BIDS
+participants.tsv              participant_id, sex, age …
+sub-*/[ses-*/]anat/sub-*_[ses-*_]*T2w.nii.gz
+derivatives/*/sub-*/[ses-*/]anat/sub-*_*_{dseg,seg,mask,dlabel}.nii.gz
+derivatives/**/*_dseg.tsv     index and name of a mask's values, where there is one
+"""
+
+
+def find(root: Path, settings: Settings) -> list[Case]:
+    """Every image outside derivatives, with its masks inside.
+
+    Args:
+        root: The BIDS folder.
+        settings: As in `ENTRY.settings`.
+
+    Returns:
+        Cases by name.
+
+    Raises:
+        RecipeError: A meaning is none.
+    """
+    wanted = re.compile(settings.get("images", "."))
+    folder = root / "derivatives"
+    below = folder / settings["derivatives"] if "derivatives" in settings else folder
+    masks = sorted(_files(below))
+    people = _participants(root / "participants.tsv")
+    images = [path for path in sorted(_images(root)) if wanted.search(path.name)]
+    by_stem = {stem_of(path): path for path in images}
+    owners = _owners(masks, by_stem)
+    return [
+        Case(
+            name=stem,
+            dataset=str(settings.get("dataset", "bids")),
+            subject=path.name.split("_", 1)[0],
+            image=path,
+            masks=tuple(_mask(mask, settings) for mask in owners.get(stem, ())),
+            session=session_of(stem),
+            contrast=contrast_of(stem.split("_", 1)[-1]),
+            facts=people.get(path.name.split("_", 1)[0], {}),
+        )
+        for stem, path in by_stem.items()
+    ]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for ending in ENDINGS:
+        yield from folder.glob(f"**/sub-*{ending}")
+
+
+def _images(root: Path) -> Iterator[Path]:
+    for subject in root.glob("sub-*"):
+        for path in _files(subject):
+            if stem_of(path).rsplit("_", 1)[-1] not in MASK_SUFFIXES:
+                yield path
+
+
+def _owners(masks: list[Path], images: Mapping[str, Path]) -> dict[str, list[Path]]:
+    """Image stem to its masks; a mask that could belong to several images belongs to none."""
+    owners: dict[str, list[Path]] = {}
+    for mask in masks:
+        stem = stem_of(mask)
+        named = [name for name in images if stem == name or stem.startswith(f"{name}_")]
+        if named:
+            owners.setdefault(max(named, key=len), []).append(mask)
+            continue
+        entities, space = _entities(stem)
+        fitting = [name for name in images if _fits(name, entities, space)]
+        if len(fitting) == 1:
+            owners.setdefault(fitting[0], []).append(mask)
+    return owners
+
+
+def _entities(stem: str) -> tuple[dict[str, str], str | None]:
+    pairs = dict(word.split("-", 1) for word in stem.split("_") if "-" in word)
+    space = pairs.pop("space", None)
+    for key in ("label", "desc", "res", "den", "seg"):
+        pairs.pop(key, None)
+    return pairs, space
+
+
+def _fits(image: str, entities: dict[str, str], space: str | None) -> bool:
+    own, _ = _entities(image)
+    if space not in (None, "orig", "native", image.rsplit("_", 1)[-1]):
+        return False
+    return entities.items() <= own.items() and entities.get("sub") == own.get("sub")
+
+
+def _mask(path: Path, settings: Settings) -> MaskFile:
+    """The mask with what is known of its values: a setting, a table, or its `label-`."""
+    stem = stem_of(path)
+    table: Mapping[str, Any] = settings.get("masks", {})
+    for ending, meaning in table.items():
+        if stem.endswith(ending):
+            return mask_file(path, meaning)
+    if "values" in settings:
+        return mask_file(path, settings["values"])
+    values = _value_table(path)
+    if values:
+        return MaskFile(path, values)
+    label = re.search(r"_label-([0-9a-zA-Z]+)", stem)
+    if label:
+        word = label.group(1)
+        return mask_file(path, _LABELS.get(word, word if is_known(word) else None))
+    return mask_file(path, "spinekit" if _is_ours(path) else None)
+
+
+def _value_table(path: Path) -> dict[int, str]:
+    """Values by a `_dseg.tsv`: beside the mask, or higher up for all that end alike."""
+    stem = stem_of(path)
+    suffix = stem.rsplit("_", 1)[-1]
+    for folder in path.parents:
+        for table in (folder / f"{stem}.tsv", folder / f"{suffix}.tsv"):
+            if table.is_file():
+                rows = csv.DictReader(table.read_text("utf-8-sig").splitlines(), delimiter="\t")
+                return {
+                    int(row["index"]): row["name"]
+                    for row in rows
+                    if (row.get("index") or "").isdecimal()
+                    and row.get("name")
+                    and row["index"] != "0"
+                }
+        if folder.name == "derivatives":
+            break
+    return {}
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether the JSON beside a mask says that SpineKit wrote it."""
+    sidecar = path.with_name(f"{stem_of(path)}.json")
+    try:
+        return "spinekit_version" in json.loads(sidecar.read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+
+
+def _participants(path: Path) -> dict[str, dict[str, str]]:
+    """Facts by subject; an absent table gives none."""
+    if not path.is_file():
+        return {}
+    rows = csv.DictReader(path.read_text("utf-8-sig").splitlines(), delimiter="\t")
+    return {
+        row["participant_id"]: {
+            key: value
+            for key, value in row.items()
+            if key in FACTS and isinstance(value, str) and value not in ("", "n/a", "-")
+        }
+        for row in rows
+        if row.get("participant_id")
+    }
+
+
+FACTS = (
+    "sex", "age", "height", "weight", "institution_id", "manufacturer",
+    "manufacturers_model_name", "pathology",
+)  # fmt: skip
+"""Columns of `participants.tsv` that are repeated; names and dates are not among them."""
+
+
+def recognise(root: Path) -> bool:
+    """Whether the folder has a dataset description, or subjects with an `anat` folder."""
+    has_subjects = any(path.is_dir() for path in root.glob("sub-*"))
+    return has_subjects and (
+        (root / "dataset_description.json").is_file()
+        or next(root.glob("sub-*/**/anat"), None) is not None
+    )
+
+
+ENTRY = Entry(
+    name="bids",
+    title="Any BIDS folder with derivatives",
+    citation="Gorgolewski et al., The brain imaging data structure, Sci Data 3, 160044 (2016), "
+    "doi:10.1038/sdata.2016.44",
+    licence="that of the folder's dataset_description.json",
+    homepage="https://bids-specification.readthedocs.io",
+    layout=LAYOUT,
+    labels="by the setting `values` or `masks`, else a `_dseg.tsv`, else the entity `label-`",
+    find=find,
+    recognise=recognise,
+    settings={
+        "derivatives": "only masks of this folder of derivatives, such as `labels`",
+        "images": "regular expression that image names must match, such as `_T2w`",
+        "masks": 'table of the end of a mask\'s name to its meaning: {"_seg" = "spinal_cord"}',
+        "values": 'meaning of all masks: a scheme, a structure, or {1 = "L1"}',
+        "dataset": "name of the set",
+    },
+)

@@ -1,0 +1,131 @@
+"""What the values of a mask mean, from a scheme's name, a structure's name or a table.
+
+It knows words and numbers, nothing of voxels: whether a file holds the values it should is for
+others to check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from spinekit.anatomy.column import CERVICAL, LUMBAR, THORACIC
+from spinekit.anatomy.scheme import NAMES, PARTS, VALUES, load_scheme, scheme_names
+from spinekit.core.errors import RecipeError
+from spinekit.datasets.case import MaskFile
+
+PART_WORDS = ("vertebra", "body", "posterior", "disc", "canal", "cord", "sacrum")
+"""Names of masks that tell tissue and no level; `vertebra` is body or posterior elements."""
+
+PART_VALUES: dict[int, str] = {n: part for n, part in enumerate(PARTS) if n} | {7: "vertebra"}
+"""Values of a parts map (`<stem>_parts`), and 7 where body and posterior are not told apart."""
+
+POINT_VALUES: dict[int, str] = dict(
+    enumerate(
+        (
+            *(f"C{n}-C{n + 1}" for n in range(2, 7)),
+            "C7-T1",
+            *(f"T{n}-T{n + 1}" for n in range(1, 12)),
+            "T12-L1",
+            *(f"L{n}-L{n + 1}" for n in range(1, 5)),
+            "L5-S1",
+        ),
+        start=3,
+    )
+)
+"""Disc points as the Spinal Cord Toolbox counts them: 3 at the back of C2-C3, one more downward."""
+
+
+def is_known(name: str) -> bool:
+    """Whether a structure's name is one of the contract's, or a part."""
+    return name in VALUES or name in PART_WORDS
+
+
+def values_of(meaning: str | Mapping[Any, Any]) -> dict[int, str]:
+    """Value to name for a meaning.
+
+    Args:
+        meaning: A label scheme's name, `parts`, `disc-points`, or a table of value to name or name
+            to value.
+
+    Returns:
+        The values, ascending.
+
+    Raises:
+        RecipeError: Nothing bears the name, or the table is none.
+    """
+    if isinstance(meaning, Mapping):
+        return _table(meaning)
+    if meaning == "parts":
+        return dict(PART_VALUES)
+    if meaning == "disc-points":
+        return dict(POINT_VALUES)
+    if meaning == "spinekit":
+        return dict(NAMES)
+    if meaning in scheme_names():
+        return _scheme_values(meaning)
+    known = ", ".join((*scheme_names(), "parts", "disc-points"))
+    raise RecipeError(
+        "unknown-meaning",
+        f"{meaning!r} is neither a label scheme nor a structure",
+        f"schemes: {known}; structures: L4, L4-L5, spinal_canal, body, disc …",
+    )
+
+
+def mask_file(path: Path, meaning: str | Mapping[Any, Any] | None) -> MaskFile:
+    """A mask whose values are known by a meaning.
+
+    Args:
+        path: The file.
+        meaning: As for `values_of`; or one structure's name for a binary mask; None when nothing
+            is known of its values.
+
+    Returns:
+        The mask.
+
+    Raises:
+        RecipeError: As for `values_of`.
+    """
+    if meaning is None:
+        return MaskFile(path, {})
+    if isinstance(meaning, str) and is_known(meaning):
+        return MaskFile(path, {1: meaning}, binary=True)
+    scheme = meaning if isinstance(meaning, str) and meaning in scheme_names() else None
+    return MaskFile(path, values_of(meaning), scheme=scheme)
+
+
+def _table(table: Mapping[Any, Any]) -> dict[int, str]:
+    values: dict[int, str] = {}
+    for key, other in table.items():
+        number, name = (key, other) if _is_number(key) else (other, key)
+        if not _is_number(number) or not isinstance(name, str):
+            raise RecipeError(
+                "bad-values",
+                f"{key!r} = {other!r} says of no value what it means",
+                'write {1 = "L1", 2 = "L2"}',
+            )
+        if int(number) != 0:
+            values[int(number)] = name
+    return dict(sorted(values.items()))
+
+
+def _is_number(word: Any) -> bool:
+    return isinstance(word, int) or (isinstance(word, str) and word.strip().isdecimal())
+
+
+def _scheme_values(name: str) -> dict[int, str]:
+    """Values of a foreign scheme; canal wins where it shares a value with the cord."""
+    scheme = load_scheme(name)
+    values: dict[int, str] = {}
+    for structure, value in scheme.values.items():
+        usual = NAMES[VALUES[structure]]
+        if value not in values or structure == "spinal_canal":
+            values[value] = usual
+    upward = (*CERVICAL, *THORACIC[:12], *LUMBAR[:5])[::-1]
+    if scheme.bottom_up_vertebra is not None:
+        values |= {scheme.bottom_up_vertebra + n: level for n, level in enumerate(upward)}
+    if scheme.bottom_up_disc is not None:
+        discs = list(POINT_VALUES.values())[::-1]
+        values |= {scheme.bottom_up_disc + n: disc for n, disc in enumerate(discs)}
+    return dict(sorted(values.items()))

@@ -1,0 +1,131 @@
+"""What file names tell: patient, session, contrast; and patterns with fields in them.
+
+It knows words in names and opens no file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from spinekit.core.errors import RecipeError
+from spinekit.io.discovery import FILE_ENDINGS, dicom_files, ending_of, stem_of
+
+FIELDS = ("name", "subject", "session", "contrast", "kind")
+"""Fields a pattern may hold; `*` and `**` match anything within a folder and across folders."""
+
+_CONTRASTS = (
+    ("T2SPACE", r"t2[-_ ]?space"),
+    ("STIR", r"stir|tirm"),
+    ("T2star", r"t2star|t2\*|medic|merge"),
+    ("T2w", r"t2w?(?:[-_]?(?:tse|fse|dixon))?"),
+    ("T1w", r"t1w?(?:[-_]?(?:tse|fse|dixon))?"),
+    ("PDw", r"pdw?"),
+    ("MTS", r"mts|acq-t1w_mts"),
+    ("CT", r"ct"),
+    ("water", r"water"),
+    ("fat", r"fat"),
+    ("inphase", r"in[-_]?phase"),
+    ("opphase", r"opp?(?:osed)?[-_]?phase"),
+)
+_TAIL = re.compile(r"[_-](?:\d{4}|image|img|mri?|scan|vol(?:ume)?)$", re.IGNORECASE)
+
+
+def contrast_of(name: str) -> str | None:
+    """Contrast a file name speaks of, None when it does not.
+
+    Args:
+        name: File name or stem.
+
+    Returns:
+        Such as `T2w`, `STIR` or `CT`.
+    """
+    for contrast, pattern in _CONTRASTS:
+        if re.search(rf"(?:^|[^a-z0-9])(?:{pattern})(?:$|[^a-z0-9])", name.lower()):
+            return contrast
+    return None
+
+
+def subject_of(name: str) -> str:
+    """Patient a file name speaks of.
+
+    The BIDS entity `sub-` where there is one; else the name without trailing words for contrast,
+    channel number or image.
+
+    Args:
+        name: File name's stem.
+
+    Returns:
+        Such as `sub-01` or `chu02`; never empty.
+    """
+    entity = re.match(r"(sub-[0-9a-zA-Z]+)(?:_|$)", name)
+    if entity:
+        return entity.group(1)
+    found = name
+    while True:
+        shorter = _TAIL.sub("", found)
+        words = re.split(r"(?=[_-])", shorter)
+        if len(words) > 1 and contrast_of(words[-1].strip("_-")) is not None:
+            shorter = "".join(words[:-1])
+        if shorter == found or not shorter:
+            return found
+        found = shorter
+
+
+def session_of(name: str) -> str | None:
+    """The BIDS session in a name, such as `ses-01`; None without one."""
+    entity = re.search(r"(?:^|_)(ses-[0-9a-zA-Z]+)(?:_|$)", name)
+    return entity.group(1) if entity else None
+
+
+def volumes(root: Path) -> Iterator[Path]:
+    """Every volume below a folder, sorted: scan files, and folders of DICOM files.
+
+    Hidden files and folders are passed over. A missing folder gives none.
+    """
+    for here, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if name[0] != ".")
+        folder = Path(here)
+        for name in sorted(files):
+            if name[0] != "." and ending_of(Path(name)) in FILE_ENDINGS:
+                yield folder / name
+        if files and dicom_files(folder):
+            yield folder
+
+
+def stem_path(root: Path, path: Path) -> str:
+    """Path inside `root` with `/`, without a scan's ending."""
+    relative = path.relative_to(root)
+    stem = stem_of(path)
+    return stem if relative.parent == Path() else f"{relative.parent.as_posix()}/{stem}"
+
+
+def pattern_to_regex(pattern: str) -> re.Pattern[str]:
+    """Turn a pattern such as `images/{name}` into a regular expression.
+
+    Endings of scans may be written or left out; matching is against `stem_path`. A field matches
+    within one folder, and the same text wherever it stands again.
+
+    Raises:
+        RecipeError: A field that is none of `FIELDS`.
+    """
+    for ending in FILE_ENDINGS:
+        if pattern.lower().endswith(ending):
+            pattern = pattern[: -len(ending)]
+            break
+    seen: set[str] = set()
+    parts: list[str] = []
+    for piece in re.split(r"(\{\w+\}|\*\*/|\*)", pattern):
+        if piece.startswith("{"):
+            name = piece[1:-1]
+            if name not in FIELDS:
+                raise RecipeError(
+                    "bad-pattern", f"{pattern}: no field {piece}", f"fields: {', '.join(FIELDS)}"
+                )
+            parts.append(f"(?P={name})" if name in seen else f"(?P<{name}>[^/]+)")
+            seen.add(name)
+        else:
+            parts.append({"**/": "(?:.*/)?", "*": "[^/]*"}.get(piece, re.escape(piece)))
+    return re.compile("".join(parts))

@@ -1,0 +1,63 @@
+from pathlib import Path
+
+from dataset_trees import touch
+from spinekit.datasets.registry import find_cases, recognise
+
+
+def tree(root: Path) -> Path:
+    touch(root, "sub-01/anat/sub-01_T1w.nii.gz", "sub-01/anat/sub-01_T2w.nii.gz")
+    touch(root, "sub-02/ses-a/anat/sub-02_ses-a_T2w.nii.gz")
+    (root / "dataset_description.json").write_text("{}")
+    (root / "participants.tsv").write_text(
+        "participant_id\tsex\tage\tname\nsub-01\tF\t30\tJane\nsub-02\tM\tn/a\tJohn\n"
+    )
+    return root
+
+
+def test_masks_of_derivatives_find_their_image(tmp_path: Path) -> None:
+    tree(tmp_path)
+    touch(tmp_path, "derivatives/labels/sub-01/anat/sub-01_T2w_label-SC_seg.nii.gz")
+    touch(tmp_path, "derivatives/labels/sub-01/anat/sub-01_T1w_label-discs_dlabel.nii.gz")
+    touch(tmp_path, "derivatives/x/sub-02/ses-a/anat/sub-02_ses-a_space-T2w_dseg.nii.gz")
+    touch(tmp_path, "derivatives/x/sub-01/anat/sub-01_dseg.nii.gz")
+
+    t1, t2, other = find_cases(tmp_path, "bids")
+
+    assert recognise(tmp_path) == "bids"
+    assert (t1.name, t1.subject, t1.contrast, t1.facts) == (
+        "sub-01_T1w",
+        "sub-01",
+        "T1w",
+        {"sex": "F", "age": "30"},
+    )
+    assert t1.masks[0].values[3] == "C2-C3"
+    assert [(mask.binary, mask.values) for mask in t2.masks] == [(True, {1: "spinal_cord"})]
+    assert (other.session, other.facts) == ("ses-a", {"sex": "M"})
+    assert [mask.path.name for mask in other.masks] == ["sub-02_ses-a_space-T2w_dseg.nii.gz"]
+
+
+def test_values_come_from_a_setting_or_a_table(tmp_path: Path) -> None:
+    tree(tmp_path)
+    touch(tmp_path, "derivatives/me/sub-01/anat/sub-01_T2w_dseg.nii.gz")
+    (tmp_path / "derivatives/me/dseg.tsv").write_text("index\tname\n0\tair\n4\tL4\n")
+
+    by_table = find_cases(tmp_path, "bids", {"images": "sub-01_T2w"})[0].masks[0]
+    by_setting = find_cases(tmp_path, "bids", {"values": "totalspineseg"})[1].masks[0]
+    by_end = find_cases(tmp_path, "bids", {"masks": {"_dseg": "parts"}})[1].masks[0]
+
+    assert by_table.values == {4: "L4"}
+    assert by_setting.values[41] == "L1"
+    assert by_setting.scheme == "totalspineseg"
+    assert by_end.values[7] == "vertebra"
+
+
+def test_our_own_results_are_known_by_their_report(tmp_path: Path) -> None:
+    tree(tmp_path)
+    touch(tmp_path, "derivatives/s/sub-01/anat/sub-01_T2w_dseg.nii.gz")
+    (tmp_path / "derivatives/s/sub-01/anat/sub-01_T2w_dseg.json").write_text(
+        '{"spinekit_version": "1"}'
+    )
+
+    mask = find_cases(tmp_path, "bids")[1].masks[0]
+
+    assert (mask.scheme, mask.values[44]) == ("spinekit", "L4")

@@ -1,0 +1,130 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from dataset_trees import touch
+from spinekit.core.errors import InputError, RecipeError, UsageError
+from spinekit.datasets.naming import contrast_of, subject_of
+from spinekit.datasets.registry import find_cases, recognise
+
+REAL = Path(os.environ.get("SPINEKIT_REAL_DATA", "../shared/data/real"))
+
+
+def test_images_and_masks_of_the_same_name_need_no_setting(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a_T2w.nii.gz", "images/b_T1w.mha", "labels/a_T2w.nii.gz")
+
+    first, second = find_cases(tmp_path, "folder")
+
+    assert recognise(tmp_path) == "folder"
+    assert (first.name, first.subject, first.contrast) == ("a_T2w", "a", "T2w")
+    assert [mask.path.name for mask in first.masks] == ["a_T2w.nii.gz"]
+    assert (second.contrast, second.masks) == ("T1w", ())
+
+
+def test_a_mask_goes_to_the_image_whose_name_it_bears_longest(tmp_path: Path) -> None:
+    touch(tmp_path, "images/p1.nii", "images/p1_T1.nii", "labels/p1_discs.nii")
+    touch(tmp_path, "labels/p1_T1_discs.nii", "labels/p1_T1.nii")
+
+    short, long = find_cases(tmp_path, "folder")
+
+    assert [mask.path.name for mask in short.masks] == ["p1_discs.nii"]
+    assert [mask.path.name for mask in long.masks] == ["p1_T1.nii", "p1_T1_discs.nii"]
+
+
+def test_patterns_say_where_and_what_masks_are(tmp_path: Path) -> None:
+    touch(tmp_path, "p7/t2.nii.gz", "p7/t1.nii.gz", "p7/L1.nii.gz", "p7/all.nii.gz")
+    settings = {
+        "images": "{subject}/{contrast}.nii.gz",
+        "masks": {"{subject}/L1.nii.gz": "L1", "{subject}/all": {"1": "L1", "2": "L2"}},
+    }
+
+    first, second = find_cases(tmp_path, "folder", settings)
+
+    assert (first.name, second.name, second.subject) == ("p7_t1", "p7_t2", "p7")
+    assert first.masks == second.masks
+    assert [(mask.binary, mask.values) for mask in first.masks] == [
+        (True, {1: "L1"}),
+        (False, {1: "L1", 2: "L2"}),
+    ]
+
+
+def test_a_table_tells_what_names_do_not(tmp_path: Path) -> None:
+    touch(tmp_path, "images/x1.nii", "images/x2.nii")
+    (tmp_path / "t.csv").write_text("name,subject,contrast,sex,birthday\nx1,p,T1w,F,1.1.1950\n")
+
+    first, second = find_cases(tmp_path, "folder", {"table": "t.csv"})
+
+    assert (first.subject, first.contrast, first.facts) == ("p", "T1w", {"sex": "F"})
+    assert second.subject == "x2"
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ({"imges": "a"}, "unknown-setting"),
+        ({"images": "{what}"}, "bad-pattern"),
+        ({"values": "klingon"}, "unknown-meaning"),
+        ({"values": {"1": "L1", "L2": "L3"}}, "bad-values"),
+        ({"subject": "^q"}, "no-subject"),
+        ({"masks": 3}, "bad-pattern"),
+    ],
+)
+def test_a_senseless_setting_is_refused(tmp_path: Path, settings: dict, code: str) -> None:
+    touch(tmp_path, "images/a.nii", "labels/a.nii")
+
+    with pytest.raises(RecipeError) as caught:
+        find_cases(tmp_path, "folder", settings)
+
+    assert caught.value.code == code
+
+
+def test_two_images_of_one_name_are_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a/t2.nii", "images/b/t2.nii")
+
+    with pytest.raises(InputError, match="another image is called t2"):
+        find_cases(tmp_path, "folder", {"images": "images/*/{name}"})
+
+
+def test_a_folder_without_cases_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no case"):
+        find_cases(tmp_path, "folder")
+    with pytest.raises(UsageError, match="no such folder"):
+        find_cases(tmp_path / "gone", "folder")
+    with pytest.raises(UsageError, match="no dataset"):
+        find_cases(tmp_path, "ballet")
+    assert recognise(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "subject", "contrast"),
+    [
+        ("chu02_T2w", "chu02", "T2w"),
+        ("spider005_T2SPACE", "spider005", "T2SPACE"),
+        ("sub-amu01_T1w", "sub-amu01", "T1w"),
+        ("case3_t2_tse_image", "case3", "T2w"),
+        ("myosegmentum01_water", "myosegmentum01", "water"),
+        ("case_00001", "case_00001", None),
+        ("liver_7_0000", "liver_7", None),
+        ("T2w", "T2w", "T2w"),
+    ],
+)
+def test_names_tell_patient_and_contrast(name: str, subject: str, contrast: str | None) -> None:
+    assert subject_of(name) == subject
+    assert contrast_of(name) == contrast
+
+
+@pytest.mark.skipif(not (REAL / "index.json").exists(), reason="no real scans")
+def test_real_scans_are_one_line_of_configuration() -> None:
+    line = {
+        "table": "index.json",
+        "masks": {"bodies": "spinekit", "discs": "spinekit", "names": "spinekit", "parts": "parts"},
+    }
+
+    cases = find_cases(REAL, "folder", line)
+
+    assert len(cases) == 89
+    assert {case.dataset for case in cases} >= {"chu", "myosegmentum", "ivd", "spider"}
+    assert len({case.subject for case in cases}) == 89
+    spider = next(case for case in cases if case.name == "spider005_T2SPACE")
+    assert [mask.values.get(7) for mask in spider.masks] == [None, "vertebra"]
