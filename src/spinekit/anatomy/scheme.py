@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import colorsys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spinekit.anatomy.column import CERVICAL, LEVELS, LUMBAR, SACRUM, THORACIC, successors
+from spinekit.anatomy.column import CERVICAL, LEVELS, LUMBAR, SACRUM, THORACIC, Variant, successors
 from spinekit.core.errors import UsageError
 
 __all__ = ["COLOURS", "LEVELS", "NAMES", "PARTS", "VALUES", "Lost", "Scheme"]
@@ -154,6 +154,8 @@ class Scheme:
     values: Mapping[str, int] = field(default_factory=dict)
     bottom_up_vertebra: int | None = None
     bottom_up_disc: int | None = None
+    bottom_up_partial: int | None = None
+    """Value of the lowest vertebra where it is only partly in view; read, never written."""
 
     def table(self, label_map: NDArray[np.integer]) -> dict[int, tuple[str, int]]:
         """What each value in a label map of ours becomes.
@@ -218,6 +220,95 @@ class Scheme:
                 lost.append(Lost(name, value, int(counts[value]), merged_into=table[value][1]))
         return lookup[label_map], tuple(lost)
 
+    def meanings(
+        self, *, lowest: str = "L5", present: Collection[int] | None = None
+    ) -> dict[int, str]:
+        """What each of this scheme's values is in our names.
+
+        A value shared by canal and cord is the canal with the cord in it. A disc that is only
+        said to lie below its vertebra is named by the vertebrae present.
+
+        Args:
+            lowest: The vertebra a scheme that counts from the lowest one begins with.
+            present: The values of the map that is read; None for an ordinary column.
+
+        Returns:
+            Their value to our name, in the order of their values.
+
+        Raises:
+            UsageError: `lowest` is no vertebra.
+        """
+        names: dict[int, list[str]] = {}
+        for name, value in self.values.items():
+            names.setdefault(value, []).append(name)
+        usual = (*Variant().levels, "spinal_canal")
+        bones = [n for v, (n, *_) in names.items() if present and v in present and n in LEVELS]
+        found = {value: _likeliest(some, bones or usual) for value, some in names.items()}
+        if self.bottom_up_vertebra is not None:
+            for n, (bone, disc) in enumerate(_upwards(lowest)):
+                found[self.bottom_up_vertebra + n] = bone
+                if self.bottom_up_partial is not None:
+                    found[self.bottom_up_partial + n] = bone
+                if self.bottom_up_disc is not None and disc is not None:
+                    found[self.bottom_up_disc + n] = disc
+        return dict(sorted(found.items()))
+
+    def read(
+        self, label_map: NDArray[np.integer], *, lowest: str = "L5"
+    ) -> tuple[NDArray[np.uint8], tuple[Lost, ...]]:
+        """A label map in this scheme's values → ours, and what had no meaning.
+
+        Args:
+            label_map: (I, J, K) their values, any integers.
+            lowest: As in `meanings`.
+
+        Returns:
+            (I, J, K) our values, and a row for every value without a meaning (its name is the
+            number). An empty map gives zeros and no loss.
+
+        Raises:
+            UsageError: `lowest` is no vertebra.
+        """
+        present, where = np.unique(label_map, return_inverse=True)
+        known = self.meanings(lowest=lowest, present=present.tolist())
+        ours = [VALUES[known[int(v)]] if int(v) in known else 0 for v in present]
+        counts = np.bincount(where.ravel(), minlength=len(present))
+        lost = tuple(
+            Lost(str(value), int(value), int(count))
+            for value, count in zip(present.tolist(), counts, strict=True)
+            if value != 0 and value not in known
+        )
+        return np.array(ours, np.uint8)[where].reshape(label_map.shape), lost
+
+
+def _likeliest(names: Sequence[str], bones: Sequence[str]) -> str:
+    """Which of several names one value stands for, given the vertebrae there are."""
+    if "spinal_canal" in names:
+        return "spinal_canal"
+    below = {name: name.split("-")[-1].replace("S1", SACRUM) for name in names}
+    fitting = [name for name in names if below[name] in bones] or [
+        name for name in names if below[name] in Variant().levels
+    ]
+    return min(fitting or names, key=lambda n: LEVELS.index(below[n]) if below[n] in LEVELS else 0)
+
+
+def _upwards(lowest: str) -> list[tuple[str, str | None]]:
+    """Each vertebra from `lowest` to C1, and the disc below it."""
+    if lowest not in LEVELS or lowest == SACRUM:
+        raise UsageError(
+            "unknown-name", f"{lowest!r} is no vertebra", "name the lowest one, such as L5"
+        )
+    chain = [n for n in LEVELS if n not in ("T13", "L6", SACRUM) or n == lowest]
+    if lowest == "L6":
+        chain = [n for n in LEVELS if n not in ("T13", SACRUM)]
+    upwards = chain[chain.index(lowest) :: -1]
+    last = SACRUM if lowest in ("L4", "L5", "L6") else successors(lowest)[-1]
+    discs = [
+        disc_name(above, below) if f"{above}-{below}" in VALUES or below == SACRUM else None
+        for above, below in zip(upwards, [last, *upwards], strict=False)
+    ]
+    return list(zip(upwards, discs, strict=True))
+
 
 def name_in_context(value: int, present: list[int]) -> str:
     """The name of a value among the values of its label map.
@@ -278,4 +369,5 @@ def load_scheme(name: str) -> Scheme:
         values={key: int(value) for key, value in content.get("values", {}).items()},
         bottom_up_vertebra=bottom_up.get("vertebra"),
         bottom_up_disc=bottom_up.get("disc"),
+        bottom_up_partial=bottom_up.get("partial"),
     )

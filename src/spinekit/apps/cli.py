@@ -16,6 +16,7 @@ from spinekit.core.errors import SpineKitError
 COMMANDS = {
     "segment": "name the spine in a scan, a DICOM folder or a folder of scans",
     "label": "split and name a mask made elsewhere, without the network",
+    "labels": "convert label maps from one scheme to another",
     "relabel": "correct a name in a result; all others follow",
     "evaluate": "compare labels with a reference",
     "phantom": "draw spine scans with known truth",

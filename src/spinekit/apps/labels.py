@@ -1,0 +1,176 @@
+"""`spinekit labels …`: label maps from one scheme to another, and what is lost on the way.
+
+It knows options, files and what to print; what a value means, it does not know.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+EPILOG = """\
+A scheme is a name (`spinekit labels list`) or the labels.json of a prepared set:
+
+  spinekit labels convert scan_dseg.nii.gz --to spider              # what would be lost
+  spinekit labels convert mask.mha --from spider --to totalspineseg --out out.nii.gz
+  spinekit labels convert predictions/ --inverse set/labels.json --out named/
+
+SPIDER counts from the lowest vertebra: --lowest says which it is."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the steps with their options."""
+    steps = parser.add_subparsers(dest="step", metavar="STEP", required=True)
+    convert = steps.add_parser(
+        "convert",
+        help="put label maps into another scheme's values",
+        description="Put label maps into another scheme's values and list what is lost.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    convert.add_argument("labels", metavar="A", type=Path, help="label map, or folder of them")
+    convert.add_argument("--from", dest="source", metavar="SCHEME", default="spinekit")
+    convert.add_argument("--to", dest="target", metavar="SCHEME", default="spinekit")
+    convert.add_argument(
+        "--inverse", metavar="FILE", help="labels.json of a prepared set: short for --from FILE"
+    )
+    convert.add_argument(
+        "--lowest", metavar="NAME", default="L5", help="lowest vertebra of a SPIDER map"
+    )
+    convert.add_argument(
+        "--out", metavar="B", type=Path, help="file or folder to write (default: only the report)"
+    )
+    convert.add_argument("--json", metavar="FILE", type=Path, help="write the report as JSON")
+    convert.add_argument("--overwrite", action="store_true", help="replace existing files")
+    convert.add_argument("--quiet", action="store_true", help="print errors only")
+    listing = steps.add_parser("list", help="name the schemes", description="Name the schemes.")
+    for sub in (convert, listing):
+        sub.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the chosen step."""
+    return _list() if args.step == "list" else _convert(args)
+
+
+def _list() -> int:
+    from spinekit.anatomy.scheme import load_scheme, scheme_names
+
+    for name in scheme_names():
+        print(f"{name:20} {load_scheme(name).description}")
+    return 0
+
+
+def _convert(args: argparse.Namespace) -> int:
+    """Convert a file, or every label map of a folder; a failure does not stop the rest."""
+    from spinekit.apps.cli import explain
+    from spinekit.curation.tables import find_scheme
+    from spinekit.io.discovery import find_scans
+    from spinekit.io.writing import write_json
+
+    source = find_scheme(args.inverse or args.source)
+    target = find_scheme(args.target)
+    found = find_scans(args.labels, exclude=args.out)
+    alone = found[0].path == args.labels
+    jobs = [(scan.path, _target(args, scan.path, alone=alone)) for scan in found]
+    _check_places(jobs, overwrite=args.overwrite)
+    reports: list[dict[str, Any]] = []
+    failed = 0
+    for path, out in jobs:
+        try:
+            report = convert_file(path, source, target, lowest=args.lowest, out=out)
+        except Exception as error:
+            if alone:
+                raise
+            failed += 1
+            print(f"spinekit: error: {path.name}: {explain(error)[1]}", file=sys.stderr)
+            continue
+        reports.append(report)
+        if not args.quiet:
+            print(describe(report))
+    if args.json is not None:
+        write_json(args.json, reports)
+    return 1 if failed else 0
+
+
+def _target(args: argparse.Namespace, path: Path, *, alone: bool) -> Path | None:
+    """Where a converted map goes; a folder's maps keep their place inside it."""
+    if args.out is None:
+        return None
+    if not alone:
+        return Path(args.out / path.relative_to(args.labels))
+    return Path(args.out / path.name) if args.out.is_dir() else Path(args.out)
+
+
+def _check_places(jobs: list[tuple[Path, Path | None]], *, overwrite: bool) -> None:
+    """Refuse to write over what is read, or over anything without being told to.
+
+    Raises:
+        UsageError: A file to write is there already.
+    """
+    from spinekit.core.errors import UsageError
+
+    sources = {path.resolve() for path, _ in jobs}
+    for _, out in jobs:
+        if out is not None and out.resolve() in sources:
+            raise UsageError("out-is-input", f"OUT ({out}) is the input", "choose another file")
+        if out is not None and out.exists() and not overwrite:
+            raise UsageError(
+                "results-exist", f"{out.name} is in OUT already", "add --overwrite, or another OUT"
+            )
+
+
+def convert_file(
+    path: Path, source: Any, target: Any, *, lowest: str = "L5", out: Path | None = None
+) -> dict[str, Any]:
+    """Convert one label map.
+
+    Args:
+        path: Its file.
+        source: Scheme of its values.
+        target: Scheme to write.
+        lowest: Lowest vertebra, for a source that counts from it.
+        out: File to write; None writes none.
+
+    Returns:
+        File, schemes and the account of `translate`.
+
+    Raises:
+        SpineKitError: It cannot be read, converted or written.
+    """
+    from spinekit.curation.translation import translate
+    from spinekit.io.reading import read_label_file
+    from spinekit.io.writing import write_labels
+
+    volume, header = read_label_file(path)
+    result = translate(volume.array, source, target, lowest=lowest)
+    if out is not None:
+        write_labels(out, result.labels, header)
+    return {
+        "input": path.name,
+        "from": source.name,
+        "to": target.name,
+        "lowest": lowest,
+        **result.to_dict(),
+    }
+
+
+def describe(report: dict[str, Any]) -> str:
+    """Put an account into one line, and one for each loss."""
+    lines = [
+        f"{report['input']}: {report['from']} → {report['to']}, "
+        f"{len(report['kept'])} structures kept, {len(report['lost'])} lost or merged"
+    ]
+    words = {
+        "no-meaning": "has no meaning in the source",
+        "no-value": "has no value in the target",
+        "merged": "shares its value with another structure",
+        "renamed": "reads back under another name",
+    }
+    lines += [
+        f"  {row['name']} ({row['source']}, {row['voxels']} voxels) {words[row['reason']]}"
+        for row in report["lost"]
+    ]
+    return "\n".join(lines)

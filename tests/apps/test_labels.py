@@ -1,0 +1,73 @@
+"""`spinekit labels`: files and folders of label maps between schemes."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from spinekit.apps.cli import main
+
+
+@pytest.fixture
+def label_file(tmp_path):
+    array = np.zeros((6, 6, 6), np.uint8)
+    array[0, 0, :5] = (43, 44, 45, 95, 50)
+    path = tmp_path / "in" / "scan.nii.gz"
+    path.parent.mkdir()
+    nib.save(nib.Nifti1Image(array, np.diag([3.0, 1.0, 1.0, 1.0])), path)
+    return path
+
+
+def voxels(path) -> list[int]:
+    return np.asarray(nib.load(path).dataobj)[0, 0, :5].tolist()
+
+
+def test_without_out_only_the_report(label_file, tmp_path, capsys) -> None:
+    assert main(["labels", "convert", str(label_file), "--to", "spider"]) == 0
+
+    printed = capsys.readouterr().out
+    assert "scan.nii.gz: spinekit → spider, 4 structures kept, 1 lost or merged" in printed
+    assert "sacrum (50, 1 voxels) has no value in the target" in printed
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_a_file_there_and_back(label_file, tmp_path) -> None:
+    there, back = tmp_path / "there.nii.gz", tmp_path / "back.nii.gz"
+
+    assert main(["labels", "convert", str(label_file), "--to", "lumbar9", "--out", str(there)]) == 0
+    assert main(["labels", "convert", str(there), "--from", "lumbar9", "--out", str(back)]) == 0
+
+    assert voxels(there) == [3, 4, 5, 9, 0]
+    assert voxels(back) == [43, 44, 45, 95, 0]
+    assert (nib.load(back).affine == nib.load(label_file).affine).all()
+
+
+def test_a_folder_goes_on_after_a_bad_file(label_file, tmp_path, capsys) -> None:
+    (label_file.parent / "bad.nii.gz").write_bytes(b"no")
+    out, report = tmp_path / "out", tmp_path / "report.json"
+    words = ["labels", "convert", str(label_file.parent), "--to", "gliwa"]
+
+    assert main([*words, "--out", str(out), "--json", str(report)]) == 1
+
+    assert voxels(out / "scan.nii.gz")[:3] == [41, 43, 45]
+    assert "bad.nii.gz" in capsys.readouterr().err
+    assert [row["input"] for row in json.loads(report.read_text())] == ["scan.nii.gz"]
+
+
+def test_nothing_is_overwritten_unasked(label_file, capsys) -> None:
+    words = ["labels", "convert", str(label_file), "--to", "gliwa", "--out"]
+
+    assert main([*words, str(label_file)]) == 2
+    other = label_file.with_name("other.nii.gz")
+    assert main([*words, str(other)]) == 0
+    assert main([*words, str(other)]) == 2
+    assert main([*words, str(other), "--overwrite"]) == 0
+    assert "--overwrite" in capsys.readouterr().err
+
+
+def test_schemes_are_listed(capsys) -> None:
+    assert main(["labels", "list"]) == 0
+
+    assert "totalspineseg" in capsys.readouterr().out
+    assert main(["labels", "convert", "x", "--to", "nothing"]) == 2
