@@ -22,6 +22,7 @@ from spinekit.networks.slice_unet import SliceUNet
 from spinekit.training.batches import Batch, CaseSet, StepBatches, validation_batches
 from spinekit.training.checkpoint import load_checkpoint, save_checkpoint
 from spinekit.training.losses import allowed_bits, level_loss, parts_losses
+from spinekit.training.optimiser import Optimiser
 from spinekit.training.recipe import Recipe
 from spinekit.training.targets import target_table
 
@@ -73,9 +74,7 @@ class Trainer:
         layout = torch.channels_last
         self.network = build_network(recipe).to(device, memory_format=layout)
         self.mean = build_network(recipe).to(device, memory_format=layout)
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-        )
+        self.optimiser = Optimiser(self.network, recipe.learning_rate, recipe.weight_decay)
         self.targets = torch.from_numpy(target_table()).to(device)
         self.class_weights = torch.tensor(recipe.class_weights, device=device)
         self.progress = Progress()
@@ -139,13 +138,10 @@ class Trainer:
     def _step(self, batch: Batch, fraction: float) -> float:
         """One optimiser step; returns the loss."""
         self.network.train()
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.recipe.learning_rate * schedule(fraction)
         loss = self._loss(self.network, batch)
-        self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.optimiser.step()
+        self.optimiser.step(self.recipe.learning_rate * schedule(fraction))
         decay = min(self.recipe.ema, (1 + self.progress.step) / (10 + self.progress.step))
         with torch.no_grad():
             for kept, new in zip(self.mean.parameters(), self.network.parameters(), strict=True):
