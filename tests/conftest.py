@@ -34,9 +34,9 @@ def scan_file(spine: BlockSpine, tmp_path: Path) -> Path:
 @pytest.fixture
 def oracle(spine: BlockSpine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the command line predict the block spine without a model file."""
-    from spinekit.apps import batch
+    from spinekit.apps import jobs
 
-    batch._predictor.cache_clear()
-    monkeypatch.setattr(batch, "load_predictor", lambda model, threads: oracle_for(spine))
+    jobs._predictor.cache_clear()
+    monkeypatch.setattr(jobs, "load_predictor", lambda model, threads: oracle_for(spine))
     yield
-    batch._predictor.cache_clear()
+    jobs._predictor.cache_clear()

@@ -47,7 +47,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Segment what INPUT names."""
-    from spinekit.apps.batch import plan_jobs, run_jobs, write_summary
+    from spinekit.apps.batch import run_jobs, write_summary
+    from spinekit.apps.planning import plan_jobs
     from spinekit.core.errors import SpineKitError
 
     try:

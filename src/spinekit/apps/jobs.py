@@ -1,0 +1,176 @@
+"""One scan to do, and what became of it.
+
+It knows a scan's files and its outcome; which scans there are, and in what order they are done, is
+planned elsewhere.
+"""
+
+import functools
+import json
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from spinekit.apps.cli import explain
+from spinekit.core.errors import ModelError, UsageError
+from spinekit.pipeline import Predictor, SegmentOptions, load_predictor, segment
+from spinekit.segmentation import Segmentation, output_names
+
+
+@dataclass(frozen=True)
+class Job:
+    """One scan to do."""
+
+    source: Path
+    """File or DICOM folder."""
+    shown: str
+    """How the scan is called in messages: its name, or its path in the folder given."""
+    stem: str
+    """First part of the names of its files."""
+    out: Path
+    """Folder for its files."""
+    fmt: str
+    """Ending of its volumes."""
+    options: SegmentOptions
+    """How it is segmented."""
+    overwrite: bool
+    """Do it although its files are there."""
+    debug: bool
+    """Show the traceback of an error."""
+    alone: bool
+    """The only scan: its wrong use is wrong use of the command."""
+    study: str = ""
+    """Jobs with the same word here are named together; empty for a scan by itself."""
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Kind of file → path, for every file the job writes."""
+        names = output_names(self.stem, self.fmt, image=self.options.iso)
+        return {kind: self.out / name for kind, name in names.items()}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job; a row of the summary."""
+
+    input: str
+    status: str
+    """`done`, `skipped` (its files were there already) or `failed`."""
+    seconds: float = 0.0
+    vertebrae: tuple[str, ...] = ()
+    discs: int = 0
+    ambiguous: bool = False
+    warnings: tuple[str, ...] = ()
+    preview: str = ""
+    code: str = ""
+    message: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The outcome as plain values."""
+        return asdict(self)
+
+
+def process(jobs: Sequence[Job], bar: Any = None) -> list[Outcome]:
+    """Do what belongs together: one scan, or the series of one study.
+
+    Args:
+        jobs: What is to be done; several only where they are to be named together.
+        bar: Progress in per cent; None for none.
+
+    Returns:
+        The outcomes; failures come as outcomes too.
+
+    Raises:
+        ModelError: The model cannot be used, so no scan can be done.
+        UsageError: A choice must be made, and it is the only scan.
+    """
+    return _process_one(jobs[0], bar)
+
+
+def _process_one(job: Job, bar: Any) -> list[Outcome]:
+    started = time.perf_counter()
+    try:
+        if not job.overwrite and _is_done(job):
+            return [_before(job)]
+        result = segment(
+            job.source,
+            job.options,
+            predictor=_predictor(job.options.model, job.options.threads),
+            progress=None if bar is None else functools.partial(_advance, bar),
+        )
+        return [_save(job, result, started)]
+    except ModelError:
+        raise
+    except Exception as error:
+        return [_failure(job, error, started)]
+
+
+def _before(job: Job) -> Outcome:
+    """The outcome of a job whose files are there already."""
+    return _outcome(job, json.loads(job.files["json"].read_bytes()), "skipped", 0.0)
+
+
+def _save(job: Job, result: Segmentation, started: float) -> Outcome:
+    result.save(job.out, fmt=job.fmt, stem=job.stem)
+    return _outcome(job, result.report, "done", time.perf_counter() - started)
+
+
+def _failure(job: Job, error: Exception, started: float) -> Outcome:
+    """The outcome of a job that failed.
+
+    Raises:
+        UsageError: It is the only scan, so that the choice it lacks is the command's.
+    """
+    if job.alone and isinstance(error, UsageError):
+        raise error
+    if job.debug:
+        traceback.print_exception(error)
+    code, message = explain(error)
+    seconds = round(time.perf_counter() - started, 2)
+    return Outcome(job.shown, "failed", seconds=seconds, code=code, message=message)
+
+
+@functools.lru_cache(maxsize=1)
+def _predictor(model: str | None, threads: int) -> Predictor:
+    return load_predictor(model, threads=threads)
+
+
+def _is_done(job: Job) -> bool:
+    """Whether all files are there and were made with the same options.
+
+    Raises:
+        UsageError: They were made with other options.
+    """
+    files = job.files
+    if not all(path.exists() for path in files.values()):
+        return False
+    report = json.loads(files["json"].read_bytes())
+    if report["options"] != job.options.recorded():
+        raise UsageError(
+            "other-options",
+            f"{files['json']} was made with other options",
+            "add --overwrite, or choose another OUT",
+        )
+    return True
+
+
+def _outcome(job: Job, report: Any, status: str, seconds: float) -> Outcome:
+    kinds: dict[str, list[str]] = {"vertebra": [], "disc": []}
+    for structure in report["structures"]:
+        kinds.setdefault(structure["part"], []).append(structure["name"])
+    return Outcome(
+        input=job.shown,
+        status=status,
+        seconds=round(seconds, 2),
+        vertebrae=(*kinds["vertebra"], *kinds.get("sacrum", ())),
+        discs=len(kinds["disc"]),
+        ambiguous=bool(report["column"]["ambiguous"]),
+        warnings=tuple(warning["text"] for warning in report["warnings"]),
+        preview=str(job.files["preview"]),
+    )
+
+
+def _advance(bar: Any, share: float) -> None:
+    bar.update(round(100 * share) - bar.n)
