@@ -50,16 +50,9 @@ def read_overrides(pairs: list[str]) -> dict[str, object]:
     Raises:
         RecipeError: A key or a value is wrong; the nearest valid key is named.
     """
-    import tomllib
-
+    from spinekit.core.settings import parse_pairs
     from spinekit.training.recipe import recipe_from_dict
 
-    values: dict[str, object] = {}
-    for pair in pairs:
-        key, _, text = pair.partition("=")
-        try:
-            values.update(tomllib.loads(f"{key.strip()} = {text}"))
-        except tomllib.TOMLDecodeError:
-            values[key.strip()] = text.strip()
+    values = parse_pairs(pairs)
     resolved = recipe_from_dict(values, source="--set")
     return {key: getattr(resolved, key) for key in values}

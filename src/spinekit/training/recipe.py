@@ -5,14 +5,12 @@ It knows nothing of torch, so that a recipe can be read, checked and hashed anyw
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from spinekit.core.errors import RecipeError
+from spinekit.core.settings import fill, read_toml
 
 
 @dataclass(frozen=True)
@@ -79,11 +77,7 @@ def read_recipe(path: Path) -> Recipe:
         RecipeError: The file cannot be read, a key is unknown (the nearest valid one is named) or
             a value is of the wrong type.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise RecipeError("recipe-unreadable", f"{path}: {error}", "give a TOML recipe") from error
-    return recipe_from_dict(table, source=str(path))
+    return recipe_from_dict(read_toml(path), source=str(path))
 
 
 def recipe_from_dict(table: dict[str, Any], *, source: str = "recipe") -> Recipe:
@@ -92,30 +86,9 @@ def recipe_from_dict(table: dict[str, Any], *, source: str = "recipe") -> Recipe
     Raises:
         RecipeError: As `read_recipe`.
     """
-    fields = {item.name: item for item in dataclasses.fields(Recipe)}
-    values: dict[str, Any] = {}
-    for key, value in table.items():
-        if key not in fields:
-            near = difflib.get_close_matches(key, fields, n=1, cutoff=0.0)[0]
-            raise RecipeError(
-                "recipe-key", f"{source}: unknown key '{key}'", f"did you mean '{near}'?"
-            )
-        values[key] = _checked(source, key, value, getattr(Recipe(), key))
-    recipe = Recipe(**values)
+    recipe = fill(Recipe, table, source=source)
     _check_ranges(source, recipe)
     return recipe
-
-
-def _checked(source: str, key: str, value: Any, default: Any) -> Any:
-    """The value in the default's type."""
-    if isinstance(default, tuple) and isinstance(value, list):
-        return tuple(value)
-    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if type(value) is not type(default):
-        wanted = type(default).__name__
-        raise RecipeError("recipe-type", f"{source}: '{key}' = {value!r}", f"give a {wanted}")
-    return value
 
 
 def _check_ranges(source: str, recipe: Recipe) -> None:
