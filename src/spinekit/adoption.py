@@ -4,6 +4,8 @@ It joins the steps that need no network. It knows nothing of an image but how to
 """
 
 import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +15,13 @@ from numpy.typing import NDArray
 from spinekit.anatomy.items import Instances
 from spinekit.anatomy.scheme import LEVELS, PARTS
 from spinekit.core.errors import InputError, Notice, UsageError
-from spinekit.core.geometry import normalise_geometry, normalise_labels, restore_labels
+from spinekit.core.geometry import (
+    GeometryRecord,
+    normalise_geometry,
+    normalise_labels,
+    restore_labels,
+)
+from spinekit.core.grid import Grid
 from spinekit.core.intensity import normalise_intensity
 from spinekit.core.resampling import resample_linear
 from spinekit.core.volume import Volume
@@ -22,7 +30,14 @@ from spinekit.io.reading import read_label_file, read_scan
 from spinekit.labelling.chain import Naming, name_column
 from spinekit.report import build_report, describe_evidence
 from spinekit.segmentation import Segmentation, View
-from spinekit.structures import BODY, compose_labels, give_names, grow_map, tabulate
+from spinekit.structures import (
+    BODY,
+    NamedInstance,
+    compose_labels,
+    give_names,
+    grow_map,
+    tabulate,
+)
 
 Meaning = Literal["bone", "parts"]
 SURE = 0.95
@@ -56,20 +71,9 @@ def adopt_mask(
     mask, header = read_label_file(path)
     parts = _parts_of(path.name, mask.array, meaning)
     scan = read_scan(path)
-    working, record = normalise_geometry(Volume(parts.astype(np.float32), mask.grid))
-    working_parts = normalise_labels(parts, record)
-    one_hot = (np.arange(len(PARTS))[:, None, None, None] == working_parts).astype(np.float16)
-    instances = split_instances(one_hot, working.grid.spacing_mm)
-    evidence = np.full((len(instances.items), len(LEVELS)), 1.0 / len(LEVELS))
-    naming = _doubted(name_column(_without_room(instances), evidence))
-    named = give_names(instances.items, naming.names, naming.probability)
-    restored: Instances = dataclasses.replace(
-        instances,
-        parts=parts,
-        vertebra_map=restore_labels(grow_map(instances.vertebra_map, voxels=REACH_VOXELS), record),
-        disc_map=restore_labels(grow_map(instances.disc_map, voxels=REACH_VOXELS), record),
-    )
-    labels, kept = compose_labels(restored, named)
+    adopted = name_parts(parts, mask.grid)
+    labels, kept, named = adopted.labels, adopted.kept, adopted.named
+    instances, naming, record = adopted.instances, adopted.naming, adopted.record
     structures = tabulate(labels, mask.grid, named)
     doubts = [Notice("no-spine", "no vertebra and no disc was found; the labels are empty")]
     report = build_report(
@@ -80,7 +84,7 @@ def adopt_mask(
         structures=structures,
         naming=naming,
         notices=[] if instances.items else doubts,
-        evidence=describe_evidence(instances, evidence, named, working.grid),
+        evidence=describe_evidence(instances, adopted.evidence, named, record.working_grid),
     )
     drawn = Volume(parts.astype(np.float32), mask.grid)
     if image is not None:
@@ -92,7 +96,7 @@ def adopt_mask(
         normalise_intensity(normalise_geometry(drawn)[0].array),
         normalise_labels(labels, record),
         normalise_labels(kept, record),
-        working.grid,
+        record.working_grid,
     )
     return Segmentation(
         labels=labels,
@@ -105,6 +109,65 @@ def adopt_mask(
         image=None,
         view=view,
     )
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """Parts that were split and named."""
+
+    labels: NDArray[np.uint8]
+    """(I, J, K) our values; voxels that belong to no structure are 0."""
+    kept: NDArray[np.uint8]
+    """(I, J, K) the parts of what has a value."""
+    named: tuple[NamedInstance, ...]
+    """From the top."""
+    naming: Naming
+    instances: Instances
+    """On the working grid."""
+    record: GeometryRecord
+    """Between the grid of the parts and the working grid."""
+    evidence: NDArray[np.float64]
+    """(items, levels) the same for all levels: nothing but sizes speaks."""
+
+
+def name_parts(parts: NDArray[np.uint8], grid: Grid, *, names: Sequence[str] = ()) -> Adopted:
+    """Split parts into vertebrae and discs and name them, without an image.
+
+    Args:
+        parts: (I, J, K) this package's parts, 0 to 6.
+        grid: Where they lie.
+        names: What the vertebrae are called from the top, the sacrum not counted; sizes and the
+            sacrum decide where empty.
+
+    Returns:
+        The named structures; none for empty parts.
+
+    Raises:
+        InputError: Another number of vertebrae than of names was found.
+    """
+    working, record = normalise_geometry(Volume(parts.astype(np.float32), grid))
+    working_parts = normalise_labels(parts, record)
+    one_hot = (np.arange(len(PARTS))[:, None, None, None] == working_parts).astype(np.float16)
+    instances = split_instances(one_hot, working.grid.spacing_mm)
+    evidence = np.full((len(instances.items), len(LEVELS)), 1.0 / len(LEVELS))
+    bones = [n for n, item in enumerate(instances.items) if item.kind == "vertebra"]
+    if names and len(bones) != len(names):
+        raise InputError(
+            "bone-count",
+            f"the bone splits into {len(bones)} vertebrae, but {len(names)} names were given",
+            "correct the mask or the names",
+        )
+    certain = dict(zip(bones, names, strict=True)) if names else None
+    naming = _doubted(name_column(_without_room(instances), evidence, certain=certain))
+    named = give_names(instances.items, naming.names, naming.probability)
+    restored: Instances = dataclasses.replace(
+        instances,
+        parts=parts,
+        vertebra_map=restore_labels(grow_map(instances.vertebra_map, voxels=REACH_VOXELS), record),
+        disc_map=restore_labels(grow_map(instances.disc_map, voxels=REACH_VOXELS), record),
+    )
+    labels, kept = compose_labels(restored, named)
+    return Adopted(labels, kept, named, naming, instances, record, evidence)
 
 
 def _doubted(naming: Naming) -> Naming:
