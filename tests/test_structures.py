@@ -7,7 +7,6 @@ from spinekit.structures import (
     compose_labels,
     give_names,
     grow_map,
-    settle_probs,
     tabulate,
 )
 
@@ -58,21 +57,6 @@ def test_growing_fills_the_gap_and_no_more() -> None:
     assert grow_map(index_map)[0, 0].tolist() == [3, 3, 3, 3, 3, 0, 0, 0, 0]
     assert index_map.sum() == 3
     assert grow_map(np.zeros((2, 2, 2), np.uint8)).sum() == 0
-
-
-def test_settled_probabilities_say_what_the_parts_say() -> None:
-    rng = np.random.default_rng(3)
-    probs = rng.dirichlet(np.ones(7), (4, 5, 6)).transpose(3, 0, 1, 2).astype(np.float16)
-    before = probs.copy()
-    parts = probs.argmax(axis=0).astype(np.uint8)
-    parts[1, 2, 3], parts[0, 0, 0] = 0, 6
-
-    settle_probs(probs, parts)
-
-    np.testing.assert_array_equal(probs.argmax(axis=0), parts)
-    untouched = before.argmax(axis=0) == parts
-    np.testing.assert_array_equal(probs[:, untouched], before[:, untouched])
-    assert untouched.mean() > 0.95
 
 
 def test_the_table_has_volumes_and_places_in_millimetres() -> None:

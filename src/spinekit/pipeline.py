@@ -8,7 +8,7 @@ import dataclasses
 import difflib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +24,6 @@ from spinekit.core.geometry import (
     GeometryRecord,
     isotropic_grid,
     normalise_geometry,
-    oriented_grid,
-    restore_labels,
-    restore_probs_argmax,
 )
 from spinekit.core.intensity import normalise_intensity
 from spinekit.core.resampling import resample_linear
@@ -37,16 +34,15 @@ from spinekit.io.reading import Scan, read_scan, scan_from_array
 from spinekit.labelling.chain import Naming, name_column
 from spinekit.labelling.evidence import pool_levels
 from spinekit.labelling.outside import Outside
+from spinekit.levels import find_levels
 from spinekit.prediction.runner import Model, Prediction, load_model, predict
 from spinekit.report import build_report, describe_evidence
+from spinekit.restoring import restore_instances, restore_soft
 from spinekit.segmentation import Segmentation, View
 from spinekit.structures import (
-    NamedInstance,
     compose_labels,
     convert_labels,
     give_names,
-    grow_map,
-    settle_probs,
     tabulate,
 )
 
@@ -64,6 +60,10 @@ class SegmentOptions:
     """Path of a model file; None is the one that ships with the package."""
     scheme: str = "spinekit"
     """Label scheme of the values written, one of `anatomy/schemes`."""
+    levels: bool = False
+    """Mark the height of every disc by a numbered point on the middle of the canal."""
+    soft: bool = False
+    """Keep the probabilities of cord and canal."""
     threads: int = 0
     """Threads of the network, 1 or more; 0 takes every core this process may use."""
     force: bool = False
@@ -271,9 +271,11 @@ def conclude(
         view = View(found.working.array, *compose_labels(instances, named), found.working.grid)
         if options.iso:
             record = dataclasses.replace(record, input_grid=isotropic_grid(found.scan.volume.grid))
-        labels, parts = _restore(found.probs, instances, named, record)
+        soft = restore_soft(found.probs, instances.parts, record) if options.soft else None
+        labels, parts = restore_instances(found.probs, instances, named, record)
         grid = record.input_grid
         structures = tabulate(labels, grid, named)
+        levels = find_levels(labels, grid, structures) if options.levels else None
         labels, structures, lost = convert_labels(labels, structures, options.scheme)
     report = build_report(
         source=found.scan.source,
@@ -298,6 +300,9 @@ def conclude(
         header=None if options.iso else found.scan.header,
         image=_resampled(found.scan.volume, record) if options.iso else None,
         view=view,
+        levels=levels,
+        soft=soft,
+        scan=found.scan.volume,
     )
 
 
@@ -343,31 +348,6 @@ def _normalise(scan: Scan, predictor: Predictor) -> tuple[Volume, GeometryRecord
         scan.volume, in_plane_mm=in_plane_mm, min_slice_mm=min_slice_mm
     )
     return Volume(normalise_intensity(working.array), working.grid), record
-
-
-def _restore(
-    probs: NDArray[np.floating],
-    instances: Instances,
-    named: Sequence[NamedInstance],
-    record: GeometryRecord,
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Labels and parts on the record's input grid.
-
-    Where that grid is the working grid with its axes turned, voxels are only moved. Otherwise
-    the edges of the parts come from resampled probabilities, and each voxel takes the nearest
-    instance.
-    """
-    if record.working_grid == oriented_grid(record.input_grid):
-        labels, parts = compose_labels(instances, named)
-        return restore_labels(labels, record), restore_labels(parts, record)
-    settle_probs(probs, instances.parts)
-    restored = dataclasses.replace(
-        instances,
-        parts=restore_probs_argmax(probs, record),
-        vertebra_map=restore_labels(grow_map(instances.vertebra_map), record),
-        disc_map=restore_labels(grow_map(instances.disc_map), record),
-    )
-    return compose_labels(restored, named)
 
 
 def _resampled(volume: Volume, record: GeometryRecord) -> Volume:

@@ -17,6 +17,7 @@ from spinekit.core.volume import Volume
 from spinekit.io.reading import HeaderInfo
 from spinekit.io.staging import staged
 from spinekit.io.writing import write_bytes, write_image, write_json, write_labels, write_seg_nrrd
+from spinekit.levels import LevelPoint, describe_levels, draw_levels
 from spinekit.structures import Structure
 
 if TYPE_CHECKING:
@@ -60,6 +61,10 @@ class Segmentation:
         header: What the input's header asks to be kept; None for a fresh grid.
         image: The resampled scan, when a fresh grid was asked for.
         view: What the preview is drawn from.
+        levels: One point per disc, from the top; None when they were not asked for.
+        soft: `cord` and `canal` (with the cord) → (I, J, K) float32 probability on `grid`; None
+            when they were not asked for.
+        scan: What was segmented, where its voxels are at hand.
     """
 
     labels: NDArray[np.uint8]
@@ -71,6 +76,9 @@ class Segmentation:
     header: HeaderInfo | None
     image: Volume | None
     view: View
+    levels: tuple[LevelPoint, ...] | None = None
+    soft: Mapping[str, NDArray[np.float32]] | None = None
+    scan: Volume | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -110,7 +118,8 @@ class Segmentation:
             stem: First part of the names; that of the input by default.
 
         Returns:
-            Kind of file (`dseg`, `parts`, `json`, `preview`, with a fresh grid `image`) → path.
+            Kind of file (`dseg`, `parts`, `json`, `preview`, with a fresh grid `image`, where asked
+            for `levels`, `levels_json`, `cord_soft`, `canal_soft`) → path.
 
         Raises:
             OutputError: The folder or a file cannot be written.
@@ -120,9 +129,17 @@ class Segmentation:
 
         started = time.perf_counter()
         folder = Path(folder)
-        files = output_names(stem or self.stem, fmt, image=self.image is not None)
-        with staged(folder) as stage:
+        files = output_names(
+            stem or self.stem,
+            fmt,
+            image=self.image is not None,
+            levels=self.levels is not None,
+            soft=self.soft is not None,
+        )
+        with staged(folder, last=files["json"]) as stage:
             self._write_volumes(stage, files, fmt)
+            if self.levels is not None:
+                write_json(stage / files["levels_json"], describe_levels(self.levels))
             png = io.BytesIO()
             self.preview().save(png, format="PNG", compress_level=3)
             write_bytes(stage / files["preview"], png.getvalue())
@@ -134,10 +151,16 @@ class Segmentation:
         header = self.header if self.header is not None else self.grid
         if self.image is not None:
             write_image(stage / files["image"], self.image.array, header, fmt=_plain(fmt))
-        for kind, array, segments in (
+        for name, soft in (self.soft or {}).items():
+            write_image(stage / files[f"{name}_soft"], soft, header, fmt=_plain(fmt))
+        label_maps = [
             ("dseg", self.labels, _label_segments(self.structures)),
             ("parts", self.parts, _part_segments()),
-        ):
+        ]
+        if self.levels is not None:
+            drawn = draw_levels(self.levels, self.grid.shape)
+            label_maps.append(("levels", drawn, _level_segments(self.levels)))
+        for kind, array, segments in label_maps:
             if fmt == "seg.nrrd":
                 write_seg_nrrd(stage / files[kind], array, self.grid, segments)
             else:
@@ -155,13 +178,17 @@ _PART_COLOURS = (
 """RGB of parts 1 to 6 in files that carry colours."""
 
 
-def output_names(stem: str, fmt: str, *, image: bool) -> dict[str, str]:
+def output_names(
+    stem: str, fmt: str, *, image: bool, levels: bool = False, soft: bool = False
+) -> dict[str, str]:
     """Name the files of one scan: kind of file → file name.
 
     Args:
         stem: First part of the names.
         fmt: Ending of the volumes.
         image: Whether the resampled image is written too.
+        levels: Whether the points of the discs are.
+        soft: Whether the soft maps of cord and canal are.
     """
     names = {
         "dseg": f"{stem}_dseg.{fmt}",
@@ -171,6 +198,12 @@ def output_names(stem: str, fmt: str, *, image: bool) -> dict[str, str]:
     }
     if image:
         names["image"] = f"{stem}_image.{_plain(fmt)}"
+    if levels:
+        names["levels"] = f"{stem}_levels.{fmt}"
+        names["levels_json"] = f"{stem}_levels.json"
+    if soft:
+        names["cord_soft"] = f"{stem}_cord_soft.{_plain(fmt)}"
+        names["canal_soft"] = f"{stem}_canal_soft.{_plain(fmt)}"
     return names
 
 
@@ -184,6 +217,15 @@ def _label_segments(structures: Sequence[Structure]) -> list[Segment]:
         (structure.value, structure.name, COLOURS[VALUES[structure.name]])
         for structure in structures
         if structure.value is not None
+    ]
+
+
+def _level_segments(points: Sequence[LevelPoint]) -> list[Segment]:
+    colours = list(COLOURS.values())
+    return [
+        (point.number, point.name, colours[point.number % len(colours)])
+        for point in points
+        if point.number is not None
     ]
 
 

@@ -87,27 +87,6 @@ def give_names(
     return tuple(named)
 
 
-def settle_probs(parts_probs: NDArray[np.floating], parts: NDArray[np.uint8]) -> None:
-    """Make probabilities agree with parts that were cleaned after them, in place.
-
-    Where the most probable class is no longer the part, the part becomes certain, so that
-    resampling the probabilities carries the cleaning along and stays smooth elsewhere.
-
-    Args:
-        parts_probs: (7, I, J, K) probabilities, changed.
-        parts: (I, J, K) uint8, the parts to agree with.
-    """
-    for i in range(parts.shape[0]):
-        # Only the classes that a voxel could lose or gain are looked at: background is most.
-        some = (parts_probs[0, i] < 0.5) | (parts[i] > 0)
-        j, k = np.nonzero(some)
-        kept = parts[i, j, k]
-        wrong = parts_probs[:, i, j, k].argmax(axis=0) != kept
-        j, k, kept = j[wrong], k[wrong], kept[wrong]
-        parts_probs[:, i, j, k] = 0
-        parts_probs[kept, i, j, k] = 1
-
-
 def grow_map(index_map: NDArray[np.uint8], *, voxels: int = 2) -> NDArray[np.uint8]:
     """Let every instance grow into the background around it.
 

@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=DEMO_SEED, help="of the phantom")
     add_reading(parser)
     add_running(parser)
-    parser.set_defaults(iso=False, scheme="spinekit", fmt="nii.gz")
+    parser.set_defaults(iso=False, scheme="spinekit", fmt="nii.gz", levels=False, soft=False)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -47,7 +47,10 @@ class Job:
     @property
     def files(self) -> dict[str, Path]:
         """Kind of file → path, for every file the job writes."""
-        names = output_names(self.stem, self.fmt, image=self.options.iso)
+        options = self.options
+        names = output_names(
+            self.stem, self.fmt, image=options.iso, levels=options.levels, soft=options.soft
+        )
         return {kind: self.out / name for kind, name in names.items()}
 
 

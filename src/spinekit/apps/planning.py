@@ -29,6 +29,8 @@ def plan_jobs(args: argparse.Namespace) -> list[Job]:
         iso=args.iso,
         model=None if args.model is None else str(args.model),
         scheme=args.scheme,
+        levels=args.levels,
+        soft=args.soft,
         threads=args.threads or max(1, available_cores() // args.jobs),
         force=args.force,
         strict=args.strict,

@@ -41,6 +41,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="nii.gz",
         help="file type of the volumes; seg.nrrd carries names and colours for 3D Slicer",
     )
+    parser.add_argument(
+        "--levels", action="store_true", help="a numbered point on the canal for every disc too"
+    )
+    parser.add_argument(
+        "--soft", action="store_true", help="probabilities of cord and canal too, 0 to 1"
+    )
     add_reading(parser)
     add_running(parser)
 

@@ -16,15 +16,17 @@ PREFIX = ".spinekit-"
 
 
 @contextlib.contextmanager
-def staged(folder: Path) -> Iterator[Path]:
+def staged(folder: Path, *, last: str = "") -> Iterator[Path]:
     """Give a hidden folder inside `folder`; what is written there moves up on success.
 
-    Files move in the order of their names, `.json` last, so that whoever sees the JSON sees
-    the rest too. On any failure, an interrupt included, nothing stays behind: neither the
-    hidden folder, nor moved files that were new, nor folders made on the way.
+    Files move in the order of their names, folders inside included, `.json` files after the
+    others, so that whoever sees the last sees the rest too. On any failure, an interrupt
+    included, nothing stays behind: neither the hidden folder, nor moved files that were new, nor
+    folders made on the way.
 
     Args:
         folder: Where the files are to appear; made when missing, parents too.
+        last: Path inside the folder of the file that moves after all others.
 
     Yields:
         The hidden folder to write into.
@@ -40,23 +42,28 @@ def staged(folder: Path) -> Iterator[Path]:
             folder.mkdir(parents=True, exist_ok=True)
             stage = Path(tempfile.mkdtemp(prefix=PREFIX, dir=folder))
             yield stage
-            _move_up(stage, folder, moved)
+            _move_up(stage, folder, last, moved, missing)
         except BaseException:
             for path in moved:
                 path.unlink(missing_ok=True)
             if stage is not None:
                 shutil.rmtree(stage, ignore_errors=True)
-            for path in missing:
+            for path in sorted(missing, key=lambda path: -len(path.parts)):
                 with contextlib.suppress(OSError):
                     path.rmdir()
             raise
-        stage.rmdir()
+        shutil.rmtree(stage)
 
 
-def _move_up(stage: Path, folder: Path, moved: list[Path]) -> None:
-    """Move every file of the stage into the folder, noting those that replaced none."""
-    for source in sorted(stage.iterdir(), key=lambda path: (path.suffix == ".json", path.name)):
-        target = folder / source.name
+def _move_up(stage: Path, folder: Path, last: str, moved: list[Path], missing: list[Path]) -> None:
+    """Move every file of the stage into the folder, noting files and folders that are new."""
+    files = [path for path in stage.rglob("*") if path.is_file()]
+    for source in sorted(
+        files, key=lambda path: (path == stage / last, path.suffix == ".json", path)
+    ):
+        target = folder / source.relative_to(stage)
+        missing += [path for path in target.parents if not path.exists()]
+        target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists():
             moved.append(target)
         os.replace(source, target)
