@@ -145,6 +145,39 @@ def test_options_by_name_or_together(spine: BlockSpine) -> None:
         spinekit.segment(spine.image, affine=spine.grid.affine, thread=2)
 
 
+def test_unsure_names_are_left_out_and_the_bones_stay_numbered(spine: BlockSpine) -> None:
+    k = slice(spine.parts.shape[2] - 78, None)
+    image = spine.image[:, :, k]
+    affine = spine.grid.affine.copy()
+    affine[2, 3] += k.start * affine[2, 2]
+    named = segment(image, affine=affine, predictor=oracle_for(spine))
+    found = segment(image, affine=affine, predictor=oracle_for(spine), min_probability=1.0)
+
+    assert "vertebra_1" in found.names
+    assert "disc_1" in found.names
+    rows = {row.name: row for row in found.structures}
+    assert (rows["vertebra_1"].value, rows["disc_1"].value) == (201, 231)
+    assert rows["vertebra_1"].probability is None
+    np.testing.assert_array_equal(found.labels > 0, named.labels > 0)
+    np.testing.assert_array_equal(found.labels == 201, named.labels == named.structures[0].value)
+    assert found.report["options"]["min_probability"] == 1.0
+    assert found.report["column"]["alternatives"] == named.report["column"]["alternatives"]
+
+
+@pytest.mark.parametrize("labeller", ["chain", "landmarks", "shift"])
+def test_every_labeller_names_a_clean_spine_and_is_recorded(
+    spine: BlockSpine, labeller: str
+) -> None:
+    found = segment(
+        spine.image, affine=spine.grid.affine, predictor=oracle_for(spine), labeller=labeller
+    )
+
+    np.testing.assert_array_equal(found.labels, spine.labels)
+    assert found.report["options"]["labeller"] == labeller
+    unknown = {row.probability is None for row in found.structures if row.part == "vertebra"}
+    assert unknown == {labeller == "landmarks"}
+
+
 def test_progress_ends_at_one(spine: BlockSpine) -> None:
     told: list[float] = []
 

@@ -27,7 +27,8 @@ from spinekit.core.resampling import resample_linear
 from spinekit.core.volume import Volume
 from spinekit.instances import split_instances
 from spinekit.io.reading import read_label_file, read_scan
-from spinekit.labelling.chain import Naming, name_column
+from spinekit.labelling.chain import name_column
+from spinekit.labelling.naming import Naming
 from spinekit.report import build_report, describe_evidence
 from spinekit.segmentation import Segmentation, View
 from spinekit.structures import (
@@ -172,7 +173,7 @@ def name_parts(parts: NDArray[np.uint8], grid: Grid, *, names: Sequence[str] = (
 
 def _doubted(naming: Naming) -> Naming:
     """Names that rest on sizes alone are ambiguous unless hardly another column fits."""
-    sure = max(naming.probability, default=0.0)
+    sure = max((p or 0.0 for p in naming.probability), default=0.0)
     if naming.ambiguous or "sacrum" in naming.names or sure >= SURE:
         return naming
     reason = f"no sacrum in the mask, sizes alone decide: {sure:.0%}"

@@ -31,8 +31,9 @@ from spinekit.core.volume import Volume
 from spinekit.doubts import doubt_image, doubt_prediction
 from spinekit.instances import split_instances
 from spinekit.io.reading import Scan, read_scan, scan_from_array
-from spinekit.labelling.chain import Naming, name_column
 from spinekit.labelling.evidence import pool_levels
+from spinekit.labelling.methods import check_method, name_with
+from spinekit.labelling.naming import Naming
 from spinekit.labelling.outside import Outside
 from spinekit.levels import find_levels
 from spinekit.prediction.runner import Model, Prediction, load_model, predict
@@ -64,6 +65,10 @@ class SegmentOptions:
     """Mark the height of every disc by a numbered point on the middle of the canal."""
     soft: bool = False
     """Keep the probabilities of cord and canal."""
+    labeller: str = "chain"
+    """How levels are named, one of `labelling/methods`."""
+    min_probability: float = 0.0
+    """Names less probable are left out, 0 to 1."""
     threads: int = 0
     """Threads of the network, 1 or more; 0 takes every core this process may use."""
     force: bool = False
@@ -210,7 +215,13 @@ def segment(
     )
     with _timed(found.seconds, "label"):
         outside = consult(found, options)
-        naming = name_column(found.instances, found.evidence, outside=outside.likelihood)
+        naming = name_with(
+            options.labeller,
+            found.instances,
+            found.evidence,
+            outside=outside.likelihood,
+            min_probability=options.min_probability,
+        )
     return conclude(found, naming, options, outside=outside)
 
 
@@ -314,6 +325,7 @@ def _changed(options: SegmentOptions, changes: dict[str, Any]) -> SegmentOptions
             raise UsageError("unknown-option", f"no option {name!r}", f"did you mean {nearest!r}?")
     options = dataclasses.replace(options, **changes)
     load_scheme(options.scheme)
+    check_method(options.labeller, options.min_probability)
     return options
 
 

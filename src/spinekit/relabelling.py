@@ -26,7 +26,7 @@ from spinekit.io.discovery import FILE_ENDINGS, stem_of
 from spinekit.io.header import HeaderInfo
 from spinekit.io.reading import read_label_file, read_labels, read_scan
 from spinekit.io.undo import put_back, take_back
-from spinekit.labelling.chain import name_column
+from spinekit.labelling.methods import name_with
 from spinekit.report import describe_column, recall_evidence, recall_outside
 from spinekit.segmentation import FORMATS, Segmentation, View, output_names
 from spinekit.structures import convert_labels, give_names, tabulate
@@ -84,7 +84,15 @@ def relabel(
     given = {_find_item(word, result, own, names): word.name for word in words}
     certain = _certain_levels(instances, {**earlier, **given}, names)
     outside = recall_outside(result.report["evidence"])
-    naming = name_column(instances, evidence, certain=certain, outside=outside)
+    options = result.report["options"]
+    naming = name_with(
+        str(options.get("labeller", "chain")),
+        instances,
+        evidence,
+        certain=certain,
+        outside=outside,
+        min_probability=float(options.get("min_probability", 0.0)),
+    )
     named = give_names(instances.items, naming.names, naming.probability)
     new_names = _names_by_item(instances, named)
 
@@ -95,7 +103,7 @@ def relabel(
     labels = table[own]
     structures = tabulate(labels, result.labels.grid, named)
     written, structures, lost = convert_labels(
-        labels, structures, str(result.report["options"].get("scheme", "spinekit"))
+        labels, structures, str(options.get("scheme", "spinekit"))
     )
     warnings = [w for w in result.report["warnings"] if w["code"] != "lost-in-scheme"]
     report = {

@@ -15,7 +15,7 @@ from spinekit.anatomy.items import Instance, Instances
 from spinekit.anatomy.scheme import LEVELS
 from spinekit.core.errors import InputError, Notice
 from spinekit.core.grid import Grid
-from spinekit.labelling.chain import Naming
+from spinekit.labelling.naming import Naming
 from spinekit.structures import NamedInstance, Structure
 
 SCHEMA_VERSION = 1

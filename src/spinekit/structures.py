@@ -61,14 +61,14 @@ class NamedInstance:
 
 
 def give_names(
-    items: Sequence[Instance], names: Sequence[str | None], probability: Sequence[float]
+    items: Sequence[Instance], names: Sequence[str | None], probability: Sequence[float | None]
 ) -> tuple[NamedInstance, ...]:
     """Pair instances with their names; those without one are numbered from the top.
 
     Args:
         items: Instances in order from the top.
         names: One each; None where no name was given.
-        probability: One each, that the name is right.
+        probability: One each, that the name is right; None where that is unknown.
 
     Returns:
         One per instance, but for nameless ones beyond the values there are (30 vertebrae, 25
@@ -77,10 +77,9 @@ def give_names(
     nameless = {"vertebra": 0, "disc": 0}
     named = []
     for item, name, sure in zip(items, names, probability, strict=True):
-        if name is not None:
-            named.append(NamedInstance(item, name, round(float(sure), 4)))
-        elif item.kind == "sacrum":
-            named.append(NamedInstance(item, "sacrum", round(float(sure), 4)))
+        if name is not None or item.kind == "sacrum":
+            rounded = None if sure is None else round(float(sure), 4)
+            named.append(NamedInstance(item, name or "sacrum", rounded))
         elif nameless[item.kind] < _MOST_NAMELESS[item.kind]:
             nameless[item.kind] += 1
             named.append(NamedInstance(item, f"{item.kind}_{nameless[item.kind]}", None))

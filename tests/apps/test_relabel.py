@@ -77,6 +77,24 @@ def test_one_word_moves_every_name_below_and_above(result: Path) -> None:
     assert list(new) == list(old)
 
 
+def test_a_word_names_what_was_left_without_a_name(loin: BlockSpine, tmp_path: Path) -> None:
+    found = segment(
+        loin.image, affine=loin.grid.affine, predictor=oracle_for(loin), min_probability=1.0
+    )
+    assert bones(found.report)[0] == "vertebra_1"
+    path = found.save(tmp_path, stem="spine")["dseg"]
+    before = labels_of(path)
+
+    assert main(["relabel", str(path), "--set", "vertebra_1=T12", "--quiet"]) == 0
+
+    first = before == VALUES["vertebra_1"]
+    assert first.any()
+    np.testing.assert_array_equal(labels_of(path) == VALUES["T12"], first)
+    np.testing.assert_array_equal(labels_of(path) > 0, before > 0)
+    rows = {row["name"]: row for row in report_of(path)["structures"]}
+    assert rows["T12"]["probability"] == 1.0
+
+
 def test_undo_leads_back_step_by_step_to_the_same_bytes(result: Path) -> None:
     states = [bytes_of(result.parent)]
     for word in ("L2=L3", "L4=L5"):

@@ -143,6 +143,35 @@ def test_another_scheme_has_its_values_and_says_what_is_lost(
     assert "sacrum" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--labeller", "rigid"], "no labeller is called 'rigid'"),
+        (["--min-probability", "1.5"], "no probability"),
+        (["--labeller", "landmarks", "--min-probability", "0.5"], "gives no probabilities"),
+    ],
+)
+def test_a_naming_that_cannot_be_is_refused_before_anything_runs(
+    scan_file: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    said: str,
+) -> None:
+    assert main(["segment", str(scan_file), str(tmp_path / "out"), *words]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_names_can_be_left_out_and_counted_otherwise(scan_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    main(["segment", str(scan_file), str(out), "--labeller", "shift", "--min-probability", "1"])
+
+    report = report_of(out)
+    assert (report["options"]["labeller"], report["options"]["min_probability"]) == ("shift", 1.0)
+    assert "vertebra_1" in [row["name"] for row in report["structures"]]
+
+
 def test_results_are_left_alone_until_they_are_to_be_replaced(
     scan_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

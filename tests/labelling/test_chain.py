@@ -16,7 +16,6 @@ from labelling.columns import (
     uniform,
 )
 from spinekit.anatomy.column import LEVELS, Variant, is_consecutive
-from spinekit.core.errors import UsageError
 from spinekit.labelling.chain import name_column
 
 
@@ -255,9 +254,3 @@ def test_sacrum_alone_is_the_sacrum():
     naming = _name(column)
     assert naming.names == ("sacrum",)
     assert naming.probability[0] == pytest.approx(1.0)
-
-
-def test_unknown_method_is_refused():
-    column = draw(np.random.default_rng(0))
-    with pytest.raises(UsageError, match="rigid"):
-        name_column(column.instances, column.evidence, method="rigid")

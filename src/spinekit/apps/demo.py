@@ -26,6 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_reading(parser)
     add_running(parser)
     parser.set_defaults(iso=False, scheme="spinekit", fmt="nii.gz", levels=False, soft=False)
+    parser.set_defaults(labeller="chain", min_probability=0.0)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -22,8 +22,10 @@ def plan_jobs(args: argparse.Namespace) -> list[Job]:
         SpineKitError: Nothing could start: no scan, a clash of names, a wrong option.
     """
     from spinekit.anatomy.scheme import load_scheme
+    from spinekit.labelling.methods import check_method
 
     load_scheme(args.scheme)
+    check_method(args.labeller, args.min_probability)
     _check_places(args.input, args.out)
     options = SegmentOptions(
         iso=args.iso,
@@ -31,6 +33,8 @@ def plan_jobs(args: argparse.Namespace) -> list[Job]:
         scheme=args.scheme,
         levels=args.levels,
         soft=args.soft,
+        labeller=args.labeller,
+        min_probability=args.min_probability,
         threads=args.threads or max(1, available_cores() // args.jobs),
         force=args.force,
         strict=args.strict,

@@ -35,6 +35,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--scheme", metavar="NAME", default="spinekit", help="values of another label scheme"
     )
     parser.add_argument(
+        "--labeller",
+        metavar="NAME",
+        default="chain",
+        help="how levels are named: chain (default), landmarks, shift",
+    )
+    parser.add_argument(
+        "--min-probability",
+        metavar="P",
+        type=float,
+        default=0.0,
+        help="leave out names less probable than P (0 to 1); the bones stay, numbered",
+    )
+    parser.add_argument(
         "--format",
         dest="fmt",
         choices=("nii.gz", "nii", "mha", "nrrd", "seg.nrrd"),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,8 @@ from numpy.typing import NDArray
 
 from spinekit.anatomy.column import LEVELS, SACRUM, VARIANTS, successors
 from spinekit.anatomy.items import Instance, Instances
-from spinekit.anatomy.scheme import disc_name
-from spinekit.core.errors import UsageError
-from spinekit.labelling.hypotheses import Choice, Posterior, infer
+from spinekit.labelling.hypotheses import Posterior, infer
+from spinekit.labelling.naming import Choice, Naming, name_items, spread_to_discs
 from spinekit.labelling.observation import observe
 
 AMBIGUOUS_BELOW = 0.5
@@ -27,29 +25,10 @@ REPORT_ABOVE = 0.1
 """Least probability at which a deviating count is reported."""
 
 
-@dataclass(frozen=True, slots=True)
-class Naming:
-    """Names for the items of one column.
-
-    `names` and `probability` are aligned with the items; a name is None where an item is no
-    single vertebra or no disc between two. `alternatives` are other whole columns, likeliest
-    first, each with names aligned with the items and its probability. `anomalies` are
-    dictionaries with `name`, `probability` and `text`.
-    """
-
-    names: tuple[str | None, ...]
-    probability: tuple[float, ...]
-    alternatives: tuple[tuple[tuple[str | None, ...], float], ...]
-    ambiguous: bool
-    reason: str | None
-    anomalies: tuple[dict[str, Any], ...]
-
-
 def name_column(
     instances: Instances,
     evidence: NDArray[np.floating],
     *,
-    method: str = "chain",
     certain: Mapping[int, str] | None = None,
     outside: NDArray[np.floating] | None = None,
 ) -> Naming:
@@ -58,7 +37,6 @@ def name_column(
     Args:
         instances: the split column.
         evidence: (n, 27) distribution over LEVELS per item, uniform where nothing is known.
-        method: `chain`, the only method so far.
         certain: item → its level, where that is known beyond doubt; all others follow.
         outside: (n, 27) log likelihood of LEVELS per item from other sources than the scan, as it
             is to count; zeros where nothing is known.
@@ -68,10 +46,8 @@ def name_column(
         stay without names.
 
     Raises:
-        UsageError: the method is unknown, or no legal column has all the certain names.
+        UsageError: no legal column has all the certain names.
     """
-    if method != "chain":
-        raise UsageError("unknown-labeller", f"no labeller is called {method!r}", "use 'chain'")
     items = instances.items
     bones = [n for n, item in enumerate(items) if item.kind != "disc"]
     if not bones:
@@ -79,10 +55,10 @@ def name_column(
         return Naming(nameless, (0.0,) * len(items), (), True, "no vertebra in view", ())
     posterior = infer(observe(instances, np.asarray(evidence, dtype=np.float64), certain, outside))
     choices, best = posterior.columns[0]
-    names = _item_names(items, bones, choices)
+    names = name_items(items, bones, choices)
     alternatives = []
     for other, probability in posterior.columns[1:]:
-        other_names = _item_names(items, bones, other)
+        other_names = name_items(items, bones, other)
         if other_names != names and probability > 1e-4:
             alternatives.append((other_names, probability))
     ambiguous = best < AMBIGUOUS_BELOW
@@ -96,87 +72,18 @@ def name_column(
     )
 
 
-def _item_names(
-    items: Sequence[Instance], bones: list[int], choices: Sequence[Choice]
-) -> tuple[str | None, ...]:
-    names: list[str | None] = [None] * len(items)
-    for bone, choice in zip(bones, choices, strict=True):
-        if len(choice) == 1:
-            names[bone] = LEVELS[choice[0]]
-    spans: dict[int, Choice] = dict(zip(bones, choices, strict=True))
-    above: Choice = ()
-    waiting: list[int] = []
-    for n, item in enumerate(items):
-        if item.kind == "disc":
-            waiting.append(n)
-        elif spans[n]:
-            _name_discs(names, waiting, above, spans[n])
-            above, waiting = spans[n], []
-    _name_discs(names, waiting, above, ())
-    return tuple(names)
-
-
-def _name_discs(names: list[str | None], discs: list[int], above: Choice, below: Choice) -> None:
-    """Name the discs between two bones; () stands for the end of the column."""
-    if not discs:
-        return
-    upper = LEVELS[above[-1]] if above else None
-    lower = LEVELS[below[0]] if below else None
-    if upper and lower and lower in successors(upper):
-        # One disc between neighbours; a second one is noise and stays without a name.
-        names[discs[len(discs) // 2]] = _disc(upper, lower)
-        return
-    if upper:
-        names[discs[0]] = _disc(upper, _usual_below(upper))
-    if lower and (len(discs) > 1 or not upper):
-        names[discs[-1]] = _disc(_usual_above(lower), lower)
-
-
-def _disc(upper: str | None, lower: str | None) -> str | None:
-    if upper is None or lower is None or (upper, lower) == ("C1", "C2"):
-        return None
-    return disc_name(upper, lower)
-
-
-def _usual_below(level: str) -> str | None:
-    """The level below in the usual column, or in the one that has this level."""
-    usual = {"T12": "L1", "L5": SACRUM, "T11": "T12", "L4": "L5"}
-    below = successors(level)
-    return usual.get(level, below[0] if below else None)
-
-
-def _usual_above(level: str) -> str | None:
-    usual = {"L1": "T12", SACRUM: "L5"}
-    if level in usual:
-        return usual[level]
-    number = LEVELS.index(level)
-    return LEVELS[number - 1] if number else None
-
-
 def _probabilities(
     items: Sequence[Instance],
     bones: list[int],
     names: Sequence[str | None],
     posterior: Posterior,
-) -> tuple[float, ...]:
-    marginal = dict(zip(bones, posterior.level, strict=True))
+) -> tuple[float | None, ...]:
     result = [0.0] * len(items)
-    for n, name in enumerate(names):
-        if name is not None and n in marginal:
-            result[n] = float(min(marginal[n][LEVELS.index(name)], 1.0))
-    for n, name in enumerate(names):
-        if name is None or n in marginal:
-            continue
-        # A disc is named by its neighbours: no surer than the less sure of those in view.
-        near = [result[m] for m in _neighbours(n, items) if names[m] is not None]
-        result[n] = min(near) if near else 0.0
-    return tuple(result)
-
-
-def _neighbours(disc: int, items: Sequence[Instance]) -> list[int]:
-    above = [m for m in range(disc) if items[m].kind != "disc"][-1:]
-    below = [m for m in range(disc + 1, len(items)) if items[m].kind != "disc"][:1]
-    return above + below
+    for bone, level in zip(bones, posterior.level, strict=True):
+        name = names[bone]
+        if name is not None:
+            result[bone] = float(min(level[LEVELS.index(name)], 1.0))
+    return spread_to_discs(items, names, result)
 
 
 def _reason(

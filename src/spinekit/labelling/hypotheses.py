@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from spinekit.anatomy.column import LEVELS, VARIANTS
 from spinekit.core.errors import UsageError
+from spinekit.labelling.naming import Choice
 
 SACRAL = len(LEVELS) - 1
 MAX_NOISE_RUN = 2
@@ -21,8 +22,6 @@ MAX_NOISE_RUN = 2
 IMPOSSIBLE = -1e9
 
 Floats = NDArray[np.float64]
-Choice = tuple[int, ...]
-"""What a bone is: () no vertebra, (level,) or (level, next level) when two are merged in one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ def draw_phantom(
     plane: str = "sagittal",
     spacing_mm: tuple[float, float, float] | None = None,
     anomalies: Iterable[str] | None = None,
+    span: tuple[str, str] | None = None,
     grid: Grid | None = None,
     xp: Any = np,
     device: Any = None,
@@ -64,6 +65,8 @@ def draw_phantom(
         spacing_mm: voxel size along R, A, S; None draws one that suits the plane.
         anomalies: names from `spinekit.synth.spine.ANOMALIES`; None draws them by prevalence,
             an empty tuple gives an ordinary spine.
+        span: first and last vertebra (or `sacrum`) to be in view, instead of the field of view's
+            own height; a last one that this column lacks means its last of that region.
         grid: an unrotated RAS grid to draw on instead of a sampled field of view.
         xp: array namespace, numpy or torch.
         device: of torch arrays.
@@ -72,17 +75,17 @@ def draw_phantom(
         Arrays are numpy arrays whatever the namespace.
 
     Raises:
-        ValueError: an unknown field of view, contrast, plane or anomaly.
+        ValueError: an unknown field of view, contrast, plane, anomaly or level.
     """
     rng = np.random.default_rng([seed, 20240229])
     streams = rng.spawn(6)
     backend = Backend(xp, device)
     fov = _choose_fov(streams[0], fov)
     style_name = _choose_contrast(streams[0], contrast)
-    spine = sample_spine(streams[1], anomalies, visible_levels(fov))
+    spine = sample_spine(streams[1], anomalies, None if span else visible_levels(fov))
     curve = build_curve(spine)
     if grid is None:
-        grid = sample_grid(streams[2], spine, curve, fov, plane, spacing_mm)
+        grid = sample_grid(streams[2], spine, curve, fov, plane, spacing_mm, span)
     body = sample_body(streams[3], spine.scale)
     style = sample_style(backend, style_name, spine, streams[4])
     scene = build_scene(backend, spine, curve)

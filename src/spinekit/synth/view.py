@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from spinekit.anatomy.column import LEVELS, SACRUM
 from spinekit.core.grid import Grid
 from spinekit.synth.curve import Curve
 from spinekit.synth.spine import Spine
@@ -31,15 +32,27 @@ def sample_grid(
     fov: str,
     plane: str,
     spacing_mm: tuple[float, float, float] | None,
+    span: tuple[str, str] | None = None,
 ) -> Grid:
     """Draw a box around a stretch of the spine.
 
+    Args:
+        rng: source of all randomness.
+        spine: the patient.
+        curve: of the spine.
+        fov: the field of view.
+        plane: of the slices.
+        spacing_mm: voxel size; None draws one.
+        span: first and last vertebra to be in view instead of the field of view's own height.
+
     Raises:
-        ValueError: plane is not sagittal, axial or isotropic.
+        ValueError: plane is not sagittal, axial or isotropic, or a level is unknown.
     """
     spacing = spacing_mm or _sample_spacing(rng, plane)
     centre_t, length, before, behind = _sample_box(rng, spine, curve, fov)
     centre = curve.at(centre_t)
+    if span is not None:
+        centre[2], length = _span_box(rng, spine, curve, span)
     size = np.array([0.0, before + behind, length])
     if plane == "sagittal":
         size[0] = rng.uniform(40, 80) if spacing[0] > 2 else rng.uniform(14, 50)
@@ -92,3 +105,30 @@ def _sample_box(
         return box(low + rng.normal(0, 22), (180 * k, 320 * k), (50, 130), (65, 130))
     centre = float(curve.sacral[0]) * rng.uniform(0.45, 0.55)
     return box(centre, (520 * k, 720 * k), (90, 190), (90, 150))
+
+
+def _span_box(
+    rng: np.random.Generator, spine: Spine, curve: Curve, span: tuple[str, str]
+) -> tuple[float, float]:
+    """Middle along S and length of a box in which the span's vertebrae are whole.
+
+    The edges fall into the next vertebrae, which are mostly cut.
+    """
+    first, last = (_level_index(spine, name) for name in span)
+    upper = float(curve.top[first])
+    lower = float(curve.sacral[3] if last == len(spine.levels) else curve.bottom[last])
+    # Endplates are tilted against the edge by up to the half depth of a body.
+    above, below = rng.uniform(6, 20, 2)
+    top = float(curve.at(upper)[2]) + above
+    bottom = float(curve.at(lower)[2]) - below
+    return (top + bottom) / 2, top - bottom
+
+
+def _level_index(spine: Spine, name: str) -> int:
+    """Place of a level in the column, the sacrum's being one past the last vertebra's."""
+    if name == SACRUM:
+        return len(spine.levels)
+    if name not in LEVELS:
+        raise ValueError(f"{name!r} is not a level")
+    region = [n for n, level in enumerate(spine.levels) if level[0] == name[0]]
+    return spine.levels.index(name) if name in spine.levels else region[-1]

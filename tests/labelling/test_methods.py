@@ -1,0 +1,54 @@
+"""One function for every labeller, and names left out where they are unsure."""
+
+import numpy as np
+import pytest
+
+from labelling.columns import draw
+from spinekit.core.errors import UsageError
+from spinekit.labelling.methods import LABELLERS, check_method, name_with
+
+
+@pytest.mark.parametrize("method", LABELLERS)
+def test_every_method_answers_for_every_item(method):
+    column = draw(np.random.default_rng(1), noise=0.05, spread=0.35)
+    naming = name_with(method, column.instances, column.evidence)
+    assert naming.names == column.truth
+    assert len(naming.probability) == len(naming.names)
+    assert all(p is None or 0.0 <= p <= 1.0 for p in naming.probability)
+    assert naming.ambiguous == (naming.reason is not None)
+
+
+def test_unknown_method_is_refused():
+    column = draw(np.random.default_rng(0))
+    with pytest.raises(UsageError, match="rigid"):
+        name_with("rigid", column.instances, column.evidence)
+
+
+@pytest.mark.parametrize("probability", [-0.1, 1.1, float("nan")])
+def test_what_is_no_probability_is_refused(probability):
+    with pytest.raises(UsageError) as error:
+        check_method("chain", probability)
+    assert error.value.code == "min-probability"
+
+
+def test_without_probabilities_nothing_can_be_left_out_by_them():
+    with pytest.raises(UsageError) as error:
+        check_method("landmarks", 0.5)
+    assert error.value.code == "no-probabilities"
+
+
+def test_unsure_names_are_left_out_and_the_others_stay():
+    column = draw(np.random.default_rng(3), first="T12", known=False)
+    every = name_with("chain", column.instances, column.evidence)
+    limit = sorted(p for p in every.probability if p)[4]
+    some = name_with("chain", column.instances, column.evidence, min_probability=limit)
+    for full, kept, probability in zip(every.names, some.names, every.probability, strict=True):
+        assert kept == (full if probability >= limit else None)
+    assert None in some.names
+    assert some.alternatives == every.alternatives
+
+
+def test_the_sacrum_keeps_its_name():
+    column = draw(np.random.default_rng(3), first="L3", known=False)
+    naming = name_with("chain", column.instances, column.evidence, min_probability=1.0)
+    assert naming.names[-1] == "sacrum"
