@@ -21,6 +21,7 @@ COMMANDS = {
     "evaluate": "compare labels with a reference",
     "phantom": "draw spine scans with known truth",
     "demo": "segment a phantom, or a scan of yours, and show where the picture is",
+    "data": "list, fetch, check and prepare training sets",
     "train": "train a model from a recipe",
     "version": "print the version",
 }

@@ -7,7 +7,12 @@ import argparse
 from importlib import import_module
 from typing import Any
 
-STEPS: dict[str, str] = {}
+STEPS: dict[str, str] = {
+    "list": "print the sets that can be asked for by name",
+    "show": "say what a set is, or what of it lies in a folder",
+    "get": "bring a set into a folder",
+    "gradings": "write SPIDER's gradings as one table, by the names of discs",
+}
 """Step → one line of help; each is a module `data_<step>` with `configure` and `run`."""
 
 

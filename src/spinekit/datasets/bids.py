@@ -18,6 +18,7 @@ from spinekit.datasets.case import Case, MaskFile
 from spinekit.datasets.entry import Entry, Settings
 from spinekit.datasets.meaning import is_known, mask_file
 from spinekit.datasets.naming import contrast_of, session_of
+from spinekit.datasets.sources import Own
 from spinekit.io.discovery import stem_of
 
 ENDINGS = (".nii.gz", ".nii")
@@ -213,6 +214,7 @@ ENTRY = Entry(
     labels="by the setting `values` or `masks`, else a `_dseg.tsv`, else the entity `label-`",
     find=find,
     recognise=recognise,
+    source=Own("files of your own"),
     settings={
         "derivatives": "only masks of this folder of derivatives, such as `labels`",
         "images": "regular expression that image names must match, such as `_T2w`",

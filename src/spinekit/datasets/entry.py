@@ -5,13 +5,16 @@ It knows no set by name and reads no file; each set's module fills one in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import difflib
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from spinekit.core.errors import RecipeError
 from spinekit.datasets.case import Case
+from spinekit.datasets.sources import Source
 
 Settings = Mapping[str, Any]
 """What a user says of a set's folder, by the keys of `Entry.settings`."""
@@ -36,6 +39,8 @@ class Entry:
     """Lists the cases below a folder. A folder without any gives an empty list."""
     recognise: Callable[[Path], bool]
     """Whether a folder looks like this set."""
+    source: Source
+    """Where its files are had."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Key to one line of help."""
 
@@ -45,8 +50,6 @@ class Entry:
         Raises:
             RecipeError: Names the nearest valid key.
         """
-        import difflib
-
         for key in settings:
             if key not in self.settings:
                 near = difflib.get_close_matches(key, self.settings, n=1)
@@ -56,3 +59,30 @@ class Entry:
                     f"{self.name} has no setting {key!r}",
                     f"did you mean {near[0]!r}?" if near else f"its settings: {known}",
                 )
+
+
+def read_settings(words: Sequence[str]) -> dict[str, Any]:
+    """Settings as written on the command line.
+
+    Args:
+        words: `KEY=VALUE` each; a value is TOML where it parses, else text:
+            `masks={bodies = "totalspineseg"}`, `images=images/{name}.nii.gz`.
+
+    Returns:
+        Key to value.
+
+    Raises:
+        RecipeError: A word has no `=`.
+    """
+    settings: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key.strip():
+            raise RecipeError(
+                "bad-setting", f"{word!r} is not KEY=VALUE", "such as --set contrast=T2w"
+            )
+        try:
+            settings[key.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            settings[key.strip()] = value.strip()
+    return settings

@@ -27,6 +27,7 @@ from spinekit.datasets.naming import (
     subject_of,
     volumes,
 )
+from spinekit.datasets.sources import Own
 
 IMAGE_FOLDERS = ("images", "image", "imagesTr", "img")
 MASK_FOLDERS = ("labels", "masks", "labelsTr", "mask", "segmentations")
@@ -242,6 +243,7 @@ ENTRY = Entry(
     labels="what the setting `values` or `masks` says",
     find=find,
     recognise=recognise,
+    source=Own("files of your own"),
     settings={
         "images": 'pattern such as "images/{subject}_{contrast}.nii.gz"',
         "masks": 'pattern, or table of pattern or kind to meaning: {bodies = "totalspineseg"}',

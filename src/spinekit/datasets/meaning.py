@@ -6,6 +6,7 @@ others to check.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,52 @@ POINT_VALUES: dict[int, str] = dict(
     )
 )
 """Disc points as the Spinal Cord Toolbox counts them: 3 at the back of C2-C3, one more downward."""
+
+
+_ALIASES = {
+    "spinalcord": "spinal_cord",
+    "cordspinal": "spinal_cord",
+    "spinalcanal": "spinal_canal",
+    "vertebralcanal": "spinal_canal",
+    "s": "sacrum",
+    "s1": "sacrum",
+    "vertebraes1": "sacrum",
+    "vertebrae": "vertebra",
+    "vertebralbody": "body",
+    "discs": "disc",
+    "intervertebraldisc": "disc",
+    "ivd": "disc",
+}
+_BONE = re.compile(r"(?:vertebrae?|vert|vb)?[ _-]*([CTL]\d{1,2})(?:[ _-]*vertebra)?", re.IGNORECASE)
+_DISC = re.compile(
+    r"(?:intervertebral[ _-]*)?(?:disc|disk|ivd)?[ _-]*([CTL]\d{1,2})[ _/-]*([CTLS]\d{0,2})"
+    r"(?:[ _-]*(?:intervertebral[ _-]*)?(?:disc|disk))?",
+    re.IGNORECASE,
+)
+
+
+def usual_name(text: str) -> str:
+    """The contract's name for one written otherwise.
+
+    Args:
+        text: Such as `vertebrae_L1`, `disc_L5_S`, `T12/L1`, `spinal cord`.
+
+    Returns:
+        Such as `L1`, `L5-S1`, `T12-L1`, `spinal_cord`; the text itself where nothing fits.
+    """
+    for same in (text, text.strip().lower()):
+        if is_known(same):
+            return same
+    bone = _BONE.fullmatch(text.strip())
+    if bone and bone.group(1).upper() in VALUES:
+        return bone.group(1).upper()
+    disc = _DISC.fullmatch(text.strip())
+    if disc:
+        below = disc.group(2).upper()
+        name = f"{disc.group(1).upper()}-{'S1' if below == 'S' else below}"
+        if name in VALUES:
+            return name
+    return _ALIASES.get(re.sub(r"[^a-z0-9]", "", text.lower()), text)
 
 
 def is_known(name: str) -> bool:
@@ -106,7 +153,7 @@ def _table(table: Mapping[Any, Any]) -> dict[int, str]:
                 'write {1 = "L1", 2 = "L2"}',
             )
         if int(number) != 0:
-            values[int(number)] = name
+            values[int(number)] = usual_name(name)
     return dict(sorted(values.items()))
 
 

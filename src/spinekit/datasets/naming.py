@@ -48,6 +48,11 @@ def contrast_of(name: str) -> str | None:
     return None
 
 
+def _contrast_word(text: str) -> bool:
+    """Whether a text is a contrast and nothing else."""
+    return any(re.fullmatch(pattern, text.lower()) for _, pattern in _CONTRASTS)
+
+
 def subject_of(name: str) -> str:
     """Patient a file name speaks of.
 
@@ -67,8 +72,12 @@ def subject_of(name: str) -> str:
     while True:
         shorter = _TAIL.sub("", found)
         words = re.split(r"(?=[_-])", shorter)
-        if len(words) > 1 and contrast_of(words[-1].strip("_-")) is not None:
-            shorter = "".join(words[:-1])
+        for count in (2, 1):
+            # Two words first: `t2_tse` is one contrast.
+            tail = "".join(words[-count:]).strip("_-")
+            if len(words) > count and _contrast_word(tail):
+                shorter = "".join(words[:-count])
+                break
         if shorter == found or not shorter:
             return found
         found = shorter

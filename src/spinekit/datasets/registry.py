@@ -10,13 +10,43 @@ from pathlib import Path
 from typing import Any
 
 from spinekit.core.errors import UsageError
-from spinekit.datasets import bids, folder
+from spinekit.datasets import (
+    al_khalil,
+    bids,
+    chu,
+    decathlon,
+    folder,
+    goldatlas,
+    mrspineseg,
+    myosegmentum,
+    nnunet,
+    phantom,
+    spider,
+    spine_generic,
+    synthrad2023,
+    totalspineseg,
+    verse,
+)
 from spinekit.datasets.case import Case
 from spinekit.datasets.entry import Entry
 
 DATASETS: dict[str, Entry] = {
     entry.name: entry
     for entry in (
+        spider.ENTRY,
+        al_khalil.ENTRY,
+        chu.ENTRY,
+        myosegmentum.ENTRY,
+        mrspineseg.ENTRY,
+        totalspineseg.ENTRY,
+        spine_generic.SINGLE,
+        spine_generic.MULTI,
+        verse.ENTRY,
+        goldatlas.ENTRY,
+        synthrad2023.ENTRY,
+        phantom.ENTRY,
+        nnunet.ENTRY,
+        decathlon.ENTRY,
         bids.ENTRY,
         folder.ENTRY,
     )

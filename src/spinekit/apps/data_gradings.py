@@ -1,0 +1,155 @@
+"""`spinekit data gradings`: SPIDER's radiological gradings under the names of discs, as CSV.
+
+It joins table, series and, when asked, masks and results; the numbering's meaning is
+`datasets.gradings`' knowledge.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spinekit.datasets.case import Case
+    from spinekit.datasets.gradings import Grading
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("folder", type=Path, metavar="SPIDER", help="folder of the set")
+    parser.add_argument("out", type=Path, metavar="OUT", help="table to write (.csv)")
+    parser.add_argument(
+        "--masks", action="store_true", help="check the numbering against every mask"
+    )
+    parser.add_argument(
+        "--results",
+        type=Path,
+        metavar="FOLDER",
+        help="results of `spinekit segment` on the set's images: adds volume and probability",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read, check, join and write."""
+    from spinekit.datasets.gradings import check_gradings, read_gradings
+    from spinekit.datasets.registry import find_cases
+
+    gradings = read_gradings(args.folder)
+    cases = find_cases(args.folder, "spider") if (args.folder / "images").is_dir() else []
+    discs = {
+        case.subject: int(case.facts["discs"])
+        for case in cases
+        if case.facts.get("discs", "").isdigit()
+    }
+    found = check_gradings(gradings, discs)
+    if args.masks:
+        found += _check_masks(cases, gradings)
+    rows = _rows(gradings, cases, args.results)
+    _write(args.out, rows)
+    for line in found:
+        print(f"spinekit: {line}", file=sys.stderr)
+    patients = len({row.patient for row in gradings})
+    print(f"{len(rows)} rows of {patients} patients in {args.out}; {len(found)} findings")
+    return 0
+
+
+def _check_masks(cases: "list[Case]", gradings: "list[Grading]") -> list[str]:
+    """Findings of every mask; one that cannot be read is a finding too."""
+    from tqdm import tqdm
+
+    from spinekit.core.errors import SpineKitError
+    from spinekit.datasets.gradings import check_numbering
+    from spinekit.io.reading import read_labels
+
+    numbers: dict[str, list[int]] = {}
+    for row in gradings:
+        numbers.setdefault(row.patient, []).append(row.number)
+    found = []
+    for case in tqdm(cases, unit="mask", disable=not sys.stderr.isatty()):
+        for mask in case.masks:
+            try:
+                volume = read_labels(mask.path)
+            except SpineKitError as error:
+                found.append(f"{case.name}: {error}")
+                continue
+            up = volume.grid.affine[2, :3].tolist()
+            said = check_numbering(volume.array, up, numbers.get(case.subject, ()))
+            found += [f"{case.name}: {text}" for text in said]
+    return found
+
+
+def _rows(
+    gradings: "list[Grading]", cases: "list[Case]", results: Path | None
+) -> list[dict[str, Any]]:
+    """One row per disc, or per disc and result when there are results."""
+    series: dict[str, list[str]] = {}
+    for case in cases:
+        series.setdefault(case.subject, []).append(case.name)
+    rows = []
+    for grading in gradings:
+        row: dict[str, Any] = {
+            "patient": grading.patient,
+            "disc": grading.disc,
+            "above": grading.above,
+            "below": grading.below,
+            "number_from_below": grading.number,
+            **grading.grades,
+            "series": " ".join(series.get(grading.patient, [])),
+        }
+        if results is None:
+            rows.append(row)
+            continue
+        for name in series.get(grading.patient, []):
+            measured = _discs(results, name)
+            if measured is not None:
+                disc = measured.get(grading.number) or measured.get(grading.disc) or {}
+                rows.append(
+                    row
+                    | {
+                        "series": name,
+                        "volume_mm3": disc.get("volume_mm3"),
+                        "probability": disc.get("probability"),
+                    }
+                )
+    return rows
+
+
+def _discs(results: Path, name: str) -> dict[int | str, dict[str, Any]] | None:
+    """Discs of a result: by number from the lowest where that is the last one, else by name.
+
+    A column with six lumbar vertebrae has other names for the same numbers. None where the series
+    has no result.
+    """
+    import json
+
+    from spinekit.core.errors import InputError
+
+    path = results / f"{name}_dseg.json"
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        discs = [item for item in content["structures"] if item["part"] == "disc"]
+        discs.sort(key=lambda item: item["centroid_ras_mm"][2])
+        if discs and discs[0]["name"].endswith("-S1"):
+            return dict(enumerate(discs, start=1))
+        return {item["name"]: item for item in discs}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError("report-damaged", f"{path.name}: {error}", "segment it again") from error
+
+
+def _write(path: Path, rows: list[dict[str, Any]]) -> None:
+    import csv
+    import io
+
+    from spinekit.datasets.gradings import COLUMNS
+    from spinekit.io.writing import write_bytes
+
+    columns = ["patient", "disc", "above", "below", "number_from_below"]
+    columns += [name for name, _ in COLUMNS.values()] + ["series"]
+    columns += [name for name in ("volume_mm3", "probability") if any(name in r for r in rows)]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_bytes(path, text.getvalue().encode("utf-8"))

@@ -1,0 +1,149 @@
+"""Archives (.zip, .tar, .tar.gz, .tgz) unpacked into a folder, whole or not at all.
+
+It knows nothing of what they hold. Only plain files are taken; names that lead out of the folder
+are refused, and what macOS adds is passed over.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from spinekit.core.errors import InputError, OutputError
+from spinekit.io.staging import PREFIX
+from spinekit.io.writing import output_errors
+
+ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
+_DAMAGES = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError)
+_LINK = 0o120000
+
+Member = tuple[str, int, Callable[[], IO[bytes]]]
+"""Name, bytes, and what opens it."""
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file's name says that it is one."""
+    return path.name.lower().endswith(ENDINGS)
+
+
+def unpack(archive: Path, folder: Path, report: Callable[[int], object] = lambda _: None) -> int:
+    """Unpack an archive; files there already are replaced.
+
+    Args:
+        archive: The file.
+        folder: Where its names begin; made when missing.
+        report: Called with the number of bytes written.
+
+    Returns:
+        Number of files.
+
+    Raises:
+        InputError: The archive is damaged or unsafe.
+        OutputError: There is no room, or the folder cannot be written to.
+    """
+    with output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=PREFIX, dir=folder))
+        try:
+            names = _unpack_into(stage, archive, report)
+            for name in names:
+                target = folder / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(stage / name, target)
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+    return len(names)
+
+
+def links(archive: Path) -> dict[str, str]:
+    """Symbolic links of a zip file: name to target, as git stores what git-annex keeps.
+
+    Raises:
+        InputError: The archive is damaged.
+    """
+    try:
+        with zipfile.ZipFile(archive) as file:
+            return {
+                info.filename: file.read(info).decode("utf-8", "replace")
+                for info in file.infolist()
+                if (info.external_attr >> 16) & 0o170000 == _LINK
+            }
+    except _DAMAGES as error:
+        raise _damaged(archive, error) from error
+
+
+def _unpack_into(
+    stage: Path, archive: Path, report: Callable[[int], object]
+) -> list[PurePosixPath]:
+    names = []
+    try:
+        for name, _, opened in _members(archive, shutil.disk_usage(stage).free):
+            path = PurePosixPath(name.replace("\\", "/"))
+            if "__MACOSX" in path.parts or path.name in (".DS_Store", "Thumbs.db"):
+                continue
+            if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+                raise InputError(
+                    "archive-unsafe",
+                    f"{archive.name}: {name} leads out of the folder",
+                    "do not use this archive",
+                )
+            target = stage / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with opened() as source, target.open("wb") as file:
+                while block := source.read(1 << 20):
+                    file.write(block)
+                    report(len(block))
+            names.append(path)
+    except _DAMAGES as error:
+        raise _damaged(archive, error) from error
+    return names
+
+
+def _members(archive: Path, free: int) -> Iterator[Member]:
+    """Plain files of either kind of archive, in its order."""
+    if archive.name.lower().endswith(".zip"):
+        with zipfile.ZipFile(archive) as zipped:
+            infos = [
+                info
+                for info in zipped.infolist()
+                if not info.is_dir() and (info.external_attr >> 16) & 0o170000 != _LINK
+            ]
+            _check_room(archive, sum(info.file_size for info in infos), free)
+            for info in infos:
+                yield info.filename, info.file_size, partial(zipped.open, info)
+    else:
+        with tarfile.open(archive) as tar:
+            for item in tar:
+                if item.isfile():
+                    _check_room(archive, item.size, free)
+                    yield item.name, item.size, partial(_tar_file, tar, item)
+
+
+def _tar_file(tar: tarfile.TarFile, item: tarfile.TarInfo) -> IO[bytes]:
+    file = tar.extractfile(item)
+    if file is None:
+        raise tarfile.ReadError(f"{item.name} cannot be read")
+    return file
+
+
+def _check_room(archive: Path, size: int, free: int) -> None:
+    if size > free:
+        raise OutputError(
+            "disk-full",
+            f"{archive.name}: needs {size / 1e9:.1f} GB, {free / 1e9:.1f} GB are free",
+            "free some space or choose another folder",
+        )
+
+
+def _damaged(archive: Path, error: BaseException) -> InputError:
+    return InputError(
+        "archive-damaged", f"{archive.name}: {error}", "delete it and run the command again"
+    )
