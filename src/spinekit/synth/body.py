@@ -26,6 +26,10 @@ class Body:
     half_width: float
     muscle_fat: float
     """Share of fat between the fibres of the back muscles, 0–1."""
+    between_fat: float
+    """Mean share of fat in the ligaments between the spinous processes, 0–1."""
+    between_streaks: float
+    """How far the streaks in them swing about that share, 0–1."""
     psoas: float
     """Radius of the psoas at L4."""
     prevertebral_fat: float
@@ -54,6 +58,8 @@ def sample_body(rng: np.random.Generator, scale: float) -> Body:
         belly=float(rng.uniform(70, 120) + 60 * obesity) * scale,
         half_width=float(rng.uniform(125, 160) + 30 * obesity) * scale,
         muscle_fat=float(rng.beta(1.5, 3)),
+        between_fat=float(rng.uniform(0.05, 0.75)),
+        between_streaks=float(rng.uniform(0.0, 0.9)),
         psoas=float(rng.uniform(15, 27)) * scale,
         prevertebral_fat=float(min(rng.gamma(1.3, 2.5), 14.0)),
         aorta=float(rng.uniform(7, 12)) * scale,

@@ -154,7 +154,7 @@ def _draw_spinous(canvas: Canvas, scene: Scene, style: Style, place: Place, u: A
     row = {n: scene.level[n][level] for n in ("middle", "half", "spinous", "spinous_h")}
     share = xp.clip(out / row["spinous"], 0.0, 1.0)
     thick = 2.6 + 1.6 * share * share
-    tall = 1.08 * row["spinous_h"] * (0.66 + 0.36 * share)
+    tall = 0.95 * row["spinous_h"] * (0.66 + 0.36 * share)
     centre = row["middle"] + 0.35 * row["half"]
     over = xp.clip(xp.abs(sheared - centre) - tall + 3.0, 0.0, 99.0)
     beyond = xp.clip(out - row["spinous"] + 3.0, 0.0, 99.0)
