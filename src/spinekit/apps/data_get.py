@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     """Bring the set, then count what of it is found."""
     from spinekit.core.errors import UsageError
     from spinekit.datasets.fetching import fetch_dataset, take
-    from spinekit.datasets.registry import entry_named, find_cases
+    from spinekit.datasets.registry import entry_named
 
     entry = entry_named(args.name)
     if args.out.exists() and not args.out.is_dir():
@@ -57,8 +57,12 @@ def run(args: argparse.Namespace) -> int:
     finally:
         close()
     if not args.quiet:
-        cases = find_cases(args.out, args.name)
-        print(f"{entry.name}: {count} files, {len(cases)} images in {args.out}")
+        images = len(entry.find(args.out, {}))
+        print(f"{entry.name}: {count} files, {images} images in {args.out}")
+        if not images:
+            print(
+                f"no image is found yet: `spinekit data show {entry.name}` says what is looked for"
+            )
         print(f"licence: {entry.licence}\ncite: {entry.citation}")
     return 0
 

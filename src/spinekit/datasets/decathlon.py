@@ -7,14 +7,13 @@ of value to name. Names of structures are brought to this package's where they c
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from spinekit.core.errors import InputError
 from spinekit.datasets.case import Case, MaskFile
 from spinekit.datasets.entry import Entry, Settings
-from spinekit.datasets.meaning import mask_file, values_of
+from spinekit.datasets.meaning import mask_file
 from spinekit.datasets.naming import contrast_of, subject_of
 from spinekit.datasets.sources import Own
 from spinekit.io.discovery import stem_of
@@ -48,11 +47,10 @@ def find(root: Path, settings: Settings) -> list[Case]:
         return []
     content = read_list(path)
     meaning = settings.get("values", content.get("labels") or None)
-    values = values_of(meaning) if meaning is not None else {}
     cases: dict[str, Case] = {}
     for key, split in SPLITS.items():
         for item in content.get(key) or []:
-            case = _case(root, item, meaning, values, split)
+            case = _case(root, item, meaning, split)
             if case.name in cases:
                 raise InputError(
                     "same-name", f"{path.name}: two images are called {case.name}", "rename one"
@@ -76,13 +74,12 @@ def read_list(path: Path) -> dict[str, Any]:
     return content
 
 
-def _case(root: Path, item: Any, meaning: Any, values: Mapping[int, str], split: str) -> Case:
+def _case(root: Path, item: Any, meaning: Any, split: str) -> Case:
     row = item if isinstance(item, dict) else {"image": item}
     image, label = _path(root, row.get("image")), row.get("label")
     masks: tuple[MaskFile, ...] = ()
     if label:
-        scheme = mask_file(image, meaning).scheme if isinstance(meaning, str) else None
-        masks = (MaskFile(_path(root, label), values, scheme=scheme),)
+        masks = (mask_file(_path(root, label), meaning),)
     name = stem_of(image)
     return Case(
         name=name,

@@ -91,7 +91,7 @@ def fetch(
     found = _wrong(remote, part)
     if found is not None:
         report(-part.stat().st_size)
-        part.unlink()
+        _drop(part)
         if resumed:
             # The beginning may be of another version of the file.
             return fetch(remote, folder, report, pause_s=pause_s)
@@ -171,7 +171,7 @@ def _advance(remote: RemoteFile, part: Path, report: Report) -> None:
         if have == remote.size:
             report(have)
             return
-        part.unlink()
+        _drop(part)
         have = 0
     tag_file = _tag_file(part)
     tag = tag_file.read_text("utf-8") if have and tag_file.exists() else None
@@ -192,7 +192,7 @@ def _advance(remote: RemoteFile, part: Path, report: Report) -> None:
     if broken or (total is not None and came != total):
         report(-came)
         if total is not None and came > total:
-            part.unlink()
+            _drop(part)
         raise _AgainError(broken or f"{came} bytes came of {total}")
 
 
@@ -227,7 +227,8 @@ def _stream(url: str, start: int, tag: str | None) -> tuple[dict[str, Any], Iter
         if tag:
             headers["If-Range"] = tag
     try:
-        answer = urllib.request.urlopen(
+        # An opener of its own, for the common one keeps the proxy of the first call.
+        answer = urllib.request.build_opener().open(
             urllib.request.Request(url, headers=headers), timeout=TIMEOUT_S
         )
     except urllib.error.HTTPError as error:
@@ -299,6 +300,11 @@ def _wrong(remote: RemoteFile, part: Path) -> str | None:
     algorithm = remote.checksum.partition(":")[0]
     found = digest(part, algorithm)
     return None if found == remote.checksum.lower() else f"{found} instead of {remote.checksum}"
+
+
+def _drop(part: Path) -> None:
+    part.unlink(missing_ok=True)
+    _tag_file(part).unlink(missing_ok=True)
 
 
 def _tag_file(part: Path) -> Path:

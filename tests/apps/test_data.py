@@ -1,0 +1,177 @@
+"""`spinekit data list | show | get | gradings` as a person runs them."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from dataset_layouts import LAYOUTS, mask, mha
+from spinekit.apps.cli import main
+from spinekit.datasets import listing
+from spinekit.datasets.registry import DATASETS
+from web import served
+
+
+def test_list_names_every_set(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "list"]) == 0
+    text = capsys.readouterr().out
+    assert [name for name in DATASETS if name not in text] == []
+
+    assert main(["data", "list", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["name"] for row in rows} == set(DATASETS)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_show_prints_the_card(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "show", name]) == 0
+    text = capsys.readouterr().out
+
+    entry = DATASETS[name]
+    assert entry.citation in text
+    assert entry.licence in text
+    assert all(key in text for key in entry.settings)
+
+
+def test_show_counts_what_lies_in_a_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    LAYOUTS["spider"][0](tmp_path)
+
+    assert main(["data", "show", "auto", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "spider: 4 images of 2 subjects" in text
+    assert "T2w 2" in text
+    assert "4 images with 1" in text
+
+    assert main(["data", "show", "spider", str(tmp_path), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows[0]["masks"][0]["values"]["201"] == "L5-S1"
+    assert "1960" not in json.dumps(rows)
+
+
+def test_show_takes_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    LAYOUTS["folder"][0](tmp_path)
+    folder = ["data", "show", "folder", str(tmp_path)]
+
+    assert main(folder) == 0
+    assert "values of 2 masks are not known" in capsys.readouterr().out
+    assert main([*folder, "--set", 'values={41 = "L1"}', "--set", "contrast=STIR"]) == 0
+    assert "STIR 2" in capsys.readouterr().out
+    assert main([*folder, "--set", "valeus=spider"]) == 1
+    assert "did you mean 'values'" in capsys.readouterr().err
+    assert main([*folder, "--set", "contrast"]) == 1
+    assert "not KEY=VALUE" in capsys.readouterr().err
+
+
+def test_show_says_what_it_cannot_guess(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "show", "auto", str(tmp_path)]) == 2
+    assert main(["data", "show", "nothing"]) == 2
+    assert main(["data", "show", "chu", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.count("spinekit: error:") == 3
+
+
+def test_get_downloads_and_says_how_to_cite(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    LAYOUTS["chu"][0](tmp_path / "set")
+    with served() as site:
+        monkeypatch.setattr(listing, "ZENODO", site.url + "/{record}")
+        files = [
+            {
+                "key": path.name,
+                "size": path.stat().st_size,
+                "links": {"self": site.put(f"/f/{path.name}", path.read_bytes())},
+            }
+            for path in (tmp_path / "set").iterdir()
+        ]
+        site.put("/22304", json.dumps({"files": files}))
+
+        assert main(["data", "get", "chu", str(tmp_path / "out")]) == 0
+        text = capsys.readouterr().out
+        assert "chu: 4 files, 2 images" in text
+        assert "10.1371/journal.pone.0143327" in text
+        site.pages.clear()
+        assert main(["data", "get", "chu", str(tmp_path / "other")]) == 1
+        assert "not at 127.0.0.1" in capsys.readouterr().err
+
+
+def test_get_says_what_to_do_for_a_set_on_request(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    LAYOUTS["mrspineseg"][0](tmp_path / "got")
+
+    assert main(["data", "get", "mrspineseg", str(tmp_path / "out")]) == 2
+    assert "sign the licence agreement" in capsys.readouterr().err
+    got = ["--from", str(tmp_path / "got")]
+    assert main(["data", "get", "mrspineseg", str(tmp_path / "out"), *got]) == 0
+    assert "2 images" in capsys.readouterr().out
+
+
+def test_get_into_a_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+
+    assert main(["data", "get", "chu", str(tmp_path / "file")]) == 2
+    assert "is a file" in capsys.readouterr().err
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text("utf-8").splitlines()))
+
+
+def test_gradings_become_a_table_by_discs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    LAYOUTS["spider"][0](tmp_path / "s")
+    out = tmp_path / "g.csv"
+
+    assert main(["data", "gradings", str(tmp_path / "s"), str(out)]) == 0
+    assert "3 rows of 2 patients" in capsys.readouterr().out
+    first, second, _ = rows_of(out)
+    assert (first["disc"], first["pfirrmann"], first["series"]) == ("L5-S1", "4", "1_t1 1_t2")
+    assert (second["disc"], second["above"], second["modic"]) == ("L4-L5", "L4", "2")
+
+
+def test_gradings_are_checked_against_masks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    LAYOUTS["spider"][0](tmp_path / "s")
+    mha(tmp_path / "s" / "masks" / "1_t1.mha", mask(201, 1, 202, 2))
+    mha(tmp_path / "s" / "masks" / "1_t2.mha", mask(2, 202, 1, 201))
+    for name in ("2_t2", "2_t2_SPACE"):
+        (tmp_path / "s" / "masks" / f"{name}.mha").write_bytes(b"no")
+
+    assert main(["data", "gradings", str(tmp_path / "s"), str(tmp_path / "g.csv"), "--masks"]) == 0
+    found = capsys.readouterr().err
+    assert "1_t1" not in found
+    assert "1_t2: disc 202 lies below disc 201" in found
+    assert "2_t2:" in found
+    assert "2_t2_SPACE:" in found
+
+
+def test_gradings_are_joined_to_results(tmp_path: Path) -> None:
+    LAYOUTS["spider"][0](tmp_path / "s")
+    results = tmp_path / "results"
+    results.mkdir()
+
+    def disc(name: str, height: float, volume: float) -> dict:
+        return {
+            "name": name, "part": "disc", "centroid_ras_mm": [0, 0, height], "volume_mm3": volume,
+            "probability": 0.9,
+        }  # fmt: skip
+
+    six = {"structures": [disc("L5-L6", 30, 222.0), disc("L6-S1", 0, 111.0)]}
+    (results / "1_t1_dseg.json").write_text(json.dumps(six))
+    unsure = {"structures": [disc("L4-L5", 10, 333.0)]}
+    (results / "1_t2_dseg.json").write_text(json.dumps(unsure))
+    out = tmp_path / "g.csv"
+
+    assert main(["data", "gradings", str(tmp_path / "s"), str(out), "--results", str(results)]) == 0
+    found = {(row["series"], row["disc"]): row["volume_mm3"] for row in rows_of(out)}
+    assert found == {
+        ("1_t1", "L5-S1"): "111.0",
+        ("1_t1", "L4-L5"): "222.0",
+        ("1_t2", "L5-S1"): "",
+        ("1_t2", "L4-L5"): "333.0",
+    }

@@ -1,0 +1,231 @@
+"""What is particular to each set, on trees in its published layout."""
+
+from pathlib import Path
+
+import pytest
+
+from dataset_layouts import LAYOUTS, mask, mha, nifti
+from spinekit.core.errors import InputError, RecipeError
+from spinekit.datasets.al_khalil import structure_of
+from spinekit.datasets.case import Case
+from spinekit.datasets.meaning import usual_name, values_of
+from spinekit.datasets.mrspineseg import VALUES as MRSPINESEG
+from spinekit.datasets.nnunet import label_names
+from spinekit.datasets.registry import find_cases
+from spinekit.datasets.spider import mask_values
+from spinekit.datasets.verse import VALUES as VERSE
+
+
+def cases_of(name: str, root: Path, **settings: object) -> dict[str, Case]:
+    LAYOUTS[name][0](root)
+    return {case.name: case for case in find_cases(root, name, settings)}
+
+
+def test_spider(tmp_path: Path) -> None:
+    cases = cases_of("spider", tmp_path)
+
+    assert [(case.subject, case.contrast) for case in cases.values()] == [
+        ("1", "T1w"),
+        ("1", "T2w"),
+        ("2", "T2w"),
+        ("2", "T2SPACE"),
+    ]
+    assert cases["1_t1"].masks[0].scheme == "spider"
+    assert cases["1_t1"].facts == {
+        "sex": "F",
+        "split": "training",
+        "vertebrae": "7",
+        "discs": "7",
+        "manufacturer": "SIEMENS",
+    }
+    assert cases["2_t2_SPACE"].facts == {}
+    (tmp_path / "overview.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match="new_file_name"):
+        find_cases(tmp_path, "spider")
+
+
+def test_spider_counts_from_the_lowest() -> None:
+    values = mask_values()
+
+    assert [values[n] for n in (1, 5, 6, 17, 24)] == ["L5", "L1", "T12", "T1", "C1"]
+    assert [values[n] for n in (101, 106)] == ["L5", "T12"]
+    assert values[100] == "spinal_canal"
+    assert [values[n] for n in (201, 205, 206, 223)] == ["L5-S1", "L1-L2", "T12-L1", "C2-C3"]
+
+
+def test_al_khalil_has_a_mask_per_structure(tmp_path: Path) -> None:
+    cases = cases_of("al-khalil", tmp_path)
+
+    assert {case.subject for case in cases.values()} == {"P01", "P02"}
+    assert len(cases["P01_P01_T2"].masks) == 9
+    assert len(cases["P02_P02_T2"].masks) == 8
+    assert {mask.values[1] for mask in cases["P02_P02_T2"].masks} == {
+        "L1", "L2", "L3", "L4", "L1-L2", "L2-L3", "L3-L4", "L4-L5",
+    }  # fmt: skip
+    assert len(find_cases(tmp_path, "al-khalil", {"contrast": "T2w"})) == 2
+
+
+@pytest.mark.parametrize(
+    ("stem", "structure"),
+    [
+        ("P01_T2_L1", "L1"),
+        ("disc_L4_L5_T2", "L4-L5"),
+        ("IVD L3L4", "L3-L4"),
+        ("vert_L3_mask", "L3"),
+        ("patient3_T1", None),
+        ("L5_S1", "L5-S1"),
+    ],
+)
+def test_a_level_in_a_name_makes_it_a_mask(stem: str, structure: str | None) -> None:
+    assert structure_of(stem) == structure
+
+
+def test_al_khalil_masks_of_a_contrast_stay_with_it(tmp_path: Path) -> None:
+    for contrast in ("T1", "T2"):
+        mha(tmp_path / f"9_{contrast}.mha")
+        mha(tmp_path / f"9_{contrast}_L1.mha", mask(1))
+
+    first, second = find_cases(tmp_path, "al-khalil")
+
+    assert [len(case.masks) for case in (first, second)] == [1, 1]
+    assert first.subject == second.subject == "9"
+
+
+def test_chu_says_which_levels_its_one_tag_holds(tmp_path: Path) -> None:
+    case = cases_of("chu", tmp_path)["chu01"]
+
+    assert (case.masks[0].binary, case.masks[0].values) == (True, {1: "body"})
+    assert case.facts["levels"].split() == ["T11", "T12", "L1", "L2", "L3", "L4", "L5"]
+
+
+def test_myosegmentum_gives_water_and_fat(tmp_path: Path) -> None:
+    cases = cases_of("myosegmentum", tmp_path)
+
+    assert {case.contrast for case in cases.values()} == {"water", "fat"}
+    assert len({case.subject for case in cases.values()}) == 2
+    masks = cases["myosegmentum01_water"].masks
+    assert [mask.values[1] for mask in masks] == ["L1", "L2", "L3", "L4", "L5"]
+    assert len(find_cases(tmp_path, "myosegmentum", {"images": "water"})) == 2
+    with pytest.raises(RecipeError, match="water"):
+        find_cases(tmp_path, "myosegmentum", {"images": "T2star"})
+
+
+def test_mrspineseg_values() -> None:
+    assert [MRSPINESEG[n] for n in (1, 2, 6, 7, 10, 11, 16, 19)] == [
+        "sacrum", "L5", "L1", "T12", "T9", "L5-S1", "T12-L1", "T9-T10",
+    ]  # fmt: skip
+
+
+def test_verse_values_and_split_scans(tmp_path: Path) -> None:
+    cases = cases_of("verse", tmp_path)
+
+    assert [VERSE[n] for n in (1, 7, 8, 19, 20, 25, 28)] == [
+        "C1", "C7", "T1", "T12", "L1", "L6", "T13",
+    ]  # fmt: skip
+    assert cases["sub-verse401_split-verse253"].subject == "sub-verse401"
+    assert {case.contrast for case in cases.values()} == {"CT"}
+
+
+def test_spine_generic_single_is_one_person(tmp_path: Path) -> None:
+    cases = cases_of("spine-generic-single", tmp_path)
+
+    assert {case.subject for case in cases.values()} == {"spine-generic-single"}
+    kinds = {
+        next(iter(mask.values.values())) if mask.binary else mask.scheme
+        for mask in cases["sub-douglas_T2w"].masks
+    }
+    assert kinds == {"spinal_cord", "spinal_canal", "totalspineseg", None}
+    assert not any("rootlets" in mask.path.name for c in cases.values() for mask in c.masks)
+    assert len(find_cases(tmp_path, "spine-generic-single", {"images": "_T2w"})) == 2
+
+
+def test_totalspineseg_subjects_of_two_sets_stay_apart(tmp_path: Path) -> None:
+    cases = cases_of("totalspineseg", tmp_path)
+
+    assert len({case.subject for case in cases.values()}) == 2
+    assert [len(case.masks) for case in cases.values()] == [3, 3]
+
+
+def test_phantoms_tell_what_was_drawn(tmp_path: Path) -> None:
+    case = cases_of("phantom", tmp_path)["phantom00000"]
+
+    assert (case.contrast, case.facts) == ("T2w", {"fov": "lumbar", "anomalies": "L6"})
+    assert [mask.scheme for mask in case.masks] == ["spinekit", None]
+
+
+def test_synthrad_keeps_both_images_of_a_patient_together(tmp_path: Path) -> None:
+    cases = cases_of("synthrad2023", tmp_path)
+
+    assert cases["1PA001_mr"].subject == cases["1PA001_ct"].subject
+    assert cases["1PA001_mr"].masks == ()
+
+
+def test_decathlon_lists_name_files_and_structures(tmp_path: Path) -> None:
+    cases = cases_of("decathlon", tmp_path)
+
+    assert cases["a_T2"].masks[0].values == {1: "L1", 2: "L1-L2"}
+    assert {name: case.facts["split"] for name, case in cases.items()} == {
+        "a_T2": "train",
+        "b_T2": "train",
+        "c_T2": "test",
+    }
+    lumbar = find_cases(tmp_path, "decathlon", {"values": "lumbar9"})
+    assert (lumbar[0].masks[0].scheme, lumbar[0].masks[0].values[9]) == ("lumbar9", "L4-L5")
+    (tmp_path / "dataset.json").write_text('{"training": [{"label": "x"}]}')
+    with pytest.raises(InputError, match="no file"):
+        find_cases(tmp_path, "decathlon")
+
+
+def test_nnunet_regions_give_a_value_its_smallest_name(tmp_path: Path) -> None:
+    cases = cases_of("nnunet", tmp_path)
+
+    assert cases["sub-01_T2w"].masks[0].values == {1: "disc", 2: "L5-S1", 3: "sacrum"}
+    assert cases["sub-01_T2w"].image.name == "sub-01_T2w_0000.nii.gz"
+    assert (cases["sub-03_T2w"].masks, cases["sub-03_T2w"].facts["split"]) == ((), "test")
+    second = find_cases(tmp_path, "nnunet", {"channel": 1})
+    assert [case.image.name[-11:-7] for case in second] == ["0001", "0001"]
+    with pytest.raises(InputError, match="label 'x'"):
+        label_names({"x": "y"})
+
+
+def test_a_folder_of_dicom_series_is_an_image(tmp_path: Path) -> None:
+    LAYOUTS["goldatlas"][0](tmp_path / "images")
+    nifti(tmp_path / "labels" / "1_01_P" / "T1.nii.gz", mask(1))
+    settings = {
+        "images": "images/{subject}/{contrast}",
+        "masks": {"labels/{subject}/{contrast}": "sacrum"},
+    }
+
+    cases = {case.name: case for case in find_cases(tmp_path, "folder", settings)}
+
+    assert cases["1_01_P_T1"].image.is_dir()
+    assert cases["1_01_P_T1"].subject == "1_01_P"
+    assert len(cases["1_01_P_T1"].masks) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("vertebrae_L1", "L1"),
+        ("disc_L5_S", "L5-S1"),
+        ("T12/L1", "T12-L1"),
+        ("spinal cord", "spinal_cord"),
+        ("L3 vertebra", "L3"),
+        ("L5-S1 intervertebral disc", "L5-S1"),
+        ("Sacrum", "sacrum"),
+        ("IVD", "disc"),
+        ("S1", "sacrum"),
+        ("aorta", "aorta"),
+    ],
+)
+def test_names_of_others_are_recognised(text: str, name: str) -> None:
+    assert usual_name(text) == name
+
+
+def test_meanings_are_values() -> None:
+    assert values_of("parts")[7] == "vertebra"
+    assert values_of("disc-points")[3] == "C2-C3"
+    assert values_of("disc-points")[25] == "L5-S1"
+    assert values_of("lumbar9")[6] == "L1-L2"
+    assert values_of({"0": "background", "2": "vertebrae_L2"}) == {2: "L2"}
+    assert values_of({"L1": 1, "L2": 2}) == {1: "L1", 2: "L2"}

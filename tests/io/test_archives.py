@@ -1,0 +1,112 @@
+import io
+import os
+import stat
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from spinekit.core.errors import InputError, OutputError
+from spinekit.io import archives
+from spinekit.io.archives import is_archive, links, unpack
+
+
+def zipped(path: Path, files: dict[str, str]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return path
+
+
+def tarred(path: Path, files: dict[str, str]) -> Path:
+    with tarfile.open(path, "w:gz" if path.suffix != ".tar" else "w") as archive:
+        for name, text in files.items():
+            item = tarfile.TarInfo(name)
+            item.size = len(text)
+            archive.addfile(item, io.BytesIO(text.encode()))
+    return path
+
+
+def below(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_text()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz", "a.tgz"])
+def test_files_come_out_where_they_were(tmp_path: Path, name: str) -> None:
+    make = zipped if name.endswith("zip") else tarred
+    files = {"images/1.mha": "one", "images/2.mha": "two", "x.csv": "three"}
+    archive = make(tmp_path / name, files | {"__MACOSX/x": "no", "images/.DS_Store": "no"})
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "x.csv").write_text("old")
+    seen: list[int] = []
+
+    assert is_archive(archive)
+    assert unpack(archive, out, seen.append) == 3
+    assert below(out) == files
+    assert sum(seen) == 11
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/x", "C:/x"])
+@pytest.mark.parametrize("make", [zipped, tarred])
+def test_a_name_that_leads_out_is_refused(tmp_path: Path, name: str, make: object) -> None:
+    ending = "zip" if make is zipped else "tgz"
+    archive = make(tmp_path / f"a.{ending}", {"good": "1", name: "2"})  # type: ignore[operator]
+
+    with pytest.raises(InputError) as caught:
+        unpack(archive, tmp_path / "out")
+
+    assert caught.value.code == "archive-unsafe"
+    assert below(tmp_path / "out") == {}
+
+
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w") as archive:
+        item = tarfile.TarInfo("link")
+        item.type, item.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(item)
+    assert unpack(path, tmp_path / "out") == 0
+
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        info = zipfile.ZipInfo("repo/scan.nii.gz")
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(info, "../.git/annex/objects/KEY")
+        archive.writestr("repo/plain", "text")
+    assert links(path) == {"repo/scan.nii.gz": "../.git/annex/objects/KEY"}
+    assert unpack(path, tmp_path / "out") == 1
+    assert not os.path.lexists(tmp_path / "out/repo/scan.nii.gz")
+
+
+def test_a_damaged_archive_leaves_nothing(tmp_path: Path) -> None:
+    whole = tarred(tmp_path / "a.tgz", {"x": "1" * 5000}).read_bytes()
+    (tmp_path / "short.tgz").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "not.zip").write_bytes(b"PK no")
+    packed = bytearray(zipped(tmp_path / "b.zip", {"x": "abc" * 500}).read_bytes())
+    packed[45] ^= 255
+    (tmp_path / "flipped.zip").write_bytes(bytes(packed))
+
+    for name in ("short.tgz", "not.zip", "flipped.zip"):
+        with pytest.raises(InputError, match=name) as caught:
+            unpack(tmp_path / name, tmp_path / "out")
+        assert caught.value.code == "archive-damaged"
+        assert list((tmp_path / "out").iterdir()) == []
+    with pytest.raises(InputError):
+        links(tmp_path / "not.zip")
+
+
+def test_an_archive_that_does_not_fit_is_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = zipped(tmp_path / "a.zip", {"x": "123456"})
+    usage = archives.shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(archives.shutil, "disk_usage", lambda _: usage._replace(free=5))
+
+    with pytest.raises(OutputError, match="free"):
+        unpack(archive, tmp_path / "out")
