@@ -27,7 +27,8 @@ from spinekit.evaluation.files import evaluate_files
 from spinekit.evaluation.scoring import CaseScores
 from spinekit.evaluation.summary import summarise
 from spinekit.evaluation.table import format_table, read_csv, write_csv
-from spinekit.pipeline import ModelPredictor, load_predictor, segment
+from spinekit.pipeline import segment
+from spinekit.prediction.predictor import ModelPredictor, load_predictor
 
 RESULTS = Path(__file__).parent / "results"
 EMBEDDED = Path(__file__).parents[1] / "src/spinekit/models/default.onnx"

@@ -32,7 +32,8 @@ from spinekit.evaluation.reference import Reference
 from spinekit.evaluation.scoring import evaluate_case
 from spinekit.evaluation.summary import summarise
 from spinekit.io.reading import read_scan
-from spinekit.pipeline import ModelPredictor, load_predictor, segment
+from spinekit.pipeline import segment
+from spinekit.prediction.predictor import ModelPredictor, load_predictor
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "robustness"

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from spinekit.anatomy.scheme import VALUES
-from spinekit.pipeline import Predictor, load_predictor, segment
+from spinekit.pipeline import segment
+from spinekit.prediction.predictor import Predictor, load_predictor
 from spinekit.synth.phantom import Phantom, draw_phantom
 
 pytestmark = pytest.mark.skipif(

@@ -6,13 +6,12 @@ of how any of them works; writing and drawing are the result's own business.
 
 import dataclasses
 import difflib
-import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,13 +29,14 @@ from spinekit.core.resampling import resample_linear
 from spinekit.core.volume import Volume
 from spinekit.doubts import doubt_image, doubt_prediction
 from spinekit.instances import split_instances
-from spinekit.io.reading import Scan, read_scan, scan_from_array
+from spinekit.io.reading import Scan, hash_files, read_scan, scan_from_array
 from spinekit.labelling.evidence import pool_levels
+from spinekit.labelling.localizer import ask, read_localizer
 from spinekit.labelling.methods import check_method, name_with
-from spinekit.labelling.naming import Naming
+from spinekit.labelling.naming import Naming, leave_out_unsure
 from spinekit.labelling.outside import Outside
 from spinekit.levels import find_levels
-from spinekit.prediction.runner import Model, Prediction, load_model, predict
+from spinekit.prediction.predictor import Predictor, Progress, load_predictor
 from spinekit.report import build_report, describe_evidence
 from spinekit.restoring import restore_instances, restore_soft
 from spinekit.segmentation import Segmentation, View
@@ -46,9 +46,6 @@ from spinekit.structures import (
     give_names,
     tabulate,
 )
-
-Progress = Callable[[float], None]
-"""Told the share of the prediction that is done, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -79,54 +76,21 @@ class SegmentOptions:
     """Which volume of a 4-D scan, from 0; None averages them."""
     series: str | None = None
     """Which series of a DICOM folder: its number or the end of its UID."""
+    localizer: str | None = None
+    """Path of a named label map of the same patient, as evidence; a folder says it has none."""
+    together: tuple[str, ...] = ()
+    """Stems of all series of the study that it is named together with, its own included."""
 
     def recorded(self) -> dict[str, Any]:
         """What the report keeps: all that can change the result, and no path."""
         kept = dataclasses.asdict(self)
         del kept["threads"], kept["model"]
+        kept["together"] = list(self.together)
+        if self.localizer is not None:
+            place = Path(self.localizer)
+            known = (None, None) if place.is_dir() else (place.name, hash_files([place]))
+            kept["localizer"] = dict(zip(("file", "sha256"), known, strict=True))
         return kept
-
-
-class Predictor(Protocol):
-    """Whatever turns a normalised volume into probabilities."""
-
-    @property
-    def card(self) -> dict[str, Any]:
-        """`name`, `sha256`, `recipe` and `scores` for the report."""
-
-    @property
-    def grid_mm(self) -> tuple[float, float]:
-        """In-plane spacing and least slice spacing of the working grid, mm."""
-
-    def predict(self, working: Volume, progress: Progress | None) -> Prediction:
-        """Probabilities of an (I, J, K) volume in [0, 1] on the working grid."""
-
-
-@dataclass(frozen=True)
-class ModelPredictor:
-    """A model file as a predictor."""
-
-    model: Model
-
-    @property
-    def card(self) -> dict[str, Any]:
-        """What the model file says of itself."""
-        spec = self.model.spec
-        return {
-            "name": spec.name,
-            "sha256": self.model.sha256,
-            "recipe": spec.recipe.get("name", spec.name),
-            "scores": spec.scores,
-        }
-
-    @property
-    def grid_mm(self) -> tuple[float, float]:
-        """In-plane spacing and least slice spacing the model was trained for, mm."""
-        return self.model.spec.in_plane_mm, self.model.spec.min_slice_mm
-
-    def predict(self, working: Volume, progress: Progress | None) -> Prediction:
-        """Run the network over the volume."""
-        return predict(self.model, working, progress=progress)
 
 
 @dataclass(frozen=True)
@@ -151,27 +115,6 @@ class Findings:
     """What there is to doubt about it."""
     seconds: dict[str, float]
     """Step → time it took; grows with every step."""
-
-
-def load_predictor(model: str | None = None, *, threads: int = 0) -> Predictor:
-    """Load a model file, once for many scans.
-
-    Args:
-        model: Path of a model file; None is the one that ships with the package.
-        threads: Threads of the network; 0 takes every core this process may use.
-
-    Raises:
-        ModelError: The file is missing or is no model of this package.
-    """
-    path = None if model is None else Path(model)
-    return ModelPredictor(load_model(path, threads=threads or available_cores()))
-
-
-def available_cores() -> int:
-    """Number of cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def segment(
@@ -214,14 +157,7 @@ def segment(
         progress=progress,
     )
     with _timed(found.seconds, "label"):
-        outside = consult(found, options)
-        naming = name_with(
-            options.labeller,
-            found.instances,
-            found.evidence,
-            outside=outside.likelihood,
-            min_probability=options.min_probability,
-        )
+        naming, outside = decide(found, options)
     return conclude(found, naming, options, outside=outside)
 
 
@@ -260,9 +196,44 @@ def examine(
     )
 
 
+def decide(found: Findings, options: SegmentOptions) -> tuple[Naming, Outside]:
+    """Name the instances of one scan, the localizer's word included where there is one.
+
+    Args:
+        found: What `examine` found.
+        options: How the scan is to be segmented.
+
+    Returns:
+        The names, and what others say of them.
+
+    Raises:
+        InputError: The localizer cannot be read.
+    """
+    instances, least = found.instances, options.min_probability
+    own = name_with(options.labeller, instances, found.evidence)
+    told = consult(found, options)
+    naming = own
+    if told.likelihood is not None:
+        naming = name_with(options.labeller, instances, found.evidence, outside=told.likelihood)
+    return leave_out_unsure(instances.items, naming, least), told.settle(
+        own, naming, instances.items
+    )
+
+
 def consult(found: Findings, options: SegmentOptions) -> Outside:
-    """What other sources say about the names of one scan's bones and discs."""
-    return Outside()
+    """What the localizer says of one scan's bones and discs.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    if options.localizer is None or not found.instances.items:
+        return Outside()
+    place = Path(options.localizer)
+    if place.is_dir():
+        text = f"{place.name} has no localizer for this scan; it was named without"
+        return Outside(notices=(Notice("localizer-missing", text),))
+    named = read_localizer(place)
+    return ask(found.instances, found.working.grid, named)
 
 
 def conclude(

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from spinekit.apps.jobs import Job, Outcome, process
 from spinekit.io.writing import write_bytes, write_json
-from spinekit.pipeline import available_cores
+from spinekit.prediction.predictor import available_cores
 
 LONG_RUN_S = 30.0
 """Runs expected to take longer say so first."""

@@ -15,7 +15,7 @@ DEMO_PHANTOM = {"fov": "lumbar", "contrast": "T2", "spacing_mm": (4.0, 1.0, 1.0)
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    from spinekit.apps.options import add_reading, add_running
+    from spinekit.apps.options import add_knowledge, add_reading, add_running
 
     parser.add_argument("--scan", metavar="PATH", type=Path, help="a scan instead of a phantom")
     parser.add_argument(
@@ -23,6 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", metavar="FILE", type=Path, help="another model than the shipped")
     parser.add_argument("--seed", type=int, default=DEMO_SEED, help="of the phantom")
+    add_knowledge(parser)
     add_reading(parser)
     add_running(parser)
     parser.set_defaults(iso=False, scheme="spinekit", fmt="nii.gz", levels=False, soft=False)

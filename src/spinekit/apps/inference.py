@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from spinekit.anatomy.scheme import VALUES, load_scheme
 from spinekit.core.errors import InputError, UsageError
-from spinekit.pipeline import load_predictor, segment
+from spinekit.pipeline import segment
+from spinekit.prediction.predictor import load_predictor
 
 Device = Literal["CPU", "GPU"] | int
 

@@ -15,8 +15,10 @@ from typing import Any
 
 from spinekit.apps.cli import explain
 from spinekit.core.errors import ModelError, UsageError
-from spinekit.pipeline import Predictor, SegmentOptions, load_predictor, segment
+from spinekit.pipeline import SegmentOptions, segment
+from spinekit.prediction.predictor import Predictor, load_predictor
 from spinekit.segmentation import Segmentation, output_names
+from spinekit.study import segment_study
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Job:
     """The only scan: its wrong use is wrong use of the command."""
     study: str = ""
     """Jobs with the same word here are named together; empty for a scan by itself."""
+    frame: str = ""
+    """What the scanner calls its frame; series of other frames are not compared with it."""
 
     @property
     def files(self) -> dict[str, Path]:
@@ -89,7 +93,34 @@ def process(jobs: Sequence[Job], bar: Any = None) -> list[Outcome]:
         ModelError: The model cannot be used, so no scan can be done.
         UsageError: A choice must be made, and it is the only scan.
     """
-    return _process_one(jobs[0], bar)
+    return _process_study(jobs, bar) if jobs[0].study else _process_one(jobs[0], bar)
+
+
+def _process_study(jobs: Sequence[Job], bar: Any) -> list[Outcome]:
+    started = time.perf_counter()
+    try:
+        if all(not job.overwrite and _is_done(job) for job in jobs):
+            return [_before(job) for job in jobs]
+        results = segment_study(
+            [(job.source, job.options) for job in jobs],
+            names=[job.shown for job in jobs],
+            frames=[job.frame for job in jobs],
+            predictor=_predictor(jobs[0].options.model, jobs[0].options.threads),
+            progress=None if bar is None else functools.partial(_advance, bar),
+        )
+    except ModelError:
+        raise
+    except Exception as error:
+        return [_failure(job, error, started) for job in jobs]
+    outcomes = []
+    for job, result in zip(jobs, results, strict=True):
+        try:
+            if isinstance(result, Exception):
+                raise result
+            outcomes.append(_save(job, result, started))
+        except Exception as error:
+            outcomes.append(_failure(job, error, started))
+    return outcomes
 
 
 def _process_one(job: Job, bar: Any) -> list[Outcome]:

@@ -4,6 +4,7 @@ It knows words and their help, not what they do.
 """
 
 import argparse
+from pathlib import Path
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +18,31 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--strict", action="store_true", help="refuse scans with an implausible header"
+    )
+
+
+def add_knowledge(parser: argparse.ArgumentParser) -> None:
+    """Add what is known of the names from elsewhere."""
+    parser.add_argument(
+        "--loc",
+        metavar="PATH",
+        type=Path,
+        help="labels of a localizer of the same patient as evidence: a file, or a folder of them",
+    )
+    parser.add_argument(
+        "--suffix",
+        metavar="S",
+        nargs="+",
+        default=[],
+        help="only scans whose names end in S; taken off to find their localizer",
+    )
+    parser.add_argument(
+        "--loc-suffix", metavar="S", default="", help="put on instead in the localizer's name"
+    )
+    parser.add_argument(
+        "--together",
+        action="store_true",
+        help="name the series of each study (the scans of one folder) jointly",
     )
 
 

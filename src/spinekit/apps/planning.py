@@ -4,12 +4,16 @@ It looks at names only; no scan is opened.
 """
 
 import argparse
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from spinekit.apps.jobs import Job
-from spinekit.core.errors import UsageError
-from spinekit.io.discovery import find_scans
-from spinekit.pipeline import SegmentOptions, available_cores
+from spinekit.core.errors import SpineKitError, UsageError
+from spinekit.io.discovery import ScanSource, find_scans
+from spinekit.io.localizers import find_localizer
+from spinekit.pipeline import SegmentOptions
+from spinekit.prediction.predictor import available_cores
 
 
 def plan_jobs(args: argparse.Namespace) -> list[Job]:
@@ -41,22 +45,119 @@ def plan_jobs(args: argparse.Namespace) -> list[Job]:
         volume=args.volume,
         series=args.series,
     )
-    found = find_scans(args.input, exclude=args.out)
+    found = _with_suffix(find_scans(args.input, exclude=args.out), args)
     alone = found[0].path == args.input
-    return [
+    jobs = [
         Job(
             source=scan.path,
             shown=scan.path.name if alone else str(scan.path.relative_to(args.input)),
             stem=scan.stem,
             out=args.out / scan.relative_dir,
             fmt=args.fmt,
-            options=options,
+            options=dataclasses.replace(options, localizer=_localizer(scan, args)),
             overwrite=args.overwrite,
             debug=args.debug,
             alone=alone,
         )
         for scan in found
     ]
+    return group_series(jobs, top=args.input) if args.together else jobs
+
+
+def group_series(jobs: Sequence[Job], *, top: Path) -> list[Job]:
+    """Make the scans of each folder one study, and the series of a DICOM folder scans.
+
+    Args:
+        jobs: One per scan or DICOM folder.
+        top: The folder given; a DICOM folder that is this one itself gets no folder in OUT.
+
+    Returns:
+        One job per series, those of a study marked as such. A DICOM folder whose series cannot be
+        told stays as it is.
+    """
+    series = [part for job in jobs for part in _split_series(job, top)]
+    studies: dict[Path, list[Job]] = {}
+    for job in series:
+        studies.setdefault(job.out, []).append(job)
+    return [
+        dataclasses.replace(
+            job,
+            study=str(job.out),
+            alone=False,
+            options=dataclasses.replace(
+                job.options, together=tuple(sorted(other.stem for other in studies[job.out]))
+            ),
+        )
+        if len(studies[job.out]) > 1
+        else job
+        for job in series
+    ]
+
+
+def _split_series(job: Job, top: Path) -> list[Job]:
+    """A job for each series of a DICOM folder, called by its number."""
+    if not job.source.is_dir() or job.options.series is not None:
+        return [job]
+    from spinekit.io.dicom import list_series
+
+    try:
+        found = list_series(job.source, force=job.options.force)
+    except (SpineKitError, OSError):
+        return [job]
+    if len(found) == 1:
+        return [dataclasses.replace(job, frame=found[0].frame)]
+    out = job.out if job.source == top else job.out / job.stem
+    jobs = []
+    for n, series in enumerate(found):
+        number = series.number
+        before = [other.number for other in found[:n]].count(number)
+        alone = bool(number) and [other.number for other in found].count(number) == 1
+        stem = number or "series"
+        stem = f"{stem}_{before + 1}" if before else stem
+        jobs.append(
+            dataclasses.replace(
+                job,
+                shown=f"{job.shown}/{stem}",
+                stem=stem,
+                out=out,
+                options=dataclasses.replace(job.options, series=number if alone else series.uid),
+                alone=False,
+                frame=series.frame,
+            )
+        )
+    return jobs
+
+
+def _with_suffix(found: list[ScanSource], args: argparse.Namespace) -> list[ScanSource]:
+    """The scans of a folder whose names end as asked; a single scan is never left out.
+
+    Raises:
+        UsageError: No name does.
+    """
+    if not args.suffix or found[0].path == args.input:
+        return found
+    kept = [scan for scan in found if scan.stem.endswith(tuple(args.suffix))]
+    if not kept:
+        raise UsageError(
+            "no-scans",
+            f"{args.input}: no scan whose name ends in {' or '.join(args.suffix)}",
+            "check --suffix; names are compared without extensions",
+        )
+    return kept
+
+
+def _localizer(scan: ScanSource, args: argparse.Namespace) -> str | None:
+    """Path of the scan's localizer; the folder where that has none for it."""
+    if args.loc is None:
+        return None
+    found = find_localizer(
+        args.loc,
+        scan.stem,
+        within=scan.relative_dir,
+        suffixes=args.suffix,
+        loc_suffix=args.loc_suffix,
+    )
+    return str(found or args.loc)
 
 
 def _check_places(source: Path, out: Path) -> None:

@@ -19,7 +19,7 @@ Research use; not a medical device."""
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    from spinekit.apps.options import add_reading, add_running
+    from spinekit.apps.options import add_knowledge, add_reading, add_running
 
     parser.epilog = EPILOG
     parser.add_argument(
@@ -60,6 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--soft", action="store_true", help="probabilities of cord and canal too, 0 to 1"
     )
+    add_knowledge(parser)
     add_reading(parser)
     add_running(parser)
 

@@ -27,8 +27,9 @@ from spinekit.io.stacking import Frame, stack_frames
 
 _TAGS = [
     "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription",
-    "Modality", "InstanceNumber", "AcquisitionNumber", "EchoTime", "TemporalPositionIdentifier",
-    "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness",
+    "FrameOfReferenceUID", "Modality", "InstanceNumber", "AcquisitionNumber", "EchoTime",
+    "TemporalPositionIdentifier", "ImagePositionPatient", "ImageOrientationPatient",
+    "PixelSpacing", "SliceThickness",
     "SpacingBetweenSlices", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel",
     "RescaleSlope", "RescaleIntercept", "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
@@ -46,6 +47,8 @@ class Series:
     description: str
     items: tuple[tuple[Path, Dataset], ...]
     """Files with their headers, sorted by file name, no instance twice."""
+    frame: str = ""
+    """UID of the frame its places are in, empty if it states none."""
 
     def __str__(self) -> str:
         count = sum(int(header.get("NumberOfFrames") or 1) for _, header in self.items)
@@ -143,6 +146,7 @@ def list_series(path: Path, *, force: bool = False) -> list[Series]:
                 "" if number is None else str(number),
                 " ".join(str(header.get("SeriesDescription") or "").split()),
                 tuple(items.values()),
+                str(header.get("FrameOfReferenceUID") or ""),
             )
         )
     return sorted(found, key=lambda s: (int(s.number) if s.number.isdigit() else 10**9, s.uid))

@@ -36,7 +36,7 @@ def pool_levels(
     """
     items = instances.items
     pooled = np.full((len(items), len(LEVELS)), 1.0 / len(LEVELS))
-    code = _codes(instances)
+    code = item_codes(instances)
     where = np.nonzero(code)
     if len(where[0]) == 0:
         return pooled
@@ -64,8 +64,15 @@ def pool_levels(
     return pooled / pooled.sum(axis=1, keepdims=True)
 
 
-def _codes(instances: Instances) -> NDArray[np.uint8]:
-    """(I, J, K) position in items plus one, of bodies, discs and sacrum."""
+def item_codes(instances: Instances) -> NDArray[np.uint8]:
+    """Which item each voxel belongs to.
+
+    Args:
+        instances: the split column; of a vertebra only the body counts.
+
+    Returns:
+        (I, J, K) position in instances.items plus one, of bodies, discs and sacrum; 0 elsewhere.
+    """
     body, disc = np.zeros(256, np.uint8), np.zeros(256, np.uint8)
     sacrum = 0
     for n, item in enumerate(instances.items):

@@ -1,0 +1,56 @@
+"""Which localizer belongs to a scan, by their file names.
+
+Knows names only; the matching is TotalSpineSeg's: a scan's name without its suffix and a
+localizer's without its own are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from spinekit.core.errors import UsageError
+from spinekit.io.discovery import FILE_ENDINGS
+
+_ENDINGS = (*FILE_ENDINGS, ".seg.nrrd")
+_FOLDERS = ("", "step2_output")
+"""Where in a results' folder labels may lie."""
+
+
+def find_localizer(
+    place: Path,
+    stem: str,
+    *,
+    within: Path = Path(),
+    suffixes: Sequence[str] = (),
+    loc_suffix: str = "",
+) -> Path | None:
+    """Find the localizer's labels for a scan.
+
+    Args:
+        place: A label file, which then belongs to every scan; or a folder of them.
+        stem: The scan's name without extensions.
+        within: The scan's folder inside INPUT, looked into first.
+        suffixes: Ends of scans' names that are replaced, the first that fits; `("_T2w",)`.
+        loc_suffix: End of the localizers' names before `_dseg` or the extension.
+
+    Returns:
+        The file, or None where the folder has none for this scan.
+
+    Raises:
+        UsageError: `place` does not exist.
+    """
+    if not place.exists():
+        raise UsageError("file-missing", f"{place}: no such localizer", "check the path")
+    if not place.is_dir():
+        return place
+    cut = next((suffix for suffix in suffixes if suffix and stem.endswith(suffix)), "")
+    name = f"{stem[: len(stem) - len(cut)]}{loc_suffix}"
+    for folder in dict.fromkeys((place / within, place)):
+        for inner in _FOLDERS:
+            for mark in ("_dseg", ""):
+                for ending in _ENDINGS:
+                    path = folder / inner / f"{name}{mark}{ending}"
+                    if path.is_file():
+                        return path
+    return None

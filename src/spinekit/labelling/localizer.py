@@ -1,0 +1,168 @@
+"""A map named elsewhere, such as a localizer's, as a witness of the names of this column.
+
+Both are compared where they lie in the scanner's frame, so that fields of view and voxels may
+differ. It knows label values and places, and nothing of the image or of file names.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit.anatomy.column import LEVELS, SACRUM
+from spinekit.anatomy.items import Instances
+from spinekit.anatomy.scheme import NAMES, VALUES
+from spinekit.core.errors import InputError, Notice
+from spinekit.core.grid import Grid
+from spinekit.core.volume import Volume
+from spinekit.io.discovery import FILE_ENDINGS
+from spinekit.io.reading import hash_files, read_labels
+from spinekit.labelling.outside import LEAST_SEEN, Outside, usual_reliability, weigh
+from spinekit.labelling.places import item_points, values_at
+
+DISC_SHARE = 0.5
+"""Weight of what a disc says of the bones beside it against what they say themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedMap:
+    """A label map whose names are taken as evidence.
+
+    `labels` holds this package's values (TotalSpineSeg's are the same); `reliability` (27,) is the
+    probability that each level is named rightly; `source` is what a report says of it.
+    """
+
+    labels: Volume
+    reliability: NDArray[np.float64]
+    source: dict[str, Any]
+
+
+def read_localizer(path: Path) -> NamedMap:
+    """Read a localizer's labels, and what the report beside them says of their probability.
+
+    Args:
+        path: `<stem>_dseg` of this package, or a label map of TotalSpineSeg.
+
+    Returns:
+        The map. In a map of TotalSpineSeg's first step, where all bones bear the sacrum's value,
+        only discs count.
+
+    Raises:
+        InputError: It cannot be read, is no label map, or names no vertebra and no disc.
+    """
+    found = read_labels(path)
+    rows = _rows_beside(path)
+    table = np.zeros(256, dtype=np.uint8)
+    if rows:
+        for row in rows:
+            table[row["value"]] = VALUES[row["name"]]
+    else:
+        known = [value for value in NAMES if value < VALUES["vertebra_1"]]
+        table[known] = known
+    array = np.where((found.array >= 0) & (found.array < 256), found.array, 0).astype(np.uint8)
+    labels = table[array]
+    present = {NAMES[int(value)] for value in np.unique(labels) if value}
+    shown = [level for level in LEVELS if level in present]
+    if shown in ([SACRUM], ["C1", SACRUM]):
+        labels[labels == VALUES[SACRUM]] = 0
+        shown = ["C2"] if "C2-C3" in present else [SACRUM] if "L5-S1" in present else []
+    if not {name for name in present if name in LEVELS or "-" in name} - {SACRUM}:
+        raise InputError(
+            "localizer-without-names",
+            f"{path.name}: names no vertebra and no disc",
+            "give a _dseg file of this program or a step2_output file of TotalSpineSeg",
+        )
+    reliability = np.full(len(LEVELS), usual_reliability(shown))
+    for row in rows:
+        if row["name"] in LEVELS and row.get("probability") is not None:
+            reliability[LEVELS.index(row["name"])] = float(row["probability"])
+    source = {"source": "localizer", "file": path.name, "sha256": hash_files([path])}
+    return NamedMap(Volume(labels, found.grid), reliability, source)
+
+
+def _rows_beside(path: Path) -> list[dict[str, Any]]:
+    """Rows of the table in the report of a `_dseg` file; none where there is no such report."""
+    stem = next((path.name[: -len(e)] for e in FILE_ENDINGS if path.name.endswith(e)), "")
+    report = path.with_name(f"{stem.removesuffix('.seg')}.json")
+    if not stem.removesuffix(".seg").endswith("_dseg") or not report.is_file():
+        return []
+    try:
+        rows = json.loads(report.read_bytes())["structures"]
+        return [row for row in rows if row["value"] is not None and row["name"] in VALUES]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            "report-damaged", f"{report.name}: no report of this program", "segment it again"
+        ) from error
+
+
+def ask(instances: Instances, grid: Grid, named: NamedMap) -> Outside:
+    """What a named map says of a column, as evidence.
+
+    Args:
+        instances: the split column.
+        grid: where it lies.
+        named: the other map.
+
+    Returns:
+        Its likelihood and reading; only a notice where it shows none of the bones.
+    """
+    shares, told = look_up(instances, grid, named)
+    likelihood = weigh(shares, instances.items, named.reliability)
+    if not likelihood.any():
+        text = f"localizer {named.source['file']} shows none of the vertebrae; it was not used"
+        return Outside(notices=(Notice("localizer-elsewhere", text),))
+    return Outside(likelihood, ({**named.source, "names": list(told)},))
+
+
+def look_up(
+    instances: Instances, grid: Grid, named: NamedMap
+) -> tuple[NDArray[np.float64], tuple[str | None, ...]]:
+    """What a named map shows where the bones and discs of a column lie.
+
+    Args:
+        instances: the split column.
+        grid: where it lies.
+        named: the other map.
+
+    Returns:
+        (n, 27) share of each bone that lies in each level, what the discs beside it say included;
+        and the map's name for each item. Zeros and None where too little of it is seen there.
+    """
+    items = instances.items
+    shares = np.zeros((len(items), len(LEVELS)))
+    told: list[str | None] = [None] * len(items)
+    discs: list[tuple[int, str, float]] = []
+    for n, points in enumerate(item_points(instances, grid)):
+        if len(points) == 0:
+            continue
+        counts = np.bincount(values_at(named.labels, points), minlength=256) / len(points)
+        share = {
+            NAMES[int(value)]: float(counts[value])
+            for value in np.flatnonzero(counts)
+            if value in NAMES and (NAMES[int(value)] in LEVELS) == (items[n].kind != "disc")
+        }
+        share = {name: size for name, size in share.items() if name in LEVELS or "-" in name}
+        if sum(share.values()) < LEAST_SEEN:
+            continue
+        told[n] = max(share, key=lambda name: share[name])
+        if items[n].kind == "disc":
+            discs.append((n, str(told[n]), share[str(told[n])]))
+        for name, size in share.items():
+            if items[n].kind != "disc":
+                shares[n, LEVELS.index(name)] += size
+    for n, name, size in discs:
+        for step, level in zip((-1, 1), _ends(name), strict=True):
+            beside = n + step
+            if 0 <= beside < len(items) and items[beside].kind != "disc":
+                shares[beside, LEVELS.index(level)] += DISC_SHARE * size
+                told[beside] = told[beside] or level
+    return shares, tuple(told)
+
+
+def _ends(disc: str) -> list[str]:
+    return [SACRUM if end == "S1" else end for end in disc.split("-")]

@@ -1,0 +1,315 @@
+"""Several series of one study as one column: their bones matched by place, their evidence pooled.
+
+It knows instances, evidence and where they lie in the scanner's frame; neither images nor files.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit.anatomy.column import LEVELS
+from spinekit.anatomy.items import Instance, Instances
+from spinekit.core.grid import Grid
+from spinekit.core.volume import Volume
+from spinekit.labelling.evidence import FLOOR, item_codes
+from spinekit.labelling.naming import Naming
+from spinekit.labelling.places import item_points, values_at
+
+SAME_SHARE = 0.3
+"""Least share of one instance, or of the other, that two have in common when they are the same."""
+CORRELATION = 0.5
+"""Correlation of the network's errors on one bone between series: the anatomy is the same, the
+picture is not. k series count as k / (1 + (k - 1) CORRELATION) independent ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesColumn:
+    """What was found in one series.
+
+    `instances` on `grid`; `evidence` (n, 27) per item; `outside` (n, 27) log likelihood of other
+    sources or None; `frame` names the scanner's frame, empty where it is not known.
+    """
+
+    instances: Instances
+    grid: Grid
+    evidence: NDArray[np.float64]
+    outside: NDArray[np.float64] | None = None
+    frame: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Series that show parts of one column, as one.
+
+    `members` are their positions in the study; `instances`, `evidence` and `outside` describe the
+    pooled column; `place[m]` holds for each item of member m its position in the pooled column,
+    -1 for a piece of something another series shows whole.
+    """
+
+    members: tuple[int, ...]
+    instances: Instances
+    evidence: NDArray[np.float64]
+    outside: NDArray[np.float64] | None
+    place: tuple[NDArray[np.int64], ...]
+
+    def share_out(self, naming: Naming, member: int) -> Naming:
+        """The pooled column's names as those of one member's items.
+
+        Args:
+            naming: of the pooled column.
+            member: position in `members`.
+        """
+        at = self.place[member]
+
+        def own(names: Sequence[str | None]) -> tuple[str | None, ...]:
+            return tuple(names[n] if n >= 0 else None for n in at)
+
+        return dataclasses.replace(
+            naming,
+            names=own(naming.names),
+            probability=tuple(naming.probability[n] if n >= 0 else 0.0 for n in at),
+            alternatives=tuple((own(names), sure) for names, sure in naming.alternatives),
+        )
+
+
+def pool_series(series: Sequence[SeriesColumn]) -> list[Pool]:
+    """Join the series that show the same bones.
+
+    Two items of one kind are the same where they overlap in the scanner's frame; a series belongs
+    to those it shares a vertebra or the sacrum with. Series of different frames share nothing.
+
+    Args:
+        series: of one study, in any order.
+
+    Returns:
+        One pool per set of series that hang together, a series by itself included, in the order
+        of their first members. Series without items stay by themselves.
+    """
+    overlap = {
+        (a, b): _overlaps(series[a], series[b])
+        for a in range(len(series))
+        for b in range(len(series))
+        if a != b
+    }
+    left = list(range(len(series)))
+    pools = []
+    while left:
+        # The longest column first: the others are laid along it.
+        base = max(left, key=lambda s: (_bones(series[s]), -s))
+        found = _grow(base, left, series, overlap)
+        left = [s for s in left if s not in found.members]
+        pools.append(found)
+    return sorted(pools, key=lambda pool: min(pool.members))
+
+
+def _bones(column: SeriesColumn) -> int:
+    return sum(item.kind != "disc" for item in column.instances.items)
+
+
+def _overlaps(a: SeriesColumn, b: SeriesColumn) -> NDArray[np.float64]:
+    """(items of a, items of b) share of each item of a that lies in each item of b."""
+    count = len(b.instances.items)
+    shares = np.zeros((len(a.instances.items), count))
+    if a.frame and b.frame and a.frame != b.frame:
+        return shares
+    codes = Volume(item_codes(b.instances), b.grid)
+    for n, points in enumerate(item_points(a.instances, a.grid)):
+        if len(points):
+            seen = np.bincount(values_at(codes, points), minlength=count + 1)
+            shares[n] = seen[1:] / len(points)
+    kinds = [[item.kind for item in column.instances.items] for column in (a, b)]
+    alike = np.array([[one == other for other in kinds[1]] for one in kinds[0]], dtype=bool)
+    return np.where(alike.reshape(shares.shape), shares, 0.0)
+
+
+@dataclass(slots=True)
+class _Entry:
+    """An item of the pooled column: who shows it, and how it lies along the base's curve."""
+
+    item: Instance
+    shown: list[tuple[int, int]]
+
+
+def _grow(
+    base: int,
+    left: Sequence[int],
+    series: Sequence[SeriesColumn],
+    overlap: dict[tuple[int, int], NDArray[np.float64]],
+) -> Pool:
+    """The pool around the base: series are added while any shares a bone with it."""
+    entries = [_Entry(item, [(base, n)]) for n, item in enumerate(series[base].instances.items)]
+    place = {base: np.arange(len(entries))}
+    while True:
+        best, matched = -1, 0
+        for s in left:
+            if s not in place:
+                pairs = _match(s, entries, series, overlap)
+                bones = sum(entries[e].item.kind != "disc" for _, e in pairs)
+                if bones > matched:
+                    best, matched = s, bones
+        if best < 0:
+            break
+        place[best] = _add(best, entries, series, overlap)
+    order = sorted(range(len(entries)), key=lambda e: _rank(entries[e].item))
+    rank = np.empty(len(entries) + 1, dtype=np.int64)
+    rank[order], rank[-1] = np.arange(len(entries)), -1
+    members = tuple(sorted(place))
+    ordered = [entries[e] for e in order]
+    return Pool(
+        members,
+        _instances(ordered, [series[s] for s in members], series),
+        np.array([_evidence(entry, series) for entry in ordered]).reshape(
+            len(ordered), len(LEVELS)
+        ),
+        _outside(ordered, series),
+        tuple(rank[place[s]] for s in members),
+    )
+
+
+def _rank(item: Instance) -> tuple[bool, float]:
+    return item.kind == "sacrum", item.position_mm
+
+
+def _match(
+    s: int,
+    entries: Sequence[_Entry],
+    series: Sequence[SeriesColumn],
+    overlap: dict[tuple[int, int], NDArray[np.float64]],
+) -> list[tuple[int, int]]:
+    """(item of s, entry) that are the same, each used once, the best overlap first."""
+    shares = _shares(s, entries, series, overlap)
+    both = (series[s].instances.items, [entry.item for entry in entries])
+    pairs: list[tuple[int, int]] = []
+    while shares.size and shares.max() >= SAME_SHARE:
+        n, e = (int(x) for x in np.unravel_index(int(shares.argmax()), shares.shape))
+        pairs.append((n, e))
+        shares[n], shares[:, e] = 0.0, 0.0
+    sacra = [[n for n, item in enumerate(items) if item.kind == "sacrum"] for items in both]
+    if pairs and all(sacra) and sacra[0][0] not in dict(pairs):
+        # There is one sacrum, whichever ends of it two series show.
+        pairs.append((sacra[0][0], sacra[1][0]))
+    return pairs
+
+
+def _shares(
+    s: int,
+    entries: Sequence[_Entry],
+    series: Sequence[SeriesColumn],
+    overlap: dict[tuple[int, int], NDArray[np.float64]],
+) -> NDArray[np.float64]:
+    """(items of s, entries) greatest share in common, of the one or of the other."""
+    shares = np.zeros((len(series[s].instances.items), len(entries)))
+    for e, entry in enumerate(entries):
+        for other, n in entry.shown:
+            common = np.maximum(overlap[s, other][:, n], overlap[other, s][n])
+            shares[:, e] = np.maximum(shares[:, e], common)
+    return shares
+
+
+def _add(
+    s: int,
+    entries: list[_Entry],
+    series: Sequence[SeriesColumn],
+    overlap: dict[tuple[int, int], NDArray[np.float64]],
+) -> NDArray[np.int64]:
+    """Add a series to the pooled column.
+
+    Returns:
+        (n,) entry of each of its items, -1 for a second piece of what is there already.
+    """
+    items = series[s].instances.items
+    pairs = dict(_match(s, entries, series, overlap))
+    touched = _shares(s, entries, series, overlap).max(axis=1, initial=0.0) >= SAME_SHARE
+    here = sorted(items[n].position_mm for n in pairs)
+    there = {items[n].position_mm: entries[e].item.position_mm for n, e in pairs.items()}
+    # The curves of two series run alike, but start elsewhere.
+    offsets = [there[position] - position for position in here]
+    place = np.full(len(items), -1, dtype=np.int64)
+    for n, item in enumerate(items):
+        shift = float(np.interp(item.position_mm, here, offsets))
+        moved = dataclasses.replace(
+            item,
+            position_mm=item.position_mm + shift,
+            top_mm=item.top_mm + shift,
+            bottom_mm=item.bottom_mm + shift,
+        )
+        if n in pairs:
+            entry = entries[pairs[n]]
+            entry.shown.append((s, n))
+            if _is_better(moved, entry.item):
+                entry.item = moved
+            place[n] = pairs[n]
+        elif not touched[n]:
+            entries.append(_Entry(moved, [(s, n)]))
+            place[n] = len(entries) - 1
+    return place
+
+
+def _is_better(item: Instance, other: Instance) -> bool:
+    """Whether one view of an instance shows more of it than another."""
+    if item.partial != other.partial:
+        return other.partial
+    return item.touches_edge < other.touches_edge
+
+
+def _evidence(entry: _Entry, series: Sequence[SeriesColumn]) -> NDArray[np.float64]:
+    """(27,) pooled distribution: a weighted geometric mean, sharper with every series.
+
+    A sliver at the edge of a series weighs what it shows of the whole.
+    """
+    rows = np.array([series[s].evidence[n] for s, n in entry.shown], dtype=np.float64)
+    volume = np.array([series[s].instances.items[n].volume_mm3 for s, n in entry.shown])
+    weight = volume / max(float(volume.max()), 1e-9)
+    weight = np.clip(weight, 0.05, 1.0)
+    count = float(weight.sum())
+    logs = np.log(np.maximum(rows, FLOOR))
+    mean = (weight[:, None] * logs).sum(axis=0) / count
+    sharp = mean * count / (1.0 + (count - 1.0) * CORRELATION)
+    pooled = np.exp(sharp - sharp.max())
+    return np.asarray(pooled / pooled.sum())
+
+
+def _outside(
+    entries: Sequence[_Entry], series: Sequence[SeriesColumn]
+) -> NDArray[np.float64] | None:
+    """(n, 27) mean of what other sources say of each entry; None without any source."""
+    if all(column.outside is None for column in series):
+        return None
+    rows = []
+    for entry in entries:
+        told = [series[s].outside[n] for s, n in entry.shown if series[s].outside is not None]  # type: ignore[index]
+        told = [row for row in told if row.any()]
+        rows.append(np.mean(told, axis=0) if told else np.zeros(len(LEVELS)))
+    return np.array(rows)
+
+
+def _instances(
+    entries: Sequence[_Entry], members: Sequence[SeriesColumn], series: Sequence[SeriesColumn]
+) -> Instances:
+    """The pooled column on a grid of 1 mm that reaches as high and as low as any member."""
+    ends = [
+        column.grid.ijk_to_ras([[0.5 * (n - 1) for n in column.grid.shape[:2]] + [k]])[0, 2]
+        for column in members
+        for k in (0, column.grid.shape[2] - 1)
+    ]
+    low, high = min(ends), max(ends)
+    items = []
+    counts = {"vertebra": 0, "disc": 0, "sacrum": 0}
+    for entry in entries:
+        s, n = entry.shown[0]
+        place = series[s].grid.ijk_to_ras(series[s].instances.items[n].centroid_ijk)[0]
+        counts[entry.item.kind] += 1
+        items.append(
+            dataclasses.replace(
+                entry.item,
+                index=counts[entry.item.kind],
+                centroid_ijk=(float(place[0]), float(place[1]), float(place[2] - low)),
+            )
+        )
+    empty = np.broadcast_to(np.uint8(0), (1, 1, max(1, round(high - low) + 1)))
+    return Instances(empty, empty, empty, tuple(items), (1.0, 1.0, 1.0))

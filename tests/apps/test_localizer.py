@@ -1,0 +1,149 @@
+"""`spinekit segment --loc`: the localizer's word counts, and a contradiction is told."""
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from spinekit.anatomy.scheme import VALUES
+from spinekit.apps import jobs
+from spinekit.apps.cli import main
+from views import SPINE, blind, save_view, stretch, truth_on
+
+LOIN = stretch(150, 290)
+"""T12 to L3 and no sacrum."""
+WIDE = stretch(0, SPINE.grid.size_mm[2], (6.0, 1.5, 1.5))
+
+
+@pytest.fixture
+def predictor(monkeypatch: pytest.MonkeyPatch):
+    """Let the command line predict with whatever is put in here."""
+    using = {"predictor": blind()}
+    jobs._predictor.cache_clear()
+    monkeypatch.setattr(jobs, "load_predictor", lambda model, threads: using["predictor"])
+    yield using
+    jobs._predictor.cache_clear()
+
+
+def run(*words: object) -> int:
+    return main(["segment", *map(str, words)])
+
+
+def report_of(out: Path, stem: str = "loin") -> dict:
+    return json.loads((out / f"{stem}_dseg.json").read_text(encoding="utf-8"))
+
+
+def codes(report: dict) -> list[str]:
+    return [warning["code"] for warning in report["warnings"]]
+
+
+@pytest.mark.parametrize("moved_mm", [0.0, 0.9, -6.0])
+def test_a_column_without_landmark_gets_the_localizers_names(
+    predictor: dict, tmp_path: Path, moved_mm: float
+) -> None:
+    scan = save_view(tmp_path / "loin.nii.gz", LOIN)
+    loc = save_view(tmp_path / "whole.nii.gz", WIDE, of="labels", moved_mm=moved_mm)
+    assert run(scan, tmp_path / "alone", "--quiet") == 0
+    assert report_of(tmp_path / "alone")["column"]["ambiguous"]
+    assert report_of(tmp_path / "alone")["column"]["outside"] == []
+
+    assert run(scan, tmp_path / "out", "--loc", loc) == 0
+
+    found = np.asarray(nib.load(tmp_path / "out" / "loin_dseg.nii.gz").dataobj)
+    bones = np.isin(truth_on(LOIN), [VALUES[name] for name in ("T12", "L1", "L2", "L3")])
+    np.testing.assert_array_equal(found[bones], truth_on(LOIN)[bones])
+    report = report_of(tmp_path / "out")
+    assert not report["column"]["ambiguous"]
+    assert codes(report) == []
+    (row,) = report["column"]["outside"]
+    assert (row["source"], row["file"], row["matched"]) == ("localizer", "whole.nii.gz", 4)
+    assert report["options"]["localizer"]["file"] == "whole.nii.gz"
+    assert str(tmp_path) not in json.dumps(report)
+
+
+def test_a_contradiction_is_told_with_both_readings(
+    predictor: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    predictor["predictor"] = blind(shift=1, claims=0.98)
+    scan = save_view(tmp_path / "loin.nii.gz", LOIN)
+    loc = save_view(tmp_path / "whole.nii.gz", WIDE, of="labels")
+
+    assert run(scan, tmp_path / "out", "--loc", loc) == 0
+
+    report = report_of(tmp_path / "out")
+    assert codes(report) == ["sources-disagree"]
+    (row,) = report["column"]["outside"]
+    assert row["agrees"] is False
+    vertebrae = [n for n, name in enumerate(row["names"]) if name and "-" not in name]
+    assert [row["names"][n] for n in vertebrae] == ["T12", "L1", "L2", "L3"]
+    assert [row["alone"][n] for n in vertebrae] != [row["names"][n] for n in vertebrae]
+    warned = capsys.readouterr().err
+    assert "says T12 to L3 where the scan alone says" in warned
+
+
+def test_a_localizer_of_another_place_or_none_at_all_is_a_warning(
+    predictor: dict, tmp_path: Path
+) -> None:
+    scan = save_view(tmp_path / "scans" / "loin.nii.gz", LOIN)
+    save_view(tmp_path / "scans" / "other.nii.gz", LOIN)
+    save_view(tmp_path / "locs" / "loin.nii.gz", WIDE, of="labels", moved_mm=900.0)
+
+    assert run(scan.parent, tmp_path / "out", "--loc", tmp_path / "locs", "--quiet") == 0
+
+    assert codes(report_of(tmp_path / "out")) == ["localizer-elsewhere"]
+    assert codes(report_of(tmp_path / "out", "other")) == ["localizer-missing"]
+    again = run(scan.parent, tmp_path / "out", "--loc", tmp_path / "locs", "--quiet")
+    assert again == 0
+
+
+def test_another_localizer_is_another_option(predictor: dict, tmp_path: Path) -> None:
+    scan = save_view(tmp_path / "loin.nii.gz", LOIN)
+    loc = save_view(tmp_path / "whole.nii.gz", WIDE, of="labels")
+    assert run(scan, tmp_path / "out", "--loc", loc, "--quiet") == 0
+
+    save_view(loc, WIDE, of="labels", moved_mm=1.0)
+
+    assert run(scan, tmp_path / "out", "--loc", loc) == 2
+
+
+def test_suffixes_choose_scans_and_find_their_localizers(predictor: dict, tmp_path: Path) -> None:
+    for name in ("sub-1_T2w", "sub-1_T1w", "sub-2_STIR"):
+        save_view(tmp_path / "scans" / f"{name}.nii.gz", LOIN)
+    for name in ("sub-1_loc", "sub-2_loc_dseg"):
+        save_view(tmp_path / "locs" / f"{name}.nii.gz", WIDE, of="labels")
+    words = ["--loc", tmp_path / "locs", "--suffix", "_T2w", "_STIR", "--loc-suffix", "_loc"]
+
+    assert run(tmp_path / "scans", tmp_path / "out", *words, "--quiet") == 0
+
+    made = sorted(path.name for path in (tmp_path / "out").glob("*_dseg.json"))
+    assert made == ["sub-1_T2w_dseg.json", "sub-2_STIR_dseg.json"]
+    for stem, file in (("sub-1_T2w", "sub-1_loc.nii.gz"), ("sub-2_STIR", "sub-2_loc_dseg.nii.gz")):
+        assert report_of(tmp_path / "out", stem)["column"]["outside"][0]["file"] == file
+
+
+def test_our_own_result_counts_with_its_own_probabilities(predictor: dict, tmp_path: Path) -> None:
+    whole = save_view(tmp_path / "whole.nii.gz", WIDE)
+    predictor["predictor"] = blind(claims=1.0)
+    assert run(whole, tmp_path / "first", "--quiet", "--scheme", "totalspineseg") == 0
+    jobs._predictor.cache_clear()
+    predictor["predictor"] = blind()
+    scan = save_view(tmp_path / "loin.nii.gz", LOIN)
+
+    loc = tmp_path / "first" / "whole_dseg.nii.gz"
+    assert run(scan, tmp_path / "out", "--loc", loc, "--quiet") == 0
+
+    rows = report_of(tmp_path / "out")["structures"]
+    assert [row["name"] for row in rows if row["part"] == "vertebra"] == ["T12", "L1", "L2", "L3"]
+
+
+def test_a_file_that_names_nothing_is_refused(
+    predictor: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scan = save_view(tmp_path / "loin.nii.gz", LOIN)
+    loc = save_view(tmp_path / "parts.nii.gz", WIDE, of="parts")
+
+    assert run(scan, tmp_path / "out", "--loc", loc) == 1
+    assert "parts.nii.gz: names no vertebra" in capsys.readouterr().err
+    assert run(scan, tmp_path / "out", "--loc", tmp_path / "absent.nii.gz") == 2

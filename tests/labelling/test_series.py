@@ -1,0 +1,132 @@
+"""Several series as one column: by place, with pooled evidence, each kept apart that lies apart."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from labelling.columns import bump, uniform
+from spinekit.anatomy.column import LEVELS
+from spinekit.anatomy.items import Instance, Instances
+from spinekit.core.grid import Grid
+from spinekit.labelling.chain import name_column
+from spinekit.labelling.series import SeriesColumn, pool_series
+
+PITCH, HEIGHT = 36, 26
+CHAIN = ("T11", "T12", "L1", "L2", "L3", "L4", "L5", "sacrum")
+
+
+def column(
+    levels: tuple[str, ...], *, top_mm: float = 0.0, known: bool = False, wide: int = 8
+) -> SeriesColumn:
+    """Bodies of a straight spine in their places; `top_mm` moves all upwards.
+
+    The spine's L5 begins 60 mm above S = 0, every level above it PITCH higher; the scan shows
+    its levels and 5 mm more on either side.
+    """
+    base = [60.0 + PITCH * (CHAIN.index("L5") - CHAIN.index(level)) for level in levels]
+    low = min(base) - 5 if levels[-1] != "sacrum" else 0.0
+    size = round(max(base) + HEIGHT + 5 - low)
+    parts, vertebra_map = np.zeros((2, wide, 40, size), np.uint8)
+    items = []
+    for n, (level, start) in enumerate(zip(levels, base, strict=True)):
+        kind = "sacrum" if level == "sacrum" else "vertebra"
+        first, last = (0, 50) if kind == "sacrum" else (round(start - low), round(start - low) + 26)
+        parts[:, 5:38, first:last] = 6 if kind == "sacrum" else 1
+        vertebra_map[:, 5:38, first:last] = 0 if kind == "sacrum" else n + 1
+        items.append(
+            Instance(
+                kind=kind, index=1 if kind == "sacrum" else n + 1,
+                centroid_ijk=(wide / 2, 21.0, (first + last) / 2),
+                volume_mm3=33.0 * HEIGHT * wide * 4, touches_edge=False, partial=False,
+                position_mm=size - (first + last) / 2, top_mm=size - last, bottom_mm=size - first,
+                height_mm=float(last - first), depth_mm=33.0, width_mm=40.0,
+            )
+        )  # fmt: skip
+    affine = np.diag([4.0, 1.0, 1.0, 1.0])
+    affine[2, 3] = low + top_mm
+    evidence = [bump(level) if known else uniform() for level in levels]
+    grid = Grid((wide, 40, size), affine)
+    disc_map = np.zeros_like(parts)
+    instances = Instances(parts, vertebra_map, disc_map, tuple(items), (4.0, 1.0, 1.0))
+    return SeriesColumn(instances, grid, np.array(evidence))
+
+
+def named(series: list[SeriesColumn]) -> list[tuple[str | None, ...]]:
+    """Names of each series' items after pooling."""
+    result: list = [None] * len(series)
+    for pool in pool_series(series):
+        joint = name_column(pool.instances, pool.evidence)
+        for m, member in enumerate(pool.members):
+            result[member] = pool.share_out(joint, m).names
+    return result
+
+
+def test_one_series_with_a_landmark_names_all_that_overlap_in_turn() -> None:
+    levels = [CHAIN[:4], CHAIN[2:6], CHAIN[4:]]
+
+    assert named([column(part) for part in levels]) == levels
+
+
+def test_evidence_of_the_same_bone_adds_up() -> None:
+    weak = [bump(level, flat=0.6) for level in CHAIN[1:5]]
+    series = [replace(column(CHAIN[1:5]), evidence=np.array(weak)) for _ in range(3)]
+
+    (pool,) = pool_series(series)
+
+    assert len(pool.instances.items) == 4
+    for n, level in enumerate(CHAIN[1:5]):
+        at = LEVELS.index(level)
+        assert weak[n][at] < pool.evidence[n, at] < 1.0
+
+
+@pytest.mark.parametrize("shift", [0.0, 1.3, 7.0])
+def test_a_small_movement_between_series_does_no_harm(shift: float) -> None:
+    levels = [CHAIN[:5], CHAIN[3:]]
+    series = [column(levels[0], top_mm=shift), column(levels[1])]
+
+    assert named(series) == levels
+
+
+def test_series_apart_or_of_other_frames_are_named_apart() -> None:
+    here, away = column(CHAIN[3:]), column(CHAIN[:3], top_mm=700.0)
+    other = replace(column(CHAIN[1:6]), frame="2")
+
+    assert [pool.members for pool in pool_series([here, away])] == [(0,), (1,)]
+    pools = pool_series([replace(here, frame="1"), other])
+    assert [pool.members for pool in pools] == [(0,), (1,)]
+
+
+def test_a_series_with_nothing_in_it_stays_by_itself() -> None:
+    full = column(CHAIN[2:])
+    nothing = replace(
+        full,
+        instances=replace(full.instances, parts=full.instances.parts * 0, items=()),
+        evidence=np.zeros((0, len(LEVELS))),
+    )
+
+    assert [pool.members for pool in pool_series([full, nothing])] == [(0,), (1,)]
+
+
+def test_two_pieces_of_what_another_series_shows_whole_bear_its_name_once() -> None:
+    whole, levels = column(CHAIN[2:], known=True), CHAIN[2:]
+    items = list(whole.instances.items)
+    upper, vertebra_map = items[1], whole.instances.vertebra_map.copy()
+    rows = np.flatnonzero((vertebra_map == 2).any(axis=(0, 1)))
+    vertebra_map[:, :, rows[:8]] = np.where(vertebra_map[:, :, rows[:8]] == 2, 9, 0)
+    piece = replace(upper, index=9, position_mm=upper.position_mm + 10, volume_mm3=900.0)
+    broken = SeriesColumn(
+        replace(
+            whole.instances,
+            vertebra_map=vertebra_map,
+            items=(*items[:2], piece, *items[2:]),
+        ),
+        whole.grid,
+        np.insert(whole.evidence, 2, uniform(), axis=0),
+    )
+    larger = column(CHAIN, known=True)
+
+    names = named([larger, broken])
+
+    assert names[0] == CHAIN
+    assert [name for name in names[1] if name is not None] == list(levels)
