@@ -42,8 +42,17 @@ class Source:
     fix_axes: str = ""
     """`labels` where the masks show that the header is wrong, or three letters: where i, j and k
     truly point."""
+    masks_on_image: bool = False
+    """Masks of the image's shape lie on its grid, whatever their own header says."""
     bone_names: tuple[str, ...] = ()
     """Names from the top of the vertebrae that its masks do not tell apart."""
+
+    def case_options(self) -> dict[str, Any]:
+        """What of it decides a case's own files, as plain values."""
+        rest = dataclasses.asdict(self)
+        for key in ("root", "name", "contrasts"):
+            del rest[key]
+        return dict(json.loads(json.dumps(rest)))
 
     @property
     def folder(self) -> Path:

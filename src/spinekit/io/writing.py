@@ -57,10 +57,15 @@ def write_labels(
 
 
 def write_image(
-    path: str | Path, array: NDArray[Any], header: HeaderInfo | Grid, *, fmt: str | None = None
+    path: str | Path,
+    array: NDArray[Any],
+    header: HeaderInfo | Grid,
+    *,
+    fmt: str | None = None,
+    dtype: str = "float32",
 ) -> None:
-    """Write a float32 image; arguments, formats and errors as for `write_labels`."""
-    _write_volume(Path(path), array.astype(np.float32, copy=False), header, fmt)
+    """Write an image as `dtype`; other arguments, formats and errors as for `write_labels`."""
+    _write_volume(Path(path), array.astype(dtype, copy=False), header, fmt)
 
 
 def write_seg_nrrd(

@@ -1,0 +1,325 @@
+"""One case, from the files it came in to those it is trained from; nothing else is touched.
+
+read → one label map → one frame → one grid → structures chosen → files, and a record of all that
+happened, written last. It knows one case and the recipe, not the set.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from spinekit import __version__
+from spinekit.anatomy.scheme import NAMES
+from spinekit.core.geometry import working_grid
+from spinekit.core.grid import Grid
+from spinekit.core.volume import Volume
+from spinekit.curation.augmentation import apply_changes, sample_changes
+from spinekit.curation.axes import oriented
+from spinekit.curation.crops import cut, cut_grid_at, sample_crops
+from spinekit.curation.encoding import Encoder, anomaly_of, missing_structures
+from spinekit.curation.reading import CaseData, read_case
+from spinekit.curation.recipe import PrepareRecipe, Source, digest
+from spinekit.curation.regrid import (
+    cut_grid,
+    resample_image,
+    resample_labels,
+    spaced_grid,
+    stretched_grid,
+)
+from spinekit.datasets.case import Case
+from spinekit.io.discovery import dicom_files
+from spinekit.io.reading import hash_files
+from spinekit.io.writing import write_image, write_json, write_labels
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """One case to prepare."""
+
+    name: str
+    """Unique in the prepared set; first part of the names of its files."""
+    case: Case
+    source: Source
+    recipe: PrepareRecipe
+    out: Path
+
+    @property
+    def record(self) -> Path:
+        """The file that says it is done."""
+        return self.out / "cases" / f"{self.name}.json"
+
+    @property
+    def options(self) -> str:
+        """Digest of what decides its files."""
+        return digest([self.recipe.case_options(), self.source.case_options()])
+
+    @property
+    def inputs(self) -> list[Path]:
+        """Image and masks."""
+        return [self.case.image, *(mask.path for mask in self.case.masks)]
+
+
+def prepare_case(job: Job) -> dict[str, Any]:
+    """Prepare a case and write its files.
+
+    Args:
+        job: What is to be done.
+
+    Returns:
+        The record, as written to `cases/<name>.json`.
+
+    Raises:
+        SpineKitError: It cannot be read, prepared or written; none of its files is left.
+    """
+    seconds: dict[str, float] = {}
+    written: list[Path] = []
+    try:
+        with _timed(seconds, "read"):
+            inputs = [_fingerprint(path, job.source.folder) for path in job.inputs]
+        with _timed(seconds, "prepare"):
+            data = read_case(job.case, job.source, job.recipe)
+            before = _describe_grid(data.grid)
+            _regrid(data, job.recipe)
+        outputs = []
+        present = [int(value) for value in np.unique(data.labels) if value]
+        for output in _versions(data, job, seconds):
+            outputs.append(_write(output, job, written, seconds))
+        record = _record(job, data, inputs, outputs, before, present)
+        write_json(job.record, record)
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
+    seconds["read"] += data.seconds_reading
+    seconds["prepare"] -= data.seconds_reading
+    return record | {"seconds": {key: round(value, 3) for key, value in seconds.items()}}
+
+
+def is_done(job: Job) -> str:
+    """What is known of a case that may have been prepared before.
+
+    Returns:
+        `done`; `changed` where its inputs are others now; `other` where it was made with other
+        options; `open` where files are missing.
+    """
+    try:
+        record = json.loads(job.record.read_bytes())
+        files = [job.out / row[kind] for row in record["outputs"] for kind in ("image", "labels")]
+    except (OSError, ValueError, KeyError, TypeError):
+        return "open"
+    if not all(path.exists() for path in files):
+        return "open"
+    if record["options"] != job.options:
+        return "other"
+    known = {row["file"]: row for row in record["inputs"]}
+    for path in job.inputs:
+        row = known.pop(_shown(path, job.source.folder), None)
+        if row is None or not _same_file(path, row):
+            return "changed"
+    return "changed" if known else "done"
+
+
+@dataclass(frozen=True)
+class _Version:
+    """A version of the case that becomes two files."""
+
+    name: str
+    kind: str
+    image: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+    grid: Grid
+    facts: dict[str, Any]
+
+
+def _regrid(data: CaseData, recipe: PrepareRecipe) -> None:
+    """Bring image and labels onto the recipe's grid, in place."""
+    target = data.grid
+    if target.is_sheared:
+        target = working_grid(target, in_plane_mm=min(target.spacing_mm), min_slice_mm=0.1)
+    if recipe.orientation:
+        target = oriented(target, recipe.orientation)
+    if recipe.spacing_mm:
+        target = spaced_grid(target, recipe.spacing_mm)
+    elif recipe.size:
+        target = stretched_grid(target, recipe.size)
+    if target == data.grid and not (recipe.spacing_mm and recipe.size):
+        return
+    labels, beyond = resample_labels(data.labels, data.grid, target, method=recipe.label_method)
+    if recipe.spacing_mm and recipe.size:
+        middle = ndimage.center_of_mass((labels > 0) | (not labels.any()))
+        target = cut_grid(target, recipe.size, [float(n) for n in middle])
+        labels, beyond = resample_labels(data.labels, data.grid, target, method=recipe.label_method)
+    data.image = resample_image(data.image, data.grid, target, order=recipe.image_order)
+    for value in beyond:
+        voxels = int(np.count_nonzero(data.labels == value))
+        data.losses.append(
+            {"name": NAMES[value], "voxels": voxels, "reason": "beyond-grid", "file": ""}
+        )
+    data.labels, data.grid = labels, target
+
+
+def _versions(data: CaseData, job: Job, seconds: dict[str, float]) -> Iterator[_Version]:
+    """The whole case, its crops and its changed copies, one in memory at a time."""
+    recipe = job.recipe
+    yield _Version(job.name, "whole", data.image, data.labels, data.grid, {})
+    rng = _random(recipe, job.name, "crops")
+    crops = sample_crops(Volume(data.labels, data.grid), recipe.crops, recipe.crop_vertebrae, rng)
+    if recipe.crops and not crops:
+        data.note("no-crops", f"fewer than {recipe.crop_vertebrae[0]} whole vertebrae to crop")
+    for n, crop in enumerate(crops, start=1):
+        yield _Version(
+            f"{job.name}_crop{n:02d}", "crop", cut(data.image, crop), cut(data.labels, crop),
+            cut_grid_at(data.grid, crop), {"vertebrae": list(crop.names)},
+        )  # fmt: skip
+    for n in range(1, recipe.augment + 1):
+        with _timed(seconds, "prepare"):
+            changes = sample_changes(
+                _random(recipe, job.name, f"copy{n}"), label_to_image=recipe.label_to_image
+            )
+            image, labels = apply_changes(data.image, data.labels, data.grid, changes)
+        told = {"changes": [change.to_dict() for change in changes]}
+        yield _Version(f"{job.name}_a{n}", "augmented", image, labels, data.grid, told)
+
+
+def _write(
+    version: _Version, job: Job, written: list[Path], seconds: dict[str, float]
+) -> dict[str, Any]:
+    """Write a version's two files; its row of the record."""
+    encoded, structures, losses = Encoder.of(job.recipe).encode(version.labels)
+    row = {
+        "name": version.name,
+        "kind": version.kind,
+        "image": f"images/{version.name}.nii.gz",
+        "labels": f"labels/{version.name}.nii.gz",
+        **version.facts,
+        "structures": structures,
+        "losses": losses,
+    }
+    kind = _image_type(version.image, job.recipe.image_type)
+    with _timed(seconds, "write"):
+        written.append(job.out / str(row["image"]))
+        image = np.rint(version.image) if kind == "int16" else version.image
+        write_image(written[-1], image, version.grid, dtype=kind)
+        written.append(job.out / str(row["labels"]))
+        write_labels(written[-1], encoded, version.grid)
+    return row
+
+
+def _image_type(image: NDArray[np.float32], wanted: str) -> str:
+    """`int16` where that loses nothing, or is wanted and fits."""
+    fits = float(image.min()) >= -32768 and float(image.max()) <= 32767
+    if wanted == "int16":
+        return "int16" if fits else "float32"
+    whole = fits and bool((image == np.rint(image)).all())
+    return "int16" if wanted == "auto" and whole else "float32"
+
+
+def _record(
+    job: Job,
+    data: CaseData,
+    inputs: list[dict[str, Any]],
+    outputs: list[dict[str, Any]],
+    before: dict[str, Any],
+    present: list[int],
+) -> dict[str, Any]:
+    """Everything that is to be known of a prepared case; no patient field, no absolute path."""
+    case = job.case
+    facts = dict(case.facts)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "spinekit_version": __version__,
+        "name": job.name,
+        "dataset": job.source.name or case.dataset,
+        "subject": case.subject,
+        "session": case.session,
+        "contrast": case.contrast,
+        "anomaly": facts.get("anomaly") or anomaly_of(present),
+        "facts": facts,
+        "options": job.options,
+        "inputs": inputs,
+        "before": before,
+        "after": _describe_grid(data.grid),
+        "missing": missing_structures(job.recipe, present),
+        "conflicts": data.conflicts,
+        "losses": data.losses + outputs[0].pop("losses"),
+        "notices": data.notices,
+        "outputs": [{k: v for k, v in row.items() if k != "losses"} for row in outputs],
+    }
+
+
+def _describe_grid(grid: Grid) -> dict[str, Any]:
+    return {
+        "shape": list(grid.shape),
+        "spacing_mm": [round(mm, 6) for mm in grid.spacing_mm],
+        "orientation": grid.orientation,
+    }
+
+
+def _shown(path: Path, root: Path) -> str:
+    """A path inside its set; the name alone for one that lies elsewhere."""
+    try:
+        return path.resolve().relative_to(root.resolve()).as_posix()
+    except ValueError:
+        return path.name
+
+
+def _files_of(path: Path) -> list[Path]:
+    return dicom_files(path) if path.is_dir() else [path]
+
+
+def _fingerprint(path: Path, root: Path) -> dict[str, Any]:
+    """What tells whether an input is still the same; errors come when it is read."""
+    shown = _shown(path, root)
+    try:
+        files = _files_of(path)
+        stats = [file.stat() for file in files]
+        return {
+            "file": shown,
+            "bytes": sum(stat.st_size for stat in stats),
+            "modified_ns": max((stat.st_mtime_ns for stat in stats), default=0),
+            "sha256": hash_files(files),
+        }
+    except OSError:
+        return {"file": shown, "bytes": 0, "modified_ns": 0, "sha256": ""}
+
+
+def _same_file(path: Path, row: dict[str, Any]) -> bool:
+    """Whether size and time of change are the same, or else the bytes."""
+    try:
+        files = _files_of(path)
+        stats = [file.stat() for file in files]
+        if sum(stat.st_size for stat in stats) != row["bytes"]:
+            return False
+        if max((stat.st_mtime_ns for stat in stats), default=0) == row["modified_ns"]:
+            return True
+        return hash_files(files) == row["sha256"]
+    except OSError:
+        return False
+
+
+def _random(recipe: PrepareRecipe, name: str, what: str) -> np.random.Generator:
+    """Numbers of their own for every case, whatever else is in the set."""
+    key = hashlib.sha256(f"{name}/{what}".encode()).digest()
+    return np.random.default_rng([recipe.seed, int.from_bytes(key[:8], "big")])
+
+
+@contextlib.contextmanager
+def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        seconds[step] = seconds.get(step, 0.0) + time.perf_counter() - started

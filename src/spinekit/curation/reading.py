@@ -1,0 +1,207 @@
+"""A case's files → its image and one label map in our values on the image's grid.
+
+It joins reading, merging and splitting; what is done to the result, it does not know.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit.adoption import name_parts
+from spinekit.anatomy.scheme import PARTS, load_scheme, part_of
+from spinekit.core.errors import InputError
+from spinekit.core.geometry import oriented_grid
+from spinekit.core.grid import Grid
+from spinekit.core.resampling import resample_nearest
+from spinekit.core.volume import Volume
+from spinekit.curation.axes import axes_by_labels, turn_header
+from spinekit.curation.merging import Layer, Merged, merge_layers, name_nearest
+from spinekit.curation.recipe import PrepareRecipe, Source
+from spinekit.curation.regrid import resample_labels
+from spinekit.datasets.case import Case, MaskFile
+from spinekit.datasets.partial import POSTERIOR, allowed_from_parts
+from spinekit.io.reading import read_label_file, read_scan
+
+_GREY_LEVEL = 0.5
+"""A grey mask is what lies above this share of its brightest voxel."""
+
+
+@dataclass
+class CaseData:
+    """What a case holds, ready to be brought onto another grid."""
+
+    image: NDArray[np.float32]
+    """(I, J, K)."""
+    labels: NDArray[np.uint8]
+    """(I, J, K) our values."""
+    grid: Grid
+    conflicts: list[dict[str, Any]] = field(default_factory=list)
+    losses: list[dict[str, Any]] = field(default_factory=list)
+    notices: list[dict[str, str]] = field(default_factory=list)
+    seconds_reading: float = 0.0
+    """Time spent on files."""
+
+    def note(self, code: str, text: str) -> None:
+        """Write down what was assumed or repaired."""
+        self.notices.append({"code": code, "text": text})
+
+
+def read_case(case: Case, source: Source, recipe: PrepareRecipe) -> CaseData:
+    """Read, merge, split and name.
+
+    Args:
+        case: Its files.
+        source: What is said of its set: axes, names of bones.
+        recipe: Which volume, whose voxels, what of the nameless.
+
+    Returns:
+        The case with an account of conflicts and losses; an empty map for no mask.
+
+    Raises:
+        SpineKitError: A file cannot be read, a value's meaning is not known, or masks conflict
+            where the recipe refuses.
+    """
+    volume_index = None if recipe.volume < 0 else recipe.volume
+    started = time.perf_counter()
+    scan = read_scan(case.image, volume_index=volume_index, force=recipe.force)
+    given = scan.volume.grid
+    data = CaseData(scan.volume.array, np.zeros(given.shape, np.uint8), given)
+    data.seconds_reading = time.perf_counter() - started
+    for notice in scan.notices:
+        data.note(notice.code, notice.text)
+    if len(source.fix_axes) == 3:
+        data.grid = turn_header(given, source.fix_axes)
+        data.note("axes-fixed", f"the axes point to {source.fix_axes}, not {given.orientation}")
+    layers = [_read_layer(mask, given, source, data) for mask in case.masks]
+    merged = merge_layers(layers, given.shape, rule=recipe.conflicts)
+    data.labels = merged.labels
+    data.conflicts = [asdict(conflict) for conflict in merged.conflicts]
+    data.losses += merged.losses
+    _settle_tissue(merged, data, source, recipe)
+    if source.fix_axes == "labels":
+        letters = axes_by_labels(Volume(data.labels, data.grid))
+        if letters is not None:
+            data.grid = turn_header(data.grid, letters)
+            data.note(
+                "axes-fixed", f"by its labels the axes point to {letters}, not {given.orientation}"
+            )
+    return data
+
+
+def _read_layer(mask: MaskFile, grid: Grid, source: Source, data: CaseData) -> Layer:
+    """One mask on the image's grid, with what its values mean."""
+    started = time.perf_counter()
+    volume = _read_mask(mask, data)
+    data.seconds_reading += time.perf_counter() - started
+    name = mask.path.name
+    array = volume.array
+    if not (volume.grid.is_close(grid, tolerance_mm=0.01)):
+        if not (source.masks_on_image and volume.shape == grid.shape):
+            array = _onto(volume, grid, name, data)
+        data.note("mask-grid", f"{name} does not lie on the grid of the image")
+    values = dict(mask.values)
+    if mask.scheme is not None:
+        scheme = load_scheme(mask.scheme)
+        if not values or scheme.bottom_up_vertebra is None:
+            values = scheme.meanings(present=[int(v) for v in np.unique(array)])
+    found = [int(v) for v in np.unique(array) if v]
+    if found and not values:
+        if not source.bone_names or len(found) > 1:
+            raise InputError(
+                "values-unknown",
+                f"{name}: holds {_listed(found)}, and nothing says what they mean",
+                'say it in the settings, such as values = "totalspineseg"',
+            )
+        values = {found[0]: "body"}
+    return Layer(name, array, values, binary=mask.binary)
+
+
+def _onto(volume: Volume, grid: Grid, name: str, data: CaseData) -> NDArray[np.integer]:
+    """A mask resampled to the image's grid, by their headers."""
+    values = np.unique(volume.array)
+    if len(values) > 255:
+        raise InputError("not-labels", f"{name}: holds {len(values)} values", "give a label map")
+    # Any integers fit into 8 bits by their rank.
+    table = np.concatenate([[0], values[values != 0]])
+    ranks = (np.searchsorted(table[1:], volume.array) + 1).astype(np.uint8)
+    ranks[volume.array == 0] = 0
+    moved, beyond = resample_labels(ranks, volume.grid, grid, method="nearest")
+    for rank in beyond:
+        data.losses.append(
+            {
+                "name": str(int(table[rank])),
+                "voxels": int(np.count_nonzero(ranks == rank)),
+                "reason": "beyond-image",
+                "file": name,
+            }
+        )
+    return table[moved]
+
+
+def _read_mask(mask: MaskFile, data: CaseData) -> Volume:
+    """A mask's whole numbers; a grey mask of one structure is cut at half its brightness."""
+    name = mask.path.name
+    try:
+        volume, _ = read_label_file(mask.path)
+    except InputError as error:
+        if error.code != "not-labels" or not mask.binary:
+            raise
+        volume = read_scan(mask.path).volume
+    if not mask.binary:
+        return volume
+    top = float(volume.array.max())
+    grey = volume.array[(volume.array != 0) & (volume.array != top)].size
+    if grey:
+        data.note("grey-mask", f"{name}: {grey} grey voxels were cut at half the brightest")
+    return Volume((volume.array > _GREY_LEVEL * top).astype(np.uint8), volume.grid)
+
+
+def _settle_tissue(merged: Merged, data: CaseData, source: Source, recipe: PrepareRecipe) -> None:
+    """Name bone and disc that have no name yet, or write them down as lost."""
+    named = {part_of(v) for v in map(int, np.unique(merged.labels)) if v}
+    bone = np.isin(merged.parts, (1, 2, 7))
+    if bone.any() and recipe.split_bone and "vertebra" not in named:
+        adopted = name_parts(_parts(merged, data.grid), data.grid, names=source.bone_names)
+        fresh = (data.labels == 0) & (adopted.labels > 0)
+        data.labels[fresh] = adopted.labels[fresh]
+        merged.parts[fresh] = 0
+        if adopted.naming.ambiguous and not source.bone_names:
+            data.note("names-unsure", str(adopted.naming.reason))
+    elif merged.parts.any() and recipe.unnamed == "nearest":
+        given = name_nearest(merged, data.grid.spacing_mm)
+        data.note("names-nearest", f"{given} nameless voxels took the nearest name")
+    for name, values in (("vertebra", (1, 2, 7)), ("disc", (3,))):
+        voxels = int(np.isin(merged.parts, values).sum())
+        if voxels:
+            data.losses.append({"name": name, "voxels": voxels, "reason": "no-name", "file": ""})
+
+
+def _parts(merged: Merged, grid: Grid) -> NDArray[np.uint8]:
+    """This package's parts of nameless tissue and of what has a name.
+
+    Bone whose body and posterior elements are not told apart is told apart by the canal.
+    """
+    parts = merged.parts.copy()
+    kinds = {"disc": "disc", "sacrum": "sacrum", "spinal_canal": "canal", "spinal_cord": "cord"}
+    for value in map(int, np.unique(merged.labels)):
+        if value and part_of(value) in kinds:
+            parts[merged.labels == value] = PARTS.index(kinds[part_of(value)])
+    if (parts == 7).any():
+        upright = oriented_grid(grid)
+        mixed = resample_nearest(parts, grid, upright)
+        mixed[mixed == PARTS.index("cord")] = PARTS.index("canal")
+        codes = allowed_from_parts(mixed, np.zeros_like(mixed), upright.spacing_mm)
+        codes = resample_nearest(codes, upright, grid)
+        parts[(parts == 7) & (codes == POSTERIOR)] = PARTS.index("posterior")
+        parts[parts == 7] = PARTS.index("body")
+    return parts
+
+
+def _listed(values: list[int]) -> str:
+    shown = ", ".join(map(str, values[:8]))
+    return f"the values {shown}{' …' if len(values) > 8 else ''}"

@@ -1,0 +1,121 @@
+"""Who trains, who validates, who tests: patients shared out evenly, the same for a seed.
+
+It knows names of cases and patients, nothing of files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Member:
+    """A case as a split sees it."""
+
+    name: str
+    group: str
+    """What must stay together: the patient, and whoever shares an image with them."""
+    stratum: tuple[str, ...]
+    """What the parts share out evenly, such as set, contrast and anomaly."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Names of cases by part, each list sorted."""
+
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+    folds: tuple[tuple[str, ...], ...]
+    """The validation part of each fold; the rest of what is not for the test trains."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The split as plain values; every fold with both its parts."""
+        pool = sorted({*self.train, *self.validation})
+        return {
+            "train": list(self.train),
+            "validation": list(self.validation),
+            "test": list(self.test),
+            "folds": [
+                {"train": [n for n in pool if n not in set(fold)], "validation": list(fold)}
+                for fold in self.folds
+            ],
+        }
+
+
+def split_cases(
+    members: Sequence[Member], *, validation: float, test: float, folds: int, seed: int
+) -> Split:
+    """Share patients out, stratum by stratum.
+
+    Patients are ordered by stratum and, within it, by a hash of seed and patient; each part then
+    takes every n-th of them (systematic sampling: Cochran 1977, "Sampling Techniques", section
+    8.1). So each part has its share of the whole to the nearest patient, and of every stratum
+    within one.
+
+    Args:
+        members: The cases.
+        validation: Share of the patients, 0 … 1.
+        test: Share of the patients, 0 … 1.
+        folds: Number of folds of those not for the test; 0 for none.
+        seed: Of the order.
+
+    Returns:
+        The parts; empty ones for no case.
+    """
+    strata: dict[str, tuple[str, ...]] = {}
+    for member in members:
+        # A patient with scans of several kinds counts with the first of them.
+        strata[member.group] = min(member.stratum, strata.get(member.group, member.stratum))
+    order = sorted(strata, key=lambda group: (strata[group], _rank(seed, group)))
+    tested = _every(order, test)
+    rest = [group for group in order if group not in tested]
+    validated = _every(rest, validation / (1 - test) if test < 1 else 0.0)
+    parts = [set(rest[n::folds]) for n in range(folds)]
+
+    def names(groups: set[str]) -> tuple[str, ...]:
+        return tuple(sorted(member.name for member in members if member.group in groups))
+
+    return Split(
+        names(set(rest) - validated), names(validated), names(tested),
+        tuple(names(part) for part in parts),
+    )  # fmt: skip
+
+
+def join_groups(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Let groups that share anything be one.
+
+    Args:
+        pairs: Group and what it holds, such as patient and hash of an image.
+
+    Returns:
+        Group → the first, by name, of all it is joined with.
+    """
+    parent = {group: group for group, _ in pairs}
+
+    def root(group: str) -> str:
+        while parent[group] != group:
+            group = parent[group]
+        return group
+
+    owner: dict[str, str] = {}
+    for group, held in pairs:
+        a, b = root(group), root(owner.setdefault(held, group))
+        parent[max(a, b)] = min(a, b)
+    return {group: root(group) for group in parent}
+
+
+def _every(groups: Sequence[str], share: float) -> set[str]:
+    """Every n-th group, so many as the share of all says."""
+    return {
+        group
+        for n, group in enumerate(groups)
+        if int((n + 1) * share + 0.5 + 1e-9) > int(n * share + 0.5 + 1e-9)
+    }
+
+
+def _rank(seed: int, group: str) -> str:
+    return hashlib.sha256(f"{seed}/{group}".encode()).hexdigest()
