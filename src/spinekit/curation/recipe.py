@@ -120,6 +120,8 @@ class PrepareRecipe:
     """Of splits, crops and copies."""
     exports: tuple[str, ...] = ()
     """Layouts to write besides; see `EXPORTS`."""
+    noaug: bool = False
+    """Leave changed copies out of the exports."""
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -128,12 +130,27 @@ class PrepareRecipe:
 
     def case_options(self) -> dict[str, Any]:
         """What decides a case's own files, as plain values."""
-        whole = {"sources", "contrasts", "validation", "test", "folds", "stratify", "exports"}
+        whole = {
+            "sources",
+            "contrasts",
+            "validation",
+            "test",
+            "folds",
+            "stratify",
+            "exports",
+            "noaug",
+        }
         return {k: v for k, v in self.to_dict().items() if k not in whole | {"name"}}
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain values, for JSON."""
         return dict(json.loads(json.dumps(dataclasses.asdict(self))))
+
+
+_OF_THE_SET = frozenset(
+    ("name", "sources", "contrasts", "validation", "test", "folds", "stratify", "exports", "noaug")
+)
+"""What changes no case's own files."""
 
 
 def digest(content: Any) -> str:
@@ -206,6 +223,8 @@ def _check(source: str, recipe: PrepareRecipe) -> None:
         f"exports must be of {', '.join(EXPORTS)}": set(recipe.exports) <= set(EXPORTS),
         "renumber and scheme exclude each other": not recipe.renumber
         or recipe.scheme == "spinekit",
+        "nnunet exports need the scheme spinekit": recipe.scheme == "spinekit"
+        or not any(name.startswith("nnunet") for name in recipe.exports),
         "bone_names must be vertebrae": all(
             name in VERTEBRAE for item in recipe.sources for name in item.bone_names
         ),

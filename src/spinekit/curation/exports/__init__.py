@@ -1,0 +1,1 @@
+"""Layouts a prepared set is written in besides its own, a file each."""

@@ -1,0 +1,198 @@
+"""The report of a prepared set: counts, conflicts, losses; as plain values and as a table.
+
+It knows records, no files.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from spinekit import __version__
+from spinekit.curation.prepared import PreparedSet
+
+_SHOWN = 12
+"""Rows of a list that the table shows; the JSON has them all."""
+
+
+def build_report(
+    prepared: PreparedSet,
+    outcomes: Sequence[dict[str, Any]],
+    exports: dict[str, Any],
+    *,
+    stale: Sequence[str],
+) -> dict[str, Any]:
+    """Sum up a run.
+
+    Args:
+        prepared: The set.
+        outcomes: A row per case: name, status, code, message, seconds.
+        exports: By layout: pairs written, pairs left out.
+        stale: Cases in the folder that the recipe does not ask for.
+
+    Returns:
+        Plain values; zeros and empty lists for an empty set.
+    """
+    records = prepared.records
+    split = prepared.split
+    return {
+        "schema_version": 1,
+        "spinekit_version": __version__,
+        "name": prepared.recipe.name,
+        "counts": {
+            "cases": len(outcomes),
+            **{s: _count(outcomes, s) for s in ("done", "skipped", "failed")},
+            "pairs": sum(len(record["outputs"]) for record in records),
+            "patients": len({(record["dataset"], record["subject"]) for record in records}),
+        },
+        "datasets": dict(sorted(Counter(record["dataset"] for record in records).items())),
+        "contrasts": dict(sorted(Counter(str(r["contrast"]) for r in records).items())),
+        "anomalies": dict(sorted(Counter(record["anomaly"] for record in records).items())),
+        "splits": {part: len(split[part]) for part in ("train", "validation", "test")}
+        | {"folds": [len(fold["validation"]) for fold in split["folds"]]},
+        "structures": _structures(prepared),
+        "missing": _sum(records, "missing"),
+        "conflicts": _conflicts(records),
+        "losses": _losses(records),
+        "notices": _notices(records),
+        "duplicates": _duplicates(records),
+        "exports": exports,
+        "stale": list(stale),
+        "failures": [row for row in outcomes if row["status"] == "failed"],
+        "seconds": _seconds(outcomes),
+    }
+
+
+def render_report(report: dict[str, Any]) -> str:
+    """Put a report into lines for people."""
+    counts = report["counts"]
+    lines = [
+        f"{report['name']}: {counts['cases']} cases of {counts['patients']} patients: "
+        f"{counts['done']} done, {counts['skipped']} done before, {counts['failed']} failed",
+        "sets        " + _pairs(report["datasets"]),
+        "contrasts   " + _pairs(report["contrasts"]),
+        "anomalies   " + _pairs(report["anomalies"]),
+        "parts       " + _pairs({k: v for k, v in report["splits"].items() if k != "folds"}),
+    ]
+    if report["splits"]["folds"]:
+        lines.append("folds       " + ", ".join(map(str, report["splits"]["folds"])))
+    lines += ["", f"{'structure':14} {'value':>5} {'pairs':>6} {'voxels':>12}"]
+    lines += [
+        f"{row['name']:14} {row['value']:5} {row['pairs']:6} {row['voxels']:12}"
+        for row in report["structures"]
+    ]
+    lines += _section(
+        "missing", [f"{row['name']}: in {row['cases']} cases" for row in report["missing"]]
+    )
+    lines += _section(
+        "conflicts",
+        [
+            f"{row['first']} / {row['second']}: {row['voxels']} voxels in {row['cases']} cases, "
+            f"to {row['winner']}"
+            for row in report["conflicts"]
+        ],
+    )
+    lines += _section(
+        "losses",
+        [
+            f"{row['name']} ({row['reason']}): {row['voxels']} voxels in {row['cases']} cases"
+            for row in report["losses"]
+        ],
+    )
+    lines += _section(
+        "notices", [f"{row['code']}: in {row['cases']} cases" for row in report["notices"]]
+    )
+    lines += _section("same image", [", ".join(names) for names in report["duplicates"]])
+    for layout, row in report["exports"].items():
+        lines += ["", f"{layout}: {row['pairs']} pairs"]
+        lines += [f"  left out {x['name']}: {x['reason']}" for x in row["left_out"][:_SHOWN]]
+    lines += _section("not in the recipe", report["stale"])
+    lines += _section("failed", [f"{row['name']}: {row['message']}" for row in report["failures"]])
+    return "\n".join(lines)
+
+
+def _count(outcomes: Sequence[dict[str, Any]], status: str) -> int:
+    return sum(row["status"] == status for row in outcomes)
+
+
+def _pairs(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {n}" for name, n in counts.items()) or "none"
+
+
+def _section(title: str, rows: Sequence[str]) -> list[str]:
+    if not rows:
+        return []
+    more = [f"  … and {len(rows) - _SHOWN} more"] if len(rows) > _SHOWN else []
+    return ["", title, *(f"  {row}" for row in rows[:_SHOWN]), *more]
+
+
+def _structures(prepared: PreparedSet) -> list[dict[str, Any]]:
+    """Every value of the table with the pairs and voxels that have it."""
+    pairs: Counter[int] = Counter()
+    voxels: Counter[int] = Counter()
+    for record in prepared.records:
+        for output in record["outputs"]:
+            for row in output["structures"]:
+                pairs[row["value"]] += 1
+                voxels[row["value"]] += row["voxels"]
+    return [
+        {
+            "name": row["name"],
+            "value": row["value"],
+            "pairs": pairs[row["value"]],
+            "voxels": voxels[row["value"]],
+        }
+        for row in prepared.table["labels"]
+    ]
+
+
+def _sum(records: Sequence[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+    """How many cases list a word under a key, the most frequent first."""
+    counts = Counter(word for record in records for word in set(record[key]))
+    return [{"name": word, "cases": n} for word, n in counts.most_common()]
+
+
+def _conflicts(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    rows: dict[tuple[str, str, str], list[int]] = {}
+    for record in records:
+        for row in record["conflicts"]:
+            first, second = sorted((row["first"], row["second"]))
+            rows.setdefault((first, second, row["winner"]), []).append(row["voxels"])
+    return [
+        {"first": a, "second": b, "winner": w, "cases": len(found), "voxels": sum(found)}
+        for (a, b, w), found in sorted(rows.items(), key=lambda item: -sum(item[1]))
+    ]
+
+
+def _losses(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    rows: dict[tuple[str, str], list[int]] = {}
+    for record in records:
+        for row in record["losses"]:
+            rows.setdefault((row["name"], row["reason"]), []).append(row["voxels"])
+    return [
+        {"name": name, "reason": reason, "cases": len(found), "voxels": sum(found)}
+        for (name, reason), found in sorted(rows.items(), key=lambda item: -sum(item[1]))
+    ]
+
+
+def _notices(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    counts = Counter(
+        code for record in records for code in {row["code"] for row in record["notices"]}
+    )
+    return [{"code": code, "cases": n} for code, n in counts.most_common()]
+
+
+def _duplicates(records: Sequence[dict[str, Any]]) -> list[list[str]]:
+    """Names of cases whose images are the same file, byte for byte."""
+    by_hash: dict[str, list[str]] = {}
+    for record in records:
+        by_hash.setdefault(record["inputs"][0]["sha256"], []).append(record["name"])
+    return [names for names in by_hash.values() if len(names) > 1]
+
+
+def _seconds(outcomes: Sequence[dict[str, Any]]) -> dict[str, float]:
+    total: Counter[str] = Counter()
+    for row in outcomes:
+        total.update(row["seconds"])
+    return {key: round(value, 2) for key, value in sorted(total.items())}

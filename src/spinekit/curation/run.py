@@ -1,0 +1,274 @@
+"""A recipe in, a prepared set out: every case on its own, then parts, table, layouts and report.
+
+It joins the steps for a set; what is done to one case, it does not know.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from spinekit.core.errors import SpineKitError, UsageError
+from spinekit.core.parallel import each
+from spinekit.curation.encoding import Encoder
+from spinekit.curation.exports.registry import ALL
+from spinekit.curation.exports.task import Task
+from spinekit.curation.preparation import Job, is_done, prepare_case
+from spinekit.curation.prepared import PreparedSet
+from spinekit.curation.recipe import PrepareRecipe
+from spinekit.curation.report import build_report, render_report
+from spinekit.curation.splits import Member, join_groups, split_cases
+from spinekit.datasets.registry import find_cases
+from spinekit.io.writing import write_bytes, write_json
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a case."""
+
+    name: str
+    status: str
+    """`done`, `skipped` (done before) or `failed`."""
+    code: str = ""
+    message: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+
+
+Progress = Callable[[Outcome], None]
+
+
+def plan_jobs(recipe: PrepareRecipe, out: Path) -> list[Job]:
+    """Find the cases of every source and name them, before anything runs.
+
+    Raises:
+        UsageError: There is no source, no case, two cases of one name, or OUT lies in a source.
+        SpineKitError: A source cannot be listed.
+    """
+    if not recipe.sources:
+        raise UsageError("no-sources", "the recipe names no set", "add [[sources]], or give one")
+    jobs: list[Job] = []
+    for source in recipe.sources:
+        if _inside(out, source.folder):
+            raise UsageError(
+                "out-is-input", f"OUT ({out}) is the set or lies in it", "choose another folder"
+            )
+        for case in find_cases(source.folder, source.dataset, source.settings):
+            wanted = [words for words in (recipe.contrasts, source.contrasts) if words]
+            if not all(case.contrast in words for words in wanted):
+                continue
+            group = source.name or case.dataset
+            name = case.name if len(recipe.sources) == 1 else f"{group}_{case.name}"
+            jobs.append(Job(name, case, source, recipe, out))
+    _check_names(jobs)
+    return sorted(jobs, key=lambda job: job.name)
+
+
+def prepare_set(
+    recipe: PrepareRecipe,
+    out: Path,
+    *,
+    processes: int = 1,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    planned: Callable[[int], None] | None = None,
+) -> dict[str, Any]:
+    """Prepare every case of a recipe and write the set.
+
+    A case that was done with the same options from the same inputs is left as it is; one that
+    fails is reported and the rest go on.
+
+    Args:
+        recipe: What is to be done.
+        out: Folder of the set.
+        processes: Cases at a time.
+        overwrite: Do cases again that were made with other options.
+        progress: Told of every case as it ends.
+        planned: Told how many cases there are.
+
+    Returns:
+        The report, as written to `report.json`.
+
+    Raises:
+        UsageError: Nothing could start, see `plan_jobs`; or cases are there that were made with
+            other options.
+        OutputError: The set's own files cannot be written.
+    """
+    jobs = plan_jobs(recipe, out)
+    if planned is not None:
+        planned(len(jobs))
+    _check_options(jobs, overwrite=overwrite)
+    write_json(out / "recipe.json", recipe.to_dict())
+    outcomes: list[Outcome] = []
+    for outcome in each(_attempt, jobs, processes=processes):
+        outcomes.append(outcome)
+        if progress is not None:
+            progress(outcome)
+    outcomes.sort(key=lambda outcome: outcome.name)
+    good = {outcome.name for outcome in outcomes if outcome.status != "failed"}
+    records = tuple(json.loads(job.record.read_bytes()) for job in jobs if job.name in good)
+    prepared = _describe_set(recipe, out, records)
+    exported = {name: _export(name, prepared, processes) for name in recipe.exports}
+    report = build_report(
+        prepared,
+        [dataclasses.asdict(outcome) for outcome in outcomes],
+        exported,
+        stale=_stale(out, jobs),
+    )
+    write_json(out / "report.json", report)
+    write_bytes(out / "report.txt", (render_report(report) + "\n").encode())
+    failures = [
+        {"input": row.name, "code": row.code, "message": row.message}
+        for row in outcomes
+        if row.status == "failed"
+    ]
+    write_json(out / "failures.json", failures)
+    return report
+
+
+def _attempt(job: Job) -> Outcome:
+    """Prepare a case unless that was done; a failure comes as an outcome too."""
+    try:
+        if is_done(job) == "done":
+            return Outcome(job.name, "skipped")
+        record = prepare_case(job)
+        texts = tuple(row["text"] for row in record["notices"])
+        return Outcome(job.name, "done", seconds=record["seconds"], notices=texts)
+    except SpineKitError as error:
+        return Outcome(job.name, "failed", error.code, str(error))
+    except MemoryError:
+        return Outcome(job.name, "failed", "out-of-memory", "not enough memory; use fewer --jobs")
+    except Exception as error:
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        return Outcome(job.name, "failed", "unexpected", f"a defect of this program: {text}")
+
+
+def _describe_set(
+    recipe: PrepareRecipe, out: Path, records: tuple[dict[str, Any], ...]
+) -> PreparedSet:
+    """Write who trains and who tests, and what the values mean."""
+    split = {"seed": recipe.seed, "by": "patient", "stratify": list(recipe.stratify)}
+    split |= _split(recipe, records)
+    present = {
+        row["spinekit_value"]
+        for record in records
+        for output in record["outputs"]
+        for row in output["structures"]
+    }
+    table = Encoder.of(recipe).describe(recipe.name, present)
+    write_json(out / "splits.json", split)
+    write_json(out / "labels.json", table)
+    return PreparedSet(out, recipe, records, split, table)
+
+
+def _split(recipe: PrepareRecipe, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Parts by names of pairs: crops go with their case, changed copies only train."""
+    groups = join_groups([(_patient(record), record["inputs"][0]["sha256"]) for record in records])
+    members = [
+        Member(
+            record["name"],
+            groups[_patient(record)],
+            tuple(str(record[key]) for key in recipe.stratify),
+        )
+        for record in records
+    ]
+    split = split_cases(
+        members,
+        validation=recipe.validation,
+        test=recipe.test,
+        folds=recipe.folds,
+        seed=recipe.seed,
+    ).to_dict()
+    pairs = {record["name"]: record["outputs"] for record in records}
+
+    def expand(names: Sequence[str], *, copies: bool) -> list[str]:
+        return [
+            row["name"]
+            for name in names
+            for row in pairs[name]
+            if copies or row["kind"] != "augmented"
+        ]
+
+    return {
+        "train": expand(split["train"], copies=True),
+        "validation": expand(split["validation"], copies=False),
+        "test": expand(split["test"], copies=False),
+        "folds": [
+            {
+                "train": expand(fold["train"], copies=True),
+                "validation": expand(fold["validation"], copies=False),
+            }
+            for fold in split["folds"]
+        ],
+    }
+
+
+def _patient(record: dict[str, Any]) -> str:
+    return f"{record['dataset']}/{record['subject']}"
+
+
+def _export(name: str, prepared: PreparedSet, processes: int) -> dict[str, Any]:
+    """Write a layout; what fails, or cannot be held, is listed."""
+    plan = ALL[name].plan(prepared)
+    done: list[str] = []
+    left_out = list(plan.left_out)
+    for task, problem in each(_attempt_task, plan.tasks, processes=processes):
+        if problem is None:
+            done.append(task)
+        else:
+            left_out.append({"name": task, "reason": problem})
+    ALL[name].finish(prepared, sorted(done))
+    return {"pairs": len(done), "left_out": sorted(left_out, key=lambda row: str(row["name"]))}
+
+
+def _attempt_task(task: Task) -> tuple[str, str | None]:
+    try:
+        task.work(*task.arguments)
+    except (SpineKitError, OSError) as error:
+        return task.name, str(error)
+    return task.name, None
+
+
+def _inside(path: Path, folder: Path) -> bool:
+    here, there = path.resolve(), folder.resolve()
+    return here == there or there in here.parents
+
+
+def _check_names(jobs: Sequence[Job]) -> None:
+    """Refuse no case, and two that would write the same files."""
+    if not jobs:
+        raise UsageError(
+            "no-cases", "no case of these contrasts", "see `spinekit data show`, or the contrasts"
+        )
+    seen: set[str] = set()
+    for job in jobs:
+        if job.name in seen:
+            raise UsageError(
+                "same-output",
+                f"two cases are called {job.name}",
+                "give the sources different names: name = …",
+            )
+        seen.add(job.name)
+
+
+def _check_options(jobs: Sequence[Job], *, overwrite: bool) -> None:
+    """Refuse to replace what was made with other options unasked."""
+    if overwrite:
+        return
+    other = [job.name for job in jobs if is_done(job) == "other"]
+    if other:
+        raise UsageError(
+            "other-options",
+            f"{len(other)} cases such as {other[0]} were made with other options",
+            "add --overwrite, or choose another OUT",
+        )
+
+
+def _stale(out: Path, jobs: Sequence[Job]) -> list[str]:
+    """Cases in the folder that the recipe does not ask for; they are in no part and no layout."""
+    names = {job.name for job in jobs}
+    return sorted(p.stem for p in (out / "cases").glob("*.json") if p.stem not in names)
