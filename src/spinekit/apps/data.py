@@ -11,6 +11,7 @@ STEPS: dict[str, str] = {
     "list": "print the sets that can be asked for by name",
     "show": "say what a set is, or what of it lies in a folder",
     "get": "bring a set into a folder",
+    "prepare": "make a training set of a recipe, or of a folder",
     "gradings": "write SPIDER's gradings as one table, by the names of discs",
 }
 """Step → one line of help; each is a module `data_<step>` with `configure` and `run`."""

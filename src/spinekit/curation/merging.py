@@ -87,7 +87,6 @@ def merge_layers(layers: Sequence[Layer], shape: tuple[int, ...], *, rule: str) 
         claims.reverse()
     elif rule == "smaller":
         claims.sort(key=lambda claim: (-sizes[claim[0]], claim[0]))
-    claims.sort(key=lambda claim: claim[0] == "spinal_cord")
     for name, mask in claims:
         if name in VALUES:
             _paint(merged, name, mask, refuse=rule == "error")
@@ -159,6 +158,8 @@ def _claims(layer: Layer, merged: Merged) -> list[tuple[str, NDArray[np.bool_]]]
 def _paint(merged: Merged, name: str, mask: NDArray[np.bool_], *, refuse: bool) -> None:
     """Give voxels to a structure, over whoever had them."""
     value = VALUES[name]
+    if name == "spinal_canal":
+        mask = mask & (merged.labels != VALUES["spinal_cord"])
     before = np.bincount(merged.labels[mask], minlength=256)
     for other in map(int, np.flatnonzero(before)):
         if other in (0, value) or (name == "spinal_cord" and NAMES[other] == "spinal_canal"):

@@ -246,7 +246,7 @@ def _record(
         "subject": case.subject,
         "session": case.session,
         "contrast": case.contrast,
-        "anomaly": facts.get("anomaly") or anomaly_of(present),
+        "anomaly": facts.get("anomalies") or anomaly_of(present),
         "facts": facts,
         "options": job.options,
         "inputs": inputs,

@@ -82,7 +82,8 @@ def read_case(case: Case, source: Source, recipe: PrepareRecipe) -> CaseData:
     data.labels = merged.labels
     data.conflicts = [asdict(conflict) for conflict in merged.conflicts]
     data.losses += merged.losses
-    _settle_tissue(merged, data, source, recipe)
+    names = source.bone_names or tuple(case.facts.get("levels", "").split())
+    _settle_tissue(merged, data, names, recipe)
     if source.fix_axes == "labels":
         letters = axes_by_labels(Volume(data.labels, data.grid))
         if letters is not None:
@@ -161,24 +162,26 @@ def _read_mask(mask: MaskFile, data: CaseData) -> Volume:
     return Volume((volume.array > _GREY_LEVEL * top).astype(np.uint8), volume.grid)
 
 
-def _settle_tissue(merged: Merged, data: CaseData, source: Source, recipe: PrepareRecipe) -> None:
+def _settle_tissue(
+    merged: Merged, data: CaseData, names: tuple[str, ...], recipe: PrepareRecipe
+) -> None:
     """Name bone and disc that have no name yet, or write them down as lost."""
     named = {part_of(v) for v in map(int, np.unique(merged.labels)) if v}
     bone = np.isin(merged.parts, (1, 2, 7))
     if bone.any() and recipe.split_bone and "vertebra" not in named:
-        adopted = name_parts(_parts(merged, data.grid), data.grid, names=source.bone_names)
+        adopted = name_parts(_parts(merged, data.grid), data.grid, names=names)
         fresh = (data.labels == 0) & (adopted.labels > 0)
         data.labels[fresh] = adopted.labels[fresh]
         merged.parts[fresh] = 0
-        if adopted.naming.ambiguous and not source.bone_names:
+        if adopted.naming.ambiguous and not names:
             data.note("names-unsure", str(adopted.naming.reason))
     elif merged.parts.any() and recipe.unnamed == "nearest":
         given = name_nearest(merged, data.grid.spacing_mm)
         data.note("names-nearest", f"{given} nameless voxels took the nearest name")
-    for name, values in (("vertebra", (1, 2, 7)), ("disc", (3,))):
+    for kind, values in (("vertebra", (1, 2, 7)), ("disc", (3,))):
         voxels = int(np.isin(merged.parts, values).sum())
         if voxels:
-            data.losses.append({"name": name, "voxels": voxels, "reason": "no-name", "file": ""})
+            data.losses.append({"name": kind, "voxels": voxels, "reason": "no-name", "file": ""})
 
 
 def _parts(merged: Merged, grid: Grid) -> NDArray[np.uint8]:

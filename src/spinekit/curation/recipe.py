@@ -45,7 +45,8 @@ class Source:
     masks_on_image: bool = False
     """Masks of the image's shape lie on its grid, whatever their own header says."""
     bone_names: tuple[str, ...] = ()
-    """Names from the top of the vertebrae that its masks do not tell apart."""
+    """Names from the top of the vertebrae that its masks do not tell apart; the set's own list of
+    levels where empty, else sizes and the sacrum decide."""
 
     def case_options(self) -> dict[str, Any]:
         """What of it decides a case's own files, as plain values."""
