@@ -34,7 +34,7 @@ def find(root: Path, settings: Settings) -> list[Case]:
 
     Args:
         root: Holds a folder per patient, or all files.
-        settings: `contrast` keeps only images of one, such as `T2w`.
+        settings: None are known.
 
     Returns:
         Cases by name. A mask that names a contrast goes to the image of that contrast, another to
@@ -49,22 +49,20 @@ def find(root: Path, settings: Settings) -> list[Case]:
             images.setdefault(patient, []).append(path)
         else:
             masks.setdefault(patient, []).append((path, level))
-    wanted = settings.get("contrast")
     cases = []
     for patient, paths in images.items():
         for path in paths:
             contrast = contrast_of(stem_path(root, path))
-            if wanted is None or contrast == wanted:
-                cases.append(
-                    Case(
-                        name=f"{patient}_{stem_of(path)}" if patient != stem_of(path) else patient,
-                        dataset="al-khalil",
-                        subject=patient,
-                        image=path,
-                        masks=tuple(_of(masks.get(patient, []), contrast)),
-                        contrast=contrast,
-                    )
+            cases.append(
+                Case(
+                    name=f"{patient}_{stem_of(path)}" if patient != stem_of(path) else patient,
+                    dataset="al-khalil",
+                    subject=patient,
+                    image=path,
+                    masks=tuple(_of(masks.get(patient, []), contrast)),
+                    contrast=contrast,
                 )
+            )
     return cases
 
 
@@ -110,5 +108,4 @@ ENTRY = Entry(
         "follow the link under Data Records of https://www.nature.com/articles/s41597-022-01222-8 "
         "and fetch the archive with a browser"
     ),
-    settings={"contrast": "keep images of one contrast, such as `T2w`"},
 )

@@ -16,7 +16,7 @@ from typing import Any
 
 from spinekit.datasets.case import Case, MaskFile
 from spinekit.datasets.entry import Entry, Settings
-from spinekit.datasets.meaning import is_known, mask_file
+from spinekit.datasets.meaning import is_known, mask_file, usual_name
 from spinekit.datasets.naming import contrast_of, session_of
 from spinekit.datasets.sources import Own
 from spinekit.io.discovery import stem_of
@@ -65,13 +65,14 @@ def find(root: Path, settings: Settings) -> list[Case]:
     images = [path for path in sorted(_images(root)) if wanted.search(path.name)]
     by_stem = {stem_of(path): path for path in images}
     owners = _owners(masks, by_stem)
+    tables: dict[Path, dict[int, str] | None] = {}
     return [
         Case(
             name=stem,
             dataset=str(settings.get("dataset", "bids")),
             subject=path.name.split("_", 1)[0],
             image=path,
-            masks=tuple(_mask(mask, settings) for mask in owners.get(stem, ())),
+            masks=tuple(_mask(mask, settings, tables) for mask in owners.get(stem, ())),
             session=session_of(stem),
             contrast=contrast_of(stem.split("_", 1)[-1]),
             facts=people.get(path.name.split("_", 1)[0], {}),
@@ -94,18 +95,30 @@ def _images(root: Path) -> Iterator[Path]:
 
 def _owners(masks: list[Path], images: Mapping[str, Path]) -> dict[str, list[Path]]:
     """Image stem to its masks; a mask that could belong to several images belongs to none."""
+    subjects: dict[str, list[str]] = {}
+    for name in images:
+        subjects.setdefault(name.split("_", 1)[0], []).append(name)
     owners: dict[str, list[Path]] = {}
     for mask in masks:
         stem = stem_of(mask)
-        named = [name for name in images if stem == name or stem.startswith(f"{name}_")]
-        if named:
-            owners.setdefault(max(named, key=len), []).append(mask)
-            continue
-        entities, space = _entities(stem)
-        fitting = [name for name in images if _fits(name, entities, space)]
-        if len(fitting) == 1:
-            owners.setdefault(fitting[0], []).append(mask)
+        owner = _begun_by(stem, images)
+        if owner is None:
+            entities, space = _entities(stem)
+            siblings = subjects.get(stem.split("_", 1)[0], ())
+            fitting = [name for name in siblings if _fits(name, entities, space)]
+            owner = fitting[0] if len(fitting) == 1 else None
+        if owner is not None:
+            owners.setdefault(owner, []).append(mask)
     return owners
+
+
+def _begun_by(stem: str, images: Mapping[str, Path]) -> str | None:
+    """The longest image name that a mask's name goes on from."""
+    while stem:
+        if stem in images:
+            return stem
+        stem = stem.rpartition("_")[0]
+    return None
 
 
 def _entities(stem: str) -> tuple[dict[str, str], str | None]:
@@ -123,7 +136,7 @@ def _fits(image: str, entities: dict[str, str], space: str | None) -> bool:
     return entities.items() <= own.items() and entities.get("sub") == own.get("sub")
 
 
-def _mask(path: Path, settings: Settings) -> MaskFile:
+def _mask(path: Path, settings: Settings, tables: dict[Path, dict[int, str] | None]) -> MaskFile:
     """The mask with what is known of its values: a setting, a table, or its `label-`."""
     stem = stem_of(path)
     table: Mapping[str, Any] = settings.get("masks", {})
@@ -132,7 +145,7 @@ def _mask(path: Path, settings: Settings) -> MaskFile:
             return mask_file(path, meaning)
     if "values" in settings:
         return mask_file(path, settings["values"])
-    values = _value_table(path)
+    values = _values_beside(path, tables)
     if values:
         return MaskFile(path, values)
     label = re.search(r"_label-([0-9a-zA-Z]+)", stem)
@@ -142,24 +155,34 @@ def _mask(path: Path, settings: Settings) -> MaskFile:
     return mask_file(path, "spinekit" if _is_ours(path) else None)
 
 
-def _value_table(path: Path) -> dict[int, str]:
-    """Values by a `_dseg.tsv`: beside the mask, or higher up for all that end alike."""
+def _values_beside(path: Path, tables: dict[Path, dict[int, str] | None]) -> dict[int, str]:
+    """Values by a `_dseg.tsv`: beside the mask, or higher up for all that end alike.
+
+    `tables` remembers what lies where, for most folders are asked again and again.
+    """
     stem = stem_of(path)
     suffix = stem.rsplit("_", 1)[-1]
     for folder in path.parents:
-        for table in (folder / f"{stem}.tsv", folder / f"{suffix}.tsv"):
-            if table.is_file():
-                rows = csv.DictReader(table.read_text("utf-8-sig").splitlines(), delimiter="\t")
-                return {
-                    int(row["index"]): row["name"]
-                    for row in rows
-                    if (row.get("index") or "").isdecimal()
-                    and row.get("name")
-                    and row["index"] != "0"
-                }
+        names = [f"{suffix}.tsv"] if folder != path.parent else [f"{stem}.tsv", f"{suffix}.tsv"]
+        for table in (folder / name for name in names):
+            if table not in tables:
+                tables[table] = _read_values(table) if table.is_file() else None
+            found = tables[table]
+            if found is not None:
+                return found
         if folder.name == "derivatives":
             break
     return {}
+
+
+def _read_values(table: Path) -> dict[int, str]:
+    """Index and name of a table's rows, the background left out."""
+    rows = csv.DictReader(table.read_text("utf-8-sig").splitlines(), delimiter="\t")
+    return {
+        int(row["index"]): usual_name(row["name"])
+        for row in rows
+        if (row.get("index") or "").isdecimal() and row.get("name") and int(row["index"]) != 0
+    }
 
 
 def _is_ours(path: Path) -> bool:

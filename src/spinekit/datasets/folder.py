@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from spinekit.datasets.entry import Entry, Settings
 from spinekit.datasets.meaning import mask_file
 from spinekit.datasets.naming import (
     contrast_of,
+    literal_start,
     pattern_to_regex,
     session_of,
     stem_path,
@@ -115,11 +117,11 @@ def _images(root: Path, settings: Settings, found: dict[str, Path]) -> dict[str,
 
 def _drop_masks(images: dict[str, dict[str, str]], patterns: list[_Pattern]) -> None:
     """Take out what a wide pattern of images found and is another image's mask."""
+    stems = sorted(images)
     masks = set()
     for image, fields in images.items():
         for pattern in patterns:
-            regex = _with_fields(pattern.text, fields)
-            masks |= {stem for stem in images if stem != image and regex.fullmatch(stem)}
+            masks |= set(_matches(pattern.text, fields, stems)) - {image}
     for stem in masks:
         del images[stem]
 
@@ -153,15 +155,14 @@ def _owned_masks(
 
     Where the masks of `p1` and those of `p1_T1` could be meant, the longer name wins.
     """
-    stems = [stem for stem in found if stem not in images]
+    stems = sorted(stem for stem in found if stem not in images)
     owned: dict[str, list[MaskFile]] = {stem: [] for stem in images}
     for pattern in patterns:
         takers: dict[str, dict[str, int]] = {}
         for image, fields in images.items():
-            regex = _with_fields(pattern.text, fields)
-            for stem in stems:
-                if regex.fullmatch(stem):
-                    takers.setdefault(stem, {})[image] = len(regex.pattern)
+            length = len(literal_start(pattern.text, fields))
+            for stem in _matches(pattern.text, fields, stems):
+                takers.setdefault(stem, {})[image] = length
         for stem, lengths in sorted(takers.items()):
             for image, length in lengths.items():
                 if length == max(lengths.values()):
@@ -170,18 +171,15 @@ def _owned_masks(
     return owned
 
 
-def _with_fields(pattern: str, fields: Mapping[str, str]) -> re.Pattern[str]:
-    """The pattern with the image's fields put in as they are; others stay open."""
-    filled = re.sub(
-        r"\{(\w+)\}",
-        lambda m: f"\0{m.group(1)}\0" if fields.get(m.group(1)) else m.group(0),
-        pattern,
-    )
-    source = pattern_to_regex(filled).pattern
-    for key, value in fields.items():
-        if value:
-            source = source.replace(re.escape(f"\0{key}\0"), re.escape(value))
-    return re.compile(source)
+def _matches(pattern: str, fields: Mapping[str, str], stems: list[str]) -> list[str]:
+    """Those of the sorted stems that the pattern finds with an image's fields put in."""
+    start = literal_start(pattern, fields)
+    first = bisect_left(stems, start)
+    last = bisect_left(stems, start + chr(0x10FFFF))
+    if first == last:
+        return []
+    regex = pattern_to_regex(pattern, fields)
+    return [stem for stem in stems[first:last] if regex.fullmatch(stem)]
 
 
 def _subject(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +111,8 @@ def values_of(meaning: str | Mapping[Any, Any]) -> dict[int, str]:
         return dict(POINT_VALUES)
     if meaning == "spinekit":
         return dict(NAMES)
-    if meaning in scheme_names():
-        return _scheme_values(meaning)
+    if meaning in _schemes():
+        return dict(_scheme_values(meaning))
     known = ", ".join((*scheme_names(), "parts", "disc-points"))
     raise RecipeError(
         "unknown-meaning",
@@ -138,7 +139,7 @@ def mask_file(path: Path, meaning: str | Mapping[Any, Any] | None) -> MaskFile:
         return MaskFile(path, {})
     if isinstance(meaning, str) and is_known(meaning):
         return MaskFile(path, {1: meaning}, binary=True)
-    scheme = meaning if isinstance(meaning, str) and meaning in scheme_names() else None
+    scheme = meaning if isinstance(meaning, str) and meaning in _schemes() else None
     return MaskFile(path, values_of(meaning), scheme=scheme)
 
 
@@ -161,7 +162,14 @@ def _is_number(word: Any) -> bool:
     return isinstance(word, int) or (isinstance(word, str) and word.strip().isdecimal())
 
 
-def _scheme_values(name: str) -> dict[int, str]:
+@cache
+def _schemes() -> tuple[str, ...]:
+    """The schemes of the package, whose folder is looked into once."""
+    return scheme_names()
+
+
+@cache
+def _scheme_values(name: str) -> Mapping[int, str]:
     """Values of a foreign scheme; canal wins where it shares a value with the cord."""
     scheme = load_scheme(name)
     values: dict[int, str] = {}

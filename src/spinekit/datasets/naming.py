@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from spinekit.core.errors import RecipeError
@@ -111,30 +111,50 @@ def stem_path(root: Path, path: Path) -> str:
     return stem if relative.parent == Path() else f"{relative.parent.as_posix()}/{stem}"
 
 
-def pattern_to_regex(pattern: str) -> re.Pattern[str]:
+def pattern_to_regex(pattern: str, known: Mapping[str, str] | None = None) -> re.Pattern[str]:
     """Turn a pattern such as `images/{name}` into a regular expression.
 
     Endings of scans may be written or left out; matching is against `stem_path`. A field matches
     within one folder, and the same text wherever it stands again.
 
+    Args:
+        pattern: Text with fields in braces, `*` and `**/`.
+        known: Fields whose text is given already.
+
     Raises:
         RecipeError: A field that is none of `FIELDS`.
     """
-    for ending in FILE_ENDINGS:
-        if pattern.lower().endswith(ending):
-            pattern = pattern[: -len(ending)]
-            break
+    known = known or {}
     seen: set[str] = set()
     parts: list[str] = []
-    for piece in re.split(r"(\{\w+\}|\*\*/|\*)", pattern):
-        if piece.startswith("{"):
-            name = piece[1:-1]
-            if name not in FIELDS:
-                raise RecipeError(
-                    "bad-pattern", f"{pattern}: no field {piece}", f"fields: {', '.join(FIELDS)}"
-                )
+    for piece in _pieces(pattern):
+        name = piece[1:-1]
+        if not piece.startswith("{"):
+            parts.append({"**/": "(?:.*/)?", "*": "[^/]*"}.get(piece, re.escape(piece)))
+        elif name not in FIELDS:
+            raise RecipeError(
+                "bad-pattern", f"{pattern}: no field {piece}", f"fields: {', '.join(FIELDS)}"
+            )
+        elif known.get(name):
+            parts.append(re.escape(known[name]))
+        else:
             parts.append(f"(?P={name})" if name in seen else f"(?P<{name}>[^/]+)")
             seen.add(name)
-        else:
-            parts.append({"**/": "(?:.*/)?", "*": "[^/]*"}.get(piece, re.escape(piece)))
     return re.compile("".join(parts))
+
+
+def literal_start(pattern: str, known: Mapping[str, str]) -> str:
+    """Text that everything a pattern finds begins with: up to its first open place."""
+    start = ""
+    for piece in _pieces(pattern):
+        text = known.get(piece[1:-1]) if piece.startswith("{") else piece
+        if not text or piece in ("*", "**/"):
+            break
+        start += text
+    return start
+
+
+def _pieces(pattern: str) -> list[str]:
+    """Literal text, fields and wildcards of a pattern, without a scan's ending."""
+    ending = next((end for end in FILE_ENDINGS if pattern.lower().endswith(end)), "")
+    return re.split(r"(\{\w+\}|\*\*/|\*)", pattern[: len(pattern) - len(ending)])
