@@ -10,6 +10,7 @@ from dataset_layouts import LAYOUTS, mask, mha
 from spinekit.apps.cli import main
 from spinekit.datasets import listing
 from spinekit.datasets.registry import DATASETS
+from spinekit.io import transfer
 from web import served
 
 
@@ -95,6 +96,30 @@ def test_get_downloads_and_says_how_to_cite(
         site.pages.clear()
         assert main(["data", "get", "chu", str(tmp_path / "other")]) == 1
         assert "not at 127.0.0.1" in capsys.readouterr().err
+
+
+def test_an_interrupted_download_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    LAYOUTS["chu"][0](tmp_path / "set")
+    path = next((tmp_path / "set").iterdir())
+    with served() as site:
+        monkeypatch.setattr(listing, "ZENODO", site.url + "/{record}")
+        link = {"self": site.put("/f", path.read_bytes())}
+        item = {"key": path.name, "size": path.stat().st_size, "links": link}
+        site.put("/22304", json.dumps({"files": [item]}))
+        site.break_after = [10**6, 100]
+
+        def interrupt(_: float) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(transfer.time, "sleep", interrupt)
+            assert main(["data", "get", "chu", str(tmp_path / "out")]) == 130
+        assert "goes on where it stopped" in capsys.readouterr().err
+        assert main(["data", "get", "chu", str(tmp_path / "out")]) == 0
+        assert site.asked[-1] == ("/f", "bytes=100-")
+    assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
 
 
 def test_get_says_what_to_do_for_a_set_on_request(

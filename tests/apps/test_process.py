@@ -105,3 +105,20 @@ def test_a_missing_model_cannot_start(scan_file: Path, tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
     assert "none.onnx" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    process = subprocess.Popen(
+        [*CONSOLE, "data", "list", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    errors = process.stderr.read()
+    process.stderr.close()
+
+    assert process.wait(timeout=60) == 141
+    assert errors == ""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from spinekit.apps.cli import COMMANDS, build_parser
+from spinekit.apps.data import STEPS
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "spinekit"
@@ -60,6 +61,23 @@ def test_every_option_is_documented(command: str) -> None:
 
     assert sorted(option for option in options if option not in page) == []
     assert f"`spinekit {command}" in page
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_option_of_a_data_step_is_documented(step: str) -> None:
+    page = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
+    parser = build_parser("data")
+    for word in ("data", step):
+        group = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+        parser = group.choices[word]
+    section = page.partition(f"## `spinekit data {step}")[2].partition("\n## ")[0]
+    options = {option for action in parser._actions for option in action.option_strings}
+
+    assert section
+    assert (
+        sorted(o for o in options - {"--help", "--debug"} if o[:2] == "--" and o not in section)
+        == []
+    )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

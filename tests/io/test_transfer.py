@@ -196,7 +196,9 @@ def test_a_mirror_is_a_folder_or_an_address(site: Site, remote: RemoteFile, tmp_
 
 def test_json_is_read_or_refused(site: Site) -> None:
     site.statuses = [503]
+    site.break_after = [3]
 
     assert read_json(site.put("/a", '{"n": 1}')) == {"n": 1}
+    assert len(site.asked) == 3
     with pytest.raises(InputError, match="no JSON"):
         read_json(site.put("/b", "<html>"))

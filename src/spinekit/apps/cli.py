@@ -4,6 +4,7 @@ It knows no command's options and imports nothing heavy, so that `spinekit --hel
 """
 
 import argparse
+import os
 import signal
 import sys
 import traceback
@@ -29,6 +30,7 @@ COMMANDS = {
 
 DISCLAIMER = "Research use; not a medical device."
 INTERRUPTED = 130
+PIPE_CLOSED = 141
 
 
 class Parser(argparse.ArgumentParser):
@@ -99,7 +101,13 @@ def _module(command: str) -> Any:
 def _guarded(args: argparse.Namespace) -> int:
     """Run the command; an error becomes one line on stderr."""
     try:
-        return int(_module(args.command).run(args))
+        code = int(_module(args.command).run(args))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # Whoever read the output, such as `head`, has seen enough; nothing may be flushed to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
     except KeyboardInterrupt:
         print("spinekit: interrupted; nothing half-written was left", file=sys.stderr)
         return INTERRUPTED

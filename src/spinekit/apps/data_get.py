@@ -39,6 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Bring the set, then count what of it is found."""
+    from spinekit.apps.cli import INTERRUPTED
     from spinekit.core.errors import UsageError
     from spinekit.datasets.fetching import fetch_dataset, take
     from spinekit.datasets.registry import entry_named
@@ -54,6 +55,10 @@ def run(args: argparse.Namespace) -> int:
             count = fetch_dataset(
                 entry, args.out, mirror=args.mirror, keep=args.keep, progress=progress
             )
+    except KeyboardInterrupt:
+        close()
+        print("spinekit: interrupted; the same command goes on where it stopped", file=sys.stderr)
+        return INTERRUPTED
     finally:
         close()
     if not args.quiet:

@@ -155,9 +155,13 @@ def _with_patience(name: str, action: Callable[[], T], pause_s: float) -> T:
 def _whole(url: str) -> bytes:
     """A short document, in memory."""
     try:
-        return b"".join(_stream(url, 0, None)[1])
+        head, blocks = _stream(url, 0, None)
+        content = b"".join(blocks)
     except _BROKEN as error:
         raise _AgainError(_reason(error)) from error
+    if head.get("total") not in (None, len(content)):
+        raise _AgainError(f"{len(content)} bytes came of {head['total']}")
+    return content
 
 
 def _advance(remote: RemoteFile, part: Path, report: Report) -> None:
