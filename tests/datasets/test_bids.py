@@ -61,3 +61,12 @@ def test_our_own_results_are_known_by_their_report(tmp_path: Path) -> None:
     mask = find_cases(tmp_path, "bids")[1].masks[0]
 
     assert (mask.scheme, mask.values[44]) == ("spinekit", "L4")
+
+
+def test_what_git_annex_has_not_fetched_is_absent(tmp_path: Path) -> None:
+    tree(tmp_path)
+    (tmp_path / "sub-01/anat/sub-01_T1w.nii.gz").write_text("/annex/objects/SHA256E-s1--a.nii.gz\n")
+    (tmp_path / "sub-01/anat/sub-01_T2w.nii.gz").unlink()
+    (tmp_path / "sub-01/anat/sub-01_T2w.nii.gz").symlink_to("../.git/annex/objects/none")
+
+    assert [case.name for case in find_cases(tmp_path, "bids")] == ["sub-02_ses-a_T2w"]

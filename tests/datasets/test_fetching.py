@@ -26,7 +26,6 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         monkeypatch.setattr(listing, "ZENODO", one.url + "/api/records/{record}")
         monkeypatch.setattr(listing, "OSF", one.url + "/v2/nodes/{node}/files/osfstorage/")
         monkeypatch.setattr(listing, "GITHUB", one.url + "/{repository}.zip")
-        monkeypatch.setattr(fetching, "GITHUB", one.url + "/{repository}.zip")
         yield one
 
 

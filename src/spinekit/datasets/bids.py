@@ -7,6 +7,7 @@ It knows names and the tables beside masks, nothing of voxels.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import re
@@ -22,6 +23,8 @@ from spinekit.datasets.sources import Own
 from spinekit.io.discovery import stem_of
 
 ENDINGS = (".nii.gz", ".nii")
+_LONGEST_POINTER = 1024
+"""Bytes; the pointers git-annex writes are shorter."""
 MASK_SUFFIXES = ("dseg", "seg", "mask", "probseg", "dlabel")
 _LABELS = {
     "SC": "spinal_cord",
@@ -82,8 +85,13 @@ def find(root: Path, settings: Settings) -> list[Case]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
+    """Volumes that are there; links and pointers to what git-annex has not fetched are not."""
     for ending in ENDINGS:
-        yield from folder.glob(f"**/sub-*{ending}")
+        for path in folder.glob(f"**/sub-*{ending}"):
+            with contextlib.suppress(FileNotFoundError):
+                short = path.stat().st_size < _LONGEST_POINTER
+                if not (short and path.read_bytes().startswith(b"/annex/objects/")):
+                    yield path
 
 
 def _images(root: Path) -> Iterator[Path]:

@@ -17,11 +17,12 @@ from typing import Any
 from spinekit.core.errors import InputError, OutputError, UsageError
 from spinekit.datasets.entry import Entry
 from spinekit.datasets.listing import (
-    GITHUB,
     MANIFEST,
+    REPOSITORY,
     list_annexed,
     list_mirror,
     list_osf,
+    list_repository,
     list_web,
     list_zenodo,
 )
@@ -31,8 +32,6 @@ from spinekit.io.staging import PREFIX
 from spinekit.io.transfer import RemoteFile, digest, fetch
 from spinekit.io.writing import output_errors, write_json
 
-REPOSITORY = "repository.zip"
-"""Name under which a GitHub repository is kept while its large files come."""
 _LONGEST_POINTER = 1 << 15
 """Bytes; git-annex reads no longer file as a pointer."""
 
@@ -42,14 +41,14 @@ class Progress:
     """What a caller may want to know while files come."""
 
     total: Callable[[int], object] = lambda _: None
-    """Called once with the bytes to come, where known."""
+    """Called with the bytes to come, list by list, where known."""
     came: Callable[[int], object] = lambda _: None
     """Called with every piece."""
     say: Callable[[str], object] = lambda _: None
     """Called with a line for people."""
 
 
-def plan(entry: Entry, folder: Path, mirror: str | None = None) -> list[RemoteFile]:
+def plan(entry: Entry, mirror: str | None = None) -> list[RemoteFile]:
     """Files to fetch, as the archive or the mirror lists them.
 
     For a git-annex repository its archive of small files is fetched first, for it names the others.
@@ -76,7 +75,7 @@ def plan(entry: Entry, folder: Path, mirror: str | None = None) -> list[RemoteFi
     if isinstance(source, Web):
         return list_web(source)
     assert isinstance(source, GitAnnex)
-    return [RemoteFile(REPOSITORY, GITHUB.format(repository=source.repository))]
+    return list_repository(source)
 
 
 def fetch_dataset(
@@ -105,9 +104,9 @@ def fetch_dataset(
         OutputError: There is no room, or the folder cannot be written to.
     """
     progress = progress or Progress()
-    files = plan(entry, folder, mirror)
+    files = plan(entry, mirror)
     done = _read_manifest(folder)
-    record = _Record(entry, folder, keep, progress, done)
+    record = _Delivery(entry, folder, keep, progress, done)
     record.check_room(files)
     for remote in files:
         record.bring(remote)
@@ -164,12 +163,12 @@ def take(entry: Entry, origin: Path, folder: Path, progress: Progress | None = N
             part.replace(target)
         progress.came(path.stat().st_size)
         count += 1
-    _Record(entry, folder, True, progress, _read_manifest(folder)).finish()
+    _Delivery(entry, folder, True, progress, _read_manifest(folder)).finish()
     return count
 
 
-class _Record:
-    """The list of what came, written after every file."""
+class _Delivery:
+    """Files brought one after the other, and the list of what came, written after every one."""
 
     def __init__(
         self, entry: Entry, folder: Path, keep: bool, progress: Progress, done: dict[str, Any]

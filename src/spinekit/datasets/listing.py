@@ -20,6 +20,8 @@ from spinekit.io.transfer import RemoteFile, at_mirror, read_json
 ZENODO = "https://zenodo.org/api/records/{record}"
 OSF = "https://api.osf.io/v2/nodes/{node}/files/osfstorage/"
 GITHUB = "https://github.com/{repository}/archive/HEAD.zip"
+REPOSITORY = "repository.zip"
+"""Name under which a GitHub repository is kept while its large files come."""
 MANIFEST = "spinekit-files.json"
 """What `get` leaves beside the files; a folder that has it can serve as a mirror."""
 
@@ -84,6 +86,11 @@ def list_osf(source: Osf) -> list[RemoteFile]:
 def list_web(source: Web) -> list[RemoteFile]:
     """Files at fixed addresses, named by their last part."""
     return [RemoteFile(url.rstrip("/").rsplit("/", 1)[-1], url) for url in source.urls]
+
+
+def list_repository(source: GitAnnex) -> list[RemoteFile]:
+    """The archive of a repository's small files, which names the large ones."""
+    return [RemoteFile(REPOSITORY, GITHUB.format(repository=source.repository))]
 
 
 def list_annexed(source: GitAnnex, links: dict[str, str]) -> list[RemoteFile]:
