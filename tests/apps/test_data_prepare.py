@@ -1,0 +1,96 @@
+"""`spinekit data prepare` as its user calls it."""
+
+import json
+import os
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from curation.sets import voxels, write_set
+from spinekit.apps.cli import main
+from spinekit.datasets.real import real_data_folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_set(tmp_path / "in", 3)
+
+
+def test_a_folder_and_options(folder, tmp_path, capsys) -> None:
+    out = tmp_path / "out"
+    words = ["data", "prepare", str(folder), str(out), "--values", "spinekit", "--renumber"]
+
+    code = main([*words, "--labels", "L4-L5,L4..L5", "--size", "8", "30", "32", "--jobs", "1"])
+
+    printed = capsys.readouterr().out
+    assert code == 0
+    assert "out: 3 cases of 3 patients: 3 done" in printed
+    assert nib.load(out / "images" / "sub01_T2w.nii.gz").shape == (8, 30, 32)
+    assert np.unique(voxels(out / "labels" / "sub01_T2w.nii.gz")).tolist() == [0, 1, 2, 3]
+    rows = json.loads((out / "labels.json").read_text())["labels"]
+    assert [row["name"] for row in rows] == ["L4-L5", "L4", "L5"]
+
+
+def test_a_recipe_and_what_wins_over_it(folder, tmp_path, capsys) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(
+        f'name = "mine"\nlabels = ["L4"]\n[[sources]]\nroot = "{folder}"\n'
+        '[sources.settings]\nvalues = "spinekit"\n'
+    )
+    words = ["data", "prepare", str(recipe), str(tmp_path / "out"), "--json"]
+
+    assert main([*words, "--labels", "L5", "--set", "validation=0.34", "--export", "bids"]) == 0
+
+    report = json.loads(capsys.readouterr().out)
+    assert (report["name"], report["splits"]["validation"]) == ("mine", 1)
+    assert [row["name"] for row in report["structures"]] == ["L5"]
+    assert report["exports"]["bids"]["pairs"] == 3
+
+
+def test_mistakes_are_one_line(folder, tmp_path, capsys) -> None:
+    out = str(tmp_path / "out")
+
+    assert main(["data", "prepare", str(folder), out, "--set", "lables=['L4']"]) == 1
+    assert "did you mean 'labels'?" in capsys.readouterr().err
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert main(["data", "prepare", str(empty), out]) == 2
+    assert "--dataset" in capsys.readouterr().err
+    assert not Path(out).exists()
+
+
+def test_a_failed_case_is_exit_1(folder, tmp_path, capsys) -> None:
+    (folder / "images" / "sub02_T2w.nii.gz").write_bytes(b"")
+    words = ["data", "prepare", str(folder), str(tmp_path / "out"), "--values", "spinekit"]
+
+    assert main([*words, "--quiet"]) == 1
+
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err.count("\n")) == ("", 1)
+    assert "sub02_T2w" in captured.err
+
+
+@pytest.mark.skipif(real_data_folder() is None, reason="no real scans: set SPINEKIT_REAL_DATA")
+def test_real_scans_become_one_set(tmp_path) -> None:
+    root = real_data_folder()
+    some = tmp_path / "some"
+    for kind in ("images", "labels"):
+        (some / kind).mkdir(parents=True)
+        for name in ("chu02_T2w", "ivd01_T2w", "spider005_T2SPACE", "errsm11_T2w"):
+            for path in (root / kind).glob(f"{name}*"):
+                os.symlink(path.resolve(), some / kind / path.name)
+    recipe = Path(__file__).parents[2] / "recipes" / "data" / "real.toml"
+    text = recipe.read_text().replace("../shared/data/real", str(some))
+    (tmp_path / "real.toml").write_text(text.replace('table = "index.json"\n', ""))
+    out = tmp_path / "out"
+
+    assert main(["data", "prepare", str(tmp_path / "real.toml"), str(out), "--quiet"]) == 0
+
+    assert np.unique(voxels(out / "labels" / "chu02_T2w.nii.gz")).tolist() == [
+        0, 31, 32, 41, 42, 43, 44, 45]  # fmt: skip
+    # One voxel each marks C2 and T2 in the scan whose cord is drawn.
+    points = voxels(out / "labels" / "errsm11_T2w.nii.gz")
+    assert {n: int((points == n).sum()) for n in (12, 22)} == {12: 1, 22: 1}
+    assert {2, 45, 100} <= set(np.unique(voxels(out / "labels" / "spider005_T2SPACE.nii.gz")))

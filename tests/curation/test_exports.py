@@ -1,0 +1,202 @@
+"""Layouts other tools read: TotalSpineSeg's nnU-Net datasets to the class, and three more."""
+
+import hashlib
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from curation.sets import recipe_table, save, small_spine, voxels, write_set
+from spinekit.anatomy.scheme import NAMES, VALUES
+from spinekit.curation.exports.classes import ALTERNATE_DISCS, DATASETS, OTHER_DISCS
+from spinekit.curation.exports.registry import ALL
+from spinekit.curation.recipe import EXPORTS, prepare_recipe
+from spinekit.curation.run import prepare_set
+
+SPINE = small_spine()
+
+
+def content(path):
+    return json.loads(path.read_text())
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A set of five patients in every layout, one of them for the test, one changed copy each."""
+    tmp = tmp_path_factory.mktemp("exported")
+    table = recipe_table(
+        write_set(tmp / "in", 5), exports=list(EXPORTS), augment=1, test=0.2, folds=2
+    )
+    prepare_set(prepare_recipe(table), tmp / "out")
+    return tmp / "out"
+
+
+def test_every_layout_a_recipe_may_name_is_there() -> None:
+    assert set(ALL) == set(EXPORTS)
+
+
+def classes(number: int, *names: str) -> list[int]:
+    return [DATASETS[number].classes[VALUES[name]] for name in names]
+
+
+def test_classes_of_dataset_101() -> None:
+    names = ("C3-C4", "C2-C3", "C7-T1", "T12-L1", "L5-S1", "C2", "L6", "sacrum", "C1",
+             "spinal_canal", "spinal_cord")  # fmt: skip
+    assert classes(101, *names) == [1, 2, 3, 4, 5, 6, 6, 6, 7, 8, 9]
+    assert DATASETS[101].regions == {
+        "background": 0, "disc": [1, 2, 3, 4, 5], "disc_C2_C3": 2, "disc_C7_T1": 3,
+        "disc_T12_L1": 4, "disc_L5_S": 5, "vertebrae": [6, 7], "vertebrae_C1": 7,
+        "canal": [8, 9], "cord": 9,
+    }  # fmt: skip
+    assert DATASETS[101].order == list(range(1, 10))
+
+
+def test_classes_of_dataset_102() -> None:
+    assert classes(102, "C1", "C3", "C7", "T2", "T12", "L2", "L6") == [7] * 7
+    assert classes(102, "C2", "C6", "T1", "T11", "L1", "L3", "L5") == [8] * 7
+    assert classes(102, "sacrum", "spinal_canal", "spinal_cord") == [9, 10, 11]
+    assert classes(102, "L5-S1", "L1-L2", "L5-L6") == [5, 1, 1]
+    assert DATASETS[102].order == list(range(1, 12))
+    assert DATASETS[102].regions["vertebrae"] == [6, 7, 8, 9]
+    assert DATASETS[102].lacks([VALUES["T13"], VALUES["L1"]]) == ["T13"]
+    assert {63, 65, 67, 72, 82, 92, 94, 96} <= ALTERNATE_DISCS
+    assert not ALTERNATE_DISCS & OTHER_DISCS
+
+
+def test_neighbours_are_of_different_classes_and_channels_in_102() -> None:
+    """What the alternation is for."""
+    from spinekit.anatomy.column import Variant
+
+    chain = [VALUES[name] for name in Variant().levels]
+    mapped = [DATASETS[102].classes[value] for value in chain]
+    assert all(a != b for a, b in pairwise(mapped))
+    discs = [v for v in sorted(NAMES) if 63 <= v <= 95 and v not in (83, 84)]
+    sides = [value in ALTERNATE_DISCS for value in discs]
+    assert all(a != b for a, b in pairwise(sides))
+
+
+def test_classes_of_dataset_103() -> None:
+    names = ("C2-C3", "C6-C7", "C7-T1", "T1-T2", "T11-T12", "T12-L1", "L1-L2", "L4-L5", "L5-S1")
+    assert classes(103, *names) == [3, 7, 8, 10, 20, 21, 23, 26, 27]
+    names = ("C1", "C7", "T1", "T12", "L1", "L5", "sacrum", "spinal_canal", "spinal_cord")
+    assert classes(103, *names) == [30, 36, 38, 49, 51, 55, 56, 57, 58]
+    regions = DATASETS[103].regions
+    assert regions["vertebrae_T"] == list(range(37, 50))
+    assert (regions["disc"], regions["canal"]) == (list(range(1, 28)), [57, 58])
+    assert (len(regions), DATASETS[103].order) == (59, list(range(1, 59)))
+
+
+def test_nnunet_folders_hold_what_the_json_promises(exported) -> None:
+    split = content(exported / "splits.json")
+    assert (len(split["train"]), len(split["test"])) == (6, 1)
+    for number, dataset in DATASETS.items():
+        root = exported / "nnUNet_raw" / dataset.folder
+        told = content(root / "dataset.json")
+        double = 2 if number == 102 else 1
+        # Four patients of two pairs each: copies of the one that validates are left out.
+        assert told["numTraining"] == len(list((root / "labelsTr").iterdir())) == 7 * double
+        assert len(list((root / "imagesTr").iterdir())) == 7 * double * len(dataset.channels)
+        assert len(list((root / "labelsTs").iterdir())) == 1
+        assert told["channel_names"] == {str(n): c for n, c in enumerate(dataset.channels)}
+        assert told["file_ending"] == ".nii.gz"
+        for fold in content(root / "splits_final.json"):
+            assert set(fold) == {"train", "val"}
+            for name in (*fold["train"], *fold["val"]):
+                assert (root / "labelsTr" / f"{name}.nii.gz").exists()
+
+
+def test_second_cases_of_102_have_the_other_discs_and_classes(exported) -> None:
+    root = exported / "nnUNet_raw" / DATASETS[102].folder
+    name = content(exported / "splits.json")["train"][0].split("_a")[0]
+    first, second = (voxels(root / "labelsTr" / f"{name}{e}.nii.gz") for e in ("", "_o2e"))
+    channel, other = (voxels(root / "imagesTr" / f"{name}{e}_0001.nii.gz") for e in ("", "_o2e"))
+
+    assert (channel == np.isin(SPINE.labels, sorted(ALTERNATE_DISCS))).all()
+    assert (other == np.isin(SPINE.labels, sorted(OTHER_DISCS))).all()
+    assert ((first == 7) == (second == 8)).all()
+    assert ((first == 8) == (second == 7)).all()
+    same = ~np.isin(first, (7, 8))
+    assert (first[same] == second[same]).all()
+    assert (voxels(root / "imagesTr" / f"{name}_o2e_0000.nii.gz").shape) == first.shape
+
+
+def test_a_case_without_a_class_is_left_out_and_named(tmp_path) -> None:
+    root = write_set(tmp_path / "in", 3)
+    labels = np.where(SPINE.labels == VALUES["L1"], VALUES["T13"], SPINE.labels).astype(np.uint8)
+    save(root / "labels" / "sub02_T2w.nii.gz", labels, SPINE.grid.affine)
+    table = recipe_table(root, exports=["nnunet-101", "nnunet-103"], validation=0.0)
+
+    report = prepare_set(prepare_recipe(table), tmp_path / "out")
+
+    assert report["exports"]["nnunet-101"] == {"pairs": 3, "left_out": []}
+    assert report["exports"]["nnunet-103"]["left_out"] == [
+        {"name": "sub02_T2w", "reason": "no class for T13"}
+    ]
+    assert report["anomalies"] == {"T13": 1, "none": 2}
+
+
+def test_noaug_leaves_copies_out_and_nothing_stays_behind(exported, tmp_path) -> None:
+    root = write_set(tmp_path / "in", 3)
+    table = recipe_table(root, exports=["nnunet-102"], augment=1, validation=0.0)
+    folder = tmp_path / "out" / "nnUNet_raw" / DATASETS[102].folder / "labelsTr"
+
+    prepare_set(prepare_recipe(table), tmp_path / "out")
+    assert len(list(folder.iterdir())) == 12
+    prepare_set(prepare_recipe(table | {"noaug": True}), tmp_path / "out")
+
+    assert sorted(path.name for path in folder.iterdir()) == [
+        f"sub0{n}_T2w{e}.nii.gz" for n in (1, 2, 3) for e in ("", "_o2e")
+    ]
+
+
+def test_decathlon_lists_pairs_that_are_there(exported) -> None:
+    told = content(exported / "dataset.json")
+
+    assert told["labels"]["0"] == "background"
+    assert told["labels"][str(VALUES["L4"])] == "L4"
+    assert (told["numTraining"], len(told["validation"]), told["numTest"]) == (6, 1, 1)
+    for row in (*told["training"], *told["validation"]):
+        assert (exported / row["image"]).exists()
+        assert (exported / row["label"]).exists()
+    assert content(exported / "dataset_fold1.json")["validation"]
+
+
+def test_a_monai_label_server_finds_its_files(exported) -> None:
+    root = exported / "monai-label"
+    told = content(root / "datastore_v2.json")
+
+    assert (told["images_dir"], told["labels_dir"]) == (".", "labels")
+    final = [name for name, row in told["objects"].items() if "final" in row["labels"]]
+    assert sorted(final) == sorted(content(exported / "splits.json")["train"])
+    for name, row in told["objects"].items():
+        assert (root / f"{name}{row['image']['ext']}").exists()
+        for tag, label in row["labels"].items():
+            path = root / "labels" / tag / f"{name}{label['ext']}"
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            assert label["info"]["checksum"] == f"SHA256:{digest}"
+
+
+def test_correcting_a_label_there_leaves_the_set_alone(exported) -> None:
+    name = content(exported / "splits.json")["train"][0]
+    mine = exported / "labels" / f"{name}.nii.gz"
+    before = mine.read_bytes()
+
+    with (exported / "monai-label" / "labels" / "final" / f"{name}.nii.gz").open("ab") as file:
+        file.write(b"x")
+
+    assert mine.read_bytes() == before
+
+
+def test_bids_derivatives_have_names_and_a_table(exported) -> None:
+    root = exported / "bids"
+
+    assert content(root / "dataset_description.json")["DatasetType"] == "derivative"
+    labels = sorted(p.name for p in root.glob("sub-*/anat/*_dseg.nii.gz"))
+    images = sorted(p.name for p in root.glob("sub-*/anat/*_T2w.nii.gz"))
+    assert len(labels) == len(images) == 8
+    assert "sub-insub01_desc-prepared_dseg.nii.gz" in labels
+    assert (root / "dseg.tsv").read_text().startswith("index\tname\tcolor\n")
+    people = (root / "participants.tsv").read_text().splitlines()
+    assert len(people) == 6
+    assert sum(line.endswith("\ttest") for line in people) == 1

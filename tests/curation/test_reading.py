@@ -1,0 +1,129 @@
+"""What a case's masks become: grey, displaced, nameless, with wrong axes."""
+
+import numpy as np
+import pytest
+
+from curation.sets import save, small_spine
+from spinekit.anatomy.scheme import VALUES
+from spinekit.core.errors import InputError
+from spinekit.core.grid import Grid
+from spinekit.core.resampling import resample_nearest
+from spinekit.core.volume import Volume
+from spinekit.curation.axes import axes_by_labels, oriented, turn_header
+from spinekit.curation.reading import read_case
+from spinekit.curation.recipe import PrepareRecipe, Source
+from spinekit.datasets.case import Case, MaskFile
+
+SPINE = small_spine()
+
+
+@pytest.fixture
+def case_of(tmp_path):
+    """A case of the spine with masks as arrays, on the image's grid unless told otherwise."""
+
+    def make(*masks: tuple[np.ndarray, dict, bool], affine=SPINE.grid.affine, facts=None) -> Case:
+        image = save(tmp_path / "image.nii.gz", SPINE.image, SPINE.grid.affine)
+        files = []
+        for number, (array, values, binary) in enumerate(masks):
+            path = save(tmp_path / f"mask{number}.nii.gz", array, affine)
+            files.append(MaskFile(path, values, binary=binary))
+        return Case("case", "set", "p1", image, tuple(files), facts=facts or {})
+
+    return make
+
+
+def codes(data) -> list[str]:
+    return [row["code"] for row in data.notices]
+
+
+def test_a_grey_mask_is_cut_at_half(case_of) -> None:
+    body = (SPINE.labels == VALUES["L4"]).astype(np.float32)
+    grey = body.copy()
+    grey[body > 0] = 0.7
+    grey[tuple(np.argwhere(body > 0)[0])] = 1.0
+    grey[0, 0, 0] = 0.2
+
+    data = read_case(case_of((grey, {1: "L4"}, True)), Source(), PrepareRecipe())
+
+    assert (data.labels > 0).sum() == body.sum()
+    assert "grey-mask" in codes(data)
+
+
+def test_values_without_a_meaning_are_refused(case_of) -> None:
+    with pytest.raises(InputError, match="nothing says what they mean") as error:
+        read_case(case_of((SPINE.labels, {}, False)), Source(), PrepareRecipe())
+    assert error.value.code == "values-unknown"
+
+
+def test_a_mask_on_another_grid_is_brought_over(case_of) -> None:
+    turned = oriented(SPINE.grid, "PSR")
+    labels = resample_nearest(SPINE.labels, SPINE.grid, turned)
+    values = {value: name for name, value in VALUES.items()}
+
+    data = read_case(
+        case_of((labels, values, False), affine=turned.affine), Source(), PrepareRecipe()
+    )
+
+    assert (data.labels == SPINE.labels).all()
+    assert codes(data) == ["mask-grid"]
+
+
+def test_a_mask_with_a_header_of_its_own_can_be_trusted(case_of) -> None:
+    values = {value: name for name, value in VALUES.items()}
+    case = case_of((SPINE.labels, values, False), affine=np.diag([1.0, 1, 1, 1]))
+
+    data = read_case(case, Source(masks_on_image=True), PrepareRecipe())
+
+    assert (data.labels == SPINE.labels).all()
+
+
+def test_bone_in_one_tag_is_split_and_named(case_of) -> None:
+    bodies = (SPINE.parts == 1).astype(np.uint8)
+    case = case_of((bodies, {1: "body"}, True), facts={"levels": "T12 L1 L2 L3 L4 L5"})
+
+    data = read_case(case, Source(), PrepareRecipe())
+
+    for name in ("T12", "L1", "L2", "L3", "L4", "L5"):
+        truth = (SPINE.labels == VALUES[name]) & (bodies > 0)
+        assert ((data.labels == VALUES[name]) & truth).sum() > 0.8 * truth.sum(), name
+    with pytest.raises(InputError, match="splits into 6 vertebrae, but 2 names"):
+        read_case(case, Source(bone_names=("L4", "L5")), PrepareRecipe())
+    kept = read_case(case, Source(), PrepareRecipe(split_bone=False))
+    assert not kept.labels.any()
+    assert [(row["name"], row["reason"]) for row in kept.losses] == [("vertebra", "no-name")]
+
+
+def test_wrong_axes_are_put_right_by_rule_and_by_the_labels(case_of) -> None:
+    values = {value: name for name, value in VALUES.items()}
+    case = case_of((SPINE.labels, values, False))
+    wrong = turn_header(SPINE.grid, "PSR")
+    save(case.image, SPINE.image, wrong.affine)
+    save(case.masks[0].path, SPINE.labels, wrong.affine)
+
+    for word in ("RAS", "labels"):
+        data = read_case(case, Source(fix_axes=word), PrepareRecipe())
+        assert data.grid.orientation in ("RAS", "LAS")
+        assert codes(data) == ["axes-fixed"]
+        assert data.grid.spacing_mm == pytest.approx(SPINE.grid.spacing_mm)
+
+
+@pytest.mark.parametrize("truth", ["RAS", "PIR", "SRA", "LPS", "ARI", "IRA"])
+def test_labels_tell_where_the_axes_point(truth: str) -> None:
+    true = oriented(SPINE.grid, truth)
+    labels = resample_nearest(SPINE.labels, SPINE.grid, true)
+    assert axes_by_labels(Volume(labels, true)) is None
+    for header in ("RAS", "LAI", "PSR", "ARS"):
+        stated = turn_header(true, header)
+
+        found = axes_by_labels(Volume(labels, stated))
+
+        result = header if found is None else found
+        assert result.replace("L", "R") == truth.replace("L", "R")
+
+
+def test_too_few_labels_say_nothing_of_axes() -> None:
+    labels = np.where(SPINE.labels == VALUES["L4"], SPINE.labels, 0)
+
+    assert axes_by_labels(Volume(labels, turn_header(SPINE.grid, "PSR"))) is None
+    empty = Volume(np.zeros((3, 3, 3), np.uint8), Grid((3, 3, 3), np.eye(4)))
+    assert axes_by_labels(empty) is None

@@ -1,0 +1,211 @@
+"""A set from end to end: what is written, what is done again, what a failure leaves."""
+
+import json
+import os
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from curation.sets import recipe_table, save, small_spine, voxels, write_set
+from spinekit.anatomy.scheme import VALUES
+from spinekit.core.errors import UsageError
+from spinekit.curation.recipe import prepare_recipe
+from spinekit.curation.run import prepare_set
+
+
+def prepare(table: dict, out: Path, **options: object) -> dict:
+    return prepare_set(prepare_recipe(table), out, **options)
+
+
+def content(path: Path) -> dict:
+    return json.loads(path.read_text())
+
+
+def snapshot(root: Path) -> dict[str, tuple[bytes, int]]:
+    return {
+        str(path): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_a_set_is_written_and_its_source_is_not_touched(tmp_path) -> None:
+    root, out = write_set(tmp_path / "in"), tmp_path / "out"
+    before = snapshot(root)
+    table = recipe_table(root, labels=["L1-L5", "discs"], renumber=True, spacing_mm=[0, 5, 5])
+
+    report = prepare(table, out)
+
+    assert snapshot(root) == before
+    assert report["counts"] | {"done": 4, "failed": 0, "patients": 4} == report["counts"]
+    image, labels = (nib.load(out / k / "sub01_T2w.nii.gz") for k in ("images", "labels"))
+    assert image.shape == labels.shape
+    for file in (image, labels):
+        assert int(file.header["qform_code"]) > 0
+        assert int(file.header["sform_code"]) > 0
+        assert np.allclose(file.get_qform(), file.get_sform(), atol=1e-4)
+        assert file.header.get_zooms() == pytest.approx((8, 5, 5))
+    assert labels.get_data_dtype() == np.uint8
+    values = np.unique(np.asarray(labels.dataobj))
+    rows = {row["name"]: row["value"] for row in content(out / "labels.json")["labels"]}
+    assert (rows["L1"], rows["L5"], rows["C2-C3"]) == (1, 5, 6)
+    assert set(values) == {0, *(rows[f"L{n}"] for n in range(1, 6)), *(
+        rows[n] for n in ("T12-L1", "L1-L2", "L2-L3", "L3-L4", "L4-L5", "L5-S1"))}  # fmt: skip
+    record = content(out / "cases" / "sub01_T2w.json")
+    assert [row["file"] for row in record["inputs"]] == [
+        "images/sub01_T2w.nii.gz", "labels/sub01_T2w.nii.gz"]  # fmt: skip
+    assert "C2-C3" in record["missing"]
+    assert str(tmp_path) not in (out / "cases" / "sub01_T2w.json").read_text()
+    assert content(out / "failures.json") == []
+    assert "sub" not in (out / "report.txt").read_text().split("missing")[0]
+
+
+def test_the_label_table_leads_back(tmp_path) -> None:
+    from spinekit.apps.cli import main
+
+    root, out = write_set(tmp_path / "in", 1), tmp_path / "out"
+    prepare(recipe_table(root, labels=["L1-L5", "L4-L5"], renumber=True), out)
+    words = ["labels", "convert", str(out / "labels"), "--inverse", str(out / "labels.json")]
+
+    assert main([*words, "--out", str(tmp_path / "back"), "--quiet"]) == 0
+
+    back = voxels(tmp_path / "back" / "sub01_T2w.nii.gz")
+    ours = small_spine().labels
+    kept = [*range(41, 46), VALUES["L4-L5"]]
+    assert (back == np.where(np.isin(ours, kept), ours, 0)).all()
+
+
+def test_what_is_done_is_not_done_again(tmp_path) -> None:
+    root, out = write_set(tmp_path / "in"), tmp_path / "out"
+    table = recipe_table(root)
+    prepare(table, out)
+    before = snapshot(out / "images") | snapshot(out / "cases")
+
+    again = prepare(table, out)
+
+    assert again["counts"]["skipped"] == 4
+    assert snapshot(out / "images") | snapshot(out / "cases") == before
+    assert prepare(table | {"validation": 0.5, "name": "x"}, out)["splits"]["validation"] == 2
+
+
+def test_a_changed_input_or_a_lost_file_is_done_again(tmp_path) -> None:
+    root, out = write_set(tmp_path / "in"), tmp_path / "out"
+    prepare(recipe_table(root), out)
+    save(root / "labels" / "sub02_T2w.nii.gz", small_spine().labels * 0, small_spine().grid.affine)
+    (out / "labels" / "sub03_T2w.nii.gz").unlink()
+    touched = root / "images" / "sub04_T2w.nii.gz"
+    os.utime(touched, ns=(1, 1))
+
+    report = prepare(recipe_table(root), out)
+
+    assert (report["counts"]["done"], report["counts"]["skipped"]) == (2, 2)
+    assert not voxels(out / "labels" / "sub02_T2w.nii.gz").any()
+
+
+def test_other_options_are_not_applied_unasked(tmp_path) -> None:
+    root, out = write_set(tmp_path / "in", 2), tmp_path / "out"
+    prepare(recipe_table(root), out)
+    before = snapshot(out)
+
+    with pytest.raises(UsageError, match="2 cases such as sub01_T2w were made with other options"):
+        prepare(recipe_table(root, labels=["L4"]), out)
+
+    assert snapshot(out) == before
+    report = prepare(recipe_table(root, labels=["L4"]), out, overwrite=True)
+    assert report["counts"]["done"] == 2
+    assert np.unique(voxels(out / "labels" / "sub01_T2w.nii.gz")).tolist() == [0, 44]
+
+
+def test_a_failure_is_reported_and_the_rest_goes_on(tmp_path) -> None:
+    root, out = write_set(tmp_path / "in"), tmp_path / "out"
+    (root / "images" / "sub02_T2w.nii.gz").write_bytes(b"\x1f\x8bnot at all")
+    bad = np.full(small_spine().labels.shape, 2.5, np.float32)
+    save(root / "labels" / "sub03_T2w.nii.gz", bad, small_spine().grid.affine)
+
+    report = prepare(recipe_table(root), out)
+
+    codes = {row["input"]: row["code"] for row in content(out / "failures.json")}
+    assert codes == {"sub02_T2w": "file-damaged", "sub03_T2w": "not-labels"}
+    assert (report["counts"]["done"], report["counts"]["failed"]) == (2, 2)
+    names = {path.name.split(".")[0] for path in out.rglob("sub0*")}
+    assert names == {"sub01_T2w", "sub04_T2w"}
+    assert report["splits"]["train"] + report["splits"]["validation"] == 2
+
+
+def test_two_processes_do_the_same(tmp_path) -> None:
+    root = write_set(tmp_path / "in", 3)
+    table = recipe_table(root, crops=1, crop_vertebrae=[2, 3], augment=1, spacing_mm=[0, 5, 5])
+
+    prepare(table, tmp_path / "one")
+    prepare(table, tmp_path / "two", processes=2)
+
+    def files(out: Path) -> dict[str, bytes]:
+        return {str(p.relative_to(out)): p.read_bytes() for p in sorted(out.rglob("*.nii.gz"))}
+
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+    assert len(files(tmp_path / "one")) == 3 * 3 * 2
+    assert content(tmp_path / "one" / "splits.json") == content(tmp_path / "two" / "splits.json")
+
+
+def test_patients_stay_together_and_copies_only_train(tmp_path) -> None:
+    root, out = write_set(tmp_path / "in", 5, ("T1w", "T2w")), tmp_path / "out"
+
+    report = prepare(recipe_table(root, augment=1, folds=5), out)
+
+    split = content(out / "splits.json")
+    parts = [{name[:5] for name in split[part]} for part in ("train", "validation")]
+    assert not parts[0] & parts[1]
+    assert report["splits"] == {"train": 16, "validation": 2, "test": 0, "folds": [2] * 5}
+    assert not any("_a" in name for name in split["validation"])
+    for fold in split["folds"]:
+        assert not {n[:5] for n in fold["train"]} & {n[:5] for n in fold["validation"]}
+
+
+def test_merged_sets_keep_their_names_and_report_doubles(tmp_path) -> None:
+    first, second = write_set(tmp_path / "a", 2), write_set(tmp_path / "b", 1)
+    table = recipe_table(first)
+    sources = [
+        {**table["sources"][0], "name": "one"},
+        {**table["sources"][0], "name": "two", "root": str(second)},
+    ]
+
+    report = prepare(table | {"sources": sources, "validation": 0.5}, tmp_path / "out")
+
+    assert report["datasets"] == {"one": 2, "two": 1}
+    assert report["duplicates"] == [["one_sub01_T2w", "two_sub01_T2w"]]
+    split = content(tmp_path / "out" / "splits.json")
+    sides = {n: part for part in ("train", "validation") for n in split[part]}
+    assert sides["one_sub01_T2w"] == sides["two_sub01_T2w"]
+
+
+def test_only_the_contrasts_asked_for(tmp_path) -> None:
+    root = write_set(tmp_path / "in", 2, ("T1w", "T2w"))
+
+    report = prepare(recipe_table(root, contrasts=["T2w"]), tmp_path / "out")
+
+    assert report["contrasts"] == {"T2w": 2}
+    with pytest.raises(UsageError, match="no case"):
+        prepare(recipe_table(root, contrasts=["CT"]), tmp_path / "other")
+
+
+def test_cases_that_are_no_longer_asked_for_are_named(tmp_path) -> None:
+    root, out = write_set(tmp_path / "in", 3), tmp_path / "out"
+    prepare(recipe_table(root), out)
+    for folder in ("images", "labels"):
+        (root / folder / "sub03_T2w.nii.gz").unlink()
+
+    report = prepare(recipe_table(root), out)
+
+    assert report["stale"] == ["sub03_T2w"]
+    assert "sub03_T2w" not in str(content(out / "splits.json"))
+
+
+def test_the_set_may_not_lie_in_its_source(tmp_path) -> None:
+    root = write_set(tmp_path / "in", 1)
+
+    with pytest.raises(UsageError, match="lies in it"):
+        prepare(recipe_table(root), root / "out")
+    with pytest.raises(UsageError, match="names no set"):
+        prepare({"name": "x"}, tmp_path / "out")
