@@ -154,12 +154,12 @@ class Segmentation:
         for name, soft in (self.soft or {}).items():
             write_image(stage / files[f"{name}_soft"], soft, header, fmt=_plain(fmt))
         label_maps = [
-            ("dseg", self.labels, _label_segments(self.structures)),
-            ("parts", self.parts, _part_segments()),
+            ("dseg", self.labels, label_segments(self.structures)),
+            ("parts", self.parts, part_segments()),
         ]
         if self.levels is not None:
             drawn = draw_levels(self.levels, self.grid.shape)
-            label_maps.append(("levels", drawn, _level_segments(self.levels)))
+            label_maps.append(("levels", drawn, level_segments(self.levels)))
         for kind, array, segments in label_maps:
             if fmt == "seg.nrrd":
                 write_seg_nrrd(stage / files[kind], array, self.grid, segments)
@@ -212,7 +212,8 @@ def _plain(fmt: str) -> str:
     return "nrrd" if fmt == "seg.nrrd" else fmt
 
 
-def _label_segments(structures: Sequence[Structure]) -> list[Segment]:
+def label_segments(structures: Sequence[Structure]) -> list[Segment]:
+    """What the values of a label map stand for."""
     return [
         (structure.value, structure.name, COLOURS[VALUES[structure.name]])
         for structure in structures
@@ -220,7 +221,8 @@ def _label_segments(structures: Sequence[Structure]) -> list[Segment]:
     ]
 
 
-def _level_segments(points: Sequence[LevelPoint]) -> list[Segment]:
+def level_segments(points: Sequence[LevelPoint]) -> list[Segment]:
+    """What the values of a map of points stand for."""
     colours = list(COLOURS.values())
     return [
         (point.number, point.name, colours[point.number % len(colours)])
@@ -229,5 +231,6 @@ def _level_segments(points: Sequence[LevelPoint]) -> list[Segment]:
     ]
 
 
-def _part_segments() -> list[Segment]:
+def part_segments() -> list[Segment]:
+    """What the values of a parts map stand for."""
     return [(n, PARTS[n], colour) for n, colour in enumerate(_PART_COLOURS, start=1)]

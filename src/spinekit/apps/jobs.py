@@ -15,9 +15,11 @@ from typing import Any
 
 from spinekit.apps.cli import explain
 from spinekit.core.errors import ModelError, UsageError
+from spinekit.layouts.registry import LAYOUTS
+from spinekit.layouts.wanted import Place, Wanted
 from spinekit.pipeline import SegmentOptions, segment
 from spinekit.prediction.predictor import Predictor, load_predictor
-from spinekit.segmentation import Segmentation, output_names
+from spinekit.segmentation import Segmentation
 from spinekit.study import segment_study
 
 
@@ -29,12 +31,10 @@ class Job:
     """File or DICOM folder."""
     shown: str
     """How the scan is called in messages: its name, or its path in the folder given."""
-    stem: str
-    """First part of the names of its files."""
-    out: Path
-    """Folder for its files."""
-    fmt: str
-    """Ending of its volumes."""
+    wanted: Wanted
+    """Its files."""
+    layout: str
+    """How they are laid out."""
     options: SegmentOptions
     """How it is segmented."""
     overwrite: bool
@@ -49,13 +49,15 @@ class Job:
     """What the scanner calls its frame; series of other frames are not compared with it."""
 
     @property
+    def place(self) -> Place:
+        """Where its files go."""
+        return LAYOUTS[self.layout].plan(self.wanted)
+
+    @property
     def files(self) -> dict[str, Path]:
         """Kind of file → path, for every file the job writes."""
-        options = self.options
-        names = output_names(
-            self.stem, self.fmt, image=options.iso, levels=options.levels, soft=options.soft
-        )
-        return {kind: self.out / name for kind, name in names.items()}
+        place = self.place
+        return {kind: place.path(kind) for kind in place.files}
 
 
 @dataclass(frozen=True)
@@ -147,8 +149,8 @@ def _before(job: Job) -> Outcome:
 
 
 def _save(job: Job, result: Segmentation, started: float) -> Outcome:
-    result.save(job.out, fmt=job.fmt, stem=job.stem)
-    return _outcome(job, result.report, "done", time.perf_counter() - started)
+    report = LAYOUTS[job.layout].write(result, job.wanted)
+    return _outcome(job, report, "done", time.perf_counter() - started)
 
 
 def _failure(job: Job, error: Exception, started: float) -> Outcome:
@@ -202,7 +204,7 @@ def _outcome(job: Job, report: Any, status: str, seconds: float) -> Outcome:
         discs=len(kinds["disc"]),
         ambiguous=bool(report["column"]["ambiguous"]),
         warnings=tuple(warning["text"] for warning in report["warnings"]),
-        preview=str(job.files["preview"]),
+        preview=str(job.place.path(job.place.shown)),
     )
 
 

@@ -46,6 +46,32 @@ def add_knowledge(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_layout(parser: argparse.ArgumentParser) -> None:
+    """Add what decides which files there are, and how they are laid out."""
+    parser.add_argument(
+        "--levels", action="store_true", help="a numbered point on the canal for every disc too"
+    )
+    parser.add_argument(
+        "--soft", action="store_true", help="probabilities of cord and canal too, 0 to 1"
+    )
+    parser.add_argument(
+        "--layout",
+        choices=("spinekit", "totalspineseg", "bids"),
+        default="spinekit",
+        help="files as TotalSpineSeg lays them out, or as BIDS derivatives",
+    )
+    parser.add_argument(
+        "--step1", action="store_true", help="layout totalspineseg: files of the first step only"
+    )
+    parser.add_argument(
+        "--keep-only",
+        metavar="FOLDER",
+        nargs="+",
+        default=[],
+        help="layout totalspineseg: write these folders only",
+    )
+
+
 def add_running(parser: argparse.ArgumentParser) -> None:
     """Add what decides how a run goes."""
     parser.add_argument(

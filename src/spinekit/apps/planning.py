@@ -12,6 +12,8 @@ from spinekit.apps.jobs import Job
 from spinekit.core.errors import SpineKitError, UsageError
 from spinekit.io.discovery import ScanSource, find_scans
 from spinekit.io.localizers import find_localizer
+from spinekit.layouts.registry import LAYOUTS
+from spinekit.layouts.wanted import Wanted
 from spinekit.pipeline import SegmentOptions
 from spinekit.prediction.predictor import available_cores
 
@@ -31,6 +33,7 @@ def plan_jobs(args: argparse.Namespace) -> list[Job]:
     load_scheme(args.scheme)
     check_method(args.labeller, args.min_probability)
     _check_places(args.input, args.out)
+    layout = LAYOUTS[args.layout]
     options = SegmentOptions(
         iso=args.iso,
         model=None if args.model is None else str(args.model),
@@ -45,23 +48,27 @@ def plan_jobs(args: argparse.Namespace) -> list[Job]:
         volume=args.volume,
         series=args.series,
     )
+    options = dataclasses.replace(options, **layout.OPTIONS)
     found = _with_suffix(find_scans(args.input, exclude=args.out), args)
     alone = found[0].path == args.input
     jobs = [
         Job(
             source=scan.path,
             shown=scan.path.name if alone else str(scan.path.relative_to(args.input)),
-            stem=scan.stem,
-            out=args.out / scan.relative_dir,
-            fmt=args.fmt,
+            wanted=_wanted(scan, args),
+            layout=args.layout,
             options=dataclasses.replace(options, localizer=_localizer(scan, args)),
             overwrite=args.overwrite,
             debug=args.debug,
             alone=alone,
         )
-        for scan in found
+        for scan in layout.select(found)
     ]
-    return group_series(jobs, top=args.input) if args.together else jobs
+    layout.check(jobs[0].wanted)
+    if args.together:
+        jobs = group_series(jobs, top=args.input)
+    check_collisions(jobs)
+    return jobs
 
 
 def group_series(jobs: Sequence[Job], *, top: Path) -> list[Job]:
@@ -78,17 +85,18 @@ def group_series(jobs: Sequence[Job], *, top: Path) -> list[Job]:
     series = [part for job in jobs for part in _split_series(job, top)]
     studies: dict[Path, list[Job]] = {}
     for job in series:
-        studies.setdefault(job.out, []).append(job)
+        studies.setdefault(job.wanted.inside, []).append(job)
     return [
         dataclasses.replace(
             job,
-            study=str(job.out),
+            study=str(job.wanted.inside),
             alone=False,
             options=dataclasses.replace(
-                job.options, together=tuple(sorted(other.stem for other in studies[job.out]))
+                job.options,
+                together=tuple(sorted(other.wanted.stem for other in studies[job.wanted.inside])),
             ),
         )
-        if len(studies[job.out]) > 1
+        if len(studies[job.wanted.inside]) > 1
         else job
         for job in series
     ]
@@ -106,7 +114,8 @@ def _split_series(job: Job, top: Path) -> list[Job]:
         return [job]
     if len(found) == 1:
         return [dataclasses.replace(job, frame=found[0].frame)]
-    out = job.out if job.source == top else job.out / job.stem
+    wanted = job.wanted
+    inside = wanted.inside if job.source == top else wanted.inside / wanted.stem
     jobs = []
     for n, series in enumerate(found):
         number = series.number
@@ -118,8 +127,7 @@ def _split_series(job: Job, top: Path) -> list[Job]:
             dataclasses.replace(
                 job,
                 shown=f"{job.shown}/{stem}",
-                stem=stem,
-                out=out,
+                wanted=dataclasses.replace(wanted, stem=stem, inside=inside),
                 options=dataclasses.replace(job.options, series=number if alone else series.uid),
                 alone=False,
                 frame=series.frame,
@@ -158,6 +166,40 @@ def _localizer(scan: ScanSource, args: argparse.Namespace) -> str | None:
         loc_suffix=args.loc_suffix,
     )
     return str(found or args.loc)
+
+
+def check_collisions(jobs: Sequence[Job]) -> None:
+    """Refuse two jobs that would write the same file.
+
+    Raises:
+        UsageError: Two would.
+    """
+    writers: dict[Path, Job] = {}
+    for job in jobs:
+        for path in job.files.values():
+            other = writers.setdefault(path, job)
+            if other is not job:
+                raise UsageError(
+                    "same-output",
+                    f"{other.shown} and {job.shown} would write the same files",
+                    "rename one of them, or segment them into different folders",
+                )
+
+
+def _wanted(scan: ScanSource, args: argparse.Namespace) -> Wanted:
+    return Wanted(
+        source=scan.path,
+        stem=scan.stem,
+        out=args.out,
+        inside=scan.relative_dir,
+        fmt=args.fmt,
+        scheme=args.scheme,
+        iso=args.iso,
+        levels=args.levels,
+        soft=args.soft,
+        step1=args.step1,
+        keep=tuple(args.keep_only),
+    )
 
 
 def _check_places(source: Path, out: Path) -> None:

@@ -19,7 +19,7 @@ Research use; not a medical device."""
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    from spinekit.apps.options import add_knowledge, add_reading, add_running
+    from spinekit.apps.options import add_knowledge, add_layout, add_reading, add_running
 
     parser.epilog = EPILOG
     parser.add_argument(
@@ -54,13 +54,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="nii.gz",
         help="file type of the volumes; seg.nrrd carries names and colours for 3D Slicer",
     )
-    parser.add_argument(
-        "--levels", action="store_true", help="a numbered point on the canal for every disc too"
-    )
-    parser.add_argument(
-        "--soft", action="store_true", help="probabilities of cord and canal too, 0 to 1"
-    )
     add_knowledge(parser)
+    add_layout(parser)
     add_reading(parser)
     add_running(parser)
 

@@ -1,0 +1,233 @@
+"""BIDS derivatives: results named and placed as the Brain Imaging Data Structure asks.
+
+It knows names, entities and sidecars of BIDS 1.10 (derivatives, imaging); how a spine is found is
+not its business.
+"""
+
+import contextlib
+import io
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from spinekit.core.errors import UsageError
+from spinekit.io.discovery import ScanSource
+from spinekit.io.staging import staged
+from spinekit.io.writing import write_bytes, write_image, write_json, write_labels
+from spinekit.layouts.plain import refuse_steps
+from spinekit.layouts.wanted import Place, Wanted
+from spinekit.levels import describe_levels, draw_levels
+from spinekit.segmentation import (
+    Segment,
+    Segmentation,
+    label_segments,
+    level_segments,
+    part_segments,
+)
+
+OPTIONS: Mapping[str, Any] = {}
+"""Options of the segmentation that this layout fixes: none."""
+VERSION = "1.10.0"
+"""Of BIDS; the first with the entity `seg`."""
+PASSED_OVER = ("derivatives", "sourcedata", "code", "stimuli", "phenotype")
+"""Folders of a dataset that hold no raw scans."""
+DATATYPE = "anat"
+_NAME = re.compile(r"(sub-[A-Za-z0-9]+(?:_[a-z]+-[A-Za-z0-9]+)*)_([A-Za-z0-9]+)")
+_DERIVED = re.compile(r"_(space|seg|res|den|label|desc)-")
+_IGNORED = "**/figures/\nsummary.csv\nfailures.json\n"
+"""`.bidsignore`: what a validator is not to look at."""
+
+
+@dataclass(frozen=True)
+class RawName:
+    """A raw scan's place in its dataset."""
+
+    dataset: Path
+    """Root of the dataset."""
+    folder: Path
+    """Of the scan inside the dataset, such as `sub-01/ses-1/anat`."""
+    entities: str
+    """`sub-01_ses-1_acq-sag`, without the suffix."""
+    suffix: str
+    """`T2w`."""
+
+
+def check(wanted: Wanted) -> None:
+    """Refuse choices that this layout does not have.
+
+    Raises:
+        UsageError: Steps, folders to keep, or a format that BIDS does not have.
+    """
+    refuse_steps(wanted, "bids")
+    if wanted.fmt not in ("nii.gz", "nii"):
+        raise UsageError(
+            "layout-option",
+            "layout 'bids' is always NIfTI",
+            "choose --format nii.gz or nii, or leave it out",
+        )
+
+
+def select(found: Sequence[ScanSource]) -> list[ScanSource]:
+    """The scans to do, of those found: the raw anatomical ones.
+
+    Raises:
+        UsageError: There is none.
+    """
+    kept = []
+    for scan in found:
+        parts = scan.relative_dir.parts
+        other = bool(parts) and parts[-1] in ("dwi", "func", "fmap", "perf", "eeg", "meg", "pet")
+        if not other and not set(parts) & set(PASSED_OVER):
+            kept.append(scan)
+    if not kept:
+        raise UsageError(
+            "not-bids", "no raw anatomical scan was found", "give a BIDS dataset with anat folders"
+        )
+    return kept
+
+
+def read_name(source: Path) -> RawName:
+    """Take a scan's path apart.
+
+    Raises:
+        UsageError: It is no raw anatomical scan of a BIDS dataset.
+    """
+    path = Path(os.path.abspath(source))
+    stem = path.name.removesuffix(".gz").removesuffix(".nii")
+    match = _NAME.fullmatch(stem)
+    folders = path.parent.parts
+    subject = session = ""
+    if match:
+        subject = match[1].split("_")[0]
+        session = next((part for part in match[1].split("_") if part.startswith("ses-")), "")
+    above = [subject, *([session] if session else []), DATATYPE]
+    if (
+        match is None
+        or stem == path.name
+        or _DERIVED.search(stem)
+        or list(folders[-len(above) :]) != above
+    ):
+        raise UsageError(
+            "not-bids",
+            f"{source.name}: no raw anatomical scan of a BIDS dataset",
+            "layout 'bids' needs sub-LABEL/[ses-LABEL/]anat/sub-LABEL_…_T2w.nii.gz",
+        )
+    root = Path(*folders[: -len(above)])
+    return RawName(root, Path(*above), match[1], match[2])
+
+
+def plan(wanted: Wanted) -> Place:
+    """Where the files of a scan go.
+
+    Raises:
+        UsageError: It is no raw anatomical scan of a BIDS dataset.
+    """
+    name = read_name(wanted.source)
+    start = f"{name.folder}/{name.entities}"
+    space = f"{start}_space-orig"
+    res, desc = "_res-1mm" if wanted.iso else "", f"_desc-{name.suffix}"
+    files: dict[str, str] = {}
+    for kind in ("spine", "parts", *(("levels",) if wanted.levels else ())):
+        base = f"{space}_seg-{kind}{res}{desc}_dseg"
+        files |= {kind: f"{base}.{wanted.fmt}", f"{kind}_tsv": f"{base}.tsv"}
+        files["json" if kind == "spine" else f"{kind}_json"] = f"{base}.json"
+    for kind in ("cord", "canal") if wanted.soft else ():
+        base = f"{space}{res}_label-{kind}{desc}_probseg"
+        files |= {kind: f"{base}.{wanted.fmt}", f"{kind}_json": f"{base}.json"}
+    if wanted.iso:
+        base = f"{space}{res}_desc-resampled_{name.suffix}"
+        files |= {"image": f"{base}.{wanted.fmt}", "image_json": f"{base}.json"}
+    figures = name.folder.parent / "figures"
+    files["preview"] = f"{figures}/{name.entities}{desc}_dseg.png"
+    return Place(wanted.out, files, "preview")
+
+
+def write(result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:
+    """Write a result; all of its files appear, or none.
+
+    Returns:
+        The report as written: this package's, with the keys that BIDS asks for.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    name, place = read_name(wanted.source), plan(wanted)
+    common = _sidecar(name, wanted)
+    header = result.header if result.header is not None else result.grid
+    maps = {"spine": result.labels, "parts": result.parts}
+    images = dict(result.soft or {})
+    tables = {"spine": label_segments(result.structures), "parts": part_segments()}
+    sidecars: dict[str, Mapping[str, Any]] = dict.fromkeys(
+        ("parts_json", "cord_json", "canal_json"), common
+    )
+    if result.levels is not None:
+        maps["levels"] = draw_levels(result.levels, result.grid.shape)
+        tables["levels"] = level_segments(result.levels)
+        sidecars["levels_json"] = {**common, **describe_levels(result.levels)}
+    if result.image is not None:
+        images["image"] = result.image.array
+        sidecars["image_json"] = {**common, "SkullStripped": False}
+    report = {**result.report, **common}
+    with staged(place.root, last=place.files["json"]) as stage:
+        write_json(stage / "dataset_description.json", _description(name, wanted.out))
+        write_bytes(stage / ".bidsignore", _IGNORED.encode())
+        for kind, path in place.files.items():
+            if kind in maps:
+                write_labels(stage / path, maps[kind], header, fmt=wanted.fmt)
+            elif kind in images:
+                write_image(stage / path, images[kind], header, fmt=wanted.fmt)
+            elif kind.removesuffix("_tsv") in tables:
+                write_bytes(stage / path, _table(tables[kind.removesuffix("_tsv")]))
+            elif kind in sidecars:
+                write_json(stage / path, sidecars[kind])
+        png = io.BytesIO()
+        result.preview().save(png, format="PNG", compress_level=3)
+        write_bytes(stage / place.files["preview"], png.getvalue())
+        write_json(stage / place.files["json"], report)
+    return report
+
+
+def _sidecar(name: RawName, wanted: Wanted) -> dict[str, Any]:
+    """Keys that every sidecar has."""
+    source = (name.folder / wanted.source.name).as_posix()
+    keys: dict[str, Any] = {
+        "Sources": [f"bids:raw:{source}"],
+        "SpatialReference": "orig",
+        "Manual": False,
+    }
+    return {**keys, "Resolution": "1 mm isotropic"} if wanted.iso else keys
+
+
+def _description(name: RawName, out: Path) -> dict[str, Any]:
+    """`dataset_description.json` of the derivatives."""
+    raw: dict[str, Any] = {}
+    with contextlib.suppress(OSError, ValueError):
+        raw = json.loads((name.dataset / "dataset_description.json").read_bytes())
+    title = raw.get("Name") if isinstance(raw, dict) else None
+    doi = raw.get("DatasetDOI") if isinstance(raw, dict) else None
+    try:
+        link = Path(os.path.relpath(name.dataset, os.path.abspath(out))).as_posix()
+    except ValueError:  # another drive
+        link = name.dataset.name
+    content = {
+        "Name": f"SpineKit derivatives of {title}" if title else "SpineKit derivatives",
+        "BIDSVersion": VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "SpineKit", "Version": version("spinekit")}],
+        "DatasetLinks": {"raw": link},
+    }
+    return {**content, "SourceDatasets": [{"DOI": doi}]} if doi else content
+
+
+def _table(rows: Sequence[Segment]) -> bytes:
+    """A look-up table: index, name and colour, tab-separated."""
+    lines = ["index\tname\tcolor"]
+    lines += [
+        f"{n}\t{name}\t#{red:02x}{green:02x}{blue:02x}" for n, name, (red, green, blue) in rows
+    ]
+    return ("\n".join(lines) + "\n").encode()

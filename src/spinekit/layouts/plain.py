@@ -1,0 +1,65 @@
+"""This package's own layout: the files of a scan side by side, folders of the input kept.
+
+It knows names of files; the result writes itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from spinekit.core.errors import UsageError
+from spinekit.io.discovery import ScanSource
+from spinekit.layouts.wanted import Place, Wanted
+from spinekit.segmentation import Segmentation, output_names
+
+OPTIONS: Mapping[str, Any] = {}
+"""Options of the segmentation that this layout fixes: none."""
+
+
+def check(wanted: Wanted) -> None:
+    """Refuse choices that this layout does not have.
+
+    Raises:
+        UsageError: Steps or folders to keep were asked for.
+    """
+    refuse_steps(wanted, "spinekit")
+
+
+def refuse_steps(wanted: Wanted, layout: str) -> None:
+    """Refuse what only a layout with steps has.
+
+    Raises:
+        UsageError: It was asked for.
+    """
+    if wanted.step1 or wanted.keep:
+        option = "--step1" if wanted.step1 else "--keep-only"
+        raise UsageError(
+            "layout-option",
+            f"{option} has no meaning in layout {layout!r}",
+            "add --layout totalspineseg",
+        )
+
+
+def select(found: Sequence[ScanSource]) -> list[ScanSource]:
+    """The scans to do, of those found: all."""
+    return list(found)
+
+
+def plan(wanted: Wanted) -> Place:
+    """Where the files of a scan go."""
+    names = output_names(
+        wanted.stem, wanted.fmt, image=wanted.iso, levels=wanted.levels, soft=wanted.soft
+    )
+    return Place(wanted.out / wanted.inside, names, "preview")
+
+
+def write(result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:
+    """Write a result; all of its files appear, or none.
+
+    Returns:
+        The report as written, but for the time that writing took.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    result.save(plan(wanted).root, fmt=wanted.fmt, stem=wanted.stem)
+    return result.report

@@ -1,0 +1,196 @@
+"""The output tree of TotalSpineSeg, so that a script written for it finds its files.
+
+It knows folders, names and the tool's classes; how a spine is found is not its business. Its two
+networks are not here: what they would have put out is computed from the labels.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from spinekit.anatomy import totalspineseg as classes
+from spinekit.anatomy.scheme import NAMES, part_of
+from spinekit.core.errors import UsageError
+from spinekit.core.geometry import isotropic_grid
+from spinekit.core.resampling import resample_linear
+from spinekit.core.volume import Volume
+from spinekit.io.discovery import ScanSource
+from spinekit.io.staging import staged
+from spinekit.io.writing import write_bytes, write_image, write_json, write_labels
+from spinekit.layouts.wanted import Place, Wanted
+from spinekit.levels import draw_levels
+from spinekit.preview.layers import Sheet, make_sheet, spread_points
+from spinekit.segmentation import Segmentation, View
+from spinekit.structures import convert_labels
+
+OPTIONS: Mapping[str, Any] = {"levels": True, "soft": True, "scheme": "spinekit"}
+"""Options of the segmentation that this layout fixes; it converts the values itself."""
+STEP1 = ("step1_raw", "step1_output", "step1_canal", "step1_cord", "step1_levels")
+STEP2 = ("step2_raw", "step2_output")
+PREVIEWS1 = ("input", "step1_raw", "step1_output", "step1_output_tags", "step1_levels_tags")
+PREVIEWS2 = ("step2_input", "step2_raw", "step2_output", "step2_output_tags")
+REPORTS = ".spinekit"
+"""Folder of the reports; hidden, for the tool has none."""
+JPEG_QUALITY = 92
+
+
+def check(wanted: Wanted) -> None:
+    """Refuse choices that the tool does not have.
+
+    Raises:
+        UsageError: Another format or scheme, a folder to keep that there is not, or none left.
+    """
+    if wanted.fmt != "nii.gz":
+        raise UsageError(
+            "layout-option", "layout 'totalspineseg' is always nii.gz", "leave --format out"
+        )
+    if wanted.scheme not in ("spinekit", "totalspineseg"):
+        raise UsageError(
+            "layout-option",
+            "layout 'totalspineseg' always has that tool's values",
+            "leave --scheme out",
+        )
+    folders = _folders(wanted.step1)
+    for name in wanted.keep:
+        if name not in folders:
+            raise UsageError(
+                "unknown-folder",
+                f"--keep-only: there is no folder {name!r}",
+                f"choose of {', '.join(folders)}",
+            )
+
+
+def select(found: Sequence[ScanSource]) -> list[ScanSource]:
+    """The scans to do, of those found: all."""
+    return list(found)
+
+
+def plan(wanted: Wanted) -> Place:
+    """Where the files of a scan go: in one folder per kind, whatever folder the scan lay in."""
+    name = wanted.stem
+    kept = wanted.keep or _folders(wanted.step1)
+    files = {"input": f"input/{name}_0000.nii.gz"}
+    files |= {folder: f"{folder}/{name}.nii.gz" for folder in (*STEP1, *STEP2)}
+    previews = PREVIEWS1 if wanted.step1 else PREVIEWS1 + PREVIEWS2
+    files |= {f"preview_{kind}": f"preview/{name}_{kind}.jpg" for kind in previews}
+    files = {kind: path for kind, path in files.items() if path.partition("/")[0] in kept}
+    files["json"] = f"{REPORTS}/{name}.json"
+    looked_at = ("preview_step2_output_tags", "preview_step1_output_tags", *STEP2, *STEP1)
+    shown = next((kind for kind in looked_at if kind in files), "json")
+    return Place(wanted.out, files, shown)
+
+
+def write(result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:
+    """Write a result; all of its files appear, or none.
+
+    Args:
+        result: In this package's values, with levels and soft maps, and the scan at hand.
+        wanted: What of it.
+
+    Returns:
+        The report as written, in the tool's values.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    place = plan(wanted)
+    _, structures, lost = convert_labels(result.labels, result.structures, "totalspineseg")
+    report = {
+        **result.report,
+        "structures": [asdict(row) for row in structures],
+        "warnings": [*result.report["warnings"], *map(asdict, lost)],
+    }
+    header = result.header if result.header is not None else result.grid
+    maps = _label_maps(result.labels)
+    known = [point for point in result.levels or () if point.number in classes.LEVELS_KNOWN]
+    maps["step1_levels"] = draw_levels(known, result.grid.shape)
+    soft = {f"step1_{name}": array for name, array in (result.soft or {}).items()}
+    with staged(place.root, last=place.files["json"]) as stage:
+        for kind, path in place.files.items():
+            if kind in maps:
+                write_labels(stage / path, maps[kind], header)
+            elif kind in soft:
+                write_image(stage / path, soft[kind], header)
+            elif kind == "input":
+                image = _isotropic(result)
+                write_image(stage / path, image.array, image.grid)
+        for kind, picture in _pictures(result, place):
+            write_bytes(stage / place.files[kind], _jpeg(picture))
+        write_json(stage / place.files["json"], report)
+    return report
+
+
+def _folders(step1: bool) -> tuple[str, ...]:
+    return ("input", "preview", *STEP1, *(() if step1 else STEP2))
+
+
+def _label_maps(labels: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
+    """Folder → label map of each step, from our values."""
+    return {
+        "step1_raw": classes.step1_classes()[labels],
+        "step1_output": classes.step1_labels()[labels],
+        "step2_input": classes.alternate_discs(np.unique(labels).tolist())[labels],
+        "step2_raw": classes.step2_classes()[labels],
+        "step2_output": classes.step2_labels()[labels],
+    }
+
+
+def _isotropic(result: Segmentation) -> Volume:
+    """The scan as the tool's networks see it: 1 mm, axes to R, A, S."""
+    if result.image is not None:
+        return result.image
+    scan = result.scan
+    assert scan is not None
+    grid = isotropic_grid(scan.grid)
+    return Volume(resample_linear(scan.array, scan.grid, grid, antialias=True), grid)
+
+
+def _pictures(result: Segmentation, place: Place) -> list[tuple[str, Image.Image]]:
+    """Kind of file → picture, for every preview that is wanted."""
+    kinds = [kind for kind in place.files if kind.startswith("preview_")]
+    if not kinds:
+        return []
+    view = result.view
+    sheet = make_sheet(view.image, view.parts, view.grid.spacing_mm)
+    maps = _label_maps(view.labels)
+    return [(kind, _picture(kind, sheet, maps, result, view)) for kind in kinds]
+
+
+def _picture(
+    kind: str,
+    sheet: Sheet,
+    maps: Mapping[str, NDArray[np.uint8]],
+    result: Segmentation,
+    view: View,
+) -> Image.Image:
+    layer = kind.removeprefix("preview_").removesuffix("_tags")
+    if layer == "input":
+        return sheet.draw()
+    if layer == "step1_levels":
+        known = [point for point in result.levels or () if point.number in classes.LEVELS_KNOWN]
+        places = view.grid.ras_to_ijk([point.ras_mm for point in known])
+        numbers = [point.number or 0 for point in known]
+        dots = spread_points(
+            list(zip(numbers, places, strict=True)), view.grid.shape, view.grid.spacing_mm
+        )
+        return sheet.draw(dots, {number: str(number) for number in numbers})
+    names = None
+    if kind.endswith("_tags"):
+        wanted = ("disc",) if layer == "step1_output" else ("disc", "vertebra", "sacrum")
+        names = {
+            int(value): NAMES[int(value)]
+            for value in np.unique(maps[layer])
+            if value and part_of(int(value)) in wanted
+        }
+    return sheet.draw(maps[layer], names)
+
+
+def _jpeg(picture: Image.Image) -> bytes:
+    content = io.BytesIO()
+    picture.save(content, format="JPEG", quality=JPEG_QUALITY)
+    return content.getvalue()

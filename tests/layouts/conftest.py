@@ -1,0 +1,56 @@
+"""A result of a small block spine, made once."""
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from blocks import BlockSpine, draw_blocks, oracle_for
+from spinekit.apps.cli import main
+
+
+@pytest.fixture(scope="session")
+def small() -> BlockSpine:
+    """T12 to sacrum in blocks, 4 × 2 × 2 mm."""
+    return draw_blocks((4.0, 2.0, 2.0))
+
+
+@pytest.fixture
+def small_oracle(small: BlockSpine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the command line predict the small spine without a model file."""
+    from spinekit.apps import jobs
+
+    jobs._predictor.cache_clear()
+    monkeypatch.setattr(jobs, "load_predictor", lambda model, threads: oracle_for(small))
+    yield
+    jobs._predictor.cache_clear()
+
+
+@pytest.fixture
+def store(small: BlockSpine):
+    """A function that writes the small spine's image to a path."""
+
+    def write(path: Path) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nib.save(nib.Nifti1Image(small.image.astype(np.int16), small.grid.affine), path)
+        return path
+
+    return write
+
+
+def run(*words: object) -> int:
+    return main(["segment", *map(str, words), "--quiet"])
+
+
+def listing(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def read_json(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def voxels(path: Path) -> np.ndarray:
+    return np.asarray(nib.load(path).dataobj)

@@ -1,0 +1,178 @@
+"""The tool's tree, by what its users' scripts read of it."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from blocks import BlockSpine
+from layouts.conftest import listing, read_json, run, voxels
+from spinekit.anatomy.scheme import VALUES
+
+pytestmark = pytest.mark.usefixtures("small_oracle")
+SCRIPT = Path(__file__).parent / "script_for_totalspineseg.sh"
+TREE = ("--layout", "totalspineseg")
+
+
+def tree(name: str, *, step2: bool = True) -> list[str]:
+    first = ("step1_canal", "step1_cord", "step1_levels", "step1_output", "step1_raw")
+    folders = (*first, *(("step2_output", "step2_raw") if step2 else ()))
+    previews = ["input", "step1_levels_tags", "step1_output", "step1_output_tags", "step1_raw"]
+    if step2:
+        previews += ["step2_input", "step2_output", "step2_output_tags", "step2_raw"]
+    return sorted(
+        [
+            f".spinekit/{name}.json",
+            f"input/{name}_0000.nii.gz",
+            *(f"{folder}/{name}.nii.gz" for folder in folders),
+            *(f"preview/{name}_{kind}.jpg" for kind in previews),
+        ]
+    )
+
+
+def test_the_tree_is_the_tools_on_the_inputs_grid(small: BlockSpine, store, tmp_path: Path) -> None:
+    scan = store(tmp_path / "spine.nii.gz")
+    out = tmp_path / "out"
+
+    assert run(scan, out, *TREE) == 0
+
+    assert listing(out) == tree("spine")
+    np.testing.assert_array_equal(voxels(out / "step2_output/spine.nii.gz"), small.labels)
+    for folder in ("step1_raw", "step1_levels", "step1_canal", "step2_raw"):
+        image = nib.load(out / folder / "spine.nii.gz")
+        assert image.shape == small.grid.shape
+        np.testing.assert_array_equal(image.affine, small.grid.affine)
+    seen = nib.load(out / "input/spine_0000.nii.gz")
+    np.testing.assert_allclose(seen.header.get_zooms(), 1.0)
+    assert nib.aff2axcodes(seen.affine) == ("R", "A", "S")
+    levels = voxels(out / "step1_levels/spine.nii.gz")
+    assert sorted(levels[levels > 0].tolist()) == [20, 21, 22, 23, 24, 25]
+    report = read_json(out / ".spinekit/spine.json")
+    assert report["structures"][0]["name"] == "T12"
+
+
+def test_a_script_written_for_the_tool_keeps_working(store, tiny_model, tmp_path: Path) -> None:
+    for name in ("sub-01_T2w", "sub-02_T2w"):
+        store(tmp_path / "images" / f"{name}.nii.gz")
+    stand_in = tmp_path / "bin" / "totalspineseg"
+    stand_in.parent.mkdir()
+    command = "import sys; from spinekit.apps.cli import console; console()"
+    stand_in.write_text(
+        f'#!/bin/bash\nexec {sys.executable} -c "{command}" segment --layout totalspineseg '
+        f'--model {tiny_model} "$@"\n'
+    )
+    stand_in.chmod(0o755)
+    path = f"{stand_in.parent}{os.pathsep}{os.environ['PATH']}"
+
+    done = subprocess.run(
+        ["bash", SCRIPT, tmp_path / "images", tmp_path / "output", sys.executable],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "2 images"
+
+
+def test_only_the_first_step_or_only_some_folders(store, tmp_path: Path) -> None:
+    scan = store(tmp_path / "spine.nii.gz")
+
+    assert run(scan, tmp_path / "first", *TREE, "--step1") == 0
+    kept = ("step2_output", "step1_levels")
+    assert run(scan, tmp_path / "kept", *TREE, "--keep-only", *kept) == 0
+
+    assert listing(tmp_path / "first") == tree("spine", step2=False)
+    assert listing(tmp_path / "kept") == [
+        ".spinekit/spine.json",
+        "step1_levels/spine.nii.gz",
+        "step2_output/spine.nii.gz",
+    ]
+
+
+def test_a_run_goes_on_where_it_stopped_and_tells_of_failures(store, tmp_path: Path) -> None:
+    scans, out = tmp_path / "scans", tmp_path / "out"
+    store(scans / "a.nii.gz")
+    store(scans / "deep" / "b.nii.gz")
+    (scans / "broken.nii.gz").write_bytes(b"no scan")
+    assert run(scans, out, *TREE) == 1
+    labels = out / "step2_output" / "a.nii.gz"
+    before = labels.stat().st_mtime_ns
+    (out / "step1_raw" / "b.nii.gz").unlink()
+
+    assert run(scans, out, *TREE) == 1
+
+    with (out / "summary.csv").open() as file:
+        status = {row["input"]: row["status"] for row in csv.DictReader(file)}
+    assert status == {"a.nii.gz": "skipped", "broken.nii.gz": "failed", "deep/b.nii.gz": "done"}
+    assert labels.stat().st_mtime_ns == before
+    assert not [name for name in listing(out) if "broken" in name]
+    assert set(tree("b")) < set(listing(out))
+    assert run(scans, out, *TREE, "--iso") == 1
+    assert "other options" in read_json(out / "failures.json")[0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((*TREE, "--format", "nrrd"), "always nii.gz"),
+        ((*TREE, "--scheme", "spider"), "always has that tool's values"),
+        ((*TREE, "--keep-only", "step3"), "no folder 'step3'"),
+        ((*TREE, "--step1", "--keep-only", "step2_output"), "no folder 'step2_output'"),
+        (("--step1",), "--step1 has no meaning in layout 'spinekit'"),
+        (("--keep-only", "input", "--layout", "bids"), "--keep-only has no meaning"),
+    ],
+)
+def test_wrong_use_is_told_before_anything_runs(
+    store, tmp_path: Path, words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scan = store(tmp_path / "sub-1" / "anat" / "sub-1_T2w.nii.gz")
+
+    assert run(scan, tmp_path / "out", *words) == 2
+
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_scans_of_one_name_are_refused_before_anything_runs(
+    store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("one", "two"):
+        store(tmp_path / "scans" / folder / "t2.nii.gz")
+
+    assert run(tmp_path / "scans", tmp_path / "out", *TREE) == 2
+
+    assert "would write the same files" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_the_tool_has_no_value_for_is_told(small: BlockSpine, tmp_path: Path) -> None:
+    from blocks import draw_blocks, oracle_for
+    from spinekit.layouts import totalspineseg
+    from spinekit.layouts.wanted import Wanted
+    from spinekit.pipeline import segment
+
+    names = ("T11", "T12", "T13", "L1", "L2", "L3", "L4")
+    spine = draw_blocks((4.0, 2.0, 2.0), names)
+    found = segment(
+        spine.image,
+        affine=spine.grid.affine,
+        predictor=oracle_for(spine),
+        **totalspineseg.OPTIONS,
+    )
+    if "T13" not in found.names:
+        pytest.skip("the naming does not follow the drawn T13")
+    wanted = Wanted(tmp_path / "s.nii.gz", "s", tmp_path / "out", keep=("step2_output",))
+
+    report = totalspineseg.write(found, wanted)
+
+    assert "T13" in report["warnings"][-1]["text"]
+    rows = {row["name"]: row["value"] for row in report["structures"]}
+    assert rows["T13"] is None
+    assert rows["T12"] == VALUES["T12"]
+    assert VALUES["T13"] not in voxels(tmp_path / "out/step2_output/s.nii.gz")
