@@ -30,7 +30,7 @@ def mha(path: Path, array: np.ndarray | None = None) -> None:
 def spider(root: Path) -> None:
     for name in ("1_t1", "1_t2", "2_t2", "2_t2_SPACE"):
         mha(root / "images" / f"{name}.mha")
-        mha(root / "masks" / f"{name}.mha", mask(1, 2, 103, 100, 201, 202))
+        mha(root / "masks" / f"{name}.mha", mask(201, 1, 202, 2, 103, 100))
     (root / "overview.csv").write_text(
         "new_file_name,subset,num_vertebrae,num_discs,sex,birth_date,Manufacturer\n"
         "1_t1,training,7,7,F,1960,SIEMENS\n1_t2,training,7,7,F,1960,SIEMENS\n"

@@ -1,9 +1,11 @@
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dataset_layouts import LAYOUTS
+from spinekit.anatomy.scheme import load_scheme
 from spinekit.core.errors import InputError
 from spinekit.datasets.gradings import (
     Grading,
@@ -12,7 +14,9 @@ from spinekit.datasets.gradings import (
     disc_of,
     read_gradings,
 )
+from spinekit.io.reading import read_labels
 
+REAL = Path(os.environ.get("SPINEKIT_REAL_DATA", "../shared/data/real"))
 HEADER = (
     "Patient,IVD label,Modic,UP endplate,LOW endplate,Spondylolisthesis,Disc herniation,"
     "Disc narrowing,Disc bulging,Pfirrman grade\n"
@@ -110,11 +114,24 @@ def test_a_mask_counted_from_the_top_is_found() -> None:
     assert any("not counted from the lowest" in text for text in found)
 
 
-def test_a_vertebra_below_its_disc_is_found() -> None:
+def test_vertebrae_below_their_discs_are_found() -> None:
     assert check_numbering(column([1, 201, 2, 202]), UP) == [
-        "vertebra 1 lies below disc 201, which should be its lower one",
-        "vertebra 2 lies below disc 202, which should be its lower one",
+        "vertebra 1 below disc 201, vertebra 2 below disc 202: each should be its lower one"
     ]
+    assert check_numbering(column([201, 1, 202, 2, 3, 203]), UP) == []
+
+
+@pytest.mark.skipif(not (REAL / "index.json").exists(), reason="no real scans")
+@pytest.mark.parametrize("number", ["005", "065", "127", "141", "241"])
+def test_real_masks_in_spiders_values_count_from_the_lowest(number: str) -> None:
+    names = read_labels(REAL / "labels" / f"spider{number}_T2SPACE_names.nii.gz")
+    known = np.where(names.array > 100, 0, names.array).astype(np.uint8)
+    spider = load_scheme("spider").convert(known)[0]
+    up = names.grid.affine[2, :3].tolist()
+
+    assert check_numbering(spider, up, range(1, 6)) == []
+    upside_down = check_numbering(spider[:, :, ::-1], up)
+    assert any("not counted from the lowest" in text for text in upside_down)
 
 
 def test_a_graded_disc_without_a_mark_is_found() -> None:
