@@ -11,6 +11,7 @@ STEPS: dict[str, str] = {
     "list": "print the sets that can be asked for by name",
     "show": "say what a set is, or what of it lies in a folder",
     "get": "bring a set into a folder",
+    "doctor": "find what is wrong with a set: table, JSON, and a page with pictures",
     "prepare": "make a training set of a recipe, or of a folder",
     "gradings": "write SPIDER's gradings as one table, by the names of discs",
 }

@@ -1,0 +1,201 @@
+"""A census of a case's masks: every structure with its size, place and pieces.
+
+It knows label maps on one grid; what is right or wrong about them is decided in `checks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from spinekit.core.grid import Grid
+from spinekit.curation.doctor.meaning import Kind, kind_of, rank_of
+from spinekit.curation.doctor.specimen import Layer, Specimen
+
+Box = tuple[slice, slice, slice]
+_TOUCHING = np.ones((3, 3, 3), bool)
+"""Voxels that share a corner belong to one piece."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A connected piece of a structure."""
+
+    voxels: int
+    centre_ijk: tuple[float, float, float]
+    box: Box
+    gap_mm: float
+    """Shortest distance to the largest piece of the same structure; 0 for that piece itself."""
+    spot_ijk: tuple[float, float, float]
+    """A voxel inside."""
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """What one mask calls by one name."""
+
+    name: str
+    value: int
+    layer: int
+    """Index of its mask among the layers."""
+    box: Box
+    """Smallest box around it."""
+    voxels: int
+    centre_ijk: tuple[float, float, float]
+    centre_ras_mm: NDArray[np.float64]
+    pieces: tuple[Piece, ...]
+    """Largest first."""
+
+    @property
+    def kind(self) -> Kind:
+        """Vertebra, disc and so on."""
+        return kind_of(self.name)
+
+    @property
+    def rank(self) -> float | None:
+        """Place in the column, downwards; None without a level."""
+        return rank_of(self.name)
+
+
+@dataclass(frozen=True)
+class Census:
+    """All structures of a case."""
+
+    grid: Grid
+    layers: tuple[Layer, ...]
+    structures: tuple[Structure, ...]
+
+    @cached_property
+    def levels(self) -> tuple[Structure, ...]:
+        """Structures with a level, from the top by name."""
+        ranked = [(s.rank, s) for s in self.structures if s.rank is not None]
+        return tuple(s for _, s in sorted(ranked, key=lambda pair: pair[0]))
+
+    def of_kind(self, kind: Kind) -> tuple[Structure, ...]:
+        """Structures of one kind, from the top where they have a level."""
+        found = [s for s in self.structures if s.kind == kind]
+        return tuple(sorted(found, key=lambda s: -1.0 if s.rank is None else s.rank))
+
+    def mask_of(self, structure: Structure, *, margin: int = 0) -> tuple[NDArray[np.bool_], Box]:
+        """The structure's voxels within its box.
+
+        Args:
+            structure: One of these.
+            margin: Voxels by which the box is widened, within the grid.
+
+        Returns:
+            Mask of the box, and the box.
+        """
+        box = widened(structure.box, margin, self.grid.shape)
+        layer = self.layers[structure.layer]
+        if layer.mask.binary:
+            return layer.volume.array[box] != 0, box
+        return layer.volume.array[box] == structure.value, box
+
+    def union(self, structures: Iterable[Structure]) -> NDArray[np.uint16]:
+        """(I, J, K) of 1-based indices into the given structures, 0 elsewhere; the later wins."""
+        found = np.zeros(self.grid.shape, np.uint16)
+        for index, structure in enumerate(structures, start=1):
+            mask, box = self.mask_of(structure)
+            found[box][mask] = index
+        return found
+
+    @cached_property
+    def marked(self) -> NDArray[np.bool_]:
+        """(I, J, K): voxels that any mask marks."""
+        found = np.zeros(self.grid.shape, bool)
+        for layer in self.layers:
+            found |= layer.volume.array != 0
+        return found
+
+
+def take_census(specimen: Specimen) -> Census | None:
+    """Count the structures of all masks of a case.
+
+    Args:
+        specimen: The case, opened.
+
+    Returns:
+        The census; None without any usable mask.
+    """
+    if not specimen.layers:
+        return None
+    grid = specimen.layers[0].volume.grid
+    structures: list[Structure] = []
+    for index, layer in enumerate(specimen.layers):
+        array = layer.volume.array
+        if layer.mask.binary:
+            array = (array != 0).astype(np.uint8)
+        elif array.min() < 0:
+            array = np.where(array > 0, array, 0)
+        for value, box in enumerate(ndimage.find_objects(array), start=1):
+            if box is not None:
+                name = layer.names.get(value, f"value {value}")
+                mask = array[box] == value
+                structures.append(_describe(name, value, index, box, mask, grid))
+    return Census(grid, specimen.layers, tuple(structures))
+
+
+def widened(box: Box, margin: int, shape: tuple[int, ...]) -> Box:
+    """A box wider by `margin` voxels on every side, within an array of this shape."""
+    i, j, k = (
+        slice(max(0, side.start - margin), min(size, side.stop + margin))
+        for side, size in zip(box, shape, strict=True)
+    )
+    return i, j, k
+
+
+def _describe(
+    name: str, value: int, layer: int, box: Box, mask: NDArray[np.bool_], grid: Grid
+) -> Structure:
+    pieces = _pieces(mask, box, grid)
+    counts = np.array([piece.voxels for piece in pieces], float)
+    centre = np.average([piece.centre_ijk for piece in pieces], axis=0, weights=counts)
+    i, j, k = centre.tolist()
+    return Structure(
+        name, value, layer, box, int(counts.sum()), (i, j, k), grid.ijk_to_ras(centre)[0], pieces
+    )
+
+
+def _pieces(mask: NDArray[np.bool_], box: Box, grid: Grid) -> tuple[Piece, ...]:
+    """Connected pieces, largest first; gaps are measured from the main piece's surface."""
+    numbered, count = ndimage.label(mask, _TOUCHING)
+    sizes = np.bincount(numbered.ravel(), minlength=count + 1)[1:]
+    order = (np.argsort(-sizes, kind="stable") + 1).tolist()
+    offset = np.array([side.start for side in box])
+    spacing = np.array(grid.spacing_mm)
+    boxes = ndimage.find_objects(numbered)
+    pieces: list[Piece] = []
+    surface: cKDTree | None = None
+    for number in order:
+        part = boxes[number - 1]
+        inside = numbered[part] == number
+        voxels = np.argwhere(inside) + [side.start for side in part]
+        middle = voxels.mean(axis=0)
+        inner = voxels[np.abs(voxels - middle).sum(axis=1).argmin()]
+        gap = 0.0
+        if surface is not None:
+            gap = float(surface.query(voxels[:: max(1, len(voxels) // 500)] * spacing)[0].min())
+        elif count > 1:
+            hollow = np.pad(inside, 1)
+            hollow = (hollow & ~ndimage.binary_erosion(hollow))[1:-1, 1:-1, 1:-1]
+            surface = cKDTree((np.argwhere(hollow) + [side.start for side in part]) * spacing)
+        i, j, k = (
+            slice(side.start + start, side.stop + start)
+            for side, start in zip(part, offset.tolist(), strict=True)
+        )
+        pieces.append(
+            Piece(len(voxels), _triple(middle + offset), (i, j, k), gap, _triple(inner + offset))
+        )
+    return tuple(pieces)
+
+
+def _triple(point: NDArray[np.floating] | NDArray[np.integer]) -> tuple[float, float, float]:
+    i, j, k = (float(n) for n in point)
+    return i, j, k

@@ -1,0 +1,1 @@
+"""What is looked at in one case; a file each, listed in `registry`."""

@@ -1,0 +1,159 @@
+"""Whether structures follow one another as their names say, and whether one is left out.
+
+It knows places and names. A column that stands on its head is for `axes`; names counted from the
+wrong end are told here once `axes` says that the header is right.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from spinekit.anatomy.column import successors
+from spinekit.anatomy.scheme import VALUES, disc_name
+from spinekit.curation.doctor.axes import read_axes
+from spinekit.curation.doctor.census import Structure
+from spinekit.curation.doctor.column import Column
+from spinekit.curation.doctor.cores import column_axis
+from spinekit.curation.doctor.evidence import Evidence
+from spinekit.curation.doctor.findings import Finding
+from spinekit.curation.doctor.specimen import Specimen
+
+ROOM = 1.6
+"""A gap of at least so many usual distances has room for a vertebra that is not marked."""
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Report names out of order, skipped names, unmarked vertebrae and discs between others."""
+    specimen, column = evidence.specimen, evidence.column
+    if column is None:
+        return
+    ranked = (*column.vertebrae, *column.discs)
+    if len(ranked) < 2:
+        return
+    reading = read_axes(column)
+    if reading is not None and reading.names_reversed:
+        text = f"{ranked[0].name} lies below {column.vertebrae[-1].name}"
+        if column.vertebrae:
+            yield Finding("order-reversed", specimen.case.name, text, _file(column, ranked[0]))
+        return
+    wrong = out_of_order(column)
+    for structure in wrong:
+        yield Finding(
+            "order-wrong",
+            specimen.case.name,
+            f"{structure.name} does not lie between the structures it should lie between",
+            _file(column, structure),
+            (structure.name,),
+            _spot(column, structure),
+        )
+    if not wrong:
+        if not column.doubles:
+            yield from _gaps(specimen, column)
+        yield from _missing_discs(specimen, column)
+
+
+def out_of_order(column: Column) -> list[Structure]:
+    """The fewest named structures without which the rest follow one another.
+
+    Places are compared along the column, whichever way it runs; names decide which end is up.
+    The longest increasing subsequence (Schensted 1961) of ranks stays.
+
+    Args:
+        column: What is marked; names on two structures are passed over.
+
+    Returns:
+        Structures out of place, by name from the top.
+    """
+    doubled = {double.structure for double in column.doubles}
+    ranked = [s for s in (*column.vertebrae, *column.discs) if s not in doubled]
+    if len(ranked) < 3:
+        return []
+    points = np.array([column.place_of(s)[0] for s in ranked])
+    along = points @ column_axis(points)
+    ranks = np.array([s.rank for s in ranked], float)
+    if np.sum((ranks[:, None] - ranks) * (along[:, None] - along)) < 0:
+        along = -along
+    order = np.argsort(along, kind="stable")
+    kept = _longest_rise([float(ranks[n]) for n in order])
+    return sorted(
+        (ranked[n] for index, n in enumerate(order) if index not in kept),
+        key=lambda s: s.rank or 0.0,
+    )
+
+
+def _longest_rise(values: Sequence[float]) -> set[int]:
+    """Indices of one longest strictly increasing subsequence."""
+    tails: list[float] = []
+    ends: list[int] = []
+    before: list[int | None] = []
+    for index, value in enumerate(values):
+        place = bisect_left(tails, value)
+        before.append(ends[place - 1] if place else None)
+        tails[place : place + 1] = [value]
+        ends[place : place + 1] = [index]
+    kept: set[int] = set()
+    step = ends[-1] if ends else None
+    while step is not None:
+        kept.add(step)
+        step = before[step]
+    return kept
+
+
+def _gaps(specimen: Specimen, column: Column) -> Iterator[Finding]:
+    """Vertebrae left out between two that are marked."""
+    for upper, lower in pairwise(column.vertebrae):
+        if lower.name in successors(upper.name) or not np.isfinite(column.step_mm):
+            continue
+        apart = float(np.linalg.norm(column.place_of(upper)[0] - column.place_of(lower)[0]))
+        left_out = f"{upper.name} is followed by {lower.name}, {apart:.0f} mm below"
+        spot = np.mean([column.place_of(upper)[1], column.place_of(lower)[1]], axis=0)
+        code = "structure-missing" if apart > ROOM * column.step_mm else "level-skipped"
+        usual = f"usual distance {column.step_mm:.0f} mm"
+        yield Finding(
+            code,
+            specimen.case.name,
+            f"{left_out} ({usual})",
+            _file(column, lower),
+            (upper.name, lower.name),
+            (float(spot[0]), float(spot[1]), float(spot[2])),
+        )
+
+
+def _missing_discs(specimen: Specimen, column: Column) -> Iterator[Finding]:
+    """Discs left out between two that are marked, where both vertebrae beside are marked too."""
+    marked = {s.name for s in column.discs}
+    if len(marked) < 3:
+        return
+    ranks = [s.rank for s in column.discs if s.rank is not None]
+    for upper, lower in pairwise(column.vertebrae):
+        if lower.name not in successors(upper.name) or upper.name == "C1":
+            continue
+        name = disc_name(upper.name, lower.name)
+        value = VALUES[name]
+        if any(VALUES[other] == value for other in marked):
+            continue
+        if upper.rank is None or not min(ranks) < upper.rank + 0.5 < max(ranks):
+            continue
+        spot = np.mean([column.place_of(upper)[1], column.place_of(lower)[1]], axis=0)
+        text = f"{name} is not marked, though the discs above and below are"
+        yield Finding(
+            "structure-missing",
+            specimen.case.name,
+            text,
+            _file(column, column.discs[0]),
+            (name,),
+            (float(spot[0]), float(spot[1]), float(spot[2])),
+        )
+
+
+def _file(column: Column, structure: Structure) -> str:
+    return column.census.layers[structure.layer].file
+
+
+def _spot(column: Column, structure: Structure) -> tuple[float, float, float]:
+    i, j, k = column.place_of(structure)[1]
+    return i, j, k

@@ -1,0 +1,136 @@
+"""Holes, stray voxels, slices left out, and structures cut by the edge.
+
+It knows shapes of single structures. Small pieces close by are how thick slices show thin
+processes, and are left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy import ndimage
+
+from spinekit.curation.doctor.census import Census, Structure
+from spinekit.curation.doctor.evidence import Evidence
+from spinekit.curation.doctor.findings import Finding
+from spinekit.curation.doctor.specimen import Specimen
+
+HOLE_MM3, HOLE_VOXELS = 60.0, 4
+"""Smaller holes are veins and noise."""
+SPECK_GAP_MM = 18.0
+"""Farther than this from its structure, nothing belongs to it."""
+SPECK_SHARE = 0.2
+"""Of the structure; a larger piece far away is a second structure."""
+CUT_SHARE = 0.1
+"""Of the structure: a piece so large at an edge means that the scan cuts the structure."""
+LEAST_KNOWN_MM3 = 3000.0
+"""A vertebra, disc or other structure smaller than this has no shape to judge pieces by."""
+LEAST_DISC_MM3 = 800.0
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Report holes, specks, skipped slices and cut structures."""
+    specimen, column = evidence.specimen, evidence.column
+    if column is None:
+        return
+    census = column.census
+    doubled = {double.structure.name for double in column.doubles}
+    mixed = {structure.name for mix in column.mixes for structure in (mix.main, mix.other)}
+    for structure in census.structures:
+        if structure.name in doubled or not _has_shape(census, structure):
+            continue
+        yield from _holes(specimen, census, structure)
+        skipped = list(_skipped(specimen, census, structure))
+        yield from skipped
+        if not skipped and structure.name not in mixed:
+            yield from _specks(specimen, census, structure)
+
+
+def _has_shape(census: Census, structure: Structure) -> bool:
+    """Whether it is one structure, whole enough to tell what belongs to it."""
+    if structure.kind == "other" and not census.layers[structure.layer].mask.binary:
+        return False
+    size = structure.voxels * census.grid.voxel_mm3
+    return size >= (LEAST_DISC_MM3 if structure.kind == "disc" else LEAST_KNOWN_MM3)
+
+
+def _holes(specimen: Specimen, census: Census, structure: Structure) -> Iterator[Finding]:
+    mask, box = census.mask_of(structure)
+    hollow = ndimage.binary_fill_holes(mask) & ~census.marked[box]
+    numbered, count = ndimage.label(hollow)
+    if count == 0:
+        return
+    sizes = np.bincount(numbered.ravel())[1:]
+    largest = int(sizes.argmax())
+    volume = float(sizes[largest]) * census.grid.voxel_mm3
+    if volume < HOLE_MM3 or sizes[largest] < HOLE_VOXELS:
+        return
+    spot = np.argwhere(numbered == largest + 1).mean(axis=0) + [side.start for side in box]
+    text = f"{structure.name} has a hole of {sizes[largest]} voxels ({volume:.0f} mm³)"
+    yield _finding("hole", specimen, census, structure, text, spot)
+
+
+def _specks(specimen: Specimen, census: Census, structure: Structure) -> Iterator[Finding]:
+    far = [
+        piece
+        for piece in structure.pieces[1:]
+        if piece.gap_mm > SPECK_GAP_MM and piece.voxels < SPECK_SHARE * structure.pieces[0].voxels
+    ]
+    if not far or _is_cut(census, structure):
+        return
+    voxels = sum(piece.voxels for piece in far)
+    gap = max(piece.gap_mm for piece in far)
+    text = (
+        f"{voxels} voxels in {len(far)} piece{'s' if len(far) > 1 else ''} named {structure.name} "
+        f"lie up to {gap:.0f} mm away from it"
+    )
+    yield _finding("specks", specimen, census, structure, text, np.array(far[0].spot_ijk))
+
+
+def _skipped(specimen: Specimen, census: Census, structure: Structure) -> Iterator[Finding]:
+    """A slice without the structure between two that have it, along the thickest spacing."""
+    spacing = census.grid.spacing_mm
+    axis = int(np.argmax(spacing))
+    if spacing[axis] < 1.5 * sorted(spacing)[1] or _is_cut(census, structure):
+        return
+    mask, box = census.mask_of(structure)
+    others = tuple(n for n in range(3) if n != axis)
+    areas = mask.sum(axis=others)
+    thick = np.flatnonzero(areas >= 0.3 * areas.max())
+    empty = [n for n in range(thick[0], thick[-1] + 1) if areas[n] == 0]
+    if not empty:
+        return
+    spot = np.array(structure.centre_ijk)
+    spot[axis] = empty[0] + box[axis].start
+    text = f"{structure.name} is not marked in slice {int(spot[axis])}, but on both sides of it"
+    yield _finding("slice-skipped", specimen, census, structure, text, spot)
+
+
+def _is_cut(census: Census, structure: Structure) -> bool:
+    """Whether it reaches an upper or lower edge, so that pieces may hang together outside."""
+    letters = census.grid.orientation
+    large = [p for p in structure.pieces if p.voxels >= CUT_SHARE * structure.voxels]
+    for axis in range(3):
+        if letters[axis] in "SI":
+            size = census.grid.shape[axis]
+            return any(p.box[axis].start == 0 or p.box[axis].stop == size for p in large)
+    return False
+
+
+def _finding(
+    code: str,
+    specimen: Specimen,
+    census: Census,
+    structure: Structure,
+    text: str,
+    spot: np.ndarray,
+) -> Finding:
+    return Finding(
+        code,
+        specimen.case.name,
+        text,
+        census.layers[structure.layer].file,
+        (structure.name,),
+        (float(spot[0]), float(spot[1]), float(spot[2])),
+    )

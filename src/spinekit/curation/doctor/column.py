@@ -1,0 +1,156 @@
+"""The column as a case's masks mark it: vertebrae and discs by name, and by shape.
+
+It knows one case and judges nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit.curation.doctor.census import Census, Structure
+from spinekit.curation.doctor.cores import (
+    Lump,
+    column_axis,
+    find_bodies,
+    find_discs,
+    level_step_mm,
+)
+
+APART = 0.6
+"""In usual distances along the column: structures farther apart are two."""
+LEAST_BODY = 0.3
+"""Of the median body's size: smaller lumps are posterior pieces."""
+LONGEST_STEP_MM = 60.0
+"""No two neighbouring levels are farther apart."""
+USUAL_STEP_MM = 25.0
+"""Where a case marks too little to measure one: between cervical and lumbar."""
+
+
+LEAST_SHARE = 0.06
+"""Of a body or disc, that another name must cover to be told."""
+LEAST_MM3 = 100.0
+"""Names that meet at a border swap a few voxels; less than this is no mix."""
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Two names on one structure."""
+
+    main: Structure
+    other: Structure
+    """Its name covers less."""
+    share: float
+    """Of the body or disc that bears the other name."""
+    centre_ras_mm: NDArray[np.float64]
+    """Of what bears the other name."""
+
+
+@dataclass(frozen=True)
+class Double:
+    """A name on two structures."""
+
+    structure: Structure
+    second: Lump
+    """The smaller of the two."""
+    apart_mm: float
+    """Along the column."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """Named vertebrae and discs, and the bodies and discs that their shapes tell."""
+
+    census: Census
+    vertebrae: tuple[Structure, ...]
+    """With a level, from the top by name."""
+    discs: tuple[Structure, ...]
+    bodies: tuple[Lump, ...]
+    """Counts are by index into `vertebrae`."""
+    disc_lumps: tuple[Lump, ...]
+    """Counts are by index into `discs`."""
+    step_mm: float
+    """Median distance between neighbouring bodies, or discs; infinity for fewer than two."""
+
+    @cached_property
+    def mixes(self) -> tuple[Mix, ...]:
+        """Bodies and discs that bear two names."""
+        limit = LEAST_MM3 / self.census.grid.voxel_mm3
+        return (
+            *_mixes(self.vertebrae, self.bodies, self.step_mm, limit),
+            *_mixes(self.discs, self.disc_lumps, self.step_mm, limit),
+        )
+
+    @cached_property
+    def doubles(self) -> tuple[Double, ...]:
+        """Names that two bodies, or two discs, bear."""
+        return (
+            *_doubles(self.vertebrae, self.bodies, self.step_mm),
+            *_doubles(self.discs, self.disc_lumps, self.step_mm),
+        )
+
+    def place_of(self, structure: Structure) -> tuple[NDArray[np.float64], tuple[float, ...]]:
+        """Centre of a structure's body: in RAS mm, and as a voxel."""
+        if structure in self.vertebrae:
+            index = self.vertebrae.index(structure)
+            own = [lump for lump in self.bodies if lump.main == index]
+            if own:
+                body = max(own, key=lambda lump: lump.counts[index])
+                return body.centre_ras_mm, body.centre_ijk
+        return structure.centre_ras_mm, structure.centre_ijk
+
+
+def trace_column(census: Census) -> Column:
+    """Find the column in a census.
+
+    Args:
+        census: Of a case; one without levels gives empty fields.
+
+    Returns:
+        The column.
+    """
+    vertebrae = tuple(s for s in census.of_kind("vertebra") if s.rank is not None)
+    discs = tuple(s for s in census.of_kind("disc") if s.rank is not None)
+    bodies, disc_lumps = find_bodies(census, vertebrae), find_discs(census, discs)
+    step_mm = level_step_mm(bodies)
+    if not np.isfinite(step_mm):
+        step_mm = level_step_mm(disc_lumps)
+    return Column(census, vertebrae, discs, bodies, disc_lumps, step_mm)
+
+
+def _doubles(
+    structures: Sequence[Structure], lumps: Sequence[Lump], step_mm: float
+) -> Iterator[Double]:
+    if len(lumps) < 2:
+        return
+    usual = float(np.median([lump.voxels for lump in lumps]))
+    step = step_mm if np.isfinite(step_mm) else USUAL_STEP_MM
+    axis = column_axis(np.array([lump.centre_ras_mm for lump in lumps]))
+    for index, structure in enumerate(structures):
+        own = [x for x in lumps if x.main == index and x.voxels >= LEAST_BODY * usual]
+        own.sort(key=lambda lump: -lump.voxels)
+        for other in own[1:]:
+            away = other.centre_ras_mm - own[0].centre_ras_mm
+            # Halves of one structure lie side by side; with two lumps there is no axis to tell.
+            apart = float(abs(away @ axis)) if len(lumps) > 2 else float(np.linalg.norm(away))
+            if apart >= APART * step and other.voxels >= LEAST_BODY * own[0].voxels:
+                yield Double(structure, other, apart)
+
+
+def _mixes(
+    structures: Sequence[Structure], lumps: Sequence[Lump], step_mm: float, least_voxels: float
+) -> Iterator[Mix]:
+    for lump in lumps:
+        main = lump.main
+        for index, voxels in lump.counts.items():
+            if index == main or voxels < max(least_voxels, LEAST_SHARE * lump.voxels):
+                continue
+            away = lump.centres_ras_mm[index] - lump.centres_ras_mm[main]
+            # Two whole structures that touch are one lump to the eye, and rightly named.
+            if float(np.linalg.norm(away)) <= APART * min(step_mm, LONGEST_STEP_MM):
+                share = voxels / lump.voxels
+                yield Mix(structures[main], structures[index], share, lump.centres_ras_mm[index])

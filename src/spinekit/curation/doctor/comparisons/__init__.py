@@ -1,0 +1,1 @@
+"""What only shows when cases are compared; a file each, listed in `registry`."""

@@ -1,0 +1,55 @@
+"""Structures that most other cases mark and that this one should show too.
+
+It knows names, counts and how much of the scan lies beyond the levels marked; no voxels.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+
+from spinekit.curation.doctor.examination import Examination
+from spinekit.curation.doctor.findings import Finding
+from spinekit.curation.doctor.meaning import kind_of, rank_of
+
+USUAL_SHARE = 0.8
+"""Of the cases of a set that would have room for it: a structure marked so often is expected."""
+LEAST_CASES = 5
+MARGIN = 0.7
+"""In usual distances beyond a level's middle, so that all of it is in view."""
+
+
+def compare(examinations: Sequence[Examination]) -> Iterator[Finding]:
+    """Report structures that are expected by the rest of the set, in view, and not marked."""
+    by_set: dict[str, list[Examination]] = defaultdict(list)
+    for examination in examinations:
+        if examination.structures:
+            by_set[examination.case.dataset].append(examination)
+    for members in by_set.values():
+        counts = Counter(name for e in members for name in e.structures)
+        for name, count in counts.items():
+            absent = [e for e in members if name not in e.structures and _in_view(name, e)]
+            together = count + len(absent)
+            if together >= LEAST_CASES and count >= USUAL_SHARE * together:
+                for examination in absent:
+                    text = f"{name} is not marked, as it is in {count} of {together} like cases"
+                    yield Finding(
+                        "structure-missing", examination.case.name, text, structures=(name,)
+                    )
+
+
+def _in_view(name: str, examination: Examination) -> bool:
+    """Whether the scan reaches far enough beyond the marked levels to show all of a structure."""
+    rank = rank_of(name)
+    ranks = [r for r in map(rank_of, examination.structures) if r is not None]
+    if rank is None:
+        return kind_of(name) in ("canal", "cord") or not ranks
+    if not ranks or examination.step_mm is None or examination.room_mm is None:
+        return False
+    above, below = examination.room_mm
+    steps = max(min(ranks) - rank, rank - max(ranks))
+    if steps < 0:
+        # Between others: `order` says so with the place.
+        return False
+    room = above if rank < min(ranks) else below
+    return room >= (steps + MARGIN) * examination.step_mm

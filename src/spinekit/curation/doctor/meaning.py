@@ -1,0 +1,72 @@
+"""What a mask's values mean where the set does not say, and what kind of thing a name is.
+
+It knows label schemes, no voxels. A guess is only used to check the mask, never to write one.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from spinekit.anatomy.column import LEVELS
+from spinekit.anatomy.scheme import NAMES, VALUES, part_of
+from spinekit.datasets.case import MaskFile
+from spinekit.datasets.meaning import PART_VALUES
+from spinekit.io.discovery import stem_of
+
+Kind = Literal["vertebra", "disc", "sacrum", "canal", "cord", "other"]
+
+_PART_KINDS: dict[str, Kind] = {
+    "spinal_cord": "cord",
+    "spinal_canal": "canal",
+    "canal": "canal",
+    "cord": "cord",
+    "sacrum": "sacrum",
+}
+
+
+def kind_of(name: str) -> Kind:
+    """What kind of structure bears a name; `other` for parts that tell no level."""
+    if name in _PART_KINDS:
+        return _PART_KINDS[name]
+    if name in VALUES:
+        part = part_of(VALUES[name])
+        return "disc" if part == "disc" else "vertebra"
+    return "other"
+
+
+def rank_of(name: str) -> float | None:
+    """Place of a vertebra, disc or sacrum in the column, downwards; discs at halves.
+
+    Returns:
+        None for anything without a level.
+    """
+    if name in LEVELS:
+        return float(LEVELS.index(name))
+    ends = name.split("-")
+    if len(ends) == 2 and name in VALUES and ends[0] in LEVELS:
+        return LEVELS.index(ends[0]) + 0.5
+    return None
+
+
+def names_of(mask: MaskFile, values: list[int]) -> tuple[dict[int, str], str | None]:
+    """Names of the values found in a mask.
+
+    Args:
+        mask: What the set says of it.
+        values: What it holds, without 0.
+
+    Returns:
+        Value to name, and where the set is silent what the values were taken for.
+    """
+    if mask.binary:
+        name = next(iter(mask.values.values()), "structure")
+        return {value: name for value in values}, None
+    if mask.values:
+        return dict(mask.values), None
+    if len(values) == 1:
+        return {values[0]: "structure"}, "one structure without a name"
+    if stem_of(mask.path).endswith("_parts") and set(values) <= set(PART_VALUES):
+        return dict(PART_VALUES), "parts"
+    if set(values) <= set(NAMES):
+        return dict(NAMES), "the scheme spinekit"
+    return {value: f"value {value}" for value in values}, "structures without a name"

@@ -1,0 +1,118 @@
+"""Rounds over a set: case by case, then the comparison of all, then statistics.
+
+It knows how cases are shared among processes; what is looked for, it does not know. Memory holds
+one opened case per process, and of the others only their measures.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from spinekit.curation.doctor.comparisons.registry import COMPARISONS
+from spinekit.curation.doctor.examination import Examination, ExamineOptions, examine_case
+from spinekit.curation.doctor.expected import find_absent
+from spinekit.curation.doctor.findings import SEVERITIES, Finding
+from spinekit.datasets.case import Case
+
+_QUEUED = 4
+"""Cases waiting per process; more would only fill memory."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was found in a set."""
+
+    examinations: tuple[Examination, ...]
+    """In the order of the cases."""
+    findings: tuple[Finding, ...]
+    """Of cases and set: worst first, then by code and case."""
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Severity → number of findings."""
+        found = Counter(finding.kind.severity for finding in self.findings)
+        return {severity: found[severity] for severity in SEVERITIES}
+
+
+def diagnose(
+    cases: Sequence[Case],
+    options: ExamineOptions | None = None,
+    *,
+    expect: Sequence[str] = (),
+    jobs: int = 1,
+    most_pictures: int = 300,
+    progress: Callable[[Examination], None] | None = None,
+) -> Diagnosis:
+    """Examine every case of a set and compare them.
+
+    Args:
+        cases: Of the set.
+        options: How cases are examined; the defaults when None.
+        expect: Names of structures that every case should hold.
+        jobs: Cases at the same time.
+        most_pictures: Pictures kept; those of later cases are dropped.
+        progress: Called with every examination as it is done.
+
+    Returns:
+        The diagnosis; empty for no cases.
+    """
+    options = options or ExamineOptions()
+    done: dict[str, Examination] = {}
+    pictures = 0
+    for examination in _examinations(cases, options, jobs):
+        if examination.picture is not None:
+            pictures += 1
+            if pictures > most_pictures:
+                examination = replace(examination, picture=None)
+        done[examination.case.name] = examination
+        if progress is not None:
+            progress(examination)
+    examinations = tuple(done[case.name] for case in cases)
+    findings = [finding for examination in examinations for finding in examination.findings]
+    findings += find_absent(examinations, expect)
+    for compare in COMPARISONS:
+        findings += compare(examinations)
+    order = {severity: n for n, severity in enumerate(SEVERITIES)}
+    findings.sort(key=lambda f: (order[f.kind.severity], f.code, f.case, f.text))
+    return Diagnosis(examinations, tuple(findings))
+
+
+def _examinations(
+    cases: Sequence[Case], options: ExamineOptions, jobs: int
+) -> Iterator[Examination]:
+    if jobs <= 1 or len(cases) <= 1:
+        for case in cases:
+            yield examine_case(case, options)
+        return
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(jobs, len(cases)), context, initializer=_quiet_worker)
+    waiting: set[Future[Any]] = set()
+    try:
+        for case in cases:
+            if len(waiting) >= _QUEUED * jobs:
+                ready, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in ready:
+                    yield future.result()
+            waiting.add(pool.submit(examine_case, case, options))
+        for future in waiting:
+            yield future.result()
+        pool.shutdown()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in multiprocessing.active_children():
+            child.terminate()
+            child.join(timeout=30)
+
+
+def _quiet_worker() -> None:
+    """Let an interrupt end the worker in silence."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(1))

@@ -1,0 +1,218 @@
+"""A case opened: image and masks in memory, and what went wrong while reading them.
+
+It knows files and what readers say of them, nothing of spines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit.core.errors import InputError, Notice, SpineKitError
+from spinekit.core.volume import Volume
+from spinekit.curation.doctor.findings import Finding
+from spinekit.curation.doctor.meaning import names_of
+from spinekit.datasets.case import Case, MaskFile
+from spinekit.io.reading import Scan, hash_files, read_label_file, read_scan
+
+GRID_TOLERANCE_MM = 0.5
+"""Corners of image and mask may lie this far apart: headers round, voxels are larger."""
+
+_NOTICES = {
+    "implausible-spacing": "spacing-implausible",
+    "units-converted": "units-not-mm",
+    "orientation-assumed": "no-orientation",
+    "sheared": "sheared",
+    "not-finite": "not-finite",
+    "volumes-averaged": "four-dimensional",
+}
+"""Code of a reader's notice → code of a finding."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One mask in memory."""
+
+    mask: MaskFile
+    volume: Volume
+    """(I, J, K) whole numbers."""
+    names: dict[int, str]
+    """What its values mean; guessed where the set does not say."""
+    digest: str
+    """Of its voxels in their order, whatever the header says."""
+
+    @property
+    def file(self) -> str:
+        """Name of the file."""
+        return self.mask.path.name
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """A case with everything read that can be read."""
+
+    case: Case
+    scan: Scan | None
+    layers: tuple[Layer, ...]
+    """Masks that could be read and lie on the image's grid."""
+    findings: tuple[Finding, ...]
+    """What was wrong with the files."""
+
+
+def open_specimen(case: Case) -> Specimen:
+    """Read a case; what cannot be read becomes a finding.
+
+    Args:
+        case: The case.
+
+    Returns:
+        Image and masks, without those that cannot be used.
+    """
+    findings: list[Finding] = []
+    scan: Scan | None = None
+    try:
+        scan = read_scan(case.image)
+        findings += _noted(case, scan.notices)
+    except SpineKitError as error:
+        findings.append(_unreadable("image-unreadable", case, case.image, error))
+    layers: list[Layer] = []
+    for mask in case.masks:
+        layer, found = _open_mask(case, mask)
+        findings += found
+        if layer is None:
+            continue
+        reference = scan.volume if scan is not None else (layers or [layer])[0].volume
+        mismatch = _mismatch(case, layer, reference)
+        if mismatch is None:
+            layers.append(layer)
+        else:
+            findings.append(mismatch)
+    if not case.masks:
+        findings.append(Finding("mask-missing", case.name, "no file with a mask was found"))
+    return Specimen(case, scan, tuple(layers), tuple(findings))
+
+
+def _open_mask(case: Case, mask: MaskFile) -> tuple[Layer | None, list[Finding]]:
+    name = mask.path.name
+    try:
+        volume, _ = read_label_file(mask.path)
+    except InputError as error:
+        if error.code == "not-labels":
+            return None, [_fractions(case, mask)]
+        if error.code == "file-missing":
+            text = f"{name}: there is no such file"
+            return None, [Finding("mask-missing", case.name, text, name)]
+        return None, [_unreadable("mask-unreadable", case, mask.path, error)]
+    except SpineKitError as error:
+        return None, [_unreadable("mask-unreadable", case, mask.path, error)]
+    array = volume.array
+    found: list[Finding] = []
+    if not array.any():
+        return None, [Finding("mask-empty", case.name, f"{name}: every voxel is 0", name)]
+    values = [int(v) for v in np.unique(array) if v != 0]
+    names, guess = names_of(mask, values)
+    if guess is not None:
+        text = f"{name}: values {_listed(values)}, taken for {guess}"
+        found.append(Finding("meaning-unknown", case.name, text, name, facts={"values": values}))
+    return Layer(mask, volume, names, _digest_in_order(array)), found
+
+
+def digest_voxels(array: NDArray[Any]) -> str:
+    """Hash of an array's values that does not change with the order of its voxels.
+
+    Turning or flipping an image, compressing it otherwise or storing it with another type leaves
+    it as it is.
+
+    Args:
+        array: Of any shape; its values are compared as 32-bit floats.
+
+    Returns:
+        Hex digits of the sorted sizes of its axes and of two sums over mixed bits of its values
+        (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators": the finaliser
+        of splitmix64).
+    """
+    bits = np.ascontiguousarray(array, np.float32).ravel()
+    sums = [0, 0]
+    for start in range(0, bits.size, 1 << 20):
+        # Adding zero makes -0 and +0 one value.
+        mixed = (bits[start : start + (1 << 20)] + np.float32(0)).view(np.uint32).astype(np.uint64)
+        for index, salt in enumerate((0x9E3779B97F4A7C15, 0xD1B54A32D192ED03)):
+            z = (mixed + np.uint64(1)) * np.uint64(salt)
+            z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            sums[index] += int((z ^ (z >> np.uint64(31))).sum(dtype=np.uint64))
+    text = f"{sorted(array.shape)} {sums[0] % 2**64:x} {sums[1] % 2**64:x}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _digest_in_order(array: NDArray[Any]) -> str:
+    """Hash of a label map as (I, J, K) in C order, whatever its type."""
+    small = np.ascontiguousarray(array, np.int32)
+    return hashlib.sha256(str(array.shape).encode() + small.tobytes()).hexdigest()[:32]
+
+
+def file_digest(path: Path) -> str | None:
+    """SHA-256 of a file; None for a folder or where it cannot be read."""
+    try:
+        return hash_files([path]) if path.is_file() else None
+    except OSError:
+        return None
+
+
+def _noted(case: Case, notices: tuple[Notice, ...]) -> Iterator[Finding]:
+    for notice in notices:
+        if notice.code in _NOTICES:
+            yield Finding(_NOTICES[notice.code], case.name, notice.text, case.image.name)
+
+
+def _unreadable(code: str, case: Case, path: Path, error: SpineKitError) -> Finding:
+    return Finding(code, case.name, error.message, path.name, facts={"error": error.code})
+
+
+def _fractions(case: Case, mask: MaskFile) -> Finding:
+    """A mask whose values are not whole: how many voxels, and around which values."""
+    name = mask.path.name
+    try:
+        array = read_scan(mask.path).volume.array
+    except SpineKitError as error:
+        return _unreadable("mask-unreadable", case, mask.path, error)
+    odd = array != np.rint(array)
+    share = float(odd.mean()) / max(float((array != 0).mean()), 1e-9)
+    spot = tuple(float(n) for n in np.argwhere(odd)[int(odd.sum()) // 2])
+    text = (
+        f"{name}: {int(odd.sum())} voxels ({min(share, 1):.0%} of what is marked) are not whole "
+        f"numbers, such as {array[odd][0]:.4g}; the mask was left out of all further checks"
+    )
+    return Finding("mask-not-whole", case.name, text, name, spot_ijk=(spot[0], spot[1], spot[2]))
+
+
+def _mismatch(case: Case, layer: Layer, reference: Volume) -> Finding | None:
+    if layer.volume.grid.is_close(reference.grid, tolerance_mm=GRID_TOLERANCE_MM):
+        return None
+    mine, other = layer.volume.grid, reference.grid
+    if mine.shape != other.shape:
+        text = f"the mask has {_times(mine.shape)} voxels, the image {_times(other.shape)}"
+    else:
+        corners = np.indices((2, 2, 2)).reshape(3, -1).T * (np.array(mine.shape) - 1)
+        away = np.linalg.norm(mine.ijk_to_ras(corners) - other.ijk_to_ras(corners), axis=1).max()
+        text = (
+            f"as many voxels, but corners lie up to {away:.1f} mm apart (spacing "
+            f"{_times(mine.spacing_mm)} and {_times(other.spacing_mm)} mm, orientation "
+            f"{mine.orientation} and {other.orientation})"
+        )
+    return Finding("grid-mismatch", case.name, f"{layer.file}: {text}", layer.file)
+
+
+def _times(numbers: tuple[float, ...]) -> str:
+    return "×".join(f"{n:.4g}" for n in numbers)
+
+
+def _listed(values: list[int], most: int = 12) -> str:
+    shown = ", ".join(map(str, values[:most]))
+    return f"{shown} … ({len(values)} values)" if len(values) > most else shown
