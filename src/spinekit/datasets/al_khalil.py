@@ -106,6 +106,7 @@ ENTRY = Entry(
     recognise=recognise,
     source=Form(
         "follow the link under Data Records of https://www.nature.com/articles/s41597-022-01222-8 "
-        "and fetch the archive with a browser"
+        "and fetch the archive with a browser",
+        summary="by hand",
     ),
 )

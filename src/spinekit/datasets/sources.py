@@ -70,15 +70,12 @@ class Web:
 
 @dataclass(frozen=True)
 class Form:
-    """Files that are given out on request."""
+    """Files that a person must fetch: given out on request, or behind a page of unknown form."""
 
     how: str
     """What to do, where, and which files come."""
-
-    @property
-    def summary(self) -> str:
-        """In a few words."""
-        return "on request"
+    summary: str = "on request"
+    """In a few words."""
 
 
 @dataclass(frozen=True)
