@@ -19,7 +19,11 @@ from scipy import ndimage
 from spinekit.core.grid import Grid
 from spinekit.core.resampling import resample_linear
 from spinekit.curation import artefacts
+from spinekit.curation.axes import oriented
 from spinekit.curation.regrid import resample_labels, spaced_grid
+
+_MOST_TURN = 0.3
+"""Tangent of the largest rotation in a plane as high as it is wide."""
 
 Image = NDArray[np.floating]
 Bytes = NDArray[np.uint8]
@@ -186,11 +190,17 @@ def _mirror(x: Image, labels: Bytes, grid: Grid, numbers: dict[str, Any]) -> tup
 
 
 def _turn(x: Image, labels: Bytes, grid: Grid, numbers: dict[str, Any]) -> tuple[Image, Bytes]:
-    """Rotation, zoom and shift around the middle of the scan."""
+    """Rotation, zoom and shift around the middle of the scan.
+
+    A slab is hardly turned out of its plane: its ends would leave the scan.
+    """
+    sizes = oriented(grid, "RAS").size_mm
     matrix = np.eye(3)
     for axis, degrees in enumerate(numbers["degrees"]):
-        c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
         a, b = (axis + 1) % 3, (axis + 2) % 3
+        most = np.arctan(_MOST_TURN * min(sizes[a], sizes[b]) / max(sizes[a], sizes[b]))
+        angle = np.clip(np.radians(degrees), -most, most)
+        c, s = np.cos(angle), np.sin(angle)
         turn = np.eye(3)
         turn[a, a], turn[b, b], turn[a, b], turn[b, a] = c, c, -s, s
         matrix = matrix @ turn
@@ -198,24 +208,25 @@ def _turn(x: Image, labels: Bytes, grid: Grid, numbers: dict[str, Any]) -> tuple
     centre = grid.ijk_to_ras((np.array(grid.shape) - 1) / 2)[0]
     world = np.eye(4)
     world[:3, :3] = matrix
-    world[:3, 3] = centre - matrix @ centre + np.array(numbers["shift_mm"])
+    shift = np.clip(numbers["shift_mm"], [-0.1 * mm for mm in sizes], [0.1 * mm for mm in sizes])
+    world[:3, 3] = centre - matrix @ centre + shift
     target = Grid(grid.shape, world @ grid.affine)
     moved, _ = resample_labels(labels, grid, target, method="nearest")
     return np.array(resample_linear(x, grid, target)), moved
 
 
 def _warp(x: Image, labels: Bytes, grid: Grid, numbers: dict[str, Any]) -> tuple[Image, Bytes]:
-    """Smooth random displacement, knots 50 mm apart, 4 mm at each on average."""
+    """Smooth random displacement, knots 50 mm apart, 4 mm at each; less across a slab."""
     rng = np.random.default_rng(numbers["seed"])
     places = list(np.meshgrid(*(np.arange(n, dtype=np.float32) for n in x.shape), indexing="ij"))
     knots = [max(2, round(mm / 50.0)) + 2 for mm in grid.size_mm]
-    for axis, mm in enumerate(grid.spacing_mm):
-        coarse = rng.normal(0, 4.0 / mm, knots).astype(np.float32)
+    for axis, (mm, size) in enumerate(zip(grid.spacing_mm, grid.size_mm, strict=True)):
+        coarse = rng.normal(0, min(4.0, 0.05 * size) / mm, knots).astype(np.float32)
         zoom = [n / k for n, k in zip(x.shape, knots, strict=True)]
         places[axis] += ndimage.zoom(coarse, zoom, order=1, mode="nearest", grid_mode=True)
     return (
         ndimage.map_coordinates(x, places, order=1, mode="nearest"),
-        ndimage.map_coordinates(labels, places, order=0, mode="constant"),
+        ndimage.map_coordinates(labels, places, order=0, mode="nearest"),
     )
 
 
