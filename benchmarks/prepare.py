@@ -1,4 +1,4 @@
-"""Time and memory of `spinekit data prepare` over many cases: does it stream, what does it wait for?
+"""Time and memory of `spinekit data prepare`: does it stream, and what does it wait for?
 
     python benchmarks/prepare.py [--cases 1000] [--jobs 2] [--full-size] [--json FILE]
 
