@@ -209,3 +209,19 @@ def test_the_set_may_not_lie_in_its_source(tmp_path) -> None:
         prepare(recipe_table(root), root / "out")
     with pytest.raises(UsageError, match="names no set"):
         prepare({"name": "x"}, tmp_path / "out")
+
+
+def test_an_interrupt_leaves_no_half_of_a_case(tmp_path, monkeypatch) -> None:
+    from spinekit.curation import preparation
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    root, out = write_set(tmp_path / "in", 2), tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(preparation, "write_json", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(recipe_table(root), out)
+
+    assert [path.name for path in out.rglob("*") if path.is_file()] == ["recipe.json"]
+    assert prepare(recipe_table(root), out)["counts"]["done"] == 2
