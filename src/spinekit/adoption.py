@@ -1,19 +1,19 @@
 """A mask made elsewhere, split and named: bone in one piece, parts, or vertebrae with any numbers.
 
-It joins the steps that need no network. It knows nothing of an image but how to draw on it.
+It joins the steps that need no network; where there is an image, one may look at the levels.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.anatomy.items import Instances
-from spinekit.anatomy.scheme import LEVELS, PARTS
+from spinekit.anatomy.scheme import LEVELS, PARTS, VALUES
 from spinekit.core.errors import InputError, Notice, UsageError
 from spinekit.core.geometry import (
     GeometryRecord,
@@ -26,13 +26,22 @@ from spinekit.core.intensity import normalise_intensity
 from spinekit.core.resampling import resample_linear
 from spinekit.core.volume import Volume
 from spinekit.instances import split_instances
-from spinekit.io.reading import read_label_file, read_scan
+from spinekit.instances.given import take_instances
+from spinekit.io.reading import hash_files, read_label_file, read_scan
 from spinekit.labelling.chain import name_column
+from spinekit.labelling.evidence import pool_levels
 from spinekit.labelling.naming import Naming
+from spinekit.labelling.numbers import Given, read_given
+from spinekit.labelling.outside import Outside, weigh
+from spinekit.prediction.predictor import Predictor
 from spinekit.report import build_report, describe_evidence
 from spinekit.segmentation import Segmentation, View
 from spinekit.structures import (
     BODY,
+    CANAL,
+    CORD,
+    POSTERIOR,
+    SACRUM,
     NamedInstance,
     compose_labels,
     give_names,
@@ -40,59 +49,91 @@ from spinekit.structures import (
     tabulate,
 )
 
-Meaning = Literal["bone", "parts"]
+Meaning = Literal["bone", "parts", "instances"]
 SURE = 0.95
 """Names without a landmark are ambiguous below this probability."""
 REACH_VOXELS = 4
 """How far from the instances found a voxel of the mask may lie and still take their name."""
 
 
-def adopt_mask(
-    path: str | Path, *, meaning: Meaning | None = None, image: str | Path | None = None
-) -> Segmentation:
-    """Split and name a mask without any network.
+@dataclass(frozen=True)
+class MaskOptions:
+    """How a mask is to be read and named."""
 
-    Only sizes, distances and a sacrum speak for levels, so the names of a stretch without
-    landmark are unsure and marked ambiguous; order and splitting are not.
+    meaning: Meaning | None = None
+    """What its values mean; None takes a single value for bone."""
+    scheme: str | None = None
+    """The label scheme its values are of, instead of a meaning."""
+    image: str | None = None
+    """Path of the scan it was drawn on, for evidence and the picture."""
+    rules_only: bool = False
+    """Keep the network out although there is an image."""
+
+    def recorded(self) -> dict[str, Any]:
+        """What the report keeps: all that can change the result, and no path."""
+        image = None if self.image is None else hash_files([Path(self.image)])
+        return {
+            "meaning": self.meaning,
+            "from": self.scheme,
+            "image": image,
+            "rules_only": self.rules_only,
+            "scheme": "spinekit",
+        }
+
+
+def adopt_mask(
+    path: str | Path, options: MaskOptions | None = None, *, predictor: Predictor | None = None
+) -> Segmentation:
+    """Split and name a mask.
+
+    Without an image only sizes, distances, a sacrum and the numbers of a known scheme speak for
+    levels, so the names of a stretch without landmark are unsure and marked ambiguous; order and
+    splitting are not. With one, so does what the network sees there.
 
     Args:
         path: Label map. `bone` takes every voxel for vertebral body, `parts` reads 1 to 6 as this
-            package's parts.
-        meaning: What its values mean; None takes a single value for bone.
-        image: The scan, for the picture only.
+            package's parts, `instances` takes every value for one vertebra. A scheme's values are
+            what they are there; the names they give are evidence.
+        options: How it is to be read and named.
+        predictor: What sees levels in the image; None for nothing.
 
     Returns:
         The result on the mask's grid; voxels that belong to no vertebra or disc are left out.
 
     Raises:
         InputError: The mask cannot be read, is empty, or holds values without a meaning.
-        UsageError: It holds several values and no meaning was given.
+        UsageError: It holds several values and no meaning was given, or the scheme is unknown.
     """
-    path = Path(path)
+    path, options = Path(path), options or MaskOptions()
     mask, header = read_label_file(path)
-    parts = _parts_of(path.name, mask.array, meaning)
-    scan = read_scan(path)
-    adopted = name_parts(parts, mask.grid)
-    labels, kept, named = adopted.labels, adopted.kept, adopted.named
-    instances, naming, record = adopted.instances, adopted.naming, adopted.record
+    image = None if options.image is None else _on_grid(options.image, mask.grid)
+    see = None if image is None or predictor is None else see_levels(image, predictor)
+    told: Outside = Outside()
+    if options.scheme is not None or options.meaning == "instances":
+        given = read_given(path.name, mask.array, options.scheme)
+        adopted, told = name_given(given, mask.grid, see=see)
+    else:
+        parts = _parts_of(path.name, mask.array, options.meaning)
+        adopted = name_parts(parts, mask.grid, see=see)
+    source = read_scan(path)
+    labels, kept, named, record = adopted.labels, adopted.kept, adopted.named, adopted.record
     structures = tabulate(labels, mask.grid, named)
-    doubts = [Notice("no-spine", "no vertebra and no disc was found; the labels are empty")]
+    empty = [Notice("no-spine", "no vertebra and no disc was found; the labels are empty")]
+    card: dict[str, Any] = {"name": None, "sha256": None, "recipe": None, "scores": {}}
     report = build_report(
-        source=scan.source,
-        card={"name": None, "sha256": None, "recipe": None, "scores": {}},
-        options={"meaning": meaning, "scheme": "spinekit"},
+        source=source.source,
+        card=card if see is None or predictor is None else predictor.card,
+        options=options.recorded(),
         seconds={},
         structures=structures,
-        naming=naming,
-        notices=[] if instances.items else doubts,
-        evidence=describe_evidence(instances, adopted.evidence, named, record.working_grid),
+        naming=adopted.naming,
+        notices=[*told.notices, *([] if adopted.instances.items else empty)],
+        evidence=describe_evidence(
+            adopted.instances, adopted.evidence, named, record.working_grid, told.likelihood
+        ),
+        outside=told.readings,
     )
-    drawn = Volume(parts.astype(np.float32), mask.grid)
-    if image is not None:
-        found = read_scan(image).volume
-        drawn = Volume(
-            resample_linear(found.array, found.grid, mask.grid, antialias=True), mask.grid
-        )
+    drawn = Volume((mask.array != 0).astype(np.float32), mask.grid) if image is None else image
     view = View(
         normalise_intensity(normalise_geometry(drawn)[0].array),
         normalise_labels(labels, record),
@@ -105,11 +146,33 @@ def adopt_mask(
         grid=mask.grid,
         structures=structures,
         report=report,
-        stem=scan.stem,
+        stem=source.stem,
         header=header,
         image=None,
         view=view,
     )
+
+
+See = Callable[[Instances], NDArray[np.float64]]
+"""What a network says of the levels of instances on the working grid."""
+
+
+def see_levels(image: Volume, predictor: Predictor) -> See:
+    """Let a network look at the scan a mask was drawn on, for the levels alone.
+
+    Args:
+        image: (I, J, K) on the mask's grid.
+        predictor: What to look with.
+    """
+    working = normalise_geometry(image)[0]
+    seen = predictor.predict(Volume(normalise_intensity(working.array), working.grid), None)
+    return lambda instances: pool_levels(seen.level_probs, seen.level_stride, instances)
+
+
+def _on_grid(path: str, grid: Grid) -> Volume:
+    """A scan as it lies on the mask's grid."""
+    found = read_scan(path).volume
+    return Volume(resample_linear(found.array, found.grid, grid, antialias=True), grid)
 
 
 @dataclass(frozen=True)
@@ -131,14 +194,17 @@ class Adopted:
     """(items, levels) the same for all levels: nothing but sizes speaks."""
 
 
-def name_parts(parts: NDArray[np.uint8], grid: Grid, *, names: Sequence[str] = ()) -> Adopted:
-    """Split parts into vertebrae and discs and name them, without an image.
+def name_parts(
+    parts: NDArray[np.uint8], grid: Grid, *, names: Sequence[str] = (), see: See | None = None
+) -> Adopted:
+    """Split parts into vertebrae and discs and name them.
 
     Args:
         parts: (I, J, K) this package's parts, 0 to 6.
         grid: Where they lie.
         names: What the vertebrae are called from the top, the sacrum not counted; sizes and the
             sacrum decide where empty.
+        see: What a network says of the levels, where there is an image.
 
     Returns:
         The named structures; none for empty parts.
@@ -150,7 +216,7 @@ def name_parts(parts: NDArray[np.uint8], grid: Grid, *, names: Sequence[str] = (
     working_parts = normalise_labels(parts, record)
     one_hot = (np.arange(len(PARTS))[:, None, None, None] == working_parts).astype(np.float16)
     instances = split_instances(one_hot, working.grid.spacing_mm)
-    evidence = np.full((len(instances.items), len(LEVELS)), 1.0 / len(LEVELS))
+    evidence = _nothing(instances) if see is None else see(instances)
     bones = [n for n, item in enumerate(instances.items) if item.kind == "vertebra"]
     if names and len(bones) != len(names):
         raise InputError(
@@ -159,7 +225,8 @@ def name_parts(parts: NDArray[np.uint8], grid: Grid, *, names: Sequence[str] = (
             "correct the mask or the names",
         )
     certain = dict(zip(bones, names, strict=True)) if names else None
-    naming = _doubted(name_column(_without_room(instances), evidence, certain=certain))
+    naming = name_column(_without_room(instances), evidence, certain=certain)
+    naming = _doubted(naming) if see is None else naming
     named = give_names(instances.items, naming.names, naming.probability)
     restored: Instances = dataclasses.replace(
         instances,
@@ -169,6 +236,56 @@ def name_parts(parts: NDArray[np.uint8], grid: Grid, *, names: Sequence[str] = (
     )
     labels, kept = compose_labels(restored, named)
     return Adopted(labels, kept, named, naming, instances, record, evidence)
+
+
+def name_given(given: Given, grid: Grid, *, see: See | None = None) -> tuple[Adopted, Outside]:
+    """Order and name vertebrae that are told apart already.
+
+    Args:
+        given: What the mask says.
+        grid: Where it lies.
+        see: What a network says of the levels, where there is an image.
+
+    Returns:
+        The named structures, and what the mask's own names say of them.
+    """
+    working, record = normalise_geometry(Volume((given.tissue > 0).astype(np.float32), grid))
+    instances, bore = take_instances(
+        normalise_labels(given.numbers, record),
+        normalise_labels(given.tissue, record),
+        working.grid.spacing_mm,
+    )
+    items, column = instances.items, _without_room(instances)
+    evidence = _nothing(instances) if see is None else see(instances)
+    own = name_column(column, evidence)
+    own = _doubted(own) if see is None else own
+    names = tuple(given.names.get(number) for number in bore)
+    shares = np.array([[name == level for level in LEVELS] for name in names], dtype=np.float64)
+    likelihood = weigh(shares.reshape(len(items), -1), items, given.reliability)
+    told, naming = Outside(), own
+    if likelihood.any():
+        naming = name_column(column, evidence, outside=likelihood)
+        row = {"source": "mask", "file": given.file, "names": list(names)}
+        told = Outside(likelihood, (row,)).settle(own, naming, items)
+    named = give_names(items, naming.names, naming.probability)
+    table = np.zeros(256, np.uint8)
+    values = {id(entry.item): entry.value for entry in named}
+    for item, number in zip(items, bore, strict=True):
+        table[number] = values.get(id(item), 0)
+    table[0] = 0
+    labels = table[given.numbers]
+    for part, value in ((SACRUM, "sacrum"), (CANAL, "spinal_canal"), (CORD, "spinal_cord")):
+        labels[given.tissue == part] = VALUES[value]
+    restored = restore_labels(grow_map(instances.parts), record)
+    is_arch = (given.tissue == BODY) & (restored == POSTERIOR)
+    parts = np.where(is_arch, np.uint8(POSTERIOR), given.tissue)
+    kept = np.where(labels > 0, parts, 0).astype(np.uint8)
+    return Adopted(labels, kept, named, naming, instances, record, evidence), told
+
+
+def _nothing(instances: Instances) -> NDArray[np.float64]:
+    """(n, 27) evidence that says nothing."""
+    return np.full((len(instances.items), len(LEVELS)), 1.0 / len(LEVELS))
 
 
 def _doubted(naming: Naming) -> Naming:
@@ -203,7 +320,7 @@ def _parts_of(
         raise UsageError(
             "mask-meaning",
             f"{name}: holds {len(values)} values",
-            "say what they are: --as bone takes all for vertebral bodies, --as parts for parts 1-6",
+            "say what they are: --as bone, --as parts or --as instances, or --from SCHEME",
         )
     if meaning == "parts":
         if values[0] < 0 or values[-1] >= len(PARTS):

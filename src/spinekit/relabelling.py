@@ -27,6 +27,7 @@ from spinekit.io.header import HeaderInfo
 from spinekit.io.reading import read_label_file, read_labels, read_scan
 from spinekit.io.undo import put_back, take_back
 from spinekit.labelling.methods import name_with
+from spinekit.levels import find_levels
 from spinekit.report import describe_column, recall_evidence, recall_outside
 from spinekit.segmentation import FORMATS, Segmentation, View, output_names
 from spinekit.structures import convert_labels, give_names, tabulate
@@ -134,17 +135,24 @@ def relabel(
         header=result.header,
         image=None,
         view=picture,
+        levels=find_levels(labels, result.labels.grid, structures) if _has_levels(result) else None,
     )
-    with put_back(result.folder, _undo_name(result.stem), result.files.values(), bool(earlier)):
+    files = output_names(
+        result.stem, result.fmt, image=False, levels=segmentation.levels is not None
+    )
+    with put_back(result.folder, _undo_name(result.stem), files.values(), bool(earlier)):
         segmentation.save(result.folder, fmt=result.fmt, stem=result.stem)
     return segmentation, has_image
 
 
-def undo(path: str | Path) -> None:
+def undo(path: str | Path) -> dict[str, Any]:
     """Take back the last `relabel` of a result: its files are, byte for byte, what they were.
 
     Args:
         path: `<stem>_dseg` volume of the result.
+
+    Returns:
+        The report as it is again.
 
     Raises:
         UsageError: Nothing was relabelled.
@@ -156,6 +164,13 @@ def undo(path: str | Path) -> None:
     if not _words_in_force(_read_report(folder / files["json"])):
         raise UsageError("nothing-to-undo", f"{stem}: no name was changed", "nothing to do")
     take_back(folder, _undo_name(stem))
+    return _read_report(folder / files["json"])
+
+
+def _has_levels(result: Result) -> bool:
+    """Whether the result has points of its discs, which then follow."""
+    names = output_names(result.stem, result.fmt, image=False, levels=True)
+    return (result.folder / names["levels"]).is_file()
 
 
 def _undo_name(stem: str) -> str:

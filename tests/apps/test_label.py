@@ -5,8 +5,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from blocks import NAMES, draw_blocks
-from spinekit.anatomy.scheme import PARTS, VALUES
+from blocks import NAMES, BlockSpine, draw_blocks
+from spinekit.anatomy.scheme import PARTS, VALUES, load_scheme
 from spinekit.apps.cli import main
 
 SPINE = draw_blocks((4.0, 2.0, 2.0))
@@ -35,7 +35,7 @@ def test_bone_of_one_value_is_split_in_order_and_its_names_are_unsure(
     assert report["column"]["ambiguous"]
     assert report["model"]["name"] is None
     printed = capsys.readouterr()
-    assert "6 bones" in printed.out
+    assert "0 discs" in printed.out
     assert "names unsure" in printed.out
     assert (tmp_path / "out" / "mask_preview.png").exists()
 
@@ -81,5 +81,139 @@ def test_results_are_left_alone_until_they_are_to_be_replaced(tmp_path: Path) ->
     mask = write(tmp_path / "mask.nii.gz", SPINE.parts == BODY)
     main(["label", mask, str(tmp_path / "out"), "--quiet"])
 
-    assert main(["label", mask, str(tmp_path / "out")]) == 2
+    picture = tmp_path / "out" / "mask_preview.png"
+    picture.write_bytes(b"mine")
+
+    assert main(["label", mask, str(tmp_path / "out"), "--quiet"]) == 0
+    assert picture.read_bytes() == b"mine"
+    assert main(["label", mask, str(tmp_path / "out"), "--as", "instances"]) == 2
     assert main(["label", mask, str(tmp_path / "out"), "--overwrite", "--quiet"]) == 0
+
+
+def report_of(tmp_path: Path, stem: str = "mask") -> dict:
+    return json.loads((tmp_path / "out" / f"{stem}_dseg.json").read_text(encoding="utf-8"))
+
+
+def names_of(report: dict) -> list[str]:
+    return [row["name"] for row in report["structures"] if row["part"] == "vertebra"]
+
+
+def test_numbers_of_any_kind_stay_apart_and_are_put_in_order(tmp_path: Path) -> None:
+    bones = np.isin(SPINE.parts, (BODY, PARTS.index("posterior")))
+    table = np.zeros(256, np.int32)
+    table[[VALUES[name] for name in NAMES]] = [900, 3, 77, 1, 40, 8]
+    array = np.where(bones, table[SPINE.labels], 0)
+    nib.save(nib.Nifti1Image(array, SPINE.grid.affine), tmp_path / "mask.nii.gz")
+    words = ["label", str(tmp_path / "mask.nii.gz"), str(tmp_path / "out"), "--quiet"]
+
+    assert main([*words, "--as", "instances"]) == 0
+
+    report = report_of(tmp_path)
+    assert report["column"]["ambiguous"]
+    found = np.asarray(nib.load(tmp_path / "out" / "mask_dseg.nii.gz").dataobj)
+    np.testing.assert_array_equal(found > 0, array > 0)
+    given = [np.unique(found[array == table[VALUES[name]]]).tolist() for name in NAMES]
+    assert all(len(values) == 1 for values in given)
+    assert sorted(given) == given
+    parts = np.asarray(nib.load(tmp_path / "out" / "mask_parts.nii.gz").dataobj)
+    np.testing.assert_array_equal(parts, np.where(bones, SPINE.parts, 0))
+
+
+def test_the_values_of_a_scheme_come_back_as_ours(tmp_path: Path) -> None:
+    theirs, _ = load_scheme("totalsegmentator-mr").convert(SPINE.labels)
+    mask = write(tmp_path / "mask.nii.gz", theirs)
+
+    words = ["label", mask, str(tmp_path / "out"), "--from", "totalsegmentator-mr", "--quiet"]
+    assert main(words) == 0
+
+    found = np.asarray(nib.load(tmp_path / "out" / "mask_dseg.nii.gz").dataobj)
+    bones = np.isin(SPINE.labels, [VALUES[name] for name in (*NAMES, "sacrum")])
+    np.testing.assert_array_equal(found[bones], SPINE.labels[bones])
+    report = report_of(tmp_path)
+    (row,) = report["column"]["outside"]
+    assert (row["source"], row["matched"]) == ("mask", len(NAMES))
+    assert not report["column"]["ambiguous"]
+
+
+def test_a_scheme_that_counts_from_below_is_believed_less(tmp_path: Path) -> None:
+    theirs, _ = load_scheme("spider").convert(SPINE.labels)
+    mask = write(tmp_path / "mask.nii.gz", theirs)
+
+    assert main(["label", mask, str(tmp_path / "out"), "--from", "spider", "--quiet"]) == 0
+
+    report = report_of(tmp_path)
+    assert names_of(report) == list(NAMES)
+    lowest = next(row for row in report["structures"] if row["name"] == "L5")
+    assert lowest["probability"] < 0.99
+
+
+def test_names_that_a_sacrum_contradicts_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = SPINE.labels.copy()
+    shown = [VALUES[name] for name in NAMES]
+    for value, other in zip(shown, [VALUES["T11"], *shown], strict=False):
+        wrong[SPINE.labels == value] = other
+    wrong[np.isin(SPINE.parts, (PARTS.index("disc"), PARTS.index("canal")))] = 0
+    mask = write(tmp_path / "mask.nii.gz", wrong)
+
+    assert main(["label", mask, str(tmp_path / "out"), "--from", "totalspineseg"]) == 0
+
+    assert "says T11 to L4 where the scan alone says T12 to L5" in capsys.readouterr().err
+
+
+def test_a_folder_goes_on_after_a_bad_mask_in_any_format(tmp_path: Path) -> None:
+    (tmp_path / "masks" / "p1").mkdir(parents=True)
+    write(tmp_path / "masks" / "p1" / "a_bodies.nii.gz", SPINE.parts == BODY)
+    write(tmp_path / "masks" / "b_bodies.nii.gz", SPINE.parts * 0)
+    write(tmp_path / "masks" / "c_discs.nii.gz", SPINE.parts == PARTS.index("disc"))
+    words = ["label", str(tmp_path / "masks"), str(tmp_path / "out"), "--suffix", "_bodies"]
+
+    assert main([*words, "--format", "seg.nrrd", "--quiet"]) == 1
+
+    made = sorted(path.name for path in (tmp_path / "out").rglob("*.nrrd"))
+    assert made == ["a_bodies_dseg.seg.nrrd", "a_bodies_parts.seg.nrrd"]
+    failures = json.loads((tmp_path / "out" / "failures.json").read_text())
+    assert [(row["input"], row["code"]) for row in failures] == [("b_bodies.nii.gz", "empty-mask")]
+    assert "p1/a_bodies.nii.gz,done" in (tmp_path / "out" / "summary.csv").read_text()
+
+
+def test_the_scan_is_evidence_unless_only_rules_are_asked_for(
+    tmp_path: Path, oracle: None, spine: BlockSpine
+) -> None:
+    bodies = (spine.parts == BODY).astype(np.uint8)
+    for folder, array in (("masks", bodies), ("scans", spine.image.astype(np.int16))):
+        (tmp_path / folder).mkdir()
+        name = "s_bodies" if folder == "masks" else "s"
+        nib.save(nib.Nifti1Image(array, spine.grid.affine), tmp_path / folder / f"{name}.nii.gz")
+    words = ["label", str(tmp_path / "masks"), str(tmp_path / "out"), "--quiet"]
+    words += ["--image", str(tmp_path / "scans")]
+
+    assert main([*words, "--rules-only"]) == 0
+    report = report_of(tmp_path, "s_bodies")
+    assert report["column"]["ambiguous"]
+    assert report["model"]["name"] is None
+
+    assert main([*words, "--overwrite"]) == 0
+    report = report_of(tmp_path, "s_bodies")
+    assert names_of(report) == list(NAMES)
+    assert not report["column"]["ambiguous"]
+    assert report["model"]["name"] == "oracle"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--from", "nonsense"], "no label scheme is called"),
+        (["--from", "spider", "--as", "bone"], "two things"),
+        (["--as", "bone", "--image", "absent"], "no scan for mask"),
+    ],
+)
+def test_wrong_use_of_label(
+    tmp_path: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mask = write(tmp_path / "mask.nii.gz", SPINE.parts == BODY)
+
+    assert main(["label", mask, str(tmp_path / "out"), *words]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

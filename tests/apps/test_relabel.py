@@ -247,3 +247,38 @@ def test_the_archive_for_undo_is_the_same_every_time(result: Path) -> None:
     assert archive.read_bytes() == first
     with zipfile.ZipFile(archive) as kept:
         assert "spine_dseg.json" in kept.namelist()
+
+
+@pytest.fixture
+def run_of_two(loin: BlockSpine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """OUT of a run over two scans, one in a folder of its own."""
+    from spinekit.apps import jobs
+
+    jobs._predictor.cache_clear()
+    monkeypatch.setattr(jobs, "load_predictor", lambda model, threads: oracle_for(loin))
+    for name in ("p1/spine", "other"):
+        path = tmp_path / "scans" / f"{name}.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nib.save(nib.Nifti1Image(loin.image, loin.grid.affine), path)
+    words = [str(tmp_path / "scans"), str(tmp_path / "out"), "--levels", "--quiet"]
+    assert main(["segment", *words]) == 0
+    jobs._predictor.cache_clear()
+    return tmp_path / "out"
+
+
+def test_the_table_of_the_run_and_the_levels_follow_and_come_back(run_of_two: Path) -> None:
+    table = run_of_two / "summary.csv"
+    before = bytes_of(run_of_two / "p1"), table.read_bytes()
+    seg = run_of_two / "p1" / "spine_dseg.nii.gz"
+    points = labels_of(run_of_two / "p1" / "spine_levels.nii.gz")
+
+    assert main(["relabel", str(seg), "--set", "L2=L3", "--quiet"]) == 0
+
+    rows = dict(line.split(",", 1) for line in table.read_text().splitlines())
+    assert "L1 L2 L3 L4" in rows["p1/spine.nii.gz"]
+    assert "T12 L1 L2 L3" in rows["other.nii.gz"]
+    moved = labels_of(run_of_two / "p1" / "spine_levels.nii.gz")
+    np.testing.assert_array_equal(moved[points > 0], points[points > 0] + 1)
+
+    assert main(["relabel", str(seg), "--undo", "--quiet"]) == 0
+    assert (bytes_of(run_of_two / "p1"), table.read_bytes()) == before

@@ -5,12 +5,11 @@ It knows jobs and outcomes; how a scan is segmented is the pipeline's business.
 
 import argparse
 import contextlib
-import csv
-import io
+import json
 import multiprocessing
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,47 @@ from typing import Any
 from tqdm import tqdm
 
 from spinekit.apps.jobs import Job, Outcome, process
-from spinekit.io.writing import write_bytes, write_json
+from spinekit.apps.summary import FILE, write_rows
+from spinekit.core.errors import SpineKitError
+from spinekit.io.writing import write_json
 from spinekit.prediction.predictor import available_cores
 
 LONG_RUN_S = 30.0
 """Runs expected to take longer say so first."""
 SECONDS_PER_MIB = 6.0
 """Of one core for a MiB of compressed scan, the mean of clinical lumbar scans: a first guess."""
+
+
+def run_command(plan: Callable[[argparse.Namespace], list[Job]], args: argparse.Namespace) -> int:
+    """Plan, do, and sum up what a command was given.
+
+    Args:
+        plan: Finds the jobs.
+        args: What the command was given.
+
+    Returns:
+        0 all done, 1 some failed.
+
+    Raises:
+        SpineKitError: None could start; its exit code is 2.
+    """
+    try:
+        jobs = plan(args)
+        many = not jobs[0].alone
+        outcomes = run_jobs(jobs, args, many=many)
+    except SpineKitError as error:
+        # What one scan lacks is in its outcome; this means that none could start.
+        error.exit_code = 2
+        raise
+    if many:
+        write_summary(args.out, outcomes)
+    if args.json:
+        print(json.dumps([outcome.to_dict() for outcome in outcomes], indent=1))
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    if many and not args.quiet:
+        done = len(outcomes) - len(failed)
+        print(f"{done} of {len(outcomes)} scans done; {args.out / 'summary.csv'}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def run_jobs(jobs: Sequence[Job], args: argparse.Namespace, *, many: bool) -> list[Outcome]:
@@ -95,15 +128,8 @@ def write_summary(folder: Path, outcomes: Sequence[Outcome]) -> None:
         OutputError: They cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    text = io.StringIO()
-    table = csv.DictWriter(text, list(Outcome.__dataclass_fields__), lineterminator="\n")
-    table.writeheader()
-    for outcome in outcomes:
-        row = outcome.to_dict()
-        table.writerow(
-            {key: " ".join(cell) if isinstance(cell, tuple) else cell for key, cell in row.items()}
-        )
-    write_bytes(folder / "summary.csv", text.getvalue().encode())
+    rows = [outcome.to_dict() for outcome in outcomes]
+    write_rows(folder / FILE, Outcome.__dataclass_fields__, rows)
     failures = [
         {"input": outcome.input, "code": outcome.code, "message": outcome.message}
         for outcome in outcomes

@@ -13,7 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from spinekit.adoption import MaskOptions, adopt_mask
 from spinekit.apps.cli import explain
+from spinekit.apps.summary import describe_report
 from spinekit.core.errors import ModelError, UsageError
 from spinekit.layouts.registry import LAYOUTS
 from spinekit.layouts.wanted import Place, Wanted
@@ -35,8 +37,8 @@ class Job:
     """Its files."""
     layout: str
     """How they are laid out."""
-    options: SegmentOptions
-    """How it is segmented."""
+    options: SegmentOptions | MaskOptions
+    """How the scan is segmented, or the mask named."""
     overwrite: bool
     """Do it although its files are there."""
     debug: bool
@@ -45,6 +47,8 @@ class Job:
     """The only scan: its wrong use is wrong use of the command."""
     study: str = ""
     """Jobs with the same word here are named together; empty for a scan by itself."""
+    threads: int = 1
+    """Threads of the network, where it looks at a mask's scan."""
     frame: str = ""
     """What the scanner calls its frame; series of other frames are not compared with it."""
 
@@ -103,11 +107,13 @@ def _process_study(jobs: Sequence[Job], bar: Any) -> list[Outcome]:
     try:
         if all(not job.overwrite and _is_done(job) for job in jobs):
             return [_before(job) for job in jobs]
+        series = [(j.source, j.options) for j in jobs if isinstance(j.options, SegmentOptions)]
+        first = series[0][1]
         results = segment_study(
-            [(job.source, job.options) for job in jobs],
+            series,
             names=[job.shown for job in jobs],
             frames=[job.frame for job in jobs],
-            predictor=_predictor(jobs[0].options.model, jobs[0].options.threads),
+            predictor=_predictor(first.model, first.threads),
             progress=None if bar is None else functools.partial(_advance, bar),
         )
     except ModelError:
@@ -130,17 +136,27 @@ def _process_one(job: Job, bar: Any) -> list[Outcome]:
     try:
         if not job.overwrite and _is_done(job):
             return [_before(job)]
-        result = segment(
-            job.source,
-            job.options,
-            predictor=_predictor(job.options.model, job.options.threads),
-            progress=None if bar is None else functools.partial(_advance, bar),
-        )
-        return [_save(job, result, started)]
+        return [_save(job, _work(job, bar), started)]
     except ModelError:
         raise
     except Exception as error:
         return [_failure(job, error, started)]
+
+
+def _work(job: Job, bar: Any) -> Segmentation:
+    """Segment the scan, or name the mask."""
+    options = job.options
+    if isinstance(options, MaskOptions):
+        looks = options.image is not None and not options.rules_only
+        return adopt_mask(
+            job.source, options, predictor=_predictor(None, job.threads) if looks else None
+        )
+    return segment(
+        job.source,
+        options,
+        predictor=_predictor(options.model, options.threads),
+        progress=None if bar is None else functools.partial(_advance, bar),
+    )
 
 
 def _before(job: Job) -> Outcome:
@@ -193,17 +209,11 @@ def _is_done(job: Job) -> bool:
 
 
 def _outcome(job: Job, report: Any, status: str, seconds: float) -> Outcome:
-    kinds: dict[str, list[str]] = {"vertebra": [], "disc": []}
-    for structure in report["structures"]:
-        kinds.setdefault(structure["part"], []).append(structure["name"])
     return Outcome(
         input=job.shown,
         status=status,
         seconds=round(seconds, 2),
-        vertebrae=(*kinds["vertebra"], *kinds.get("sacrum", ())),
-        discs=len(kinds["disc"]),
-        ambiguous=bool(report["column"]["ambiguous"]),
-        warnings=tuple(warning["text"] for warning in report["warnings"]),
+        **describe_report(report),
         preview=str(job.place.path(job.place.shown)),
     )
 

@@ -1,51 +1,74 @@
 """`spinekit label MASK OUT`: a mask made elsewhere in, named vertebrae out.
 
-It knows options and what to print; splitting and naming are done elsewhere.
+It knows options; which masks there are, and how they are named, is told elsewhere.
 """
 
 import argparse
-import sys
 from pathlib import Path
+
+EPILOG = """\
+Examples:
+  spinekit label bodies.nii.gz results/                     # bodies, all of one value
+  spinekit label numbered.nii.gz results/ --as instances    # one value per vertebra
+  spinekit label spider.mha results/ --from spider          # values of a known scheme
+  spinekit label masks/ results/ --image scans/             # a folder, with the scans
+
+OUT gets the files of `spinekit segment`; a folder also gives summary.csv and failures.json.
+
+Exit: 0 all done, 1 some masks failed, 2 wrong use.
+Research use; not a medical device."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("mask", metavar="MASK", type=Path, help="label map of vertebral bodies")
+    from spinekit.apps.options import add_running
+    from spinekit.segmentation import FORMATS
+
+    parser.epilog = EPILOG
+    parser.add_argument(
+        "input", metavar="MASK", type=Path, help="a label map of vertebrae, or a folder of them"
+    )
     parser.add_argument("out", metavar="OUT", type=Path, help="folder for the results")
     parser.add_argument(
         "--as",
         dest="meaning",
-        choices=("bone", "parts"),
-        help="values are all vertebral bodies, or parts 1-6 (default: bone for a single value)",
+        choices=("bone", "parts", "instances"),
+        help="values are all vertebral bodies, parts 1-6, or one per vertebra "
+        "(default: bone for a single value)",
     )
     parser.add_argument(
-        "--image", metavar="FILE", type=Path, help="the scan, to draw the preview on"
+        "--from",
+        dest="scheme",
+        metavar="SCHEME",
+        help="values are of this label scheme; the names they give count as evidence",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace existing results")
-    parser.add_argument("--quiet", action="store_true", help="print errors only")
+    parser.add_argument(
+        "--image",
+        metavar="PATH",
+        type=Path,
+        help="the scan, or a folder of scans: evidence for the names, and for the preview",
+    )
+    parser.add_argument(
+        "--rules-only",
+        action="store_true",
+        help="keep the network out: the scan is for the preview alone",
+    )
+    parser.add_argument(
+        "--suffix", metavar="S", nargs="+", default=[], help="only masks whose names end in S"
+    )
+    parser.add_argument(
+        "--format",
+        dest="fmt",
+        choices=FORMATS,
+        default="nii.gz",
+        help="file type of the volumes",
+    )
+    add_running(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Split and name MASK."""
-    from spinekit.adoption import adopt_mask
-    from spinekit.core.errors import UsageError
-    from spinekit.segmentation import output_names
+    """Split and name what MASK names."""
+    from spinekit.apps.batch import run_command
+    from spinekit.apps.planning import plan_masks
 
-    result = adopt_mask(args.mask, meaning=args.meaning, image=args.image)
-    files = [args.out / name for name in output_names(result.stem, "nii.gz", image=False).values()]
-    there = [path.name for path in files if path.exists()]
-    if there and (not args.overwrite or args.mask.resolve() in [path.resolve() for path in files]):
-        raise UsageError(
-            "results-exist", f"{there[0]} is in OUT already", "add --overwrite, or another OUT"
-        )
-    picture = result.save(args.out)["preview"]
-    if args.quiet:
-        return 0
-    column = result.report["column"]
-    bones = [row.name for row in result.structures if row.part in ("vertebra", "sacrum")]
-    found = f"{bones[0]} to {bones[-1]}" if bones else "no spine found"
-    unsure = ", names unsure" if column["ambiguous"] else ""
-    print(f"{args.mask.name}: {len(bones)} bones, {found}{unsure} → {picture}")
-    if column["ambiguous"]:
-        print(f"spinekit: warning: {args.mask.name}: {column['reason']}", file=sys.stderr)
-    return 0
+    return run_command(plan_masks, args)

@@ -8,9 +8,10 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+from spinekit.adoption import MaskOptions
 from spinekit.apps.jobs import Job
 from spinekit.core.errors import SpineKitError, UsageError
-from spinekit.io.discovery import ScanSource, find_scans
+from spinekit.io.discovery import ScanSource, find_scans, stem_of
 from spinekit.io.localizers import find_localizer
 from spinekit.layouts.registry import LAYOUTS
 from spinekit.layouts.wanted import Wanted
@@ -71,6 +72,63 @@ def plan_jobs(args: argparse.Namespace) -> list[Job]:
     return jobs
 
 
+def plan_masks(args: argparse.Namespace) -> list[Job]:
+    """Find the masks and their scans, and decide where files go, before anything runs.
+
+    Args:
+        args: What `spinekit label` was given.
+
+    Raises:
+        SpineKitError: Nothing could start: no mask, a clash of names, a wrong option.
+    """
+    from spinekit.anatomy.scheme import load_scheme
+
+    if args.scheme is not None:
+        if args.meaning is not None:
+            raise UsageError(
+                "mask-meaning", "--as and --from say two things of one mask", "give one of them"
+            )
+        load_scheme(args.scheme)
+    _check_places(args.input, args.out)
+    found = _with_suffix(find_scans(args.input, exclude=args.out), args)
+    alone = found[0].path == args.input
+    jobs = [
+        Job(
+            source=mask.path,
+            shown=mask.path.name if alone else str(mask.path.relative_to(args.input)),
+            wanted=Wanted(mask.path, mask.stem, args.out, mask.relative_dir, args.fmt),
+            layout="spinekit",
+            options=MaskOptions(args.meaning, args.scheme, _image_of(mask, args), args.rules_only),
+            overwrite=args.overwrite,
+            debug=args.debug,
+            alone=alone,
+            threads=args.threads or max(1, available_cores() // args.jobs),
+        )
+        for mask in found
+    ]
+    check_collisions(jobs)
+    return jobs
+
+
+def _image_of(mask: ScanSource, args: argparse.Namespace) -> str | None:
+    """Path of the scan a mask was drawn on: in a folder, the longest name the mask's begins with.
+
+    Raises:
+        UsageError: There is no such scan.
+    """
+    if args.image is None:
+        return None
+    found = [args.image] if args.image.is_file() else []
+    if args.image.is_dir():
+        inside = args.image / mask.relative_dir
+        scans = find_scans(inside if inside.is_dir() else args.image)
+        fitting = [scan.path for scan in scans if mask.stem.startswith(scan.stem)]
+        found = sorted(fitting, key=lambda path: -len(stem_of(path)))
+    if not found:
+        raise UsageError("file-missing", f"{args.image}: no scan for {mask.stem}", "check --image")
+    return str(found[0])
+
+
 def group_series(jobs: Sequence[Job], *, top: Path) -> list[Job]:
     """Make the scans of each folder one study, and the series of a DICOM folder scans.
 
@@ -92,7 +150,7 @@ def group_series(jobs: Sequence[Job], *, top: Path) -> list[Job]:
             study=str(job.wanted.inside),
             alone=False,
             options=dataclasses.replace(
-                job.options,
+                _of_scan(job),
                 together=tuple(sorted(other.wanted.stem for other in studies[job.wanted.inside])),
             ),
         )
@@ -102,14 +160,19 @@ def group_series(jobs: Sequence[Job], *, top: Path) -> list[Job]:
     ]
 
 
+def _of_scan(job: Job) -> SegmentOptions:
+    assert isinstance(job.options, SegmentOptions)
+    return job.options
+
+
 def _split_series(job: Job, top: Path) -> list[Job]:
     """A job for each series of a DICOM folder, called by its number."""
-    if not job.source.is_dir() or job.options.series is not None:
+    if not job.source.is_dir() or _of_scan(job).series is not None:
         return [job]
     from spinekit.io.dicom import list_series
 
     try:
-        found = list_series(job.source, force=job.options.force)
+        found = list_series(job.source, force=_of_scan(job).force)
     except (SpineKitError, OSError):
         return [job]
     if len(found) == 1:
@@ -128,7 +191,7 @@ def _split_series(job: Job, top: Path) -> list[Job]:
                 job,
                 shown=f"{job.shown}/{stem}",
                 wanted=dataclasses.replace(wanted, stem=stem, inside=inside),
-                options=dataclasses.replace(job.options, series=number if alone else series.uid),
+                options=dataclasses.replace(_of_scan(job), series=number if alone else series.uid),
                 alone=False,
                 frame=series.frame,
             )

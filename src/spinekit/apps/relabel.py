@@ -5,8 +5,9 @@ It knows words as they are typed; what follows from them is decided elsewhere.
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spinekit.segmentation import Segmentation
@@ -62,14 +63,22 @@ def run(args: argparse.Namespace) -> int:
             "relabel-what", "either names or --undo must be given", "add --set 43=L5, or --undo"
         )
     if args.undo:
-        undo(args.seg)
+        _refresh(args.seg, undo(args.seg))
         if not args.quiet:
             print(f"{args.seg.name}: names are as they were before")
         return 0
     result, has_image = relabel(args.seg, words, image=args.image)
+    _refresh(args.seg, result.report)
     if not args.quiet:
         _report(args.seg, result, has_image=has_image)
     return 0
+
+
+def _refresh(seg: Path, report: Mapping[str, Any]) -> None:
+    """Keep the table of the run that made the result true."""
+    from spinekit.apps.summary import refresh_row
+
+    refresh_row(seg.parent / f"{seg.name.rpartition('_dseg.')[0]}_preview.png", report)
 
 
 def _report(seg: Path, result: "Segmentation", *, has_image: bool) -> None:
@@ -80,6 +89,14 @@ def _report(seg: Path, result: "Segmentation", *, has_image: bool) -> None:
     print(f"{seg.name}: {bones[0]} to {bones[-1]}, {discs} discs → {picture}")
     for anomaly in result.report["column"]["anomalies"]:
         print(f"spinekit: warning: {seg.name}: {anomaly['text']}", file=sys.stderr)
+    study = [
+        row["file"]
+        for row in result.report["column"].get("outside", ())
+        if row["source"] == "series"
+    ]
+    if study:
+        text = f"named together with {', '.join(study)}, whose names stay; relabel them too"
+        print(f"spinekit: warning: {seg.name}: {text}", file=sys.stderr)
     if not has_image:
         text = "the scan is not beside the result; the preview shows the labels alone (--image)"
         print(f"spinekit: warning: {seg.name}: {text}", file=sys.stderr)

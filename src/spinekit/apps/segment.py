@@ -4,8 +4,6 @@ It knows neither scans nor files: jobs are planned and done elsewhere.
 """
 
 import argparse
-import json
-import sys
 from pathlib import Path
 
 EPILOG = """\
@@ -62,24 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Segment what INPUT names."""
-    from spinekit.apps.batch import run_jobs, write_summary
+    from spinekit.apps.batch import run_command
     from spinekit.apps.planning import plan_jobs
-    from spinekit.core.errors import SpineKitError
 
-    try:
-        jobs = plan_jobs(args)
-        many = not jobs[0].alone
-        outcomes = run_jobs(jobs, args, many=many)
-    except SpineKitError as error:
-        # What one scan lacks is in its outcome; this means that none could start.
-        error.exit_code = 2
-        raise
-    if many:
-        write_summary(args.out, outcomes)
-    if args.json:
-        print(json.dumps([outcome.to_dict() for outcome in outcomes], indent=1))
-    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-    if many and not args.quiet:
-        done = len(outcomes) - len(failed)
-        print(f"{done} of {len(outcomes)} scans done; {args.out / 'summary.csv'}", file=sys.stderr)
-    return 1 if failed else 0
+    return run_command(plan_jobs, args)

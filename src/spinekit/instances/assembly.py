@@ -122,7 +122,7 @@ def assemble(
     vertebrae = measure_items(
         "vertebra", body[body > 0], rows[0] + offset, straight[body > 0], spacing_mm, depth
     )
-    vertebrae = _add_posterior(vertebrae, owner, rows[1][:, 2] + offset[2], voxel_mm3, depth)
+    vertebrae = add_posterior(vertebrae, owner, rows[1][:, 2] + offset[2], voxel_mm3, depth)
     discs = measure_items(
         "disc", disc_number, rows[2] + offset, column.straight[DISC], spacing_mm, depth
     )
@@ -318,7 +318,7 @@ def _clean_parts(
     return clean
 
 
-def _add_posterior(
+def add_posterior(
     vertebrae: list[Instance], owner: Numbers, k: Numbers, voxel_mm3: float, depth: int
 ) -> list[Instance]:
     """Add the volume of posterior elements and whether they reach the scan's edge."""

@@ -1,0 +1,86 @@
+"""The table of a run over several scans: a row for each, kept true when names are corrected.
+
+It knows reports and rows, and nothing of how scans are done.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from spinekit.io.writing import write_bytes
+
+FILE = "summary.csv"
+FARTHEST = 4
+"""A summary lies at most so many folders above a result: patient, visit and two more."""
+
+
+def describe_report(report: Mapping[str, Any]) -> dict[str, Any]:
+    """What a row says of a result.
+
+    Args:
+        report: Its sidecar.
+
+    Returns:
+        `vertebrae` (the sacrum last), `discs` (their number), `ambiguous`, `warnings` (texts).
+    """
+    kinds: dict[str, list[str]] = {"vertebra": [], "disc": [], "sacrum": []}
+    for structure in report["structures"]:
+        kinds.setdefault(structure["part"], []).append(structure["name"])
+    return {
+        "vertebrae": (*kinds["vertebra"], *kinds["sacrum"]),
+        "discs": len(kinds["disc"]),
+        "ambiguous": bool(report["column"]["ambiguous"]),
+        "warnings": tuple(warning["text"] for warning in report["warnings"]),
+    }
+
+
+def write_rows(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write the table; several values in one cell are parted by a blank.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(columns), lineterminator="\n")
+    table.writeheader()
+    for row in rows:
+        table.writerow(
+            {key: " ".join(cell) if isinstance(cell, tuple) else cell for key, cell in row.items()}
+        )
+    write_bytes(path, text.getvalue().encode())
+
+
+def refresh_row(preview: Path, report: Mapping[str, Any]) -> Path | None:
+    """Bring the row of a result up to date, in the nearest summary above it that lists it.
+
+    Args:
+        preview: Path of the result's picture, by which rows know it.
+        report: Its sidecar as it is now.
+
+    Returns:
+        The summary; None where none lists the result, and nothing is written.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    place = preview.resolve()
+    for folder in list(place.parents)[: FARTHEST + 1]:
+        path = folder / FILE
+        if not path.is_file():
+            continue
+        with path.open(newline="", encoding="utf-8") as file:
+            table = csv.DictReader(file)
+            columns, rows = list(table.fieldnames or []), list(table)
+        inside = place.relative_to(folder).parts
+        mine = [
+            row for row in rows if Path(row.get("preview") or "").parts[-len(inside) :] == inside
+        ]
+        if len(mine) == 1:
+            mine[0].update(
+                {key: cell for key, cell in describe_report(report).items() if key in columns}
+            )
+            write_rows(path, columns, rows)
+            return path
+    return None
