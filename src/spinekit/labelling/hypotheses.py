@@ -1,4 +1,4 @@
-"""Exact inference over the column: every legal variant, patient size and placement at once.
+"""Exact inference over the column: every legal variant, patient size, drift and place at once.
 
 It sees log likelihoods per bone and per pair of neighbouring bones, and nothing of images or of
 where the likelihoods come from.
@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from spinekit.anatomy.column import LEVELS, VARIANTS
 from spinekit.core.errors import UsageError
 from spinekit.labelling.naming import Choice
+from spinekit.labelling.states import SACRAL, STATES
 
-SACRAL = len(LEVELS) - 1
 MAX_NOISE_RUN = 2
 """Most bones in a row that may be no vertebra."""
 IMPOSSIBLE = -1e9
+PRUNED = 1e-5
+"""States less probable than this are not on the likeliest paths."""
 
 Floats = NDArray[np.float64]
 
@@ -28,28 +30,37 @@ Floats = NDArray[np.float64]
 class Observations:
     """What is known of n bones from top to bottom, all as log likelihoods.
 
-    `network` (n, 27) and `size` (n, scales, 27) for each level and patient size; `merged` (n,)
-    and `noise` (n,) for being two vertebrae in one (whose size says nothing) and for being none;
-    `fragment` (n - 1,) for each bone and the next to be parts of one; `missed` for each
-    pair (a, b) of bones that follow each other the likelihood (27,) of 0, 1, … levels between
-    them; `between` the likelihood (27, 27) of the disc seen there; `above` and `below` (27,) of
-    the number of levels beyond the first and the last bone. `certain` (n,) marks bones that are
-    known to be one vertebra each.
+    `network` (n, variants, drifts, 27) for each place in each variant's column and each drift: by
+    how many levels the network is off, which changes slowly along a column. `drift` (drifts,) is
+    the drift's prior and `wander` (drifts, drifts) that of the next bone's. `likeness` (n, 27) is
+    what the network says of each level, drift or not. `size` (n, scales, 27) for each level and
+    patient size; `merged` (n,) and `noise` (n,) for being two vertebrae in one (whose size says
+    nothing) and for being none; `fragment` (n - 1,) for each bone and the next to be parts of one;
+    `missed` for each pair (a, b) of bones that follow each other the likelihood (27,) of 0, 1, …
+    levels between them; `above` and `below` (27,) of the number of levels beyond the first and
+    the last bone. `certain` (n,) is the level of a bone that is known, -1 for the others.
     """
 
     network: Floats
+    drift: Floats
+    wander: Floats
+    likeness: Floats
     size: Floats
     is_sacrum: NDArray[np.bool_]
     merged: Floats
     noise: Floats
     fragment: Floats
     missed: dict[tuple[int, int], Floats]
-    between: dict[tuple[int, int], Floats]
     above: Floats
     below: Floats
     variant: Floats
     scale: Floats
-    certain: NDArray[np.bool_]
+    certain: NDArray[np.int64]
+
+    @property
+    def context(self) -> Floats:
+        """(scales × drifts,) log prior of each size and drift together."""
+        return np.add.outer(self.scale, self.drift).ravel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,45 +78,14 @@ class Posterior:
     columns: tuple[tuple[tuple[Choice, ...], float], ...]
 
 
-class _States:
-    """The states of a bone in every variant: one level, or two levels merged in one bone."""
-
-    def __init__(self) -> None:
-        size = len(LEVELS)
-        self.count = 2 * size
-        self.level = np.full((len(VARIANTS), self.count), -1)
-        self.first = np.zeros((len(VARIANTS), self.count), dtype=np.int64)
-        self.last = np.zeros((len(VARIANTS), self.count), dtype=np.int64)
-        self.lower = np.full((len(VARIANTS), self.count), -1)
-        self.length = np.zeros(len(VARIANTS), dtype=np.int64)
-        for v, variant in enumerate(VARIANTS):
-            chain = [LEVELS.index(name) for name in variant.levels]
-            n = len(chain)
-            self.length[v] = n
-            self.level[v, :n] = chain
-            self.first[v, :n] = self.last[v, :n] = np.arange(n)
-            self.lower[v, :n] = chain
-            # Two merged vertebrae: never the sacrum, whose upper border is not a vertebra's, nor
-            # C1 and C2: the dens makes C2 as tall as two.
-            pairs = np.arange(1, n - 2)
-            self.level[v, size + pairs] = chain[1 : n - 2]
-            self.lower[v, size + pairs] = chain[2 : n - 1]
-            self.first[v, size + pairs] = pairs
-            self.last[v, size + pairs] = pairs + 1
-        self.real = self.level >= 0
-        self.is_merged = np.arange(self.count) >= size
-
-
-STATES = _States()
-
-
 def infer(observations: Observations, *, columns: int = 6) -> Posterior:
     """Sum and maximise over all hypotheses.
 
     Forward-backward and Viterbi recursions (Rabiner, Proc IEEE 1989; 77:257, eqs 19-20, 24-25 and
-    32-33) with the levels of one variant as states, for all variants and patient sizes side by
-    side. Deviation: a step may jump over bones that are no vertebra and over levels that were
-    not found.
+    32-33) with the levels of one variant, a patient size and a drift as state, for all variants
+    and sizes side by side. Deviations: a step may jump over bones that are no vertebra and over
+    levels that were not found; Viterbi leaves out states with a marginal probability below
+    `PRUNED`, so it is exact for columns more probable than that.
 
     Args:
         observations: at least one bone.
@@ -119,24 +99,25 @@ def infer(observations: Observations, *, columns: int = 6) -> Posterior:
     """
     emission = _emissions(observations)
     steps = _steps(observations)
-    forward, best, source = _forward(observations, emission, steps)
+    weights = {pair: np.exp(step) for pair, step in steps.items()}
     end = _ends(observations)
-    if observations.certain.any() and (best + end).max() < IMPOSSIBLE / 2:
+    forward = _forward(observations, emission, weights)
+    total = _log_sum(forward + end, axis=None)
+    if total < IMPOSSIBLE / 2:
         raise UsageError(
             "contradicting-names",
             "no legal column has all these names in this order",
             "check them against the preview; names already given count too",
         )
-    total = _log_sum(forward + end, axis=None)
-    gamma = np.exp(forward + _backward(observations, emission, steps, end) - total)
+    gamma = np.exp(forward + _backward(observations, emission, weights, end) - total).sum(axis=2)
     n = len(observations.noise)
     level = np.zeros((n, len(LEVELS)))
     for v in range(len(VARIANTS)):
         alone = STATES.real[v] & ~STATES.is_merged
-        level[:, STATES.level[v, alone]] += gamma[:, v][:, :, alone].sum(axis=1)
-    merged = gamma[..., STATES.is_merged].sum(axis=(1, 2, 3))
+        level[:, STATES.level[v, alone]] += gamma[:, v][:, alone]
+    merged = gamma[..., STATES.is_merged].sum(axis=(1, 2))
     variant = np.exp(_log_sum(forward + end, axis=(0, 2, 3)) - total)
-    found = _likeliest(observations, emission, steps, best + end, source, total)
+    found = _likeliest(observations, emission, steps, end, gamma, total)
     return Posterior(level, merged, variant, found[:columns])
 
 
@@ -146,19 +127,24 @@ def _log_sum(values: Floats, axis: int | tuple[int, ...] | None) -> Floats:
 
 
 def _emissions(observations: Observations) -> Floats:
-    """(n, variants, scales, states) log likelihood of each bone in each state."""
-    alone = observations.network[:, None, :] + observations.size
-    emission = alone[:, :, STATES.level].transpose(0, 2, 1, 3)
-    upper, lower = (observations.network[:, x] for x in (STATES.level, STATES.lower))
+    """(n, variants, contexts, states) log likelihood of each bone in each state."""
+    n, variants, drifts, _ = observations.network.shape
+    place = np.broadcast_to(STATES.first[None, :, None], (n, variants, drifts, STATES.count))
+    upper = np.take_along_axis(observations.network, place, axis=3)
+    place = np.broadcast_to(STATES.last[None, :, None], (n, variants, drifts, STATES.count))
+    lower = np.take_along_axis(observations.network, place, axis=3)
     # What a network says of two vertebrae in one is a mixture of what it says of each.
-    pair = np.logaddexp(upper, lower) - np.log(2.0) + observations.merged[:, None, None]
-    emission = np.where(STATES.is_merged, pair[:, :, None, :], emission)
-    sacral = (STATES.level == SACRAL)[None, :, None, :]
-    emission[
-        np.broadcast_to(sacral != observations.is_sacrum[:, None, None, None], emission.shape)
-    ] = IMPOSSIBLE
-    emission[np.broadcast_to(~STATES.real[None, :, None, :], emission.shape)] = IMPOSSIBLE
-    return emission
+    pair = np.logaddexp(upper, lower) - np.log(2.0) + observations.merged[:, None, None, None]
+    said = np.where(STATES.is_merged, pair, upper)
+    size = observations.size[:, :, STATES.level].transpose(0, 2, 1, 3)
+    size = np.where(STATES.is_merged, 0.0, size)
+    emission = size[:, :, :, None] + said[:, :, None]
+    known = observations.certain[:, None, None]
+    wrong = (STATES.level == SACRAL) != observations.is_sacrum[:, None, None]
+    wrong |= ~STATES.real
+    wrong |= (known >= 0) & ((STATES.level != known) | STATES.is_merged)
+    emission = np.where(wrong[:, :, None, None], IMPOSSIBLE, emission)
+    return emission.reshape(n, variants, -1, STATES.count)
 
 
 def _steps(observations: Observations) -> dict[tuple[int, int], Floats]:
@@ -176,9 +162,6 @@ def _steps(observations: Observations) -> dict[tuple[int, int], Floats]:
                 STATES.lower[:, :, None] if c == a + 1 else None,
                 STATES.level[:, None, :] if c == b - 1 else None,
             )
-        pair = observations.between.get((a, b))
-        if pair is not None:
-            step = step + pair[STATES.lower[:, :, None], STATES.level[:, None, :]]
         steps[a, b] = np.where(legal, step, IMPOSSIBLE)
     return steps
 
@@ -197,27 +180,27 @@ def _skip(
         above: levels of the bone directly above, of any shape; None where that has none either.
         below: the same for the bone below, of a shape to broadcast with it.
     """
-    if observations.certain[bone]:
+    if observations.certain[bone] >= 0:
         return np.asarray(IMPOSSIBLE)
     score = np.asarray(observations.noise[bone])
     for levels, pair in ((above, bone - 1), (below, bone)):
         if levels is not None:
-            alike = observations.network[bone][levels] + observations.fragment[pair]
+            alike = observations.likeness[bone][levels] + observations.fragment[pair]
             score = np.logaddexp(score, alike)
     return score
 
 
 def _starts(observations: Observations, b: int) -> Floats:
-    """(variants, scales, states) log prior of bone b being the first vertebra."""
+    """(variants, contexts, states) log prior of bone b being the first vertebra."""
     start = observations.above[STATES.first] - np.log(STATES.length)[:, None]
     start = start + observations.variant[:, None]
     for c in range(b):
         start = start + _skip(observations, c, None, STATES.level if c == b - 1 else None)
-    return start[:, None, :] + observations.scale[None, :, None]
+    return start[:, None, :] + observations.context[None, :, None]
 
 
 def _ends(observations: Observations) -> Floats:
-    """(n, variants, scales, states) log likelihood of each bone being the last vertebra."""
+    """(n, variants, 1, states) log likelihood of each bone being the last vertebra."""
     n = len(observations.noise)
     beyond = observations.below[np.clip(STATES.length[:, None] - 1 - STATES.last, 0, SACRAL)]
     ends = np.full((n, *beyond.shape), IMPOSSIBLE)
@@ -225,93 +208,151 @@ def _ends(observations: Observations) -> Floats:
         ends[b] = beyond
         for c in range(b + 1, n):
             ends[b] += _skip(observations, c, STATES.lower if c == b + 1 else None, None)
-    return np.repeat(ends[:, :, None], len(observations.scale), axis=2)
+    return ends[:, :, None]
 
 
 def _forward(
-    observations: Observations, emission: Floats, steps: dict[tuple[int, int], Floats]
-) -> tuple[Floats, Floats, NDArray[np.int64]]:
-    """Sums, maxima, and the bone and state each maximum came from, in one number or -1."""
-    n, count = len(emission), STATES.count
+    observations: Observations, emission: Floats, weights: dict[tuple[int, int], Floats]
+) -> Floats:
+    """(n, variants, contexts, states) log likelihood of all up to each bone."""
     sums = np.full(emission.shape, IMPOSSIBLE)
-    best = np.full(emission.shape, IMPOSSIBLE)
-    source = np.full(emission.shape, -1, dtype=np.int64)
-    for b in range(n):
-        starts = (
-            _starts(observations, b) if b <= MAX_NOISE_RUN else np.full_like(sums[b], IMPOSSIBLE)
-        )
-        incoming = [starts]
-        best[b] = starts
+    for b in range(len(emission)):
+        incoming = [_starts(observations, b)] if b <= MAX_NOISE_RUN else []
         for a in range(max(0, b - 1 - MAX_NOISE_RUN), b):
-            step = steps[a, b]
-            top = sums[a].max(axis=2, keepdims=True)
-            moved = np.einsum("vsi,vij->vsj", np.exp(sums[a] - top), np.exp(step))
-            incoming.append(np.log(np.maximum(moved, 1e-300)) + top)
-            paths = best[a][:, :, :, None] + step[:, None]
-            pick = paths.argmax(axis=2)
-            score = np.take_along_axis(paths, pick[:, :, None], axis=2)[:, :, 0]
-            better = score > best[b]
-            best[b][better] = score[better]
-            source[b][better] = (a * count + pick)[better]
+            top = sums[a].max(axis=(1, 2), keepdims=True)
+            drifted = _drift(observations, np.exp(sums[a] - top), back=False)
+            incoming.append(_log(drifted @ weights[a, b], top))
         sums[b] = _log_sum(np.stack(incoming), axis=0) + emission[b]
-        best[b] += emission[b]
-    return sums, best, source
+    return sums
 
 
 def _backward(
     observations: Observations,
     emission: Floats,
-    steps: dict[tuple[int, int], Floats],
+    weights: dict[tuple[int, int], Floats],
     end: Floats,
 ) -> Floats:
-    """(n, variants, scales, states) log likelihood of all that follows each bone."""
+    """(n, variants, contexts, states) log likelihood of all that follows each bone."""
     n = len(emission)
-    sums = end.copy()
+    sums = np.broadcast_to(end, emission.shape).copy()
     for a in range(n - 1, -1, -1):
-        outgoing = [end[a]]
+        outgoing = [sums[a]]
         for b in range(a + 1, min(n, a + 2 + MAX_NOISE_RUN)):
             ahead = sums[b] + emission[b]
-            top = ahead.max(axis=2, keepdims=True)
-            moved = np.einsum("vsj,vij->vsi", np.exp(ahead - top), np.exp(steps[a, b]))
-            outgoing.append(np.log(np.maximum(moved, 1e-300)) + top)
+            top = ahead.max(axis=(1, 2), keepdims=True)
+            moved = np.exp(ahead - top) @ weights[a, b].transpose(0, 2, 1)
+            outgoing.append(_log(_drift(observations, moved, back=True), top))
         sums[a] = _log_sum(np.stack(outgoing), axis=0)
     return sums
+
+
+def _drift(observations: Observations, weight: Floats, *, back: bool) -> Floats:
+    """(variants, contexts, states) with the drift moved on, or back, by one bone."""
+    kernel = np.exp(observations.wander)
+    shape = (len(weight), len(observations.scale), len(kernel), STATES.count)
+    moved = (kernel if back else kernel.T) @ weight.reshape(shape)
+    return moved.reshape(weight.shape)
+
+
+def _log(weight: Floats, top: Floats) -> Floats:
+    with np.errstate(divide="ignore"):
+        return np.where(weight > 0, np.log(weight) + top, IMPOSSIBLE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Best:
+    """Viterbi's tables, per bone over its likely states: (states, contexts)."""
+
+    variant: list[NDArray[np.int64]]
+    state: list[NDArray[np.int64]]
+    score: list[Floats]
+    bone: list[NDArray[np.int64]]
+    """The bone each maximum came from, -1 for a start."""
+    source: list[NDArray[np.int64]]
+    """Position among that bone's likely states times contexts, plus the context."""
+
+
+def _viterbi(
+    observations: Observations,
+    emission: Floats,
+    steps: dict[tuple[int, int], Floats],
+    gamma: Floats,
+) -> _Best:
+    likely = [np.nonzero(of_bone > PRUNED) for of_bone in gamma]
+    best = _Best([v for v, _ in likely], [s for _, s in likely], [], [], [])
+    for b, (variant, state) in enumerate(likely):
+        score = np.full((len(state), emission.shape[2]), IMPOSSIBLE)
+        if b <= MAX_NOISE_RUN:
+            score = _starts(observations, b)[variant, :, state]
+        bone = np.full(score.shape, -1)
+        source = np.full(score.shape, -1)
+        for a in range(max(0, b - 1 - MAX_NOISE_RUN), b):
+            lead, came = _drifted_best(observations, best.score[a])
+            step = steps[a, b][best.variant[a][:, None], best.state[a][:, None], state]
+            step = np.where(best.variant[a][:, None] == variant, step, IMPOSSIBLE)
+            if not len(step):
+                continue
+            paths = lead[:, None] + step[:, :, None]
+            pick = paths.argmax(axis=0)
+            reached = np.take_along_axis(paths, pick[None], axis=0)[0]
+            better = reached > score
+            score = np.where(better, reached, score)
+            bone[better] = a
+            count = emission.shape[2]
+            source[better] = (pick * count + np.take_along_axis(came, pick, axis=0))[better]
+        best.score.append(score + emission[b][variant, :, state])
+        best.bone.append(bone)
+        best.source.append(source)
+    return best
+
+
+def _drifted_best(observations: Observations, score: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """(states, contexts) best score with the drift moved on, and the context it came from."""
+    sizes, drifts = len(observations.scale), len(observations.drift)
+    moved = score.reshape(-1, sizes, drifts, 1) + observations.wander
+    came = moved.argmax(axis=2) + np.arange(sizes)[:, None] * drifts
+    return moved.max(axis=2).reshape(score.shape), came.reshape(score.shape)
 
 
 def _likeliest(
     observations: Observations,
     emission: Floats,
     steps: dict[tuple[int, int], Floats],
-    finals: Floats,
-    source: NDArray[np.int64],
+    end: Floats,
+    gamma: Floats,
     total: Floats,
 ) -> tuple[tuple[tuple[Choice, ...], float], ...]:
     """The best path into every promising final state, each with its exact probability."""
-    order = np.argsort(-finals, axis=None, kind="stable")[:400]
-    floor = finals.max() - 9.0
+    best = _viterbi(observations, emission, steps, gamma)
+    finals = [
+        (float(value), b, int(at // scores.shape[1]), int(at % scores.shape[1]))
+        for b, scores in enumerate(best.score)
+        for at, value in enumerate(
+            (scores + end[b, :, 0][best.variant[b], best.state[b]][:, None]).ravel()
+        )
+    ]
+    finals.sort(key=lambda final: -final[0])
     seen: dict[tuple[Choice, ...], float] = {}
-    for flat in order:
-        b, v, s, state = (int(x) for x in np.unravel_index(flat, finals.shape))
-        if finals[b, v, s, state] < floor or len(seen) >= 24:
+    for value, b, at, context in finals[:400]:
+        if value < finals[0][0] - 9.0 or len(seen) >= 24:
             break
-        choices = _trace(b, v, s, state, source, len(observations.noise))
+        choices = _trace(best, b, at, context, len(observations.noise))
         if choices not in seen:
-            score = _score(choices, observations, emission, steps)
+            score = _score(choices, observations, emission, steps, end)
             seen[choices] = float(np.exp(score - total))
     return tuple(sorted(seen.items(), key=lambda item: -item[1]))
 
 
-def _trace(
-    b: int, v: int, s: int, state: int, source: NDArray[np.int64], n: int
-) -> tuple[Choice, ...]:
+def _trace(best: _Best, b: int, at: int, context: int, n: int) -> tuple[Choice, ...]:
     choices: list[Choice] = [()] * n
     while True:
+        v, state = best.variant[b][at], best.state[b][at]
         upper, lower = int(STATES.level[v, state]), int(STATES.lower[v, state])
         choices[b] = (upper, lower) if STATES.is_merged[state] else (upper,)
-        came = int(source[b, v, s, state])
+        came = int(best.source[b][at, context])
         if came < 0:
             return tuple(choices)
-        b, state = divmod(came, STATES.count)
+        b, (at, context) = int(best.bone[b][at, context]), divmod(came, best.score[b].shape[1])
 
 
 def _score(
@@ -319,12 +360,14 @@ def _score(
     observations: Observations,
     emission: Floats,
     steps: dict[tuple[int, int], Floats],
+    end: Floats,
 ) -> Floats:
-    """Log likelihood of one column summed over all variants and sizes that allow it."""
+    """Log likelihood of one column summed over all variants, sizes and drifts that allow it."""
     used = [b for b, choice in enumerate(choices) if choice]
-    total = np.full(emission.shape[1:3], IMPOSSIBLE)
-    end = _ends(observations)[used[-1]]
     start = _starts(observations, used[0])
+    kernel = np.exp(observations.wander)
+    shape = (len(observations.scale), len(kernel))
+    total = np.full((len(VARIANTS), emission.shape[2]), IMPOSSIBLE)
     for v in range(len(VARIANTS)):
         path = []
         for b in used:
@@ -335,10 +378,12 @@ def _score(
             path.append(int(match.argmax()) if match.any() else -1)
         if -1 in path:
             continue
-        score = start[v, :, path[0]] + end[v, :, path[-1]]
-        for n, b in enumerate(used):
-            score = score + emission[b, v, :, path[n]]
-            if n:
-                score = score + steps[used[n - 1], b][v, path[n - 1], path[n]]
-        total[v] = score
+        score = start[v, :, path[0]] + emission[used[0], v, :, path[0]]
+        for n in range(1, len(used)):
+            a, b = used[n - 1], used[n]
+            top = score.max()
+            moved = np.exp(score - top).reshape(shape) @ kernel
+            step = steps[a, b][v, path[n - 1], path[n]]
+            score = _log(moved.ravel(), top) + step + emission[b, v, :, path[n]]
+        total[v] = score + end[used[-1], v, 0, path[-1]]
     return _log_sum(total, axis=None)

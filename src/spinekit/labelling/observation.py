@@ -11,25 +11,40 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from spinekit.anatomy.column import LEVELS, VARIANTS
+from spinekit.anatomy.column import LEVELS, VARIANTS, Variant
 from spinekit.anatomy.items import Instance, Instances
-from spinekit.labelling.hypotheses import IMPOSSIBLE, MAX_NOISE_RUN, Observations
+from spinekit.labelling.hypotheses import MAX_NOISE_RUN, Observations
 from spinekit.labelling.priors import SCALE_PRIOR, size_log_likelihood, variant_log_prior
 
-CORRELATION = 0.2
-"""Correlation of the network's errors between bones of one scan: n bones count as
-n / (1 + (n - 1) CORRELATION) independent witnesses. Errors shift whole stretches of a column by
-one. More makes names a little better calibrated on 56 real lumbar scans (mean negative log
-likelihood 0.11 at 0.2, 0.09 at 0.35, the same names) but hides true deviations of the count."""
-NETWORK_WEIGHT = 1.0
-"""Temperature of the network's distributions, for one bone alone."""
-DISC_WEIGHT = 0.5
-"""Weight of a disc's distribution against a bone's: both see the same surroundings."""
+NETWORK_WEIGHT = 0.8
+"""Temperature of the network's distributions, beside a drift that is inferred too."""
+DRIFTS: NDArray[np.float64] = np.arange(-1.5, 1.51, 0.25)
+"""By how many levels the network may be off."""
+DRIFT_SD = 0.55
+"""Spread of that at a bone: on 42 real scans the network had not seen, at T11."""
+HOLD, WANDER_SD = 0.97, 0.2
+"""How the drift goes on to the next bone: measured growth has a spread of 0.15 per level."""
+JUMP = 0.002
+"""Probability that it changes abruptly."""
+TRUE_NAMES_TO, COUNTED = 12, 6
+"""Habit of the network in a column of another count: down to T6 it gives true names, the last six
+it counts from the sacrum (phantoms), and in between it stretches."""
+LITERAL = 0.3
+"""Probability of a network that calls every level what it is, T13 and L6 too, in spite of that
+habit, and without drift: it counts as one more drift, the last."""
 WEIGHT_BESIDE_CERTAIN = 0.1
 """What is left of that weight when a name is certain: the network's errors shift whole columns, so
 a word that moves one bone moves the rest rather than leave a gap."""
 CONTAMINATION = 0.02
 """Share of bones whose evidence is worthless: no single one may decide against all others."""
+USUAL = Variant().levels
+_CHAINS: NDArray[np.int64] = np.array(
+    [
+        [LEVELS.index(v.levels[min(n, len(v.levels) - 1)]) for n in range(len(LEVELS))]
+        for v in VARIANTS
+    ]
+)
+"""(variants, 27) level at each place of a variant's column; the last one is repeated."""
 MISSED = np.log(0.02)
 """Log probability that a level in view was not found."""
 MERGED = np.log(0.005)
@@ -85,27 +100,23 @@ def observe(
     where = [n for n, item in enumerate(items) if item.kind != "disc"]
     bones = [items[n] for n in where]
     count = len(bones)
-    weight = NETWORK_WEIGHT / (1.0 + (count - 1) * CORRELATION)
-    if certain:
-        weight *= WEIGHT_BESIDE_CERTAIN
+    weight = NETWORK_WEIGHT * (WEIGHT_BESIDE_CERTAIN if certain else 1.0)
     floor = CONTAMINATION / len(LEVELS)
     safe = (1.0 - CONTAMINATION) * evidence / np.maximum(evidence.sum(1, keepdims=True), 1e-12)
-    safe = safe + floor
+    safe = safe[where] + floor
     sizes = _sizes(bones)
     # Against a bone of unknown level: evidence for a level speaks against no vertebra too.
-    network = weight * np.log(safe[where] * len(LEVELS))
+    likeness = weight * np.log(safe * len(LEVELS))
+    network = weight * _by_drift(safe)
     if outside is not None:
-        network = network + (WEIGHT_BESIDE_CERTAIN if certain else 1.0) * outside[where]
-    missed, between = {}, {}
+        told = (WEIGHT_BESIDE_CERTAIN if certain else 1.0) * outside[where]
+        likeness = likeness + told
+        network = network + told[:, _CHAINS][:, :, None]
+    missed = {}
     for a in range(count):
         for b in range(a + 1, min(count, a + 2 + MAX_NOISE_RUN)):
             discs = [n for n in range(where[a] + 1, where[b]) if items[n].kind == "disc"]
             missed[a, b] = _missed(bones[a], bones[b], len(discs))
-            if len(discs) == 1:
-                p = safe[discs[0]]
-                between[a, b] = (
-                    weight * DISC_WEIGHT * np.log((p[:, None] + p[None, :]) * len(LEVELS) / 2)
-                )
     height = np.array([bone.height_mm for bone in bones])
     volume = np.array([bone.volume_mm3 for bone in bones])
     is_sacrum = np.array([bone.kind == "sacrum" for bone in bones])
@@ -113,14 +124,16 @@ def observe(
     merged = np.where(
         _ratio(height, is_sacrum) >= MERGED_HEIGHT, MERGED + TALL_MERGED, MERGED - 4.0
     )
-    known = np.zeros(count, dtype=bool)
+    # A tall bone at the top is C2 with the dens sooner than two in one.
+    merged[0] = min(merged[0], MERGED)
+    known = np.full(count, -1)
     for item, level in (certain or {}).items():
-        bone = where.index(item)
-        known[bone], merged[bone] = True, IMPOSSIBLE
-        network[bone] = IMPOSSIBLE
-        network[bone, LEVELS.index(level)] = 0.0
+        known[where.index(item)] = LEVELS.index(level)
     return Observations(
         network=network,
+        drift=_drift_prior(),
+        wander=_wander(),
+        likeness=likeness,
         size=sizes,
         is_sacrum=is_sacrum,
         merged=merged,
@@ -130,13 +143,51 @@ def observe(
         + ODD_SIZE,
         fragment=_fragments(items, where),
         missed=missed,
-        between=between,
         above=_unseen(room_above),
         below=_unseen(room_below),
         variant=np.array([variant_log_prior(variant) for variant in VARIANTS]),
         scale=np.log(SCALE_PRIOR),
         certain=known,
     )
+
+
+def _by_drift(safe: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, variants, drifts + 1, 27) log likelihood of each place of each variant's column."""
+    order = [LEVELS.index(level) for level in USUAL]
+    usual = np.log(safe[:, order] * len(LEVELS))
+    last = len(USUAL) - 1
+    result = np.zeros((len(safe), len(VARIANTS), len(DRIFTS) + 1, len(LEVELS)))
+    for v, variant in enumerate(VARIANTS):
+        count = len(variant.levels)
+        called = _called_places(count - 1)[None, :] + DRIFTS[:, None]
+        low = np.clip(np.floor(called).astype(np.int64), 0, last - 1)
+        share = np.clip(called - low, 0.0, 1.0)
+        result[:, v, :-1, :count] = (1.0 - share) * usual[:, low] + share * usual[:, low + 1]
+        chain = [LEVELS.index(level) for level in variant.levels]
+        result[:, v, -1, :count] = np.log(safe[:, chain] * len(LEVELS))
+    return result
+
+
+def _called_places(vertebrae: int) -> NDArray[np.float64]:
+    """(vertebrae + 1,) places on the usual line that a column's levels are called by habit."""
+    place = np.arange(vertebrae + 1, dtype=np.float64)
+    share = (place - TRUE_NAMES_TO) / (vertebrae - COUNTED - TRUE_NAMES_TO)
+    return place + np.clip(share, 0.0, 1.0) * (len(USUAL) - 1 - vertebrae)
+
+
+def _drift_prior() -> NDArray[np.float64]:
+    """(drifts + 1,) log probability of the first bone's drift."""
+    weight = np.exp(-0.5 * (DRIFTS / DRIFT_SD) ** 2)
+    return np.log(np.append((1.0 - LITERAL) * weight / weight.sum(), LITERAL))
+
+
+def _wander() -> NDArray[np.float64]:
+    """(drifts + 1, drifts + 1) log probability of the next bone's drift."""
+    off = (DRIFTS[None, :] - HOLD * DRIFTS[:, None]) / WANDER_SD
+    weight = np.exp(-0.5 * off**2)
+    stays = np.eye(len(DRIFTS) + 1)
+    stays[:-1, :-1] = weight / weight.sum(axis=1, keepdims=True)
+    return np.log((1.0 - JUMP) * stays + JUMP * np.exp(_drift_prior()))
 
 
 def _sizes(bones: list[Instance]) -> NDArray[np.float64]:

@@ -1,0 +1,258 @@
+"""The labellers on the same columns: drawn ones, phantoms through the network, real scans.
+
+    python benchmarks/naming.py columns     # 600 + 200 drawn columns, no image
+    python benchmarks/naming.py harm        # 1,000 drawn columns, one instance spoiled in each
+    python benchmarks/naming.py images      # 60 phantoms through splitting and network
+    python benchmarks/naming.py real        # the real scans (SPINEKIT_REAL_DATA)
+    python benchmarks/naming.py table       # every committed table again, and the picture
+    python benchmarks/naming.py fit         # the chain's constants on columns kept for fitting
+
+What the network says is kept in `.spinekit/naming`, by the model's hash, so that labellers can be
+compared again without it. Rows go to `benchmarks/results/naming/`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from columns import (
+    COUNTS,
+    Column,
+    Drawn,
+    Piece,
+    build_column,
+    draw_column,
+    draw_pieces,
+    drop,
+    merge,
+    split,
+)
+from naming_cases import image_cases, real_cases
+from naming_scores import (
+    Row,
+    draw_reliability,
+    format_anomalies,
+    format_names,
+    format_offsets,
+    format_seconds,
+    read_rows,
+    score,
+    write_rows,
+)
+from spinekit.labelling import observation
+from spinekit.labelling.methods import LABELLERS, name_with
+from spinekit.metrics.intervals import bootstrap_interval
+
+RESULTS = Path(__file__).parent / "results" / "naming"
+PICTURE = Path(__file__).parents[1] / "docs" / "images" / "reliability.png"
+VIEWS: tuple[int | None, ...] = (5, 8, 10, 15, None)
+PER_VIEW = 120
+OFTEN = 0.3
+"""Share of deviating counts in the columns that test finding them."""
+CHECK, FIT = 1, 0
+"""Seeds of the columns that are reported, and of those that constants may be fitted on."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one word of the command line; returns the exit status."""
+    words: dict[str, Callable[[argparse.Namespace], int]] = {
+        "columns": run_columns,
+        "harm": run_harm,
+        "images": run_images,
+        "real": run_real,
+        "table": run_table,
+        "fit": run_fit,
+    }
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("word", choices=words)
+    parser.add_argument("--model", type=Path, help="another model than the shipped")
+    parser.add_argument("--row", help="name of the CSV, for another model")
+    parser.add_argument("--sets", nargs="+", help="real sets; every one when not given")
+    parser.add_argument("--threads", type=int, default=0)
+    args = parser.parse_args(argv)
+    return words[args.word](args)
+
+
+def run_columns(_: argparse.Namespace) -> int:
+    """Name drawn columns with measured errors."""
+    rows = []
+    for view in VIEWS:
+        for n in range(PER_VIEW):
+            rows += name_all(_column(CHECK, view, n), "columns", _view(view), f"c{n}")
+    for n in range(200):
+        column = _column(CHECK, None, 10_000 + n, often=True)
+        rows += name_all(column, f"columns, {OFTEN:.0%} deviating", "all", f"a{n}")
+    finish("columns", rows, {})
+    return 0
+
+
+def _column(half: int, view: int | None, n: int, *, often: bool = False) -> Column:
+    rng = np.random.default_rng([half, view or 0, n])
+    anomalies: tuple[str, ...] | None = None
+    if often:
+        anomalies = (str(rng.choice(COUNTS)),) if rng.random() < OFTEN else ()
+    return draw_column(rng, visible=view, anomalies=anomalies)
+
+
+def _view(view: int | None) -> str:
+    return str(view or "all")
+
+
+def name_all(column: Column, source: str, view: str, case: str, dataset: str = "") -> list[Row]:
+    """Rows of one column, one per labeller."""
+    rows = []
+    for labeller in LABELLERS:
+        started = time.perf_counter()
+        naming = name_with(labeller, column.instances, column.evidence)
+        seconds = time.perf_counter() - started
+        about = {"source": source, "view": view, "case": case, "dataset": dataset}
+        rows.append(score(column, naming, seconds, labeller=labeller, **about))
+    return rows
+
+
+@dataclass(frozen=True)
+class Harm:
+    """A way to spoil one instance, and what kind it is done to."""
+
+    spoil: Callable[[list[Piece], Piece], list[Piece]]
+    kind: str
+
+
+HARMS = {
+    "none": Harm(lambda pieces, _: pieces, "vertebra"),
+    "bone deleted": Harm(drop, "vertebra"),
+    "disc deleted": Harm(drop, "disc"),
+    "two bones merged": Harm(merge, "vertebra"),
+    "bone split": Harm(split, "vertebra"),
+}
+
+
+def run_harm(_: argparse.Namespace) -> int:
+    """Spoil one instance of each column; which of the others still bear their names?"""
+    rows = []
+    names = list(HARMS)[1:]
+    for n in range(1000):
+        view = VIEWS[n % len(VIEWS)]
+        rng = np.random.default_rng([CHECK, view or 0, 20_000 + n])
+        drawn = draw_pieces(rng, visible=view)
+        harm = names[(n // len(VIEWS)) % len(names)]
+        some = [piece for piece in drawn.pieces if piece.kind == HARMS[harm].kind]
+        piece = some[int(rng.integers(len(some)))]
+        rows += name_all(_harmed(drawn, "none", piece), "none", _view(view), f"h{n}", harm)
+        rows += name_all(_harmed(drawn, harm, piece), harm, _view(view), f"h{n}", harm)
+    finish("harm", rows, {})
+    return 0
+
+
+def _harmed(drawn: Drawn, harm: str, piece: Piece) -> Column:
+    return build_column(drawn, HARMS[harm].spoil(drawn.pieces, piece))
+
+
+def format_harm(rows: Sequence[Row]) -> str:
+    """Of the columns named right before, those in which all other names stay right."""
+    lines = ["| harm | labeller | named right before | others stay right |", "|---|---|---|---|"]
+    before = {(r.case, r.labeller): r.all_right for r in rows if r.source == "none"}
+    for harm in (*list(HARMS)[1:], "any"):
+        for labeller in LABELLERS:
+            mine = [
+                r
+                for r in rows
+                if r.source != "none" and harm in (r.source, "any") and r.labeller == labeller
+            ]
+            kept = [r for r in mine if before[r.case, labeller]]
+            stay = bootstrap_interval([float(r.all_right) for r in kept], [r.case for r in kept])
+            lines.append(
+                f"| {harm} | {labeller} | {len(kept)} of {len(mine)} | "
+                f"{stay.mean:.1%} ({stay.low:.1%}–{stay.high:.1%}) |"
+            )
+    return "\n".join(lines)
+
+
+def run_images(args: argparse.Namespace) -> int:
+    """Name phantoms that went through splitting and network."""
+    rows = []
+    comments: dict[str, str] = {}
+    for view, case, column in image_cases(args.model, args.threads, comments):
+        rows += name_all(column, "images", view, case)
+    finish(args.row or "images", rows, comments)
+    return 0
+
+
+def run_real(args: argparse.Namespace) -> int:
+    """Name the annotated vertebrae of real scans."""
+    rows = []
+    comments: dict[str, str] = {}
+    for case, dataset, column in real_cases(args.model, args.threads, args.sets, comments):
+        rows += name_all(column, f"real, {dataset}", "annotated", case, dataset)
+    if not rows:
+        print("no real scans found; set SPINEKIT_REAL_DATA", file=sys.stderr)
+        return 2
+    finish(args.row or "real", rows, comments)
+    return 0
+
+
+def finish(name: str, rows: Sequence[Row], comments: dict[str, str]) -> None:
+    """Write the rows and print their tables."""
+    command = " ".join(["python benchmarks/naming.py", *sys.argv[1:]])
+    write_rows(RESULTS / f"{name}.csv", rows, {"command": command, **comments})
+    print_tables(name)
+
+
+def run_table(_: argparse.Namespace) -> int:
+    """Print every table from its CSV and draw the picture."""
+    files = sorted(RESULTS.glob("*.csv"))
+    for path in files:
+        print_tables(path.stem)
+    shown = [row for path in files if path.stem != "harm" for row in read_rows(path)]
+    draw_reliability(_by_kind(shown), PICTURE)
+    return 0
+
+
+def _by_kind(rows: Iterable[Row]) -> list[Row]:
+    """Rows with their source shortened to columns, images or real."""
+    return [replace(row, source=row.source.split(",")[0]) for row in rows]
+
+
+def print_tables(name: str) -> None:
+    """Print what there is to say of one CSV."""
+    rows = read_rows(RESULTS / f"{name}.csv")
+    print(f"\n== {name}")
+    if name == "harm":
+        print(format_harm(rows))
+        return
+    tables = (format_names(rows), format_anomalies(rows), format_offsets(rows))
+    print("\n\n".join([*tables, format_seconds(rows)]))
+
+
+def run_fit(_: argparse.Namespace) -> int:
+    """Print, for spreads of the network's drift, how well the fitting half is named."""
+    for spread in (0.35, 0.45, 0.55, 0.7):
+        observation.DRIFT_SD = spread
+        found = []
+        for view in VIEWS:
+            for n in range(60):
+                found += name_chain(_column(FIT, view, n), _view(view), n)
+        pairs = np.array([pair for row in found for pair in row.calibration], dtype=np.float64)
+        chosen = np.where(pairs[:, 1] > 0, pairs[:, 0], 1 - pairs[:, 0])
+        loss = -np.log(np.maximum(chosen, 1e-4)).mean()
+        right = np.mean([row.all_right for row in found])
+        print(f"DRIFT_SD {spread}: all right {right:.1%}, log loss {loss:.3f}")
+    return 0
+
+
+def name_chain(column: Column, view: str, n: int) -> list[Row]:
+    """The chain's row alone."""
+    naming = name_with("chain", column.instances, column.evidence)
+    about = {"source": "fit", "view": view, "case": f"f{n}", "dataset": ""}
+    return [score(column, naming, 0.0, labeller="chain", **about)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,191 @@
+"""Columns that went through splitting and network: phantoms and real scans, with their truth.
+
+What was found in a scan is stored by the model's hash and read back the next time. It knows no
+labeller.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from columns import COUNTS, Column
+from spinekit.anatomy.column import LEVELS, SACRUM
+from spinekit.anatomy.items import Instances
+from spinekit.anatomy.scheme import NAMES, PARTS
+from spinekit.core.geometry import normalise_labels
+from spinekit.datasets.real import RealCase, list_real_cases, real_data_folder
+from spinekit.io.reading import read_labels
+from spinekit.pipeline import Findings, ModelPredictor, SegmentOptions, examine, load_predictor
+from spinekit.report import describe_evidence, recall_evidence
+from spinekit.synth.phantom import draw_phantom
+
+STORE = Path(".spinekit/naming")
+IMAGE_VIEWS: tuple[int | None, ...] = (5, 8, 10, 15, None)
+PER_VIEW = 12
+SEEDS = 870_000
+"""Of the phantoms; no recipe trains on them."""
+BELONGS = 0.3
+"""An instance is a level when it covers this share of the level, and only of one."""
+
+
+def image_cases(
+    model: Path | None, threads: int, comments: dict[str, str]
+) -> Iterator[tuple[str, str, Column]]:
+    """View, name and column of every phantom; half of them with a deviating count."""
+    predictor = _predictor(model, threads, comments)
+    todo = [(view, n) for view in IMAGE_VIEWS for n in range(PER_VIEW)]
+    for view, n in tqdm(todo, unit="phantom"):
+        seed = SEEDS + 100 * (view or 0) + n
+        name = f"phantom{seed}"
+        stored = _recall(predictor, name)
+        if stored is None:
+            stored = _examine_phantom(predictor, seed, view)
+            _store(predictor, name, stored)
+        yield str(view or "all"), name, _column(stored)
+
+
+def real_cases(
+    model: Path | None, threads: int, sets: list[str] | None, comments: dict[str, str]
+) -> Iterator[tuple[str, str, Column]]:
+    """Name, dataset and column of every real scan with annotated bodies; nothing without scans."""
+    folder = real_data_folder()
+    if folder is None:
+        return
+    predictor = _predictor(model, threads, comments)
+    cases = [
+        case
+        for case in list_real_cases(folder)
+        if {"bodies", "names"} & set(case.masks) and (sets is None or case.dataset in sets)
+    ]
+    for case in tqdm(cases, unit="scan"):
+        stored = _recall(predictor, case.name)
+        if stored is None:
+            found = examine(case.image, SegmentOptions(), predictor=predictor)
+            truth = normalise_labels(_annotated(case), found.record)
+            stored = _describe(found, truth, [*_usual(), SACRUM], [])
+            _store(predictor, case.name, stored)
+        yield case.name, case.dataset, _column(stored)
+
+
+def _usual() -> list[str]:
+    return [name for name in LEVELS if name not in ("T13", "L6", SACRUM)]
+
+
+def _annotated(case: RealCase) -> NDArray[np.uint8]:
+    """Label values of the annotated vertebrae, bodies where they are told."""
+    kind = "bodies" if "bodies" in case.masks else "names"
+    values = read_labels(case.masks[kind]).array
+    bones = [value for value, name in NAMES.items() if name in LEVELS]
+    return np.where(np.isin(values, bones), values, 0).astype(np.uint8)
+
+
+def _predictor(model: Path | None, threads: int, comments: dict[str, str]) -> ModelPredictor:
+    predictor = load_predictor(None if model is None else str(model), threads=threads)
+    assert isinstance(predictor, ModelPredictor)
+    spec = predictor.model.spec
+    comments["weights_sha256"] = str(spec.facts["weights_sha256"])
+    comments["recipe"] = spec.name
+    return predictor
+
+
+def _place(predictor: ModelPredictor, name: str) -> Path:
+    return STORE / predictor.model.sha256[:12] / f"{name}.json"
+
+
+def _recall(predictor: ModelPredictor, name: str) -> dict[str, Any] | None:
+    path = _place(predictor, name)
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _store(predictor: ModelPredictor, name: str, stored: dict[str, Any]) -> None:
+    path = _place(predictor, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(stored), encoding="utf-8")
+
+
+def _examine_phantom(predictor: ModelPredictor, seed: int, view: int | None) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    anomalies = (str(rng.choice(COUNTS)),) if rng.random() < 0.5 else ()
+    line = [*_usual(), SACRUM]
+    first, last = 0, len(line) - 1
+    if view is not None:
+        first = int(rng.integers(1, len(line) - view))
+        last = first + view - 1
+        # With the last vertebra the sacrum is in view too.
+        last += last == len(line) - 2
+    pixel = float(rng.uniform(0.8, 1.2))
+    phantom = draw_phantom(
+        seed,
+        fov="lumbar" if view else "whole",
+        span=(line[first], line[last]),
+        spacing_mm=(4.0, pixel, pixel),
+        anomalies=anomalies,
+    )
+    found = examine(
+        phantom.image, SegmentOptions(), affine=phantom.grid.affine, predictor=predictor
+    )
+    truth = normalise_labels(phantom.labels, found.record)
+    return _describe(found, truth, phantom.truth["column"], list(anomalies))
+
+
+def _describe(
+    found: Findings, truth: NDArray[np.uint8], levels: list[str], anomalies: list[str]
+) -> dict[str, Any]:
+    evidence = describe_evidence(found.instances, found.evidence, (), found.working.grid)
+    return {
+        "evidence": evidence,
+        "truth": _true_levels(found.instances, truth),
+        "levels": levels[:-1],
+        "anomalies": anomalies,
+    }
+
+
+def _true_levels(instances: Instances, truth: NDArray[np.uint8]) -> list[str | None]:
+    """Level of each item that is one vertebra or the sacrum, None for all others."""
+    size = np.bincount(truth[instances.parts > 0], minlength=256)
+    owners: list[str | None] = []
+    for item in instances.items:
+        where = instances.vertebra_map == item.index
+        if item.kind == "disc":
+            owners.append(None)
+            continue
+        if item.kind == "sacrum":
+            owners.append(SACRUM)
+            continue
+        inside = np.bincount(truth[where & (instances.parts == PARTS.index("body"))], minlength=256)
+        held = [
+            NAMES[int(value)]
+            for value in np.flatnonzero(inside)
+            if NAMES.get(int(value)) in LEVELS and inside[value] > BELONGS * size[value]
+        ]
+        owners.append(held[0] if len(held) == 1 else None)
+    return [name if owners.count(name) == 1 else None for name in owners]
+
+
+def _column(stored: dict[str, Any]) -> Column:
+    instances, evidence, _ = recall_evidence(stored["evidence"])
+    truth = tuple(stored["truth"])
+    return Column(
+        instances=instances,
+        evidence=evidence,
+        truth=truth,
+        scored=tuple(
+            n
+            for n, item in enumerate(instances.items)
+            if truth[n] is not None and item.kind == "vertebra" and not item.partial
+        ),
+        levels=tuple(stored["levels"]),
+        anomalies=tuple(stored["anomalies"]),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit("run benchmarks/naming.py")
