@@ -1,6 +1,6 @@
 """The labellers on the same columns: drawn ones, phantoms through the network, real scans.
 
-    python benchmarks/naming.py columns     # 600 + 200 drawn columns, no image
+    python benchmarks/naming.py columns     # 500 + 200 drawn columns, no image
     python benchmarks/naming.py harm        # 1,000 drawn columns, one instance spoiled in each
     python benchmarks/naming.py images      # 60 phantoms through splitting and network
     python benchmarks/naming.py real        # the real scans (SPINEKIT_REAL_DATA)
@@ -53,7 +53,7 @@ from spinekit.metrics.intervals import bootstrap_interval
 RESULTS = Path(__file__).parent / "results" / "naming"
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "reliability.png"
 VIEWS: tuple[int | None, ...] = (5, 8, 10, 15, None)
-PER_VIEW = 120
+PER_VIEW = 100
 OFTEN = 0.3
 """Share of deviating counts in the columns that test finding them."""
 CHECK, FIT = 1, 0

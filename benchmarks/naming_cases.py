@@ -23,7 +23,8 @@ from spinekit.anatomy.scheme import NAMES, PARTS
 from spinekit.core.geometry import normalise_labels
 from spinekit.datasets.real import RealCase, list_real_cases, real_data_folder
 from spinekit.io.reading import read_labels
-from spinekit.pipeline import Findings, ModelPredictor, SegmentOptions, examine, load_predictor
+from spinekit.pipeline import Findings, SegmentOptions, examine
+from spinekit.prediction.predictor import ModelPredictor, load_predictor
 from spinekit.report import describe_evidence, recall_evidence
 from spinekit.synth.phantom import draw_phantom
 

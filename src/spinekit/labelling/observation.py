@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from spinekit.anatomy.column import LEVELS, VARIANTS, Variant
 from spinekit.anatomy.items import Instance, Instances
-from spinekit.labelling.hypotheses import MAX_NOISE_RUN, Observations
 from spinekit.labelling.priors import SCALE_PRIOR, size_log_likelihood, variant_log_prior
+from spinekit.labelling.terms import MAX_NOISE_RUN, Observations
 
 NETWORK_WEIGHT = 0.8
 """Temperature of the network's distributions, beside a drift that is inferred too."""

@@ -1,0 +1,158 @@
+"""The likeliest whole columns, each with its exact probability.
+
+It sees the terms of inference and the marginals found, and nothing of where they come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit.anatomy.column import VARIANTS
+from spinekit.labelling.naming import Choice
+from spinekit.labelling.states import STATES
+from spinekit.labelling.terms import (
+    IMPOSSIBLE,
+    MAX_NOISE_RUN,
+    Floats,
+    Observations,
+    find_starts,
+    log_sum,
+    to_log,
+)
+
+PRUNED = 1e-5
+"""States less probable than this are not on the likeliest paths."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Best:
+    """Viterbi's tables, per bone over its likely states: (states, contexts)."""
+
+    variant: list[NDArray[np.int64]]
+    state: list[NDArray[np.int64]]
+    score: list[Floats]
+    bone: list[NDArray[np.int64]]
+    """The bone each maximum came from, -1 for a start."""
+    source: list[NDArray[np.int64]]
+    """Position among that bone's likely states times contexts, plus the context."""
+
+
+def _viterbi(
+    observations: Observations,
+    emission: Floats,
+    steps: dict[tuple[int, int], Floats],
+    gamma: Floats,
+) -> _Best:
+    likely = [np.nonzero(of_bone > PRUNED) for of_bone in gamma]
+    best = _Best([v for v, _ in likely], [s for _, s in likely], [], [], [])
+    for b, (variant, state) in enumerate(likely):
+        score = np.full((len(state), emission.shape[2]), IMPOSSIBLE)
+        if b <= MAX_NOISE_RUN:
+            score = find_starts(observations, b)[variant, :, state]
+        bone = np.full(score.shape, -1)
+        source = np.full(score.shape, -1)
+        for a in range(max(0, b - 1 - MAX_NOISE_RUN), b):
+            lead, came = _drifted_best(observations, best.score[a])
+            step = steps[a, b][best.variant[a][:, None], best.state[a][:, None], state]
+            step = np.where(best.variant[a][:, None] == variant, step, IMPOSSIBLE)
+            if not len(step):
+                continue
+            paths = lead[:, None] + step[:, :, None]
+            pick = paths.argmax(axis=0)
+            reached = np.take_along_axis(paths, pick[None], axis=0)[0]
+            better = reached > score
+            score = np.where(better, reached, score)
+            bone[better] = a
+            count = emission.shape[2]
+            source[better] = (pick * count + np.take_along_axis(came, pick, axis=0))[better]
+        best.score.append(score + emission[b][variant, :, state])
+        best.bone.append(bone)
+        best.source.append(source)
+    return best
+
+
+def _drifted_best(observations: Observations, score: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """(states, contexts) best score with the drift moved on, and the context it came from."""
+    sizes, drifts = len(observations.scale), len(observations.drift)
+    moved = score.reshape(-1, sizes, drifts, 1) + observations.wander
+    came = moved.argmax(axis=2) + np.arange(sizes)[:, None] * drifts
+    return moved.max(axis=2).reshape(score.shape), came.reshape(score.shape)
+
+
+def find_likeliest(
+    observations: Observations,
+    emission: Floats,
+    steps: dict[tuple[int, int], Floats],
+    end: Floats,
+    gamma: Floats,
+    total: Floats,
+) -> tuple[tuple[tuple[Choice, ...], float], ...]:
+    """The best path into every promising final state, each with its exact probability."""
+    best = _viterbi(observations, emission, steps, gamma)
+    finals = [
+        (float(value), b, int(at // scores.shape[1]), int(at % scores.shape[1]))
+        for b, scores in enumerate(best.score)
+        for at, value in enumerate(
+            (scores + end[b, :, 0][best.variant[b], best.state[b]][:, None]).ravel()
+        )
+    ]
+    finals.sort(key=lambda final: -final[0])
+    seen: dict[tuple[Choice, ...], float] = {}
+    for value, b, at, context in finals[:400]:
+        if value < finals[0][0] - 9.0 or len(seen) >= 24:
+            break
+        choices = _trace(best, b, at, context, len(observations.noise))
+        if choices not in seen:
+            score = _score(choices, observations, emission, steps, end)
+            seen[choices] = float(np.exp(score - total))
+    return tuple(sorted(seen.items(), key=lambda item: -item[1]))
+
+
+def _trace(best: _Best, b: int, at: int, context: int, n: int) -> tuple[Choice, ...]:
+    choices: list[Choice] = [()] * n
+    while True:
+        v, state = best.variant[b][at], best.state[b][at]
+        upper, lower = int(STATES.level[v, state]), int(STATES.lower[v, state])
+        choices[b] = (upper, lower) if STATES.is_merged[state] else (upper,)
+        came = int(best.source[b][at, context])
+        if came < 0:
+            return tuple(choices)
+        b, (at, context) = int(best.bone[b][at, context]), divmod(came, best.score[b].shape[1])
+
+
+def _score(
+    choices: Sequence[Choice],
+    observations: Observations,
+    emission: Floats,
+    steps: dict[tuple[int, int], Floats],
+    end: Floats,
+) -> Floats:
+    """Log likelihood of one column summed over all variants, sizes and drifts that allow it."""
+    used = [b for b, choice in enumerate(choices) if choice]
+    start = find_starts(observations, used[0])
+    kernel = np.exp(observations.wander)
+    shape = (len(observations.scale), len(kernel))
+    total = np.full((len(VARIANTS), emission.shape[2]), IMPOSSIBLE)
+    for v in range(len(VARIANTS)):
+        path = []
+        for b in used:
+            match = STATES.real[v] & (STATES.level[v] == choices[b][0])
+            match &= (STATES.lower[v] == choices[b][-1]) & (
+                STATES.is_merged == (len(choices[b]) == 2)
+            )
+            path.append(int(match.argmax()) if match.any() else -1)
+        if -1 in path:
+            continue
+        score = start[v, :, path[0]] + emission[used[0], v, :, path[0]]
+        for n in range(1, len(used)):
+            a, b = used[n - 1], used[n]
+            top = score.max()
+            moved = np.exp(score - top).reshape(shape) @ kernel
+            step = steps[a, b][v, path[n - 1], path[n]]
+            score = to_log(moved.ravel(), top) + step + emission[b, v, :, path[n]]
+        total[v] = score + end[used[-1], v, 0, path[-1]]
+    return log_sum(total, axis=None)

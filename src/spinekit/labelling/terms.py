@@ -1,0 +1,154 @@
+"""What each bone, step and end of a column weighs: the terms that inference adds up.
+
+It sees log likelihoods per bone and per pair of bones, and nothing of how they are searched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit.anatomy.column import LEVELS
+from spinekit.labelling.states import SACRAL, STATES
+
+MAX_NOISE_RUN = 2
+"""Most bones in a row that may be no vertebra."""
+IMPOSSIBLE = -1e9
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """What is known of n bones from top to bottom, all as log likelihoods.
+
+    `network` (n, variants, drifts, 27) for each place in each variant's column and each drift: by
+    how many levels the network is off, which changes slowly along a column. `drift` (drifts,) is
+    the drift's prior and `wander` (drifts, drifts) that of the next bone's. `likeness` (n, 27) is
+    what the network says of each level, drift or not. `size` (n, scales, 27) for each level and
+    patient size; `merged` (n,) and `noise` (n,) for being two vertebrae in one (whose size says
+    nothing) and for being none; `fragment` (n - 1,) for each bone and the next to be parts of one;
+    `missed` for each pair (a, b) of bones that follow each other the likelihood (27,) of 0, 1, …
+    levels between them; `above` and `below` (27,) of the number of levels beyond the first and
+    the last bone. `certain` (n,) is the level of a bone that is known, -1 for the others.
+    """
+
+    network: Floats
+    drift: Floats
+    wander: Floats
+    likeness: Floats
+    size: Floats
+    is_sacrum: NDArray[np.bool_]
+    merged: Floats
+    noise: Floats
+    fragment: Floats
+    missed: dict[tuple[int, int], Floats]
+    above: Floats
+    below: Floats
+    variant: Floats
+    scale: Floats
+    certain: NDArray[np.int64]
+
+    @property
+    def context(self) -> Floats:
+        """(scales × drifts,) log prior of each size and drift together."""
+        return np.add.outer(self.scale, self.drift).ravel()
+
+
+def log_sum(values: Floats, axis: int | tuple[int, ...] | None) -> Floats:
+    """Logarithm of the sum of exponentials along axes, without overflow."""
+    top = values.max(axis=axis, keepdims=True)
+    return np.squeeze(top, axis) + np.log(np.exp(values - top).sum(axis=axis))
+
+
+def find_emissions(observations: Observations) -> Floats:
+    """(n, variants, contexts, states) log likelihood of each bone in each state."""
+    n, variants, drifts, _ = observations.network.shape
+    place = np.broadcast_to(STATES.first[None, :, None], (n, variants, drifts, STATES.count))
+    upper = np.take_along_axis(observations.network, place, axis=3)
+    place = np.broadcast_to(STATES.last[None, :, None], (n, variants, drifts, STATES.count))
+    lower = np.take_along_axis(observations.network, place, axis=3)
+    # What a network says of two vertebrae in one is a mixture of what it says of each.
+    pair = np.logaddexp(upper, lower) - np.log(2.0) + observations.merged[:, None, None, None]
+    said = np.where(STATES.is_merged, pair, upper)
+    size = observations.size[:, :, STATES.level].transpose(0, 2, 1, 3)
+    size = np.where(STATES.is_merged, 0.0, size)
+    emission = size[:, :, :, None] + said[:, :, None]
+    known = observations.certain[:, None, None]
+    wrong = (STATES.level == SACRAL) != observations.is_sacrum[:, None, None]
+    wrong |= ~STATES.real
+    wrong |= (known >= 0) & ((STATES.level != known) | STATES.is_merged)
+    emission = np.where(wrong[:, :, None, None], IMPOSSIBLE, emission)
+    return emission.reshape(n, variants, -1, STATES.count)
+
+
+def find_steps(observations: Observations) -> dict[tuple[int, int], Floats]:
+    """(variants, states, states) log likelihood of bone b following bone a."""
+    between = STATES.first[:, None, :] - STATES.last[:, :, None] - 1
+    legal = (between >= 0) & STATES.real[:, None, :] & STATES.real[:, :, None]
+    skipped = np.clip(between, 0, len(LEVELS) - 1)
+    steps = {}
+    for (a, b), missed in observations.missed.items():
+        step = missed[skipped]
+        for c in range(a + 1, b):
+            step = step + _skip(
+                observations,
+                c,
+                STATES.lower[:, :, None] if c == a + 1 else None,
+                STATES.level[:, None, :] if c == b - 1 else None,
+            )
+        steps[a, b] = np.where(legal, step, IMPOSSIBLE)
+    return steps
+
+
+def _skip(
+    observations: Observations,
+    bone: int,
+    above: NDArray[np.int64] | None,
+    below: NDArray[np.int64] | None,
+) -> Floats:
+    """Log likelihood of a bone that bears no name: noise, or a fragment of a neighbour.
+
+    Args:
+        observations: of the column.
+        bone: the bone.
+        above: levels of the bone directly above, of any shape; None where that has none either.
+        below: the same for the bone below, of a shape to broadcast with it.
+    """
+    if observations.certain[bone] >= 0:
+        return np.asarray(IMPOSSIBLE)
+    score = np.asarray(observations.noise[bone])
+    for levels, pair in ((above, bone - 1), (below, bone)):
+        if levels is not None:
+            alike = observations.likeness[bone][levels] + observations.fragment[pair]
+            score = np.logaddexp(score, alike)
+    return score
+
+
+def find_starts(observations: Observations, b: int) -> Floats:
+    """(variants, contexts, states) log prior of bone b being the first vertebra."""
+    start = observations.above[STATES.first] - np.log(STATES.length)[:, None]
+    start = start + observations.variant[:, None]
+    for c in range(b):
+        start = start + _skip(observations, c, None, STATES.level if c == b - 1 else None)
+    return start[:, None, :] + observations.context[None, :, None]
+
+
+def find_ends(observations: Observations) -> Floats:
+    """(n, variants, 1, states) log likelihood of each bone being the last vertebra."""
+    n = len(observations.noise)
+    beyond = observations.below[np.clip(STATES.length[:, None] - 1 - STATES.last, 0, SACRAL)]
+    ends = np.full((n, *beyond.shape), IMPOSSIBLE)
+    for b in range(max(0, n - 1 - MAX_NOISE_RUN), n):
+        ends[b] = beyond
+        for c in range(b + 1, n):
+            ends[b] += _skip(observations, c, STATES.lower if c == b + 1 else None, None)
+    return ends[:, :, None]
+
+
+def to_log(weight: Floats, top: Floats) -> Floats:
+    """Log likelihood of a weight that was divided by exp(top); IMPOSSIBLE for 0."""
+    with np.errstate(divide="ignore"):
+        return np.where(weight > 0, np.log(weight) + top, IMPOSSIBLE)
