@@ -254,3 +254,24 @@ def test_sacrum_alone_is_the_sacrum():
     naming = _name(column)
     assert naming.names == ("sacrum",)
     assert naming.probability[0] == pytest.approx(1.0)
+
+
+def test_an_error_that_all_bones_share_counts_as_one_witness():
+    rng = np.random.default_rng(3)
+    shifted = draw(rng, first="T4", last="T12", noise=0.0)
+    for bone in shifted.bones:
+        shifted.evidence[bone] = bump(shifted.truth[bone], shift=0.45, spread=0.6)
+    naming = _name(shifted)
+    few = draw(rng, first="T7", last="T9", noise=0.0)
+    for bone in few.bones:
+        few.evidence[bone] = bump(few.truth[bone], shift=0.45, spread=0.6)
+    assert max(naming.probability) < 0.9
+    assert max(naming.probability) < max(_name(few).probability) + 0.25
+
+
+def test_a_sudden_step_of_the_evidence_is_a_missed_level_and_no_drift():
+    column = draw(np.random.default_rng(8), first="T4", last="T12", noise=0.0)
+    harmed = delete(column, column.truth.index("T8"))
+    naming = _name(harmed)
+    assert [a["name"] for a in naming.anomalies] == ["missed"]
+    assert others_right(harmed, naming.names)
