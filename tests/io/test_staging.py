@@ -62,3 +62,40 @@ def test_a_file_in_the_place_of_the_folder(tmp_path: Path) -> None:
 
     with pytest.raises(OutputError), staged(tmp_path / "out"):
         pytest.fail("the body must not run")
+
+
+def test_folders_inside_are_filled_and_the_last_file_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+
+    moved = []
+    replace = os.replace
+    monkeypatch.setattr(os, "replace", lambda a, b: (moved.append(Path(b).name), replace(a, b)))
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "old.txt").touch()
+    with staged(tmp_path, last="a/first.json") as stage:
+        for name in ("a/first.json", "b/c/deep.txt", "z.json"):
+            (stage / name).parent.mkdir(parents=True, exist_ok=True)
+            (stage / name).write_text(name)
+
+    assert moved == ["deep.txt", "z.json", "first.json"]
+    found = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
+    assert found == ["a", "a/first.json", "a/old.txt", "b", "b/c", "b/c/deep.txt", "z.json"]
+
+
+def test_a_failing_move_takes_new_folders_back(tmp_path: Path) -> None:
+    (tmp_path / "z").mkdir()
+    (tmp_path / "z" / "in_the_way").mkdir()
+
+    def write() -> None:
+        with staged(tmp_path) as stage:
+            for name in ("a/b/new", "z/in_the_way"):
+                (stage / name).parent.mkdir(parents=True)
+                (stage / name).write_text("new")
+
+    with pytest.raises(OutputError):
+        write()
+
+    found = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
+    assert found == ["z", "z/in_the_way"]
