@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from spinekit.anatomy.scheme import PARTS
 from spinekit.preview.surface import Mask, Plane, Spacing, Window, choose_window, follow_spine
 from spinekit.preview.tags import Colour, Shape, make_tag, write_tags
 
 OPACITY = 0.6  # of the labels over the image
 POINT_MM = 2.5  # radius of a point
+COLUMN_PARTS = [PARTS.index(name) for name in ("body", "disc", "sacrum")]
 DARKEST_PCT, BRIGHTEST_PCT = 1.0, 99.5
 
 
@@ -28,11 +30,13 @@ class Sheet:
         plane: which slices every height is taken from.
         window: what is shown, and how large: all of the scan.
         grey: (height, width) grey values.
+        column: (K, J) mask of bodies, discs and sacrum on the surface, which names point at.
     """
 
     plane: Plane
     window: Window
     grey: NDArray[np.uint8]
+    column: Mask
 
     def draw(
         self, label_map: NDArray[np.integer] | None = None, names: Mapping[int, str] | None = None
@@ -52,15 +56,19 @@ class Sheet:
         surface = self.plane.cut_labels(label_map)
         tags = []
         for value in (int(value) for value in np.unique(surface) if value > 0):
-            mask = self.window.draw((surface == value).astype(np.float32)) > 0.5
+            mask = self._enlarge(surface == value)
             colour = colour_of(value)
             pixels[mask] += OPACITY * (np.asarray(colour, np.float32) - pixels[mask])
-            shape = _shape(mask)
+            shape = _shape(self._enlarge((surface == value) & self.column)) or _shape(mask)
             if names and value in names and shape is not None:
                 tags.append(make_tag(shape, names[value], colour, is_disc="-" in names[value]))
         picture = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
         write_tags(picture, tags)
         return picture
+
+    def _enlarge(self, mask: Mask) -> Mask:
+        """(K, J) mask → (height, width) mask."""
+        return self.window.draw(mask.astype(np.float32)) > 0.5
 
 
 def make_sheet(
@@ -79,7 +87,8 @@ def make_sheet(
     drawn = window.draw(surface)
     low, high = np.percentile(drawn, [DARKEST_PCT, BRIGHTEST_PCT])
     share = np.clip((drawn - low) / max(float(high - low), 1e-6), 0, 1)
-    return Sheet(plane, window, np.asarray(255 * share, np.uint8))
+    column = np.isin(plane.cut_labels(parts), COLUMN_PARTS)
+    return Sheet(plane, window, np.asarray(255 * share, np.uint8), column)
 
 
 def spread_points(
