@@ -95,6 +95,25 @@ def test_only_the_first_step_or_only_some_folders(store, tmp_path: Path) -> None
     ]
 
 
+def test_a_localizer_is_shown_too(small: BlockSpine, store, tmp_path: Path) -> None:
+    from PIL import Image
+
+    scan = store(tmp_path / "spine.nii.gz")
+    labels = nib.Nifti1Image(small.labels[2:14, 10:50], small.grid.affine)
+    labels.affine[:3, 3] += (8, 20, 0)
+    nib.save(labels, tmp_path / "loc.nii.gz")
+    words = (*TREE, "--loc", tmp_path / "loc.nii.gz", "--keep-only", "preview")
+
+    assert run(scan, tmp_path / "out", *words) == 0
+
+    pictures = {path.stem: path for path in (tmp_path / "out" / "preview").iterdir()}
+    assert {"spine_loc", "spine_loc_tags"} < set(pictures)
+    with Image.open(pictures["spine_loc"]) as shown, Image.open(pictures["spine_input"]) as plain:
+        tint = [np.ptp(np.asarray(image, int), axis=2) > 60 for image in (shown, plain)]
+    assert tint[0].mean() > 0.1
+    assert tint[1].mean() == 0
+
+
 def test_a_run_goes_on_where_it_stopped_and_tells_of_failures(store, tmp_path: Path) -> None:
     scans, out = tmp_path / "scans", tmp_path / "out"
     store(scans / "a.nii.gz")

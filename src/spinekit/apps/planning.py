@@ -52,13 +52,14 @@ def plan_jobs(args: argparse.Namespace) -> list[Job]:
     options = dataclasses.replace(options, **layout.OPTIONS)
     found = _with_suffix(find_scans(args.input, exclude=args.out), args)
     alone = found[0].path == args.input
+    localizers = {scan.path: _localizer(scan, args) for scan in found}
     jobs = [
         Job(
             source=scan.path,
             shown=scan.path.name if alone else str(scan.path.relative_to(args.input)),
-            wanted=_wanted(scan, args),
+            wanted=_wanted(scan, localizers[scan.path], args),
             layout=args.layout,
-            options=dataclasses.replace(options, localizer=_localizer(scan, args)),
+            options=dataclasses.replace(options, localizer=localizers[scan.path]),
             overwrite=args.overwrite,
             debug=args.debug,
             alone=alone,
@@ -249,7 +250,8 @@ def check_collisions(jobs: Sequence[Job]) -> None:
                 )
 
 
-def _wanted(scan: ScanSource, args: argparse.Namespace) -> Wanted:
+def _wanted(scan: ScanSource, localizer: str | None, args: argparse.Namespace) -> Wanted:
+    there = localizer is not None and Path(localizer).is_file()
     return Wanted(
         source=scan.path,
         stem=scan.stem,
@@ -260,6 +262,7 @@ def _wanted(scan: ScanSource, args: argparse.Namespace) -> Wanted:
         iso=args.iso,
         levels=args.levels,
         soft=args.soft,
+        localizer=Path(localizer) if localizer and there else None,
         step1=args.step1,
         keep=tuple(args.keep_only),
     )

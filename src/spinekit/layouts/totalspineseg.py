@@ -22,6 +22,8 @@ from spinekit.core.volume import Volume
 from spinekit.io.discovery import ScanSource
 from spinekit.io.staging import staged
 from spinekit.io.writing import write_bytes, write_image, write_json, write_labels
+from spinekit.labelling.localizer import read_localizer
+from spinekit.labelling.places import values_at
 from spinekit.layouts.wanted import Place, Wanted
 from spinekit.levels import draw_levels
 from spinekit.preview.layers import Sheet, make_sheet, spread_points
@@ -33,6 +35,7 @@ OPTIONS: Mapping[str, Any] = {"levels": True, "soft": True, "scheme": "spinekit"
 STEP1 = ("step1_raw", "step1_output", "step1_canal", "step1_cord", "step1_levels")
 STEP2 = ("step2_raw", "step2_output")
 PREVIEWS1 = ("input", "step1_raw", "step1_output", "step1_output_tags", "step1_levels_tags")
+PREVIEWS_LOC = ("loc", "loc_tags")
 PREVIEWS2 = ("step2_input", "step2_raw", "step2_output", "step2_output_tags")
 REPORTS = ".spinekit"
 """Folder of the reports; hidden, for the tool has none."""
@@ -76,7 +79,8 @@ def plan(wanted: Wanted) -> Place:
     kept = wanted.keep or _folders(wanted.step1)
     files = {"input": f"input/{name}_0000.nii.gz"}
     files |= {folder: f"{folder}/{name}.nii.gz" for folder in (*STEP1, *STEP2)}
-    previews = PREVIEWS1 if wanted.step1 else PREVIEWS1 + PREVIEWS2
+    previews = [*PREVIEWS1, *(() if wanted.step1 else PREVIEWS2)]
+    previews += PREVIEWS_LOC if wanted.localizer is not None else ()
     files |= {f"preview_{kind}": f"preview/{name}_{kind}.jpg" for kind in previews}
     files = {kind: path for kind, path in files.items() if path.partition("/")[0] in kept}
     files["json"] = f"{REPORTS}/{name}.json"
@@ -119,7 +123,7 @@ def write(result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:
             elif kind == "input":
                 image = _isotropic(result)
                 write_image(stage / path, image.array, image.grid)
-        for kind, picture in _pictures(result, place):
+        for kind, picture in _pictures(result, wanted, place):
             write_bytes(stage / place.files[kind], _jpeg(picture))
         write_json(stage / place.files["json"], report)
     return report
@@ -150,7 +154,7 @@ def _isotropic(result: Segmentation) -> Volume:
     return Volume(resample_linear(scan.array, scan.grid, grid, antialias=True), grid)
 
 
-def _pictures(result: Segmentation, place: Place) -> list[tuple[str, Image.Image]]:
+def _pictures(result: Segmentation, wanted: Wanted, place: Place) -> list[tuple[str, Image.Image]]:
     """Kind of file → picture, for every preview that is wanted."""
     kinds = [kind for kind in place.files if kind.startswith("preview_")]
     if not kinds:
@@ -158,6 +162,11 @@ def _pictures(result: Segmentation, place: Place) -> list[tuple[str, Image.Image
     view = result.view
     sheet = make_sheet(view.image, view.parts, view.grid.spacing_mm)
     maps = _label_maps(view.labels)
+    if wanted.localizer is not None:
+        voxels = np.indices(view.grid.shape).reshape(3, -1).T
+        places = view.grid.ijk_to_ras(voxels)
+        seen = values_at(read_localizer(wanted.localizer).labels, places)
+        maps["loc"] = seen.reshape(view.grid.shape).astype(np.uint8)
     return [(kind, _picture(kind, sheet, maps, result, view)) for kind in kinds]
 
 

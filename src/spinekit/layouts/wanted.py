@@ -30,6 +30,8 @@ class Wanted:
     """With the points of the discs."""
     soft: bool = False
     """With the soft maps of canal and cord."""
+    localizer: Path | None = None
+    """Labels of the scan's localizer, where there are any."""
     step1: bool = False
     """Only the first of the two steps, in a layout that has steps."""
     keep: tuple[str, ...] = ()
