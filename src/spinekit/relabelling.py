@@ -97,11 +97,7 @@ def relabel(
     named = give_names(instances.items, naming.names, naming.probability)
     new_names = _names_by_item(instances, named)
 
-    table = np.arange(256, dtype=np.uint8)
-    for old, new in zip(names, new_names, strict=True):
-        if old is not None:
-            table[VALUES[old]] = 0 if new is None else VALUES[new]
-    labels = table[own]
+    labels = _moved(own, names, new_names)
     structures = tabulate(labels, result.labels.grid, named)
     written, structures, lost = convert_labels(
         labels, structures, str(options.get("scheme", "spinekit"))
@@ -115,13 +111,7 @@ def relabel(
         "evidence": _renamed(result.report["evidence"], new_names),
         "provenance": [
             *result.report.get("provenance", []),
-            {
-                "action": "relabel",
-                "spinekit_version": version("spinekit"),
-                "words": [
-                    {"item": item, "from": names[item], "to": word} for item, word in given.items()
-                ],
-            },
+            _change(given, names),
         ],
     }
     picture, has_image = _view(result, labels, image)
@@ -143,6 +133,23 @@ def relabel(
     with put_back(result.folder, _undo_name(result.stem), files.values(), bool(earlier)):
         segmentation.save(result.folder, fmt=result.fmt, stem=result.stem)
     return segmentation, has_image
+
+
+def _moved(
+    own: NDArray[np.uint8], names: Sequence[str | None], new_names: Sequence[str | None]
+) -> NDArray[np.uint8]:
+    """The label map with every name's voxels under its new name."""
+    table = np.arange(256, dtype=np.uint8)
+    for old, new in zip(names, new_names, strict=True):
+        if old is not None:
+            table[VALUES[old]] = 0 if new is None else VALUES[new]
+    return np.asarray(table[own])
+
+
+def _change(given: Mapping[int, str], names: Sequence[str | None]) -> dict[str, Any]:
+    """A row of the report's `provenance`."""
+    words = [{"item": item, "from": names[item], "to": word} for item, word in given.items()]
+    return {"action": "relabel", "spinekit_version": version("spinekit"), "words": words}
 
 
 def undo(path: str | Path) -> dict[str, Any]:
