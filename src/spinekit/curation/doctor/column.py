@@ -23,15 +23,16 @@ from spinekit.curation.doctor.cores import (
 
 APART = 0.6
 """In usual distances along the column: structures farther apart are two."""
-LEAST_BODY = 0.3
-"""Of the median body's size: smaller lumps are posterior pieces."""
+LEAST_WHOLE = 0.6
+"""Of the median structure: one so large under a name without a body of its own is a whole vertebra
+fused to its neighbour, not part of it."""
 LONGEST_STEP_MM = 60.0
 """No two neighbouring levels are farther apart."""
 USUAL_STEP_MM = 25.0
 """Where a case marks too little to measure one: between cervical and lumbar."""
 
 
-LEAST_SHARE = 0.06
+LEAST_SHARE = 0.1
 """Of a body or disc, that another name must cover to be told."""
 LEAST_MM3 = 100.0
 """Names that meet at a border swap a few voxels; less than this is no mix."""
@@ -127,17 +128,53 @@ def _doubles(
 ) -> Iterator[Double]:
     if len(lumps) < 2:
         return
-    usual = float(np.median([lump.voxels for lump in lumps]))
     step = step_mm if np.isfinite(step_mm) else USUAL_STEP_MM
     axis = column_axis(np.array([lump.centre_ras_mm for lump in lumps]))
     for index, structure in enumerate(structures):
-        own = [x for x in lumps if x.main == index and x.voxels >= LEAST_BODY * usual]
+        own = [x for x in lumps if x.main == index]
         own.sort(key=lambda lump: -lump.voxels)
         for other in own[1:]:
             away = other.centre_ras_mm - own[0].centre_ras_mm
             # Halves of one structure lie side by side; with two lumps there is no axis to tell.
             apart = float(abs(away @ axis)) if len(lumps) > 2 else float(np.linalg.norm(away))
-            if apart >= APART * step and other.voxels >= LEAST_BODY * own[0].voxels:
+            if apart >= APART * step:
+                yield Double(structure, other, apart)
+
+
+def _mixes(
+    structures: Sequence[Structure], lumps: Sequence[Lump], step_mm: float, least_voxels: float
+) -> Iterator[Mix]:
+    mains = {lump.main for lump in lumps}
+    usual = float(np.median([s.voxels for s in structures])) if structures else 0.0
+    for lump in lumps:
+        main = lump.main
+        for index, voxels in lump.counts.items():
+            if index == main or voxels < max(least_voxels, LEAST_SHARE * lump.voxels):
+                continue
+            away = lump.centres_ras_mm[index] - lump.centres_ras_mm[main]
+            # Two whole structures that touch are one lump to the eye, and rightly named.
+            apart = float(np.linalg.norm(away)) > APART * min(step_mm, LONGEST_STEP_MM)
+            if apart or (index not in mains and structures[index].voxels > LEAST_WHOLE * usual):
+                continue
+            share = voxels / lump.voxels
+            yield Mix(structures[main], structures[index], share, lump.centres_ras_mm[index])
+
+
+def _doubles(
+    structures: Sequence[Structure], lumps: Sequence[Lump], step_mm: float
+) -> Iterator[Double]:
+    if len(lumps) < 2:
+        return
+    step = step_mm if np.isfinite(step_mm) else USUAL_STEP_MM
+    axis = column_axis(np.array([lump.centre_ras_mm for lump in lumps]))
+    for index, structure in enumerate(structures):
+        own = [x for x in lumps if x.main == index]
+        own.sort(key=lambda lump: -lump.voxels)
+        for other in own[1:]:
+            away = other.centre_ras_mm - own[0].centre_ras_mm
+            # Halves of one structure lie side by side; with two lumps there is no axis to tell.
+            apart = float(abs(away @ axis)) if len(lumps) > 2 else float(np.linalg.norm(away))
+            if apart >= APART * step:
                 yield Double(structure, other, apart)
 
 

@@ -17,6 +17,8 @@ from spinekit.curation.doctor.census import Census, Structure
 
 CORE_DEPTH = 0.55
 """The core of a body lies deeper than this share of the greatest depth under the same name."""
+LEAST_BODY = 0.3
+"""Of the upper quartile of sizes: smaller lumps are posterior pieces, or cut by an edge."""
 SAMPLE_MM = 2.0
 """Voxels are thinned out along an axis as long as they stay this close: shape needs no more."""
 _TOUCHING = np.ones((3, 3, 3), bool)
@@ -69,7 +71,7 @@ def find_bodies(census: Census, structures: Sequence[Structure]) -> tuple[Lump, 
     owner = numbered[tuple(nearest)]
     reach = np.asarray(ndimage.maximum(depth, numbered, np.arange(count + 1)))[owner]
     owner[(tags == 0) | (away > (1 - CORE_DEPTH) * reach + 1e-3)] = 0
-    return _lumps(census, tags, owner, offset, stride)
+    return _large(_lumps(census, tags, owner, offset, stride))
 
 
 def find_discs(census: Census, structures: Sequence[Structure]) -> tuple[Lump, ...]:
@@ -86,7 +88,7 @@ def find_discs(census: Census, structures: Sequence[Structure]) -> tuple[Lump, .
         return ()
     tags, offset, stride = _cropped(census, structures)
     numbered, _ = ndimage.label(tags > 0, _TOUCHING)
-    return _lumps(census, tags, numbered, offset, stride)
+    return _large(_lumps(census, tags, numbered, offset, stride))
 
 
 def column_axis(points_mm: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -112,6 +114,14 @@ def level_step_mm(lumps: Sequence[Lump]) -> float:
     steps = np.diff(along)
     steps = steps[steps > 8.0]
     return float(np.median(steps)) if steps.size else float("inf")
+
+
+def _large(lumps: tuple[Lump, ...]) -> tuple[Lump, ...]:
+    """Those of a body's or disc's size, measured by the larger ones of the case."""
+    if not lumps:
+        return ()
+    usual = float(np.percentile([lump.voxels for lump in lumps], 75.0))
+    return tuple(lump for lump in lumps if lump.voxels >= LEAST_BODY * usual)
 
 
 def _cropped(

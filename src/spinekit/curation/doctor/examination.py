@@ -7,6 +7,7 @@ any size can be examined case by case.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -126,6 +127,22 @@ def examine_case(case: Case, options: ExamineOptions) -> Examination:
         seconds=time.perf_counter() - started,
         picture=picture,
     )
+
+
+def picture_of(case: Case, findings: Sequence[Finding]) -> bytes | None:
+    """Open a case again and draw it.
+
+    Args:
+        case: The case.
+        findings: What was found in it, by itself or by comparison.
+
+    Returns:
+        A PNG; None where nothing of it can be read.
+    """
+    specimen = open_specimen(case)
+    census = take_census(specimen)
+    column = None if census is None else trace_column(census)
+    return draw_case(Evidence(specimen, column, None, None), findings)
 
 
 def _ask_image(specimen: Specimen, mask_axes: AxisReading | None) -> AxisReading | None:

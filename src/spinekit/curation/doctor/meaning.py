@@ -37,15 +37,30 @@ def kind_of(name: str) -> Kind:
 def rank_of(name: str) -> float | None:
     """Place of a vertebra, disc or sacrum in the column, downwards; discs at halves.
 
+    Neighbours of the usual column are 1 apart. A thirteenth thoracic and a sixth lumbar vertebra,
+    with the discs beside them, lie in between, so that without them no room is left out; so does
+    the last disc, which has one name whatever lies above it.
+
     Returns:
         None for anything without a level.
     """
-    if name in LEVELS:
-        return float(LEVELS.index(name))
-    ends = name.split("-")
-    if len(ends) == 2 and name in VALUES and ends[0] in LEVELS:
-        return LEVELS.index(ends[0]) + 0.5
-    return None
+    return _RANKS.get(name)
+
+
+def _rank_all() -> dict[str, float]:
+    usual = [level for level in LEVELS if level not in ("T13", "L6")]
+    ranks = {level: float(n) for n, level in enumerate(usual)}
+    ranks |= {"T13": ranks["T12"] + 0.5, "L6": ranks["L5"] + 0.5}
+    for name in VALUES:
+        upper, _, lower = name.partition("-")
+        if lower == "S1":
+            ranks[name] = ranks["sacrum"] - 0.25
+        elif lower in ranks and upper in ranks:
+            ranks[name] = (ranks[upper] + ranks[lower]) / 2
+    return ranks
+
+
+_RANKS = _rank_all()
 
 
 def names_of(mask: MaskFile, values: list[int]) -> tuple[dict[int, str], str | None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -17,7 +17,12 @@ from functools import cached_property
 from typing import Any
 
 from spinekit.curation.doctor.comparisons.registry import COMPARISONS
-from spinekit.curation.doctor.examination import Examination, ExamineOptions, examine_case
+from spinekit.curation.doctor.examination import (
+    Examination,
+    ExamineOptions,
+    examine_case,
+    picture_of,
+)
 from spinekit.curation.doctor.expected import find_absent
 from spinekit.curation.doctor.findings import SEVERITIES, Finding
 from spinekit.datasets.case import Case
@@ -75,14 +80,43 @@ def diagnose(
         done[examination.case.name] = examination
         if progress is not None:
             progress(examination)
-    examinations = tuple(done[case.name] for case in cases)
+    diagnosis = compare_cases([done[case.name] for case in cases], expect=expect)
+    return _with_pictures(diagnosis, most_pictures) if options.pictures else diagnosis
+
+
+def compare_cases(examinations: Sequence[Examination], *, expect: Sequence[str] = ()) -> Diagnosis:
+    """Compare examined cases and collect all findings.
+
+    Args:
+        examinations: Of a set.
+        expect: Names of structures that every case should hold.
+
+    Returns:
+        The diagnosis.
+    """
     findings = [finding for examination in examinations for finding in examination.findings]
     findings += find_absent(examinations, expect)
     for compare in COMPARISONS:
         findings += compare(examinations)
     order = {severity: n for n, severity in enumerate(SEVERITIES)}
     findings.sort(key=lambda f: (order[f.kind.severity], f.code, f.case, f.text))
-    return Diagnosis(examinations, tuple(findings))
+    return Diagnosis(tuple(examinations), tuple(findings))
+
+
+def _with_pictures(diagnosis: Diagnosis, most: int) -> Diagnosis:
+    """Draw the cases in which only the comparison found something."""
+    found: dict[str, list[Finding]] = defaultdict(list)
+    for finding in diagnosis.findings:
+        if finding.kind.severity != "note":
+            found[finding.case].append(finding)
+    room = most - sum(e.picture is not None for e in diagnosis.examinations)
+    examinations = list(diagnosis.examinations)
+    for index, examination in enumerate(examinations):
+        if room > 0 and examination.picture is None and found[examination.case.name]:
+            picture = picture_of(examination.case, found[examination.case.name])
+            examinations[index] = replace(examination, picture=picture)
+            room -= 1
+    return replace(diagnosis, examinations=tuple(examinations))
 
 
 def _examinations(

@@ -22,6 +22,9 @@ from spinekit.curation.doctor.evidence import Evidence
 from spinekit.curation.doctor.findings import Finding
 from spinekit.curation.doctor.specimen import Specimen
 
+CLEARLY = 0.6
+"""In levels: a name lies so far from its place at least; a disc cut by an edge, or below a steep
+sacrum, lies a little off."""
 ROOM = 1.6
 """A gap of at least so many usual distances has room for a vertebra that is not marked."""
 
@@ -60,7 +63,8 @@ def out_of_order(column: Column) -> list[Structure]:
     """The fewest named structures without which the rest follow one another.
 
     Places are compared along the column, whichever way it runs; names decide which end is up.
-    The longest increasing subsequence (Schensted 1961) of ranks stays.
+    The longest increasing subsequence (Schensted 1961) of ranks stays; of the others those are
+    wrong that lie at least 0.6 levels from where the rest would put them.
 
     Args:
         column: What is marked; names on two structures are passed over.
@@ -79,8 +83,14 @@ def out_of_order(column: Column) -> list[Structure]:
         along = -along
     order = np.argsort(along, kind="stable")
     kept = _longest_rise([float(ranks[n]) for n in order])
+    base = order[sorted(kept)]
+    expected = np.interp(along, along[base], ranks[base])
     return sorted(
-        (ranked[n] for index, n in enumerate(order) if index not in kept),
+        (
+            ranked[n]
+            for index, n in enumerate(order)
+            if index not in kept and abs(expected[n] - ranks[n]) > CLEARLY
+        ),
         key=lambda s: s.rank or 0.0,
     )
 

@@ -20,8 +20,9 @@ HOLE_MM3, HOLE_VOXELS = 60.0, 4
 """Smaller holes are veins and noise."""
 SPECK_GAP_MM = 18.0
 """Farther than this from its structure, nothing belongs to it."""
-SPECK_SHARE = 0.2
-"""Of the structure; a larger piece far away is a second structure."""
+SPECK_MM3 = 500.0
+"""A larger piece far away is no stray voxel: a spinous process behind the canal, or a second
+structure."""
 CUT_SHARE = 0.1
 """Of the structure: a piece so large at an edge means that the scan cuts the structure."""
 LEAST_KNOWN_MM3 = 3000.0
@@ -75,7 +76,7 @@ def _specks(specimen: Specimen, census: Census, structure: Structure) -> Iterato
     far = [
         piece
         for piece in structure.pieces[1:]
-        if piece.gap_mm > SPECK_GAP_MM and piece.voxels < SPECK_SHARE * structure.pieces[0].voxels
+        if piece.gap_mm > SPECK_GAP_MM and piece.voxels * census.grid.voxel_mm3 < SPECK_MM3
     ]
     if not far or _is_cut(census, structure):
         return

@@ -15,6 +15,10 @@ from spinekit.curation.doctor.meaning import kind_of, rank_of
 USUAL_SHARE = 0.8
 """Of the cases of a set that would have room for it: a structure marked so often is expected."""
 LEAST_CASES = 5
+MISLEADING = {"axes-wrong", "order-wrong", "order-reversed", "level-skipped", "tag-on-two"}
+"""Findings after which nobody knows what a case's names or edges say about what is in view."""
+CONUS_LEVEL = "T12"
+"""The cord ends about L1: a scan whose highest level lies below this need not show it."""
 MARGIN = 0.7
 """In usual distances beyond a level's middle, so that all of it is in view."""
 
@@ -23,7 +27,8 @@ def compare(examinations: Sequence[Examination]) -> Iterator[Finding]:
     """Report structures that are expected by the rest of the set, in view, and not marked."""
     by_set: dict[str, list[Examination]] = defaultdict(list)
     for examination in examinations:
-        if examination.structures:
+        known = {finding.code for finding in examination.findings}
+        if examination.structures and not known & MISLEADING:
             by_set[examination.case.dataset].append(examination)
     for members in by_set.values():
         counts = Counter(name for e in members for name in e.structures)
@@ -43,7 +48,11 @@ def _in_view(name: str, examination: Examination) -> bool:
     rank = rank_of(name)
     ranks = [r for r in map(rank_of, examination.structures) if r is not None]
     if rank is None:
-        return kind_of(name) in ("canal", "cord") or not ranks
+        kind = kind_of(name)
+        if kind == "cord":
+            conus = rank_of(CONUS_LEVEL)
+            return bool(ranks) and conus is not None and min(ranks) < conus
+        return kind == "canal" or not ranks
     if not ranks or examination.step_mm is None or examination.room_mm is None:
         return False
     above, below = examination.room_mm

@@ -17,7 +17,7 @@ from spinekit.curation.doctor.findings import Finding
 from spinekit.curation.doctor.meaning import kind_of, rank_of
 
 LEAST_CASES = 8
-DEVIATIONS = 6.0
+DEVIATIONS = 5.0
 """Robust standard deviations (1.4826 × median absolute deviation) that make an outlier."""
 
 

@@ -1,0 +1,469 @@
+"""Faults to plant in phantoms, one function each; see doctor.py."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from spinekit.anatomy.scheme import NAMES, VALUES, part_of
+from spinekit.datasets.case import Case
+from spinekit.datasets.meaning import mask_file
+from spinekit.synth.phantom import draw_phantom
+
+SPACING_MM = (4.5, 1.6, 1.6)
+SECOND_SEED = 200_000
+OWN_CLIPPING = 0.015
+
+
+@dataclass
+class Scan:
+    """A phantom about to be written, to be changed in place by a fault."""
+
+    image: NDArray
+    labels: NDArray
+    affine: NDArray
+    rng: np.random.Generator
+    mask_affine: NDArray | None = None
+    qform: NDArray | None = None
+    codes: int = 1
+    units: str = "mm"
+
+    def bones(self, inner: bool = True) -> list[int]:
+        """Values of vertebrae from the top, without those that end the column where `inner`."""
+        found = [int(v) for v in np.unique(self.labels) if v and part_of(int(v)) == "vertebra"]
+        return found[1:-1] if inner else found
+
+    def pick(self) -> int:
+        """One inner vertebra that is whole."""
+        sizes = {value: int((self.labels == value).sum()) for value in self.bones()}
+        whole = [v for v, n in sizes.items() if n > 0.6 * max(sizes.values())]
+        return int(self.rng.choice(whole))
+
+    def body(self, value: int) -> NDArray:
+        """(N, 3) voxels deep inside a vertebra: its body."""
+        depth = ndimage.distance_transform_edt(self.labels == value, sampling=SPACING_MM)
+        return np.argwhere(depth > 0.6 * depth.max())
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is planted and what the doctor should say."""
+
+    name: str
+    expected: frozenset[str]
+    change: Callable[[Scan], None] | None = None
+    also: frozenset[str] = frozenset()
+    """Findings that the fault brings with it."""
+    write: Callable[[Path, str, Scan], list[Case]] | None = None
+    spoil: Callable[[Case, Scan], None] | None = None
+    """Changes the files once written."""
+
+
+def draw(seed: int, fault: str = "") -> Scan:
+    """A lumbar T2 phantom, with anomalies as often as in people; chance differs by fault."""
+    image, labels, affine = _drawn(seed)
+    rng = np.random.default_rng([seed, *fault.encode()])
+    return Scan(image.copy(), labels.copy(), affine.copy(), rng)
+
+
+@lru_cache(maxsize=100)
+def _drawn(seed: int) -> tuple[NDArray, NDArray, NDArray]:
+    """The first phantom from the seed on that is not clipped by itself, as some are."""
+    for number in range(seed, seed + 10**9, 10**6):
+        phantom = draw_phantom(number, fov="lumbar", contrast="T2", spacing_mm=SPACING_MM)
+        image = np.rint(phantom.image * 16).astype(np.int16)
+        if (image == image.max()).mean() < OWN_CLIPPING:
+            return image, phantom.labels, phantom.grid.affine
+    raise ValueError("every phantom is clipped")
+
+
+def case_of(folder: Path, name: str, *, subject: str | None = None, split: str = "train") -> Case:
+    image, mask = folder / "images" / f"{name}.nii.gz", folder / "labels" / f"{name}.nii.gz"
+    return Case(
+        name, "phantoms", subject or name, image, (mask_file(mask, "spinekit"),),
+        contrast="T2w", facts={"split": split},
+    )  # fmt: skip
+
+
+def write_scan(folder: Path, name: str, scan: Scan) -> Case:
+    case = case_of(folder, name)
+    mask_affine = scan.affine if scan.mask_affine is None else scan.mask_affine
+    labels = scan.labels if scan.labels.dtype.kind == "f" else scan.labels.astype(np.int16)
+    for path, array, affine in (
+        (case.image, scan.image, scan.affine),
+        (case.masks[0].path, labels, mask_affine),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nifti = nib.Nifti1Image(array, affine)
+        nifti.set_sform(affine, code=scan.codes)
+        nifti.set_qform(affine if scan.qform is None else scan.qform, code=scan.codes)
+        nifti.header.set_xyzt_units(scan.units)
+        nib.save(nifti, path)
+    return case
+
+
+def write_clean(folder: Path, name: str, seed: int) -> Case:
+    case = case_of(folder, name)
+    return case if case.masks[0].path.exists() else write_scan(folder, name, draw(seed))
+
+
+def write_faulty(folder: Path, name: str, seed: int, fault: Fault) -> list[Case]:
+    scan = draw(seed, fault.name)
+    if fault.change is not None:
+        fault.change(scan)
+    if fault.write is not None:
+        return fault.write(folder, name, scan)
+    case = write_scan(folder, name, scan)
+    if fault.spoil is not None:
+        fault.spoil(case, scan)
+    return [case]
+
+
+def truncate(case: Case, scan: Scan, *, mask: bool) -> None:
+    path = case.masks[0].path if mask else case.image
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * scan.rng.uniform(0.2, 0.9))])
+
+
+def remove_mask(case: Case, scan: Scan) -> None:
+    case.masks[0].path.unlink()
+
+
+def move_grid(scan: Scan) -> None:
+    scan.mask_affine = scan.affine.copy()
+    scan.mask_affine[int(scan.rng.integers(3)), 3] += scan.rng.uniform(3, 40)
+
+
+def crop_mask(scan: Scan) -> None:
+    scan.labels = scan.labels[:, :, : -int(scan.rng.integers(1, 8))]
+
+
+def soften(scan: Scan) -> None:
+    scan.labels = ndimage.gaussian_filter(scan.labels.astype(np.float32), (0, 0.6, 0.6))
+
+
+def grey(scan: Scan) -> None:
+    scale = scan.rng.uniform(0.8, 0.95)
+    zoomed = ndimage.zoom(scan.labels.astype(np.float32), (1, scale, scale), order=1)
+    back = [n / m for n, m in zip(scan.labels.shape, zoomed.shape, strict=True)]
+    scan.labels = np.rint(ndimage.zoom(zoomed, back, order=1)).astype(np.int16)
+
+
+def strange_value(scan: Scan) -> None:
+    scan.labels = scan.labels.astype(np.int16)
+    scan.labels[scan.labels == scan.pick()] = int(scan.rng.choice([47, 60, 150, 199, 300]))
+
+
+def empty_mask(scan: Scan) -> None:
+    scan.labels[:] = 0
+
+
+def drop_vertebra(scan: Scan) -> None:
+    scan.labels[scan.labels == scan.pick()] = 0
+
+
+def drop_disc(scan: Scan) -> None:
+    discs = [v for v in np.unique(scan.labels) if v and part_of(int(v)) == "disc"]
+    scan.labels[scan.labels == scan.rng.choice(discs[1:-1])] = 0
+
+
+def drop_canal(scan: Scan) -> None:
+    scan.labels[scan.labels == VALUES["spinal_canal"]] = 0
+
+
+def swap_levels(scan: Scan) -> None:
+    bones = scan.bones()
+    n = int(scan.rng.integers(len(bones) - 1))
+    one, two = scan.labels == bones[n], scan.labels == bones[n + 1]
+    scan.labels[one], scan.labels[two] = bones[n + 1], bones[n]
+
+
+def swap_discs(scan: Scan) -> None:
+    discs = [int(v) for v in np.unique(scan.labels) if v and part_of(int(v)) == "disc"][1:-1]
+    n = int(scan.rng.integers(len(discs) - 1))
+    one, two = scan.labels == discs[n], scan.labels == discs[n + 1]
+    scan.labels[one], scan.labels[two] = discs[n + 1], discs[n]
+
+
+def reverse_names(scan: Scan) -> None:
+    for kind in ("vertebra", "disc"):
+        found = [int(v) for v in np.unique(scan.labels) if v and part_of(int(v)) == kind]
+        lookup = np.arange(256)
+        lookup[found] = found[::-1]
+        scan.labels = lookup[scan.labels].astype(np.uint8)
+
+
+def mix_tags(scan: Scan) -> None:
+    """Part of a body under its neighbour's name: cut by a plane at random, or in patches."""
+    value = scan.pick()
+    bones = scan.bones(inner=False)
+    other = bones[bones.index(value) + int(scan.rng.choice([-1, 1]))]
+    voxels = scan.body(value)
+    centre = voxels.mean(axis=0)
+    mask = np.argwhere(scan.labels == value)
+    near = mask[(np.abs((mask - centre) * SPACING_MM) < (26, 18, 18)).all(axis=1)]
+    side = (near - centre) * SPACING_MM @ scan.rng.normal(size=3)
+    share = scan.rng.uniform(0.25, 0.5)
+    scan.labels[tuple(near[side > np.quantile(side, 1 - share)].T)] = other
+
+
+def one_tag_on_two(scan: Scan) -> None:
+    bones = scan.bones()
+    n = int(scan.rng.integers(len(bones) - 1))
+    scan.labels[scan.labels == bones[n + 1]] = bones[n]
+
+
+def skip_name(scan: Scan) -> None:
+    """From some level upwards, vertebrae are named one too high and discs not at all."""
+    bones = scan.bones(inner=False)
+    if bones[0] <= 28:
+        bones = [v for v in bones if v > 28]
+        scan.labels[(scan.labels >= 21) & (scan.labels <= 28)] = 0
+    cut = int(scan.rng.integers(1, len(bones) - 2))
+    levels = [NAMES[v] for v in bones]
+    from spinekit.anatomy.column import LEVELS
+
+    for name in levels[:cut]:
+        higher = LEVELS[LEVELS.index(name) - 1]
+        higher = "T12" if higher == "T13" else higher
+        scan.labels[scan.labels == VALUES[name]] = 200 + VALUES[higher] - 20
+    shifted = scan.labels >= 200
+    scan.labels[shifted] = scan.labels[shifted] - 180
+    discs = [v for v in NAMES if part_of(v) == "disc"]
+    scan.labels[np.isin(scan.labels, discs)] = 0
+
+
+def drill(scan: Scan) -> None:
+    """A ball of background inside a body, 150 mm³ at least."""
+    body = scan.body(scan.pick())
+    centre = body[int(scan.rng.integers(len(body)))]
+    radius = scan.rng.uniform(4.0, 6.0)
+    away = (np.indices(scan.labels.shape) - centre[:, None, None, None]) * np.reshape(
+        SPACING_MM, (3, 1, 1, 1)
+    )
+    depth = ndimage.distance_transform_edt(scan.labels > 0, sampling=SPACING_MM)
+    ball = (np.linalg.norm(away, axis=0) < radius) & (depth > 2.5)
+    scan.labels[ball] = 0
+
+
+def sprinkle(scan: Scan) -> None:
+    """A few voxels of a vertebra's name 25 mm and more away from it."""
+    value = scan.pick()
+    away = ndimage.distance_transform_edt(scan.labels != value, sampling=SPACING_MM)
+    places = np.argwhere((away > 25) & (scan.labels == 0))
+    for _ in range(int(scan.rng.integers(1, 5))):
+        i, j, k = places[int(scan.rng.integers(len(places)))]
+        scan.labels[i, j : j + 2, k : k + 2] = value
+
+
+def skip_slice(scan: Scan) -> None:
+    value = scan.pick()
+    middle = round(float(scan.body(value)[:, 0].mean()))
+    scan.labels[middle][scan.labels[middle] == value] = 0
+
+
+def flip_axis(scan: Scan, *, axis: int) -> None:
+    scan.image, scan.labels = np.flip(scan.image, axis), np.flip(scan.labels, axis)
+
+
+def permute_axes(scan: Scan) -> None:
+    """Arrays turned, the header left as it was (spacings go with their axes)."""
+    orders = [(0, 2, 1), (2, 1, 0), (1, 0, 2), (1, 2, 0), (2, 0, 1)]
+    order = orders[int(scan.rng.integers(len(orders)))]
+    scan.image, scan.labels = scan.image.transpose(order), scan.labels.transpose(order)
+    affine = np.diag([*np.array(SPACING_MM)[list(order)], 1.0])
+    scan.affine = affine
+
+
+def shift_mask(scan: Scan) -> None:
+    move = np.zeros(3, int)
+    axis = int(scan.rng.integers(1, 3))
+    move[axis] = round(float(scan.rng.choice([-1, 1]) * scan.rng.uniform(9, 16)) / SPACING_MM[axis])
+    scan.labels = ndimage.shift(scan.labels, move, order=0)
+
+
+def disagree(scan: Scan) -> None:
+    turn = np.diag([-1.0, -1.0, 1.0, 1.0])
+    scan.qform = scan.affine @ turn
+
+
+def forget_orientation(scan: Scan) -> None:
+    scan.codes = 0
+
+
+def metres(scan: Scan) -> None:
+    scan.units = "meter"
+    scan.affine = np.diag([0.001, 0.001, 0.001, 1.0]) @ scan.affine
+
+
+def wrong_scale(scan: Scan) -> None:
+    scan.affine = np.diag([0.05, 0.05, 0.05, 1.0]) @ scan.affine
+
+
+def odd_spacing(scan: Scan) -> None:
+    """Every axis of a phantom drawn so."""
+    factor = scan.rng.choice([2.2, 3.0])
+    scan.image, scan.labels = (
+        a[:, :: round(factor), :: round(factor)] for a in (scan.image, scan.labels)
+    )
+    scan.affine = scan.affine @ np.diag([1.0, round(factor), round(factor), 1.0])
+
+
+def narrow_field(scan: Scan) -> None:
+    """A field of 50 mm upwards, in a set of lumbar scans."""
+    middle = round(float(scan.body(scan.pick())[:, 2].mean()))
+    low = max(0, middle - 16)
+    part = slice(low, low + 32)
+    scan.image, scan.labels = scan.image[:, :, part], scan.labels[:, :, part]
+
+
+def odd_brightness(scan: Scan) -> None:
+    factor = float(scan.rng.choice([0.02, 60.0]))
+    scan.image = (scan.image.astype(np.float32) * factor).astype(np.float32)
+
+
+def spoil_voxels(scan: Scan) -> None:
+    scan.image = scan.image.astype(np.float32)
+    scan.image[tuple(scan.rng.integers(0, n, 30) for n in scan.image.shape)] = np.nan
+
+
+def blank_slice(scan: Scan) -> None:
+    scan.image[scan.image.shape[0] // 2] = 0
+
+
+def constant(scan: Scan) -> None:
+    scan.image[:] = 7
+
+
+def clip(scan: Scan) -> None:
+    scan.image = np.minimum(scan.image, np.quantile(scan.image, 0.93)).astype(np.int16)
+
+
+def twice(folder: Path, name: str, scan: Scan) -> list[Case]:
+    one, two = (write_scan(folder, name + end, scan) for end in "ab")
+    shutil.copyfile(one.image, two.image)
+    return [one, two]
+
+
+def twice_turned(folder: Path, name: str, scan: Scan) -> list[Case]:
+    """The same voxels as floats, axes turned, uncompressed differently."""
+    one = write_scan(folder, name + "a", scan)
+    two = case_of(folder, name + "b")
+    for source, target in ((one.image, two.image), (one.masks[0].path, two.masks[0].path)):
+        nifti = nib.load(source)
+        turned = nib.as_closest_canonical(nifti).as_reoriented(np.array([[1, -1], [2, 1], [0, 1]]))
+        data = np.asanyarray(turned.dataobj)
+        data = data.astype(np.float32) if source == one.image else data
+        plain = target.with_name(target.name[: -len(".gz")])
+        nib.save(nib.Nifti1Image(data, turned.affine), plain)
+        target.write_bytes(gzip.compress(plain.read_bytes(), 9))
+        plain.unlink()
+    return [one, two]
+
+
+def brighter_twin(folder: Path, name: str, scan: Scan) -> list[Case]:
+    one = write_scan(folder, name + "a", scan)
+    noise = scan.rng.normal(0, 0.01 * scan.image.max(), scan.image.shape)
+    scan.image = (scan.image * 1.7 + noise + 3).astype(np.int16)
+    scan.labels = scan.labels.copy()
+    return [one, write_scan(folder, name + "b", scan)]
+
+
+def other_mask(folder: Path, name: str, scan: Scan) -> list[Case]:
+    """A second image of the same size beside the first one's mask."""
+    one = write_scan(folder, name + "a", scan)
+    image = draw(SECOND_SEED + int(name[-4:])).image.astype(np.float32)
+    factors = [n / m for n, m in zip(scan.image.shape, image.shape, strict=True)]
+    scan.image = ndimage.zoom(image, factors, order=1).astype(np.int16)
+    return [one, write_scan(folder, name + "b", scan)]
+
+
+def leak(folder: Path, name: str, scan: Scan) -> list[Case]:
+    write_scan(folder, name + "a", scan)
+    write_scan(folder, name + "b", draw(SECOND_SEED + int(name[-4:])))
+    return [
+        case_of(folder, name + "a", subject=name),
+        case_of(folder, name + "b", subject=name, split="validation"),
+    ]
+
+
+def overlap(folder: Path, name: str, scan: Scan) -> list[Case]:
+    """A mask each for two vertebrae, one of them grown into the other."""
+    whole = scan.labels
+    bones = scan.bones()
+    n = int(scan.rng.integers(len(bones) - 1))
+    one, two = whole == bones[n], whole == bones[n + 1]
+    two = ndimage.binary_dilation(two, iterations=7)
+    cases = []
+    masks = []
+    for value, mask in ((bones[n], one), (bones[n + 1], two)):
+        scan.labels = mask.astype(np.uint8)
+        case = write_scan(folder, f"{name}_{NAMES[value]}", scan)
+        masks.append(mask_file(case.masks[0].path, NAMES[value]))
+        cases.append(case)
+    return [Case(name, "masks", name, cases[0].image, tuple(masks), contrast="T2w")]
+
+
+def _fault(name: str, expected: str, change: Callable[[Scan], None] | None = None, *,
+           also: str = "", **more: Callable) -> Fault:  # fmt: skip
+    return Fault(name, frozenset(expected.split()), change, frozenset(also.split()), **more)
+
+
+_VOLUMES = "volume-outlier"
+FAULTS = (
+    _fault("image cut off", "image-unreadable", spoil=partial(truncate, mask=False)),
+    _fault("mask cut off", "mask-unreadable", spoil=partial(truncate, mask=True)),
+    _fault("mask missing", "mask-missing", spoil=remove_mask),
+    _fault("mask empty", "mask-empty", empty_mask),
+    _fault("mask grid moved", "grid-mismatch", move_grid),
+    _fault("mask grid cropped", "grid-mismatch", crop_mask),
+    _fault("fractions", "mask-not-whole", soften),
+    _fault("grey labels", "mask-grey", grey,
+           also="tags-mixed order-wrong specks hole tag-on-two level-skipped structure-missing"
+                " mask-off slice-skipped volume-outlier axes-wrong order-reversed"),
+    _fault("unknown value", "value-unexpected", strange_value, also="structure-missing"),
+    _fault("vertebra missing", "structure-missing", drop_vertebra),
+    _fault("disc missing", "structure-missing", drop_disc),
+    _fault("canal missing", "structure-missing", drop_canal),
+    _fault("levels swapped", "order-wrong", swap_levels, also=_VOLUMES),
+    _fault("discs swapped", "order-wrong", swap_discs, also=_VOLUMES),
+    _fault("names reversed", "order-reversed", reverse_names, also=_VOLUMES),
+    _fault("tags mixed", "tags-mixed", mix_tags, also=_VOLUMES + " specks"),
+    _fault("one tag on two", "tag-on-two", one_tag_on_two, also=_VOLUMES),
+    _fault("name skipped", "level-skipped", skip_name, also=_VOLUMES + " structure-missing"),
+    _fault("hole", "hole", drill, also=_VOLUMES),
+    _fault("stray voxels", "specks", sprinkle),
+    _fault("slice skipped", "slice-skipped", skip_slice, also=_VOLUMES),
+    _fault("upside down", "axes-wrong", partial(flip_axis, axis=2)),
+    _fault("back to front", "axes-wrong", partial(flip_axis, axis=1)),
+    _fault("axes permuted", "axes-wrong", permute_axes, also="size-outlier spacing-outlier"),
+    _fault("mask moved aside", "mask-off", shift_mask, also=_VOLUMES + " structure-missing"),
+    _fault("qform against sform", "forms-disagree", disagree),
+    _fault("no orientation", "no-orientation", forget_orientation),
+    _fault("metres", "units-not-mm", metres),
+    _fault("wrong scale", "spacing-implausible", wrong_scale,
+           also="spacing-outlier size-outlier structure-missing specks hole tag-on-two"),
+    _fault("spacing unlike", "spacing-outlier", odd_spacing, also="structure-missing"),
+    _fault("field unlike", "size-outlier", narrow_field,
+           also=_VOLUMES + " structure-missing tag-on-two specks order-wrong"),
+    _fault("brightness unlike", "intensity-outlier", odd_brightness),
+    _fault("NaN", "not-finite", spoil_voxels),
+    _fault("blank slice", "blank-slices", blank_slice),
+    _fault("one value only", "image-unreadable", constant),
+    _fault("clipped", "clipped", clip),
+    _fault("twice", "duplicate-image", write=twice),
+    _fault("twice, turned", "duplicate-image", write=twice_turned),
+    _fault("twice, brighter", "near-duplicate", write=brighter_twin, also="duplicate-mask"),
+    _fault("foreign mask", "duplicate-mask", write=other_mask, also="mask-off near-duplicate"),
+    _fault("split by scan", "split-leak", write=leak),
+    _fault("masks overlap", "masks-overlap", write=overlap, also="tag-on-two"),
+)  # fmt: skip

@@ -1,0 +1,31 @@
+from pathlib import Path
+
+from spinekit.curation.doctor.meaning import kind_of, names_of, rank_of
+from spinekit.datasets.case import MaskFile
+
+
+def test_ranks_follow_the_column_with_its_variants() -> None:
+    chain = ["C1", "C2", "C2-C3", "T11-T12", "T12", "T12-T13", "T13", "T13-L1", "L1", "L5", "L5-L6",
+             "L6", "L6-S1", "sacrum"]  # fmt: skip
+    ranks = [rank_of(name) for name in chain]
+
+    assert ranks == sorted(ranks)
+    assert len(set(ranks)) == len(ranks)
+    assert rank_of("L5-S1") == rank_of("L6-S1") == rank_of("L4-S1")
+    assert rank_of("L1") == rank_of("T12") + 1
+    assert rank_of("body") is rank_of("vertebra_3") is None
+
+
+def test_kinds() -> None:
+    assert [kind_of(n) for n in ("L4", "L4-L5", "sacrum", "cord", "spinal_canal", "fat")] == [
+        "vertebra", "disc", "sacrum", "cord", "canal", "other"
+    ]  # fmt: skip
+
+
+def test_values_without_a_meaning_are_guessed_only_where_the_guess_is_safe() -> None:
+    silent = MaskFile(Path("a.nii.gz"), {})
+
+    assert names_of(silent, [41, 42, 92])[0][41] == "L1"
+    assert names_of(MaskFile(Path("a_parts.nii.gz"), {}), [1, 3])[0][1] == "body"
+    assert names_of(silent, [1, 2, 3, 9])[0][9] == "value 9"
+    assert names_of(MaskFile(Path("a"), {1: "L4"}, binary=True), [255]) == ({255: "L4"}, None)
