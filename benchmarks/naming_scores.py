@@ -46,8 +46,9 @@ class Row:
     confidence: float
     """Probability of the least sure of the scored names; nan where the method has none."""
     found: str
-    """Deviating counts reported with at least 0.5."""
+    """Deviating counts that are likelier than not."""
     seconds: float
+    """Of one core."""
     detail: str
     """Per scored name its probability in per mille and R or W."""
 
@@ -74,11 +75,6 @@ def score(column: Column, naming: Naming, seconds: float, **about: str) -> Row:
     offsets = Counter(_place(name) - _place(truth) for truth, name in named)
     known = [(p, truth == name) for truth, name, p in pairs if name and p is not None]
     sure = [0.0 if name is None else p for _, name, p in pairs]
-    found = [
-        a["name"]
-        for a in naming.anomalies
-        if a["name"] in COUNTS and (a["probability"] is None or a["probability"] >= 0.5)
-    ]
     return Row(
         **about,  # type: ignore[arg-type]
         thoracic=sum(name[0] == "T" for name in column.levels),
@@ -89,10 +85,24 @@ def score(column: Column, naming: Naming, seconds: float, **about: str) -> Row:
         right=sum(truth == name for truth, name in named),
         offset=offsets.most_common(1)[0][0] if offsets else 0,
         confidence=round(min((np.nan if p is None else p for p in sure), default=np.nan), 4),
-        found="+".join(found),
+        found=_found(naming),
         seconds=round(seconds, 4),
         detail=" ".join(f"{round(p * 1000)}{'R' if good else 'W'}" for p, good in known),
     )
+
+
+def _found(naming: Naming) -> str:
+    """Deviating counts that are likelier than not; of L6 and T13, or their opposites, the likelier.
+
+    Without ribs in view one vertebra too many may be either: their count is what is decided.
+    """
+    given = {a["name"]: a["probability"] for a in naming.anomalies if a["name"] in COUNTS}
+    told = {name: 1.0 if p is None else float(p) for name, p in given.items()}
+    found = []
+    for pair in (("L6", "T13"), ("four-lumbar", "T11")):
+        if sum(told.get(name, 0.0) for name in pair) >= 0.5:
+            found.append(max(pair, key=lambda name: told.get(name, 0.0)))
+    return "+".join(found)
 
 
 def _place(level: str) -> int:

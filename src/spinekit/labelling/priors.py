@@ -66,6 +66,9 @@ SIZE_WEIGHT = 0.6
 """The three sizes of a vertebra and those of its neighbours err together."""
 SIZE_CAP = 6.0
 """Most that one size may speak against a level: a collapsed body is not another level."""
+TALL_CAP = 20.0
+"""The same for a height beyond the level's: bodies collapse but do not grow, and only C2 with the
+dens is twice as tall as its neighbours."""
 
 
 def variant_log_prior(variant: Variant) -> float:
@@ -93,7 +96,8 @@ def size_log_likelihood(
             continue
         expected = np.log(_MEANS[name])[None, :] + np.log(SCALES)[:, None]
         deviation = (np.log(value) - expected) / SIZE_LOG_SD[name]
-        result[:, :-1] -= np.minimum(0.5 * deviation**2, SIZE_CAP) * SIZE_WEIGHT
+        cap = np.where((deviation > 0) & (name == "height"), TALL_CAP, SIZE_CAP)
+        result[:, :-1] -= np.minimum(0.5 * deviation**2, cap) * SIZE_WEIGHT
     result[:, -1] = result[:, :-1].min(axis=1)
     return result
 

@@ -32,10 +32,10 @@ class States:
             self.first[v, :n] = self.last[v, :n] = np.arange(n)
             self.lower[v, :n] = chain
             # Two merged vertebrae: never the sacrum, whose upper border is not a vertebra's, nor
-            # C1 and C2: the dens makes C2 as tall as two.
-            pairs = np.arange(1, n - 2)
-            self.level[v, size + pairs] = chain[1 : n - 2]
-            self.lower[v, size + pairs] = chain[2 : n - 1]
+            # C2 and a neighbour: the dens makes it as tall as two.
+            pairs = np.arange(2, n - 2)
+            self.level[v, size + pairs] = chain[2 : n - 2]
+            self.lower[v, size + pairs] = chain[3 : n - 1]
             self.first[v, size + pairs] = pairs
             self.last[v, size + pairs] = pairs + 1
         self.real = self.level >= 0
