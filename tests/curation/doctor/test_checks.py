@@ -27,6 +27,8 @@ def codes(examination: Examination) -> set[str]:
         (plants.mix, {"tags-mixed"}),
         (plants.name_two_alike, {"tag-on-two"}),
         (lambda labels: np.where(labels == 42, 0, labels), {"structure-missing"}),
+        (lambda labels: np.where(labels == 45, 0, labels), {"structure-missing"}),
+        (lambda labels: np.where((labels == 32) | (labels == 91), 0, labels), set()),
         (lambda labels: np.where(labels == 93, 0, labels), {"structure-missing"}),
         (plants.skip_a_name, {"level-skipped"}),
         (plants.drill, {"hole"}),

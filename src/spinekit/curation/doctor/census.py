@@ -19,6 +19,8 @@ from spinekit.curation.doctor.meaning import Kind, kind_of, rank_of
 from spinekit.curation.doctor.specimen import Layer, Specimen
 
 Box = tuple[slice, slice, slice]
+CUT_SHARE = 0.1
+"""Of the structure: a piece so large at an edge means that the scan cuts the structure."""
 _TOUCHING = np.ones((3, 3, 3), bool)
 """Voxels that share a corner belong to one piece."""
 
@@ -97,6 +99,16 @@ class Census:
         if layer.mask.binary:
             return layer.volume.array[box] != 0, box
         return layer.volume.array[box] == structure.value, box
+
+    def is_cut(self, structure: Structure) -> bool:
+        """Whether it reaches the upper or lower edge, so that more of it may lie outside."""
+        letters = self.grid.orientation
+        large = [p for p in structure.pieces if p.voxels >= CUT_SHARE * structure.voxels]
+        for axis in range(3):
+            if letters[axis] in "SI":
+                size = self.grid.shape[axis]
+                return any(p.box[axis].start == 0 or p.box[axis].stop == size for p in large)
+        return False
 
     def union(self, structures: Iterable[Structure]) -> NDArray[np.uint16]:
         """(I, J, K) of 1-based indices into the given structures, 0 elsewhere; the later wins."""

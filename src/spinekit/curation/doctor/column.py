@@ -94,15 +94,35 @@ class Column:
             *_doubles(self.discs, self.disc_lumps, self.step_mm),
         )
 
+    def body_of(self, structure: Structure) -> Lump | None:
+        """The largest body or disc that bears mostly this name; None where there is none."""
+        for structures, lumps in (
+            (self.vertebrae, self.bodies),
+            (self.discs, self.disc_lumps),
+        ):
+            if structure in structures:
+                index = structures.index(structure)
+                own = [lump for lump in lumps if lump.main == index]
+                return max(own, key=lambda lump: lump.counts[index], default=None)
+        return None
+
     def place_of(self, structure: Structure) -> tuple[NDArray[np.float64], tuple[float, ...]]:
-        """Centre of a structure's body: in RAS mm, and as a voxel."""
-        if structure in self.vertebrae:
-            index = self.vertebrae.index(structure)
-            own = [lump for lump in self.bodies if lump.main == index]
-            if own:
-                body = max(own, key=lambda lump: lump.counts[index])
-                return body.centre_ras_mm, body.centre_ijk
+        """Centre of a structure's body, or of all of it: in RAS mm, and as a voxel."""
+        body = self.body_of(structure)
+        if body is not None:
+            return body.centre_ras_mm, body.centre_ijk
         return structure.centre_ras_mm, structure.centre_ijk
+
+    def are_fused(self, one: Structure, other: Structure) -> bool:
+        """Whether two vertebrae are one body by shape."""
+        if one not in self.vertebrae or other not in self.vertebrae:
+            return False
+        pair = {self.vertebrae.index(one), self.vertebrae.index(other)}
+        least = [LEAST_WHOLE * lump.voxels / 2 for lump in self.bodies]
+        return any(
+            pair <= {n for n, count in lump.counts.items() if count >= limit}
+            for lump, limit in zip(self.bodies, least, strict=True)
+        )
 
 
 def trace_column(census: Census) -> Column:
@@ -158,36 +178,3 @@ def _mixes(
                 continue
             share = voxels / lump.voxels
             yield Mix(structures[main], structures[index], share, lump.centres_ras_mm[index])
-
-
-def _doubles(
-    structures: Sequence[Structure], lumps: Sequence[Lump], step_mm: float
-) -> Iterator[Double]:
-    if len(lumps) < 2:
-        return
-    step = step_mm if np.isfinite(step_mm) else USUAL_STEP_MM
-    axis = column_axis(np.array([lump.centre_ras_mm for lump in lumps]))
-    for index, structure in enumerate(structures):
-        own = [x for x in lumps if x.main == index]
-        own.sort(key=lambda lump: -lump.voxels)
-        for other in own[1:]:
-            away = other.centre_ras_mm - own[0].centre_ras_mm
-            # Halves of one structure lie side by side; with two lumps there is no axis to tell.
-            apart = float(abs(away @ axis)) if len(lumps) > 2 else float(np.linalg.norm(away))
-            if apart >= APART * step:
-                yield Double(structure, other, apart)
-
-
-def _mixes(
-    structures: Sequence[Structure], lumps: Sequence[Lump], step_mm: float, least_voxels: float
-) -> Iterator[Mix]:
-    for lump in lumps:
-        main = lump.main
-        for index, voxels in lump.counts.items():
-            if index == main or voxels < max(least_voxels, LEAST_SHARE * lump.voxels):
-                continue
-            away = lump.centres_ras_mm[index] - lump.centres_ras_mm[main]
-            # Two whole structures that touch are one lump to the eye, and rightly named.
-            if float(np.linalg.norm(away)) <= APART * min(step_mm, LONGEST_STEP_MM):
-                share = voxels / lump.voxels
-                yield Mix(structures[main], structures[index], share, lump.centres_ras_mm[index])

@@ -17,8 +17,11 @@ from spinekit.curation.doctor.census import Census, Structure
 
 CORE_DEPTH = 0.55
 """The core of a body lies deeper than this share of the greatest depth under the same name."""
+LEAST_DEPTH = 0.45
+"""Of the median over all names of the greatest depth: where only a spinous process is in view,
+nothing is deep."""
 LEAST_BODY = 0.3
-"""Of the upper quartile of sizes: smaller lumps are posterior pieces, or cut by an edge."""
+"""Of the usual size: smaller lumps are posterior pieces, or cut by an edge."""
 SAMPLE_MM = 2.0
 """Voxels are thinned out along an axis as long as they stay this close: shape needs no more."""
 _TOUCHING = np.ones((3, 3, 3), bool)
@@ -62,7 +65,8 @@ def find_bodies(census: Census, structures: Sequence[Structure]) -> tuple[Lump, 
     sampling = np.array(census.grid.spacing_mm) * stride
     depth = ndimage.distance_transform_edt(tags > 0, sampling=sampling)
     deepest = ndimage.maximum(depth, tags, np.arange(len(structures) + 1))
-    limits = CORE_DEPTH * np.asarray(deepest)[tags]
+    deepest = np.asarray(deepest)
+    limits = np.maximum(CORE_DEPTH * deepest, LEAST_DEPTH * np.median(deepest[1:]))[tags]
     core = (tags > 0) & (depth >= limits)
     numbered, count = ndimage.label(core, _TOUCHING)
     away, nearest = ndimage.distance_transform_edt(
@@ -117,10 +121,11 @@ def level_step_mm(lumps: Sequence[Lump]) -> float:
 
 
 def _large(lumps: tuple[Lump, ...]) -> tuple[Lump, ...]:
-    """Those of a body's or disc's size, measured by the larger ones of the case."""
+    """Those of a body's or disc's size; usual is that of the median voxel's lump."""
     if not lumps:
         return ()
-    usual = float(np.percentile([lump.voxels for lump in lumps], 75.0))
+    sizes = np.sort([lump.voxels for lump in lumps])
+    usual = float(sizes[np.searchsorted(sizes.cumsum(), sizes.sum() / 2)])
     return tuple(lump for lump in lumps if lump.voxels >= LEAST_BODY * usual)
 
 

@@ -69,6 +69,8 @@ class StructureFacts:
 
     voxels: int
     volume_mm3: float
+    is_cut: bool
+    """By the upper or lower edge."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,9 @@ def _structure_facts(census: Census) -> dict[str, StructureFacts]:
     for s in census.structures:
         before = facts.get(s.name)
         if before is None or s.voxels > before.voxels:
-            facts[s.name] = StructureFacts(s.voxels, round(s.voxels * census.grid.voxel_mm3, 1))
+            facts[s.name] = StructureFacts(
+                s.voxels, round(s.voxels * census.grid.voxel_mm3, 1), census.is_cut(s)
+            )
     return facts
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -20,7 +21,7 @@ from spinekit.curation.doctor.column import Column
 from spinekit.curation.doctor.cores import column_axis
 from spinekit.curation.doctor.evidence import Evidence
 from spinekit.curation.doctor.findings import Finding
-from spinekit.curation.doctor.specimen import Specimen
+from spinekit.curation.doctor.meaning import rank_of
 
 CLEARLY = 0.6
 """In levels: a name lies so far from its place at least; a disc cut by an edge, or below a steep
@@ -55,8 +56,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         )
     if not wrong:
         if not column.doubles:
-            yield from _gaps(specimen, column)
-        yield from _missing_discs(specimen, column)
+            yield from _gaps(evidence, column)
+        yield from _missing_discs(evidence, column)
 
 
 def out_of_order(column: Column) -> list[Structure]:
@@ -73,7 +74,9 @@ def out_of_order(column: Column) -> list[Structure]:
         Structures out of place, by name from the top.
     """
     doubled = {double.structure for double in column.doubles}
-    ranked = [s for s in (*column.vertebrae, *column.discs) if s not in doubled]
+    named = [s for s in (*column.vertebrae, *column.discs) if s not in doubled]
+    # Of a vertebra cut by an edge only the spinous process may be in view, a level lower.
+    ranked = [s for s in named if column.body_of(s) is not None]
     if len(ranked) < 3:
         return []
     points = np.array([column.place_of(s)[0] for s in ranked])
@@ -113,29 +116,48 @@ def _longest_rise(values: Sequence[float]) -> set[int]:
     return kept
 
 
-def _gaps(specimen: Specimen, column: Column) -> Iterator[Finding]:
-    """Vertebrae left out between two that are marked."""
+def _missing_bones(column: Column) -> dict[str, tuple[Structure, Structure]]:
+    """Vertebrae not marked between two marked discs that bear their name: name to the discs."""
+    if not column.vertebrae:
+        return {}
+    marked = {s.name for s in column.vertebrae}
+    found: dict[str, tuple[Structure, Structure]] = {}
+    for upper, lower in pairwise(column.discs):
+        name = upper.name.split("-")[1]
+        if name == lower.name.split("-")[0] and name not in marked:
+            found[name] = (upper, lower)
+    return found
+
+
+def _gaps(evidence: Evidence, column: Column) -> Iterator[Finding]:
+    """Vertebrae left out between discs or vertebrae that are marked."""
+    missing = _missing_bones(column)
+    for name, (above, below) in missing.items():
+        text = f"{name} is not marked, though {above.name} and {below.name} are"
+        yield evidence.finding(
+            "structure-missing", text, above, below, spot=_between(column, above, below)
+        )
+    gone = [rank for name in missing if (rank := rank_of(name)) is not None]
     for upper, lower in pairwise(column.vertebrae):
-        if lower.name in successors(upper.name) or not np.isfinite(column.step_mm):
+        if None in (column.body_of(upper), column.body_of(lower)):
+            continue
+        if any((upper.rank or 0) < rank < (lower.rank or 0) for rank in gone):
             continue
         apart = float(np.linalg.norm(column.place_of(upper)[0] - column.place_of(lower)[0]))
-        left_out = f"{upper.name} is followed by {lower.name}, {apart:.0f} mm below"
-        spot = np.mean([column.place_of(upper)[1], column.place_of(lower)[1]], axis=0)
-        code = "structure-missing" if apart > ROOM * column.step_mm else "level-skipped"
-        usual = f"usual distance {column.step_mm:.0f} mm"
-        yield Finding(
-            code,
-            specimen.case.name,
-            f"{left_out} ({usual})",
-            _file(column, lower),
-            (upper.name, lower.name),
-            (float(spot[0]), float(spot[1]), float(spot[2])),
+        has_room = apart > ROOM * column.step_mm
+        if lower.name in successors(upper.name) and not has_room:
+            continue
+        text = (
+            f"{upper.name} is followed by {lower.name}, {apart:.0f} mm below (usual distance "
+            f"{column.step_mm:.0f} mm)"
         )
+        code = "structure-missing" if has_room else "level-skipped"
+        yield evidence.finding(code, text, upper, lower, spot=_between(column, upper, lower))
 
 
-def _missing_discs(specimen: Specimen, column: Column) -> Iterator[Finding]:
+def _missing_discs(evidence: Evidence, column: Column) -> Iterator[Finding]:
     """Discs left out between two that are marked, where both vertebrae beside are marked too."""
-    marked = {s.name for s in column.discs}
+    marked = {VALUES[s.name] for s in column.discs}
     if len(marked) < 3:
         return
     ranks = [s.rank for s in column.discs if s.rank is not None]
@@ -143,21 +165,23 @@ def _missing_discs(specimen: Specimen, column: Column) -> Iterator[Finding]:
         if lower.name not in successors(upper.name) or upper.name == "C1":
             continue
         name = disc_name(upper.name, lower.name)
-        value = VALUES[name]
-        if any(VALUES[other] == value for other in marked):
+        rank = rank_of(name)
+        if VALUES[name] in marked or rank is None or not min(ranks) < rank < max(ranks):
             continue
-        if upper.rank is None or not min(ranks) < upper.rank + 0.5 < max(ranks):
+        if column.are_fused(upper, lower):
             continue
-        spot = np.mean([column.place_of(upper)[1], column.place_of(lower)[1]], axis=0)
         text = f"{name} is not marked, though the discs above and below are"
-        yield Finding(
-            "structure-missing",
-            specimen.case.name,
-            text,
-            _file(column, column.discs[0]),
-            (name,),
-            (float(spot[0]), float(spot[1]), float(spot[2])),
+        yield replace(
+            evidence.finding("structure-missing", text, spot=_between(column, upper, lower)),
+            file=_file(column, column.discs[0]),
+            structures=(name,),
         )
+
+
+def _between(column: Column, one: Structure, other: Structure) -> list[float]:
+    """Voxel in the middle of two structures."""
+    middle: list[float] = np.mean([column.place_of(s)[1] for s in (one, other)], axis=0).tolist()
+    return middle
 
 
 def _file(column: Column, structure: Structure) -> str:

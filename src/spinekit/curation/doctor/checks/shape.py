@@ -18,13 +18,11 @@ from spinekit.curation.doctor.specimen import Specimen
 
 HOLE_MM3, HOLE_VOXELS = 60.0, 4
 """Smaller holes are veins and noise."""
-SPECK_GAP_MM = 18.0
+SPECK_GAP_MM = 22.0
 """Farther than this from its structure, nothing belongs to it."""
 SPECK_MM3 = 500.0
 """A larger piece far away is no stray voxel: a spinous process behind the canal, or a second
 structure."""
-CUT_SHARE = 0.1
-"""Of the structure: a piece so large at an edge means that the scan cuts the structure."""
 LEAST_KNOWN_MM3 = 3000.0
 """A vertebra, disc or other structure smaller than this has no shape to judge pieces by."""
 LEAST_DISC_MM3 = 800.0
@@ -78,7 +76,8 @@ def _specks(specimen: Specimen, census: Census, structure: Structure) -> Iterato
         for piece in structure.pieces[1:]
         if piece.gap_mm > SPECK_GAP_MM and piece.voxels * census.grid.voxel_mm3 < SPECK_MM3
     ]
-    if not far or _is_cut(census, structure):
+    # A sacrum may leave the scan and come back as coccyx.
+    if not far or census.is_cut(structure) or structure.kind == "sacrum":
         return
     voxels = sum(piece.voxels for piece in far)
     gap = max(piece.gap_mm for piece in far)
@@ -93,7 +92,7 @@ def _skipped(specimen: Specimen, census: Census, structure: Structure) -> Iterat
     """A slice without the structure between two that have it, along the thickest spacing."""
     spacing = census.grid.spacing_mm
     axis = int(np.argmax(spacing))
-    if spacing[axis] < 1.5 * sorted(spacing)[1] or _is_cut(census, structure):
+    if spacing[axis] < 1.5 * sorted(spacing)[1] or census.is_cut(structure):
         return
     mask, box = census.mask_of(structure)
     others = tuple(n for n in range(3) if n != axis)
@@ -106,17 +105,6 @@ def _skipped(specimen: Specimen, census: Census, structure: Structure) -> Iterat
     spot[axis] = empty[0] + box[axis].start
     text = f"{structure.name} is not marked in slice {int(spot[axis])}, but on both sides of it"
     yield _finding("slice-skipped", specimen, census, structure, text, spot)
-
-
-def _is_cut(census: Census, structure: Structure) -> bool:
-    """Whether it reaches an upper or lower edge, so that pieces may hang together outside."""
-    letters = census.grid.orientation
-    large = [p for p in structure.pieces if p.voxels >= CUT_SHARE * structure.voxels]
-    for axis in range(3):
-        if letters[axis] in "SI":
-            size = census.grid.shape[axis]
-            return any(p.box[axis].start == 0 or p.box[axis].stop == size for p in large)
-    return False
 
 
 def _finding(

@@ -85,7 +85,7 @@ def _brightness(members: list[Examination]) -> Iterator[Finding]:
     if not shown:
         return
     ranges = np.array([max(image.levels[2] - image.levels[0], 1e-9) for _, image in shown])
-    for (examination, _), flag, value in zip(shown, far_out(ranges, 6.0), ranges, strict=True):
+    for (examination, _), flag, value in zip(shown, far_out(ranges, 12.0), ranges, strict=True):
         if flag:
             text = f"brightness ranges over {value:.4g}, where {np.median(ranges):.4g} is usual"
             yield _about_image("intensity-outlier", examination, text)
@@ -100,8 +100,8 @@ def _brightness(members: list[Examination]) -> Iterator[Finding]:
 def _volumes(members: list[Examination]) -> Iterator[Finding]:
     """Structures far larger or smaller than under the same name in other cases.
 
-    Volumes are divided by the case's own mean, since patients differ in size; structures that end
-    the marked stretch may be cut and are passed over, as are canal and cord.
+    Volumes are divided by the case's own median, since patients differ in size; structures cut by
+    the upper or lower edge are passed over, as are canal and cord.
     """
     own = {e.case.name: _relative(e) for e in members}
     names = sorted({name for relative in own.values() for name in relative})
@@ -116,18 +116,17 @@ def _volumes(members: list[Examination]) -> Iterator[Finding]:
 
 
 def _relative(examination: Examination) -> dict[str, float]:
-    """Volume of each inner vertebra and disc over the geometric mean of the case's own kind."""
+    """Volume of each whole vertebra and disc over the median of the case's own kind."""
     result: dict[str, float] = {}
     for kind in ("vertebra", "disc"):
-        ranked = sorted(
-            (rank, name, facts.volume_mm3)
+        whole = {
+            name: facts.volume_mm3
             for name, facts in examination.structures.items()
-            if kind_of(name) == kind and (rank := rank_of(name)) is not None
-        )
-        inner = [(name, mm3) for _, name, mm3 in ranked[1:-1]]
-        if len(inner) >= 2:
-            mean = float(np.exp(np.median(np.log([mm3 for _, mm3 in inner]))))
-            result |= {name: mm3 / mean for name, mm3 in inner}
+            if kind_of(name) == kind and rank_of(name) is not None and not facts.is_cut
+        }
+        if len(whole) >= 2:
+            usual = float(np.median(list(whole.values())))
+            result |= {name: mm3 / usual for name, mm3 in whole.items()}
     return result
 
 
