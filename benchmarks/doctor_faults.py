@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from spinekit.anatomy.column import LEVELS
 from spinekit.anatomy.scheme import NAMES, VALUES, part_of
 from spinekit.datasets.case import Case
 from spinekit.datasets.meaning import mask_file
@@ -77,12 +78,17 @@ def draw(seed: int, fault: str = "") -> Scan:
 
 @lru_cache(maxsize=100)
 def _drawn(seed: int) -> tuple[NDArray, NDArray, NDArray]:
-    """The first phantom from the seed on that is not clipped by itself, as some are."""
+    """The first phantom from the seed on that is not clipped by itself, as some are.
+
+    Brightness is scaled as scanners do: the brightest hundredth at 1000, give or take a factor 2.
+    """
     for number in range(seed, seed + 10**9, 10**6):
         phantom = draw_phantom(number, fov="lumbar", contrast="T2", spacing_mm=SPACING_MM)
-        image = np.rint(phantom.image * 16).astype(np.int16)
+        image = phantom.image
         if (image == image.max()).mean() < OWN_CLIPPING:
-            return image, phantom.labels, phantom.grid.affine
+            gain = 2.0 ** np.random.default_rng(number).uniform(-1, 1)
+            image = image * (1000 * gain / float(np.percentile(image, 99)))
+            return np.rint(image).astype(np.int16), phantom.labels, phantom.grid.affine
     raise ValueError("every phantom is clipped")
 
 
@@ -223,35 +229,34 @@ def one_tag_on_two(scan: Scan) -> None:
 
 
 def skip_name(scan: Scan) -> None:
-    """From some level upwards, vertebrae are named one too high and discs not at all."""
-    bones = scan.bones(inner=False)
-    if bones[0] <= 28:
-        bones = [v for v in bones if v > 28]
-        scan.labels[(scan.labels >= 21) & (scan.labels <= 28)] = 0
-    cut = int(scan.rng.integers(1, len(bones) - 2))
-    levels = [NAMES[v] for v in bones]
-    from spinekit.anatomy.column import LEVELS
-
-    for name in levels[:cut]:
-        higher = LEVELS[LEVELS.index(name) - 1]
-        higher = "T12" if higher == "T13" else higher
-        scan.labels[scan.labels == VALUES[name]] = 200 + VALUES[higher] - 20
-    shifted = scan.labels >= 200
-    scan.labels[shifted] = scan.labels[shifted] - 180
+    """From a whole vertebra upwards, all are named one too high; discs are not marked."""
     discs = [v for v in NAMES if part_of(v) == "disc"]
     scan.labels[np.isin(scan.labels, discs)] = 0
+    bones = scan.bones(inner=False)
+    lowest = scan.pick()
+    column = [name for name in LEVELS if name not in ("T13", "L6")]
+    renamed = scan.labels.copy()
+    for value in bones[: bones.index(lowest) + 1]:
+        name = "T12" if NAMES[value] == "T13" else NAMES[value]
+        higher = column[column.index(name) - 1]
+        renamed[scan.labels == value] = VALUES[higher]
+    scan.labels = renamed
 
 
 def drill(scan: Scan) -> None:
-    """A ball of background inside a body, 150 mm³ at least."""
-    body = scan.body(scan.pick())
-    centre = body[int(scan.rng.integers(len(body)))]
-    radius = scan.rng.uniform(4.0, 6.0)
-    away = (np.indices(scan.labels.shape) - centre[:, None, None, None]) * np.reshape(
-        SPACING_MM, (3, 1, 1, 1)
+    """A ball of background inside a body, 150 mm³ at least, with a shell around it."""
+    value = scan.pick()
+    depth = ndimage.distance_transform_edt(scan.labels == value, sampling=SPACING_MM)
+    inside = np.argwhere(depth > 0.8 * depth.max())
+    centre = inside[int(scan.rng.integers(len(inside)))]
+    spacing = np.reshape(SPACING_MM, (3, 1, 1, 1))
+    away = np.linalg.norm(
+        (np.indices(scan.labels.shape) - centre[:, None, None, None]) * spacing, axis=0
     )
-    depth = ndimage.distance_transform_edt(scan.labels > 0, sampling=SPACING_MM)
-    ball = (np.linalg.norm(away, axis=0) < radius) & (depth > 2.5)
+    for radius in np.arange(scan.rng.uniform(4.0, 6.0), 12.0, 0.5):
+        ball = (away < radius) & (depth > 2.5)
+        if ball.sum() * np.prod(SPACING_MM) >= 150:
+            break
     scan.labels[ball] = 0
 
 

@@ -21,6 +21,9 @@ from spinekit.curation.doctor.cores import Lump, column_axis
 
 LEAST_COSINE = 0.77
 """A direction within 40 degrees of an axis is told; a short lordotic stretch may tilt by 30."""
+LEAST_SPAN_MM, SLENDER = 40.0, 0.3
+"""Centres of a column spread over this at least, and aside by no more than this share of it: a
+scan of a body and a half has no direction."""
 LEAST_OFFSET_MM = 6.0
 """Bodies' centres lie farther in front of canal and posterior elements than this."""
 _LETTERS = (("R", "L"), ("A", "P"), ("S", "I"))
@@ -133,6 +136,10 @@ def _upwards(
         return None, False, True
     axis = column_axis(points)
     along = points @ axis
+    span = float(np.ptp(along))
+    aside = points - points.mean(axis=0) - np.outer(along - along.mean(), axis)
+    if span < LEAST_SPAN_MM or float(np.sqrt((aside**2).sum(axis=1).mean())) > SLENDER * span:
+        return None, False, True
     by_names = np.sign(np.sum((ranks[:, None] - ranks) * (along[:, None] - along)))
     up = -axis * (by_names or 1.0)
     others = _ends(census, points, up, bodies)

@@ -232,3 +232,6 @@ KINDS: dict[str, Kind] = {
     ),
 }
 """Code to kind; errors first."""
+
+MISLEADING = {"axes-wrong", "order-wrong", "order-reversed", "level-skipped", "tag-on-two"}
+"""After these nobody knows what a case's names and edges say of what is in view, or how much."""

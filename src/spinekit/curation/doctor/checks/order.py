@@ -139,12 +139,11 @@ def _gaps(evidence: Evidence, column: Column) -> Iterator[Finding]:
         )
     gone = [rank for name in missing if (rank := rank_of(name)) is not None]
     for upper, lower in pairwise(column.vertebrae):
-        if None in (column.body_of(upper), column.body_of(lower)):
-            continue
         if any((upper.rank or 0) < rank < (lower.rank or 0) for rank in gone):
             continue
         apart = float(np.linalg.norm(column.place_of(upper)[0] - column.place_of(lower)[0]))
-        has_room = apart > ROOM * column.step_mm
+        whole = None not in (column.body_of(upper), column.body_of(lower))
+        has_room = whole and apart > ROOM * column.step_mm
         if lower.name in successors(upper.name) and not has_room:
             continue
         text = (

@@ -9,14 +9,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from spinekit.curation.doctor.examination import Examination
-from spinekit.curation.doctor.findings import Finding
+from spinekit.curation.doctor.findings import MISLEADING, Finding
 from spinekit.curation.doctor.meaning import kind_of, rank_of
 
 USUAL_SHARE = 0.8
 """Of the cases of a set that would have room for it: a structure marked so often is expected."""
 LEAST_CASES = 5
-MISLEADING = {"axes-wrong", "order-wrong", "order-reversed", "level-skipped", "tag-on-two"}
-"""Findings after which nobody knows what a case's names or edges say about what is in view."""
 CONUS_LEVEL = "T12"
 """The cord ends about L1: a scan whose highest level lies below this need not show it."""
 MARGIN = 0.7

@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.curation.doctor.examination import Examination
-from spinekit.curation.doctor.findings import Finding
+from spinekit.curation.doctor.findings import MISLEADING, Finding
 from spinekit.curation.doctor.meaning import kind_of, rank_of
 
 LEAST_CASES = 8
+TIP_SHARE = 0.5
+"""Of the usual volume."""
 DEVIATIONS = 5.0
 """Robust standard deviations (1.4826 × median absolute deviation) that make an outlier."""
 
@@ -100,9 +102,11 @@ def _brightness(members: list[Examination]) -> Iterator[Finding]:
 def _volumes(members: list[Examination]) -> Iterator[Finding]:
     """Structures far larger or smaller than under the same name in other cases.
 
-    Volumes are divided by the case's own median, since patients differ in size; structures cut by
-    the upper or lower edge are passed over, as are canal and cord.
+    Volumes are divided by the case's own median, since patients differ in size. Outermost
+    structures and those cut by the upper or lower edge are passed over, as are canal, cord and
+    cases whose axes or names are wrong.
     """
+    members = [e for e in members if not {f.code for f in e.findings} & MISLEADING]
     own = {e.case.name: _relative(e) for e in members}
     names = sorted({name for relative in own.values() for name in relative})
     for name in names:
@@ -119,13 +123,22 @@ def _relative(examination: Examination) -> dict[str, float]:
     """Volume of each whole vertebra and disc over the median of the case's own kind."""
     result: dict[str, float] = {}
     for kind in ("vertebra", "disc"):
+        ranked = sorted(
+            (rank, name)
+            for name in examination.structures
+            if kind_of(name) == kind and (rank := rank_of(name)) is not None
+        )
         whole = {
-            name: facts.volume_mm3
-            for name, facts in examination.structures.items()
-            if kind_of(name) == kind and rank_of(name) is not None and not facts.is_cut
+            name: examination.structures[name].volume_mm3
+            for _, name in ranked[1:-1]
+            if not examination.structures[name].is_cut
         }
         if len(whole) >= 2:
             usual = float(np.median(list(whole.values())))
+            # Beside the uppermost, one of which hardly anything is in view is cut as well.
+            second = ranked[1][1]
+            if whole.get(second, usual) < TIP_SHARE * usual:
+                del whole[second]
             result |= {name: mm3 / usual for name, mm3 in whole.items()}
     return result
 
