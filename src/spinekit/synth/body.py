@@ -81,8 +81,8 @@ def outline(spine: Spine, curve: Curve, body: Body) -> dict[str, NDArray[np.floa
     centre = (curve.top + curve.bottom) / 2
     sacrum = float(curve.sacral[0])
     behind = [
-        0.5 * z.depth + z.canal_ap + 8 + z.spinous * (1 if z.tilt < 0.9 else 0.62) + 6
-        for z in spine.sizes
+        0.5 * z.depth + z.canal_ap + 8 + z.spinous * arch.long * (1 if z.tilt < 0.9 else 0.62) + 6
+        for z, arch in zip(spine.sizes, spine.arch, strict=True)
     ]
     neck = float(np.interp(6.5, np.arange(len(centre)), centre))
     loin = float(curve.top[-3])

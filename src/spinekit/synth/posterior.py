@@ -119,7 +119,8 @@ def _draw_arch(canvas: Canvas, scene: Scene, style: Style, place: Place, u: Any,
     shear = level["shear"][base]
     sheared = place.t - shear * xp.clip(q - pillar_q, -8.0, 8.0)
     near = find_level(canvas, scene, sheared)
-    row = {n: level[n][near] for n in ("middle", "half", "pedicle_w", "kind")}
+    row = {n: level[n][near] for n in ("middle", "half", "pedicle_w", "kind", "plate_tall",
+                                          "plate_half")}  # fmt: skip
     joint_above = scene.disc["middle"][near]
     joint_below = scene.disc["middle"][xp.clip(near + 1, 0, len(scene.spine.levels))]
     gap = xp.minimum(xp.abs(sheared - joint_above), xp.abs(sheared - joint_below))
@@ -134,32 +135,36 @@ def _draw_arch(canvas: Canvas, scene: Scene, style: Style, place: Place, u: Any,
     roof = pillar_q + 4.0 * xp.clip(1.0 - u / pillar_u, 0.0, 1.0)
     leaning = place.t - 0.5 * (q - pillar_q)
     centre = row["middle"] + 0.5 * row["half"]
-    along = xp.clip(xp.abs(leaning - centre) - 0.72 * row["half"] + 3.0, 0.0, 99.0)
+    along = xp.clip(xp.abs(leaning - centre) - row["plate_tall"] * row["half"] + 3.0, 0.0, 99.0)
     across = xp.abs(q - roof) * 0.95
-    plate = xp.sqrt(along * along + across * across) - 3.2 + 0.4 * place.mottle
+    plate = xp.sqrt(along * along + across * across) - row["plate_half"] + 0.4 * place.mottle
     plate = xp.maximum(plate, u - pillar_u)
     _finish(canvas, scene, style, place, xp.minimum(pillar, plate), near)
-    _draw_spinous(canvas, scene, style, place, u, q, ap, base)
+    _draw_spinous(canvas, scene, style, place, q, ap)
 
 
-def _draw_spinous(canvas: Canvas, scene: Scene, style: Style, place: Place, u: Any, q: Any,
-                  ap: Any, base: Any) -> None:  # fmt: skip
+def _draw_spinous(canvas: Canvas, scene: Scene, style: Style, place: Place, q: Any,
+                  ap: Any) -> None:  # fmt: skip
     """Paint the spinous processes: plates in the midline sloping down."""
     xp = canvas.backend.xp
-    start = ap + 5.5
-    out = q - start
-    tilt = scene.along["tilt"][place.along]
-    sheared = place.t - tilt * xp.clip(out, -4.0, 60.0) - 0.18 * 20.0
+    gap = scene.along["gap"][place.along]
+    out = q - ap - 5.5 - gap
+    tilt, drop = scene.along["tilt"][place.along], scene.along["drop"][place.along]
+    sheared = place.t - tilt * xp.clip(out, -4.0, 60.0) - drop
     level = find_level(canvas, scene, sheared)
-    row = {n: scene.level[n][level] for n in ("middle", "half", "spinous", "spinous_h")}
+    row = {n: scene.level[n][level] for n in ("middle", "spinous", "spinous_h", "spinous_root",
+                                              "spinous_hook", "spinous_aside")}  # fmt: skip
     share = xp.clip(out / row["spinous"], 0.0, 1.0)
     thick = 2.6 + 1.6 * share * share
-    tall = 0.95 * row["spinous_h"] * (0.66 + 0.36 * share)
-    centre = row["middle"] + 0.35 * row["half"]
-    over = xp.clip(xp.abs(sheared - centre) - tall + 3.0, 0.0, 99.0)
-    beyond = xp.clip(out - row["spinous"] + 3.0, 0.0, 99.0)
-    tip = xp.sqrt(over * over + beyond * beyond) - 3.0 + 0.9 * place.mottle
-    bone = xp.maximum(xp.maximum(u - thick, tip), -out - 3.0)
+    # The process widens to its full height over the first half of its length.
+    widening = (1.0 - row["spinous_root"]) * xp.clip(2.0 * share, 0.0, 1.0)
+    tall = row["spinous_h"] * (row["spinous_root"] + widening)
+    centre = row["middle"] + row["spinous_hook"] * row["spinous_h"] * widening * 0.6
+    over = xp.clip(xp.abs(sheared - centre) - tall + 4.0, 0.0, 99.0)
+    beyond = xp.clip(out - row["spinous"] + 4.0, 0.0, 99.0)
+    tip = xp.sqrt(over * over + beyond * beyond) - 4.0 + 0.9 * place.mottle
+    across = xp.abs(place.u - row["spinous_aside"] * share) - thick
+    bone = xp.maximum(xp.maximum(across, tip), -out - 3.0 - gap)
     _finish(canvas, scene, style, place, bone, level)
 
 

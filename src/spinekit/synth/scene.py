@@ -98,12 +98,26 @@ def level_table(spine: Spine, curve: Curve) -> dict[str, NDArray[Any]]:
         "value": np.array([VALUES[n] for n in names], dtype=np.uint8),
         "pedicle_w": size("pedicle_width") / 2,
         "pedicle_h": size("pedicle_height") / 2,
-        "spinous": size("spinous"),
-        "spinous_h": size("spinous_height") / 2,
+        **_arch_columns(spine),
         "transverse": size("transverse"),
         "shear": shear,
         "screwed": np.array([n in spine.screws for n in names]),
     }
+
+
+def _arch_columns(spine: Spine) -> dict[str, NDArray[np.float64]]:
+    """Sizes of the spinous processes and laminae, (L + 1,) each; the sacrum's row is unused."""
+    pairs = list(zip(spine.sizes, spine.arch, strict=True))
+    columns = {
+        "spinous": [size.spinous * arch.long for size, arch in pairs],
+        "spinous_h": [size.spinous_height / 2 * arch.tall for size, arch in pairs],
+        "spinous_root": [arch.root for arch in spine.arch],
+        "spinous_hook": [arch.hook for arch in spine.arch],
+        "spinous_aside": [arch.aside_mm for arch in spine.arch],
+        "plate_tall": [arch.plate_tall for arch in spine.arch],
+        "plate_half": [arch.plate_mm for arch in spine.arch],
+    }
+    return {name: np.array([*values, values[-1]]) for name, values in columns.items()}
 
 
 def disc_table(
@@ -160,6 +174,8 @@ def along_table(spine: Spine, curve: Curve) -> dict[str, NDArray[Any]]:
     conus = np.interp(spine.conus, np.arange(len(centre)), centre)
     taper = np.clip((conus - t) / 35.0, 0, 1) ** 0.6
     sizes = spine.sizes
+    pairs = list(zip(sizes, spine.arch, strict=True))
+    drop = (curve.bottom - curve.top) / 2 * np.array([a.drop for a in spine.arch])
     return {
         "ap": smooth(ap, 3 / STEP_MM) / 2,
         "width": smooth(width, 5 / STEP_MM) / 2,
@@ -168,7 +184,9 @@ def along_table(spine: Spine, curve: Curve) -> dict[str, NDArray[Any]]:
         "cord_w": np.interp(t, centre, [x.cord_width for x in sizes]) / 2 * taper,
         "cord_back": _cord_offset(spine, t, centre, smooth(ap, 3 / STEP_MM) / 2),
         "roots": np.interp(t, [conus - 15, conus + 10, s[0], s[2]], [0.0, 0.75, 0.5, 0.3]),
-        "tilt": smooth(np.interp(t, centre, [x.tilt for x in sizes]), 10 / STEP_MM),
+        "tilt": smooth(np.interp(t, centre, [x.tilt + a.slope for x, a in pairs]), 10 / STEP_MM),
+        "drop": smooth(np.interp(t, centre, drop), 10 / STEP_MM),
+        "gap": smooth(np.interp(t, centre, [a.gap_mm for a in spine.arch]), 8 / STEP_MM),
         "sacral_d": np.interp(t, s, [scale * x for x in SACRAL_DEPTHS]) / 2,
         "sacral_w": np.interp(t, s, [scale * x for x in SACRAL_HALF_WIDTHS]),
         "r": curve.r,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from spinekit.anatomy.column import CERVICAL, LUMBAR, THORACIC
+from spinekit.synth.arch import Arch, sample_arches
 from spinekit.synth.morphometry import LEVEL_SIZES, LORDOSIS_SHARES, LevelSize
 
 ANOMALIES: dict[str, float] = {
@@ -62,6 +63,8 @@ class Spine:
     """Depth of the upper and lower endplate's concavity."""
     tilt: tuple[tuple[float, float, float, float], ...]
     """Slopes of the upper endplate along u, v and of the lower endplate along u, v."""
+    arch: tuple[Arch, ...]
+    """How each level's arch departs from the mean."""
     schmorl: tuple[tuple[tuple[float, float, float, float], ...], ...]
     """Schmorl node in the upper and lower endplate: centre u and v, radius and depth (0 none)."""
     sizes: tuple[LevelSize, ...]
@@ -185,12 +188,14 @@ def sample_spine(
     sizes = tuple(scale_size(level_size(n, n_t, n_l), scale, canal) for n in levels)
     draft = _draw_levels(rng, levels, sizes)
     found = _apply_anomalies(rng, chosen, levels, region, draft)
+    arches = sample_arches(rng, levels)
     shape: dict[str, Any] = {name: tuple(values) for name, values in draft.items()}
     shape |= _draw_curve(rng, levels, chosen, found)
     return Spine(
         levels=levels,
         anomalies=tuple(found),
         sizes=sizes,
+        arch=arches,
         scale=scale,
         sacral_scale=scale * float(rng.normal(1, 0.06)),
         sacral_turn=float(np.clip(rng.normal(1, 0.3), 0.2, 1.8)),

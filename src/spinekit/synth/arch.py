@@ -1,0 +1,77 @@
+"""How the arches of one patient's vertebrae depart from the mean, as plain numbers.
+
+Knows no voxel. Midline sections differ from patient to patient mostly here: spinous processes are
+long or short, root narrow or full, hang low or stand level, and none is like its neighbour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Arch:
+    """One level's spinous process and lamina, relative to the mean sizes of `LevelSize`."""
+
+    long: float
+    """Factor on the spinous process's length."""
+    tall: float
+    """Factor on its height."""
+    root: float
+    """Its height at the lamina as a share of its height at the tip, 0–1."""
+    hook: float
+    """0: it widens up and down alike; 1: its upper edge is straight, its lower one hangs."""
+    drop: float
+    """Height of its root below the middle of the body, in half heights of the body."""
+    slope: float
+    """Added to the tangent of its downward angle."""
+    aside_mm: float
+    """Its tip's distance from the midline."""
+    gap_mm: float
+    """Added to the distance between sac and root, filled with fat."""
+    plate_tall: float
+    """Half height of the lamina, in half heights of the body."""
+    plate_mm: float
+    """Half thickness of the lamina."""
+
+
+def sample_arches(rng: np.random.Generator, levels: tuple[str, ...]) -> tuple[Arch, ...]:
+    """Draw the arches: a habit of the patient, and a scatter from level to level."""
+    habit = {
+        "long": rng.normal(1.0, 0.12),
+        "tall": rng.normal(1.0, 0.12),
+        "root": rng.uniform(0.3, 0.8),
+        "hook": rng.uniform(0.0, 1.0),
+        "drop": rng.uniform(0.35, 1.15),
+        "slope": rng.normal(0.1, 0.12),
+        "gap_mm": rng.uniform(-0.5, 4.0),
+        "plate_tall": rng.uniform(0.45, 0.76),
+        "plate_mm": rng.uniform(2.1, 3.4),
+    }
+    return tuple(
+        _sample_arch(rng, habit, is_loin=n[0] == "L" or n in ("T12", "T13")) for n in levels
+    )
+
+
+def _sample_arch(rng: np.random.Generator, habit: dict[str, float], *, is_loin: bool) -> Arch:
+    """One level; in chest and neck the tables' own slope and height rule."""
+
+    def near(name: str, sd: float, low: float, high: float) -> float:
+        return float(np.clip(habit[name] + rng.normal(0, sd), low, high))
+
+    drop = near("drop", 0.12, 0.1, 1.4)
+    slope = near("slope", 0.06, -0.15, 0.5)
+    return Arch(
+        long=near("long", 0.08, 0.65, 1.35),
+        tall=near("tall", 0.1, 0.6, 1.35),
+        root=near("root", 0.08, 0.25, 0.9),
+        hook=near("hook", 0.15, 0.0, 1.0),
+        drop=drop if is_loin else 0.5 + 0.25 * (drop - 0.6),
+        slope=slope if is_loin else 0.5 * slope,
+        aside_mm=float(rng.normal(0, 1.5)),
+        gap_mm=near("gap_mm", 0.6, -1.0, 5.0),
+        plate_tall=near("plate_tall", 0.05, 0.4, 0.8),
+        plate_mm=near("plate_mm", 0.25, 1.8, 3.8),
+    )
