@@ -44,6 +44,23 @@ def test_gap_is_disc_only_between_the_bodies_and_away_from_their_sides():
     assert disc[:, 2].max() <= 69
 
 
+def test_loose_sides_say_nothing_but_what_lies_beyond_them_is_no_body():
+    bodies = np.zeros((13, 80, 120), np.uint8)
+    bodies[2:11] = two_bodies()[0]
+    allowed = allowed_from_bodies(bodies, SPACING, loose_sides_mm=8.0)
+    upper = allowed[:, 45, 80]
+    assert (upper[[2, 3, 9, 10]] == UNKNOWN).all()
+    assert (upper[4:9] == BODY).all()
+    assert (upper[[0, 1, 11, 12]] == UNKNOWN & ~BODY).all()
+    assert (allowed[[2, 3, 9, 10]] != DISC).all()
+    assert (allowed[4:9, 45, 65] == DISC).all()
+
+
+def test_sides_cut_by_the_edge_of_the_scan_are_not_loose():
+    allowed = allowed_from_bodies(two_bodies(), SPACING, loose_sides_mm=8.0)
+    assert (allowed[:, 30:60, 70:95] == BODY).all()
+
+
 def test_beside_the_stretch_is_not_body_and_above_it_is_unknown():
     allowed = allowed_from_bodies(two_bodies(), SPACING)
     assert allowed[1, 5, 50] == UNKNOWN & ~BODY

@@ -20,23 +20,34 @@ Bytes = NDArray[np.uint8]
 LabelMap = NDArray[np.integer]
 
 
-def allowed_from_bodies(bodies: LabelMap, spacing_mm: tuple[float, float, float]) -> Bytes:
+def allowed_from_bodies(
+    bodies: LabelMap, spacing_mm: tuple[float, float, float], *, loose_sides_mm: float = 0.0
+) -> Bytes:
     """Named bodies: body or not inside their stretch, discs between neighbours.
 
     What lies above is unknown. Nothing below L5 (value 45) is a vertebral body; where another level
     ends the stretch, what lies below is unknown.
+
+    Args:
+        bodies: Label map.
+        spacing_mm: Voxel size.
+        loose_sides_mm: Where a mask is drawn past the bone at its right and left ends, the length
+            there that says nothing.
     """
     allowed = np.full(bodies.shape, UNKNOWN, np.uint8)
-    mask = bodies > 0
-    if not mask.any():
+    drawn = bodies > 0
+    if not drawn.any():
         return allowed
-    k = np.flatnonzero(mask.any(axis=(0, 1)))
+    mask = _trim_sides(drawn, round(loose_sides_mm / spacing_mm[0]))
+    bodies = np.where(mask, bodies, 0)
+    k = np.flatnonzero(drawn.any(axis=(0, 1)))
     top = k[-1] - round(3.0 / spacing_mm[2])
     bottom = 0 if (bodies == 45).any() else k[0] + round(3.0 / spacing_mm[2])
     allowed[:, :, bottom:top] = UNKNOWN & ~BODY
     values = sorted(int(v) for v in np.unique(bodies[mask]))
     for upper, lower in pairwise(values):
         allowed[_between(bodies == upper, bodies == lower, spacing_mm)] = DISC
+    allowed[drawn] = UNKNOWN
     allowed[mask] = BODY
     return allowed
 
@@ -125,6 +136,12 @@ def _vertebra_codes(canal: NDArray[np.bool_], spacing_mm: tuple[float, float, fl
     codes[enough[:, None, :] & (j > last[:, None, :])] = BODY
     codes[enough[:, None, :] & (j < first[:, None, :])] = POSTERIOR
     return codes
+
+
+def _trim_sides(mask: NDArray[np.bool_], slices: int) -> NDArray[np.bool_]:
+    """A mask without its outermost slices at either side, row by row; a cut by the edge is none."""
+    line = np.ones((2 * slices + 1, 1, 1), bool)
+    return np.asarray(ndimage.binary_erosion(mask, line, border_value=1))
 
 
 def _between(

@@ -21,6 +21,10 @@ HOLD_OUTS: dict[str, frozenset[str]] = {
 }
 """Sets left out of training, by hold-out."""
 
+LOOSE_SIDES_MM: dict[str, float] = {"myosegmentum": 8.0}
+"""Sets whose masks of bodies reach into the psoas at both sides, and how far at most: their
+outermost one or two slices of 4 mm show muscle alone."""
+
 
 @dataclass(frozen=True)
 class RealCase:

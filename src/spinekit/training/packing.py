@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from spinekit.core.intensity import normalise_intensity
 from spinekit.datasets.partial import (
+    BODY,
     allowed_from_bodies,
     allowed_from_cord,
     allowed_from_discs,
     allowed_from_parts,
     body_names,
 )
-from spinekit.datasets.real import RealCase, list_real_cases
+from spinekit.datasets.real import LOOSE_SIDES_MM, RealCase, list_real_cases
 from spinekit.loaders.pack import PackedCase, save_pack
 from spinekit.training.targets import level_codes
 
@@ -67,7 +68,8 @@ def pack_case(case: RealCase) -> PackedCase:
     volume = read_scan(case.image).volume
     image, spacing_mm = canonical_array(volume)
     masks = {kind: canonical_array(read_labels(path))[0] for kind, path in case.masks.items()}
-    allowed, values = _annotation(masks, spacing_mm)
+    loose_mm = LOOSE_SIDES_MM.get(case.dataset, 0.0)
+    allowed, values = _annotation(masks, spacing_mm, loose_mm)
     return PackedCase(
         case.name,
         case.subject,
@@ -79,7 +81,9 @@ def pack_case(case: RealCase) -> PackedCase:
 
 
 def _annotation(
-    masks: dict[str, NDArray[np.integer]], spacing_mm: tuple[float, float, float]
+    masks: dict[str, NDArray[np.integer]],
+    spacing_mm: tuple[float, float, float],
+    loose_sides_mm: float,
 ) -> tuple[NDArray[np.uint8], NDArray[np.integer]]:
     """Allowed parts and named values of one scan's masks."""
     if "parts" in masks:
@@ -87,7 +91,9 @@ def _annotation(
         allowed = allowed_from_parts(parts, names, spacing_mm)
         return allowed, body_names(parts, names, allowed)
     if "bodies" in masks:
-        return allowed_from_bodies(masks["bodies"], spacing_mm), masks["bodies"]
+        bodies = masks["bodies"]
+        allowed = allowed_from_bodies(bodies, spacing_mm, loose_sides_mm=loose_sides_mm)
+        return allowed, np.where(allowed == BODY, bodies, 0)
     if "discs" in masks:
         return allowed_from_discs(masks["discs"], spacing_mm), masks["discs"]
     cord = masks["cord"]
