@@ -26,6 +26,7 @@ MEBIBYTE = 2**20
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
 MATRIX_SIZE, MATRIX_SECONDS = 1536, 3.0
 RUN = "import sys; from spinekit.apps.cli import main; sys.exit(main())"
+IMPORTS = "import onnxruntime, spinekit.apps.batch, spinekit.apps.planning"
 MATRICES = f"""
 import time, numpy as np
 n = {MATRIX_SIZE}
@@ -117,12 +118,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="spinekit-bench-") as folder:
         for case in CASES:
             scan = find_scan(case, Path(folder))
-            runs = [
-                segment(scan, Path(folder) / f"out{n}", args.model, cores)
-                for n in range(args.repeats)
-            ]
+            out = Path(folder) / case.fov
+            runs = [segment(scan, out / f"run{n}", args.model, cores) for n in range(args.repeats)]
             network = json.loads(ask(MACS, str(args.model or ""), str(scan), cores=cores))
-            figures.append(describe(case, scan, runs, network, rate))
+            imports = statistics.median(time_imports(cores) for _ in range(args.repeats))
+            figures.append(describe(case, scan, runs, imports, network, rate))
             print_case(case, figures[-1])
             missed |= figures[-1]["seconds"] > case.most_seconds
             missed |= figures[-1]["peak_mib"] > case.most_mib
@@ -160,6 +160,13 @@ def ask(code: str, *arguments: str, cores: int) -> str:
     return done.stdout
 
 
+def time_imports(cores: int) -> float:
+    """Seconds that a process takes to start, import what segmenting imports, and end."""
+    started = time.perf_counter()
+    ask(IMPORTS, cores=cores)
+    return time.perf_counter() - started
+
+
 def find_scan(case: Case, folder: Path) -> Path:
     """The case's real scan where it is at hand, else a phantom of the same size."""
     if case.real is not None:
@@ -185,12 +192,18 @@ def segment(scan: Path, out: Path, model: Path | None, cores: int) -> Run:
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != 0:
         raise SystemExit(f"segmenting {scan.name} ended with {child.returncode}")
-    sidecar = json.loads(next(out.glob("*_dseg.json")).read_text(encoding="utf-8"))
+    (report,) = out.glob("*_dseg.json")
+    sidecar = json.loads(report.read_text(encoding="utf-8"))
     return Run(seconds, usage.ru_maxrss * RSS_UNIT / MEBIBYTE, sidecar["seconds"])
 
 
 def describe(
-    case: Case, scan: Path, runs: Sequence[Run], network: dict[str, Any], rate: float
+    case: Case,
+    scan: Path,
+    runs: Sequence[Run],
+    imports: float,
+    network: dict[str, Any],
+    rate: float,
 ) -> dict[str, Any]:
     """Medians over the runs, and the network's share of the machine's rate."""
     steps = {name: statistics.median(run.steps[name] for run in runs) for name in runs[0].steps}
@@ -203,7 +216,11 @@ def describe(
         "seconds": round(seconds, 2),
         "slowest_seconds": round(max(run.seconds for run in runs), 2),
         "peak_mib": round(max(run.peak_mib for run in runs)),
-        "steps": steps | {"start and import": round(seconds - sum(steps.values()), 3)},
+        "steps": steps
+        | {
+            "start and import": round(imports, 3),
+            "load and end": round(seconds - imports - sum(steps.values()), 3),
+        },
         "network_gmac": round(network["gmac"], 1),
         "network_gflops": round(used, 1),
         "network_share_pct": round(100.0 * used / rate, 1),

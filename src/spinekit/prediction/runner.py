@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 BATCH_PIXELS = 700_000
 """Pixels sent to the network at once; bounds memory (about 0.4 GB of activations)."""
 
+_LEAST_HALF = np.float32(np.finfo(np.float16).smallest_normal)
+
 
 @dataclass(frozen=True)
 class Model:
@@ -123,11 +125,20 @@ def predict(
         part, level = model.session.run(
             ["parts_probs", "level_probs"], {"slices": padded[neighbours[start:stop]]}
         )
-        parts[:, start:stop] = part.transpose(1, 0, 2, 3)[:, :, :size_j, :size_k]
+        parts[:, start:stop] = _to_half(part).transpose(1, 0, 2, 3)[:, :, :size_j, :size_k]
         levels[:, start:stop] = level.transpose(1, 0, 2, 3)[:, :, : cells[0], : cells[1]]
         if progress is not None:
             progress(stop / total)
     return Prediction(parts, levels, spec.level_stride)
+
+
+def _to_half(probs: NDArray[np.float32]) -> NDArray[np.float16]:
+    """Probabilities as 16-bit floats, those below their least normal number (6e-5) as 0.
+
+    Two thirds of a scan's probabilities lie below it, and numpy takes ten times as long to round
+    them to subnormal numbers: a quarter of the whole prediction.
+    """
+    return np.where(probs < _LEAST_HALF, np.float32(0), probs).astype(np.float16)
 
 
 def _neighbours(total: int, slice_mm: float, spec: ModelSpec) -> NDArray[np.intp]:
