@@ -6,8 +6,9 @@
 
 `run` segments every annotated scan of the sets as a user would (files written and read back),
 scores them, writes `benchmarks/results/<row>.csv` with the model's hash and the command, and
-prints the table. `table` prints every committed row again from its CSV. What a row means, and
-whether the model had seen the set, stands in the CSV's comments.
+prints the table. A scan that fails counts as one in which nothing was found. `table` prints every
+committed row again from its CSV. What a row means, and whether the model had seen the set, stands
+in the CSV's comments.
 """
 
 from __future__ import annotations
@@ -17,21 +18,26 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from spinekit.core.errors import SpineKitError
 from spinekit.core.modelspec import ModelSpec
 from spinekit.datasets.real import HOLD_OUTS, RealCase, list_real_cases, real_data_folder
-from spinekit.evaluation.files import evaluate_files
-from spinekit.evaluation.scoring import CaseScores
-from spinekit.evaluation.summary import summarise
+from spinekit.evaluation.files import evaluate_files, read_reference
+from spinekit.evaluation.scoring import CaseScores, evaluate_case
+from spinekit.evaluation.summary import SummaryRow, summarise
 from spinekit.evaluation.table import format_table, read_csv, write_csv
 from spinekit.pipeline import segment
 from spinekit.prediction.predictor import ModelPredictor, load_predictor
 
 RESULTS = Path(__file__).parent / "results"
 EMBEDDED = Path(__file__).parents[1] / "src/spinekit/models/default.onnx"
+LEAST_SHARE = 0.8
+"""Of its set's mean Dice, which the worst scan should reach."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -73,7 +79,7 @@ def run_row(args: argparse.Namespace) -> int:
     assert isinstance(predictor, ModelPredictor)
     out = args.out or Path(".spinekit/accuracy") / args.row
     failed = segment_cases(cases, predictor, out)
-    scores = score_cases(cases, out)
+    scores = score_cases(cases, out, failed)
     spec = predictor.model.spec
     seen = sorted({case.dataset for case in cases} & seen_sets(spec))
     comments = {
@@ -81,6 +87,7 @@ def run_row(args: argparse.Namespace) -> int:
         "weights_sha256": spec.facts["weights_sha256"],
         "recipe": spec.name,
         "trained on sets scored here": ", ".join(seen) or "none",
+        "failed, counted as missed": ", ".join(f"{n} ({e})" for n, e in failed.items()) or "none",
         "command": f"python benchmarks/accuracy.py run --row {args.row} --model {spec.name}.onnx "
         f"--sets {' '.join(sorted({case.dataset for case in cases}))}",
     }
@@ -113,28 +120,42 @@ def embed_scores(model: Path) -> None:
     store_scores(model, scores)
 
 
-def segment_cases(cases: Sequence[RealCase], predictor: ModelPredictor, out: Path) -> int:
-    """Segment every scan into `out`; returns how many failed."""
+def segment_cases(
+    cases: Sequence[RealCase], predictor: ModelPredictor, out: Path
+) -> dict[str, str]:
+    """Segment every scan into `out`; returns the names of those that failed and why."""
     if out.exists():
         shutil.rmtree(out)
-    failed = 0
+    failed = {}
     for number, case in enumerate(cases, start=1):
         started = time.perf_counter()
         try:
             segment(case.image, predictor=predictor).save(out)
-        except SpineKitError as error:
-            failed += 1
+        except Exception as error:
+            failed[case.name] = error.code if isinstance(error, SpineKitError) else repr(error)
             print(f"{case.name}: {error}", file=sys.stderr)
         seconds = time.perf_counter() - started
         print(f"[{number}/{len(cases)}] {case.name} {seconds:.1f} s", file=sys.stderr)
     return failed
 
 
-def score_cases(cases: Sequence[RealCase], out: Path) -> list[CaseScores]:
-    """Score every written segmentation against the masks that go with it."""
-    evaluation = evaluate_files(out, next(iter(cases[0].masks.values())).parent)
-    wanted = {case.name for case in cases}
-    return [scores for scores in evaluation.cases if scores.name in wanted]
+def score_cases(
+    cases: Sequence[RealCase], out: Path, failed: Mapping[str, str]
+) -> list[CaseScores]:
+    """Score every scan against its masks, by rising name; nothing was found in a failed one."""
+    scores = {case.name: score_nothing(case) for case in cases if case.name in failed}
+    if len(failed) < len(cases):
+        evaluation = evaluate_files(out, next(iter(cases[0].masks.values())).parent)
+        scores |= {found.name: found for found in evaluation.cases}
+    return [scores[name] for name in sorted(case.name for case in cases)]
+
+
+def score_nothing(case: RealCase) -> CaseScores:
+    """The scores of a scan in which nothing was found."""
+    reference, grid = read_reference(case.name, case.masks)
+    reference = replace(reference, dataset=case.dataset, subject=case.subject)
+    empty = np.zeros(grid.shape, np.uint8)
+    return evaluate_case(empty, empty, reference, grid.spacing_mm)
 
 
 def print_row(path: Path) -> None:
@@ -144,7 +165,22 @@ def print_row(path: Path) -> None:
         if not line.startswith("#"):
             break
         print(line)
-    print(format_table(summarise(read_csv(path))))
+    rows = summarise(read_csv(path))
+    print(format_table(rows))
+    print("\n  worst scan as a share of its set's mean Dice")
+    for row in rows:
+        if share := describe_share(row):
+            print(f"  {share}")
+
+
+def describe_share(row: SummaryRow) -> str:
+    """How far the worst scan of a set falls behind; empty where there is no Dice."""
+    if not row.dice.mean > 0:
+        return ""
+    share = row.worst_dice / row.dice.mean
+    below = f"  (below {LEAST_SHARE:.2f})" if share < LEAST_SHARE else ""
+    text = f"{row.dataset} {row.structure} ({row.scope})"
+    return f"{text:<38}{share:.2f}  {row.worst_scan}{below}"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,60 @@
+"""A scan that fails stands in the table of accuracy, and so does the worst one's share."""
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+import accuracy
+from blocks import oracle_for
+from spinekit.datasets.real import list_real_cases
+from spinekit.evaluation.summary import find_row, summarise
+from spinekit.evaluation.table import write_csv
+
+
+@pytest.fixture
+def cases(spine, tmp_path):
+    """Annotated scans: two block spines, and between them a file that is no scan."""
+    bodies = np.where(spine.parts == 1, spine.labels, 0).astype(np.uint8)
+    index = []
+    for name in ("toy01", "toy02", "toy03"):
+        image = tmp_path / "real" / "images" / f"{name}.nii.gz"
+        mask = tmp_path / "real" / "labels" / f"{name}_bodies.nii.gz"
+        for path, array in ((image, spine.image.astype(np.int16)), (mask, bodies)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            nib.save(nib.Nifti1Image(array, spine.grid.affine), path)
+        index.append({"name": name, "dataset": "toy", "subject": name, "usable_for": []})
+    (tmp_path / "real" / "images" / "toy02.nii.gz").write_bytes(b"no scan")
+    (tmp_path / "real" / "index.json").write_text(json.dumps(index))
+    return list_real_cases(tmp_path / "real")
+
+
+def score(cases, spine, out: Path):
+    failed = accuracy.segment_cases(cases, oracle_for(spine), out)
+    return failed, accuracy.score_cases(cases, out, failed)
+
+
+def test_a_failed_scan_is_all_missed(cases, spine, tmp_path):
+    failed, scores = score(cases, spine, tmp_path / "out")
+    assert list(failed) == ["toy02"]
+    row = find_row(summarise(scores), "toy", "body", "instances")
+    assert (row.n_scans, row.n_instances, row.missed) == (3, 18, 6)
+    assert row.dice.mean == pytest.approx(2 / 3, abs=0.01)
+    assert (row.worst_scan, row.worst_dice) == ("toy02", 0)
+
+
+def test_all_scans_may_fail(cases, spine, tmp_path):
+    failed, scores = score(cases[1:2], spine, tmp_path / "out")
+    assert list(failed) == ["toy02"]
+    assert find_row(summarise(scores), "toy", "body", "instances").missed == 6
+
+
+def test_the_table_shows_the_worst_share(cases, spine, tmp_path, capsys):
+    _, scores = score(cases, spine, tmp_path / "out")
+    write_csv(tmp_path / "toy.csv", scores, comments={"failed, counted as missed": "toy02 (x)"})
+    accuracy.print_row(tmp_path / "toy.csv")
+    shown = capsys.readouterr().out
+    assert "# failed, counted as missed: toy02 (x)" in shown
+    assert "0.00  toy02  (below 0.80)" in shown
