@@ -1,134 +1,68 @@
-"""Robustness: the same real scans made worse by degrees, scored like the untouched ones.
+"""Robustness: real scans made worse by degrees, and phantoms of what no real scan here shows.
 
-    python benchmarks/robustness.py run --per-set 2      # writes benchmarks/results/robustness/…
-    python benchmarks/robustness.py table                # prints the committed table again
-    python benchmarks/robustness.py draw                 # docs/images/robustness.png
+    python benchmarks/robustness.py run                 # writes benchmarks/results/robustness/…
+    python benchmarks/robustness.py table               # prints the committed tables again
+    python benchmarks/robustness.py draw                # docs/images/robustness.png
 
-Every disturbance is a function of one strength; what it means stands beside its name. Scores are
-means over the scored scans of a set. The shipped model was trained on these sets: read the slope
-of a curve, not its height, or give `--model` a hold-out's file.
+`run` goes on where it stopped as long as the weights are the same. The scores of every trial stand
+in one CSV; a real scan's name there ends in the disturbance and its strength. A trial that fails
+counts as one in which nothing was found. A shipped model was trained on the real sets: read the
+slope of a curve, not its height, or give `--model` a hold-out's file.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import dataclasses
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
 
+from disturbances import CROPS, DISTURBANCES, Trial, applies, crop, disturb, untouched
 from spinekit.core.errors import SpineKitError
-from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
 from spinekit.datasets.real import RealCase, list_real_cases, real_data_folder
 from spinekit.evaluation.files import orient_ras, read_reference
-from spinekit.evaluation.reference import Reference
-from spinekit.evaluation.scoring import evaluate_case
-from spinekit.evaluation.summary import summarise
+from spinekit.evaluation.reference import Reference, labels_reference
+from spinekit.evaluation.scoring import CaseScores, evaluate_case
+from spinekit.evaluation.summary import SummaryRow, summarise
+from spinekit.evaluation.table import read_csv, write_csv
 from spinekit.io.reading import read_scan
 from spinekit.pipeline import segment
-from spinekit.prediction.predictor import ModelPredictor, load_predictor
+from spinekit.prediction.predictor import ModelPredictor, Predictor, load_predictor
+from spinekit.synth.phantom import draw_phantom
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "robustness"
 PICTURE = ROOT / "docs" / "images" / "robustness.png"
 EMBEDDED = ROOT / "src/spinekit/models/default.onnx"
-COLUMNS = ("set", "disturbance", "strength", "scans", "dice", "missed", "names_right", "failed")
-Image = NDArray[np.float32]
-
-
-@dataclasses.dataclass(frozen=True)
-class Seen:
-    """What the model is shown, and where its voxels really lie."""
-
-    array: Image
-    shown: NDArray[np.float64]
-    """(4, 4) affine that the model is told."""
-    true: NDArray[np.float64]
-    """(4, 4) affine of the same voxels in the frame of the reference."""
-
-
-def noise(image: Volume, strength: float, rng: np.random.Generator) -> Seen:
-    """Rician noise; strength is its σ over the 99th percentile."""
-    sigma = strength * np.percentile(image.array, 99)
-    real = image.array + rng.normal(0, sigma, image.shape)
-    return _same_grid(image, np.hypot(real, rng.normal(0, sigma, image.shape)))
-
-
-def coil(image: Volume, strength: float, rng: np.random.Generator) -> Seen:
-    """Fall-off of a surface coil: e^strength between the back and the front."""
-    weight = np.exp(-strength * np.linspace(0, 1, image.shape[1]))
-    return _same_grid(image, image.array * weight[None, :, None])
-
-
-def blur(image: Volume, strength: float, rng: np.random.Generator) -> Seen:
-    """Gaussian blur in the sagittal plane; strength is σ in mm."""
-    sigmas = [0.0, *(strength / s for s in image.grid.spacing_mm[1:])]
-    return _same_grid(image, ndimage.gaussian_filter(image.array, sigmas))
-
-
-def contrast(image: Volume, strength: float, rng: np.random.Generator) -> Seen:
-    """Gamma after scaling to the 99.5th percentile; strength 0 inverts the image."""
-    scaled = np.clip(image.array / np.percentile(image.array, 99.5), 0, 1)
-    return _same_grid(image, 1 - scaled if strength == 0 else scaled**strength)
-
-
-def greys(image: Volume, strength: float, rng: np.random.Generator) -> Seen:
-    """As few grey values as an 8-bit window leaves of a bright coil; strength is their number."""
-    scaled = np.clip(image.array / np.percentile(image.array, 99.9), 0, 1)
-    return _same_grid(image, np.round(scaled * (strength - 1)))
-
-
-def lost_slices(image: Volume, strength: float, rng: np.random.Generator) -> Seen:
-    """Sagittal slices without a signal; strength is their share."""
-    lost = rng.random(image.shape[0]) < strength
-    return _same_grid(image, np.where(lost[:, None, None], 0, image.array))
-
-
-def slice_mm(image: Volume, strength: float, rng: np.random.Generator) -> Seen:
-    """Sagittal slices this thick, averaged from the thinner ones."""
-    return _resample(image, (max(strength, image.grid.spacing_mm[0]), *image.grid.spacing_mm[1:]))
-
-
-def in_plane_mm(image: Volume, strength: float, rng: np.random.Generator) -> Seen:
-    """Pixels of this size."""
-    return _resample(image, (image.grid.spacing_mm[0], strength, strength))
-
-
-def rotation(image: Volume, strength: float, rng: np.random.Generator) -> Seen:
-    """The patient turned about the left-right axis; strength in degrees, either way."""
-    angle = np.deg2rad(strength) * rng.choice([-1, 1])
-    cos, sin = np.cos(angle), np.sin(angle)
-    turn, centre = np.eye(4), np.eye(4)
-    turn[1:3, 1:3] = [[cos, -sin], [sin, cos]]
-    middle = image.grid.affine @ [*((n - 1) / 2 for n in image.shape), 1.0]
-    centre[:3, 3] = middle[:3]
-    true = centre @ turn @ np.linalg.inv(centre) @ image.grid.affine
-    return Seen(_cut(image, image.shape, true), image.grid.affine, true)
-
-
-Disturbance = Callable[[Volume, float, np.random.Generator], Seen]
-DISTURBANCES: dict[str, tuple[Disturbance, list[float]]] = {
-    "noise": (noise, [0.03, 0.06, 0.12]),
-    "coil": (coil, [1.0, 2.0, 3.0]),
-    "blur": (blur, [0.7, 1.4, 2.1]),
-    "contrast": (contrast, [0.5, 2.0, 0.0]),
-    "greys": (greys, [64, 32, 16]),
-    "lost_slices": (lost_slices, [0.1, 0.25]),
-    "slice_mm": (slice_mm, [2.0, 4.0, 6.0]),
-    "in_plane_mm": (in_plane_mm, [0.4, 1.5, 2.0]),
-    "rotation": (rotation, [5.0, 10.0, 20.0]),
-}
-CROPS = [8, 6, 5, 4, 3]
-"""Vertebrae left in view, from the lowest annotated one upward."""
-MARGIN_MM = 6.0
-"""Beyond the outermost vertebra left in view: half a disc."""
+SEEDS = 77_000_000
+"""First seed of the phantoms; recipes train on those below 1,000,000 for each of their seeds."""
+LUMBAR = {"fov": "lumbar", "contrast": "T2"}
+PHANTOMS: dict[str, dict[str, object]] = {
+    "lumbar T2": LUMBAR | {"anomalies": ()},
+    "lumbar T1": {"fov": "lumbar", "contrast": "T1", "anomalies": ()},
+    "lumbar STIR": {"fov": "lumbar", "contrast": "STIR", "anomalies": ()},
+    "lumbar T2, axial": LUMBAR | {"plane": "axial", "anomalies": ()},
+    "lumbar T2, isotropic": LUMBAR | {"plane": "isotropic", "anomalies": ()},
+    "cervical T2": {"fov": "cervical", "contrast": "T2", "anomalies": ()},
+    "cervical T1": {"fov": "cervical", "contrast": "T1", "anomalies": ()},
+    "thoracolumbar T2": {"fov": "thoracolumbar", "contrast": "T2", "anomalies": ()},
+    "whole T2": {"fov": "whole", "contrast": "T2", "anomalies": ()},
+    **{
+        f"lumbar T2, {anomaly}": LUMBAR | {"anomalies": (anomaly,)}
+        for anomaly in (
+            "L6", "four-lumbar", "T11", "T13", "fused-disc", "missing-disc", "scoliosis",
+            "fracture", "listhesis", "stenosis",
+        )
+    },
+}  # fmt: skip
+"""Kind of phantom → what it is drawn with."""
+STRUCTURES = ("body", "vertebra", "disc", "canal", "cord", "sacrum")
+Job = tuple[str, str, str, Callable[[], Trial | None]]
+"""Dataset, subject, name of the scan in the CSV, and what makes the trial."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -138,160 +72,237 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = words.add_parser("run", help="disturb, segment, score, write a CSV")
     run.add_argument("--model", type=Path, default=EMBEDDED)
     run.add_argument("--row", default="shipped", help="name of the CSV")
-    run.add_argument("--sets", nargs="+", default=["chu", "myosegmentum", "spider"])
+    run.add_argument("--sets", nargs="*", default=["chu", "myosegmentum", "spider"])
     run.add_argument("--per-set", type=int, default=2, help="scans of each set")
+    run.add_argument("--phantoms", type=int, default=2, help="phantoms of each kind")
     run.add_argument("--threads", type=int, default=0)
-    words.add_parser("table", help="print every committed row")
+    words.add_parser("table", help="print every committed table")
     words.add_parser("draw", help="draw the curves")
     args = parser.parse_args(argv)
     if args.word == "run":
         return run_row(args)
     for path in sorted(RESULTS.glob("*.csv")):
         if args.word == "table":
-            print(path.read_text(encoding="utf-8"))
+            print_row(path)
         else:
             draw(path)
     return 0
 
 
 def run_row(args: argparse.Namespace) -> int:
-    """Disturb and score; writes the CSV."""
+    """Do every trial that the CSV lacks, writing it anew after each."""
     folder = real_data_folder()
-    if folder is None:
-        print("no real scans found; set SPINEKIT_REAL_DATA", file=sys.stderr)
+    if folder is None and args.sets:
+        print("no real scans found; set SPINEKIT_REAL_DATA, or --sets without any", file=sys.stderr)
         return 2
     predictor = load_predictor(str(args.model), threads=args.threads)
     assert isinstance(predictor, ModelPredictor)
-    rows = []
-    for name in args.sets:
-        cases = [case for case in list_real_cases(folder) if case.dataset == name and case.masks]
-        chosen = cases[:: max(1, len(cases) // args.per_set)][: args.per_set]
-        rows += score_set(name, [load(case) for case in chosen], predictor)
-    spec = predictor.model.spec
-    RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{args.row}.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        file.write(f"# weights_sha256: {spec.facts['weights_sha256']}\n")
-        file.write(f"# command: python benchmarks/robustness.py run --row {args.row}")
-        file.write(f" --per-set {args.per_set}\n")
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    print(path.read_text(encoding="utf-8"))
+    comments = {
+        "weights_sha256": str(predictor.model.spec.facts["weights_sha256"]),
+        "command": f"python benchmarks/robustness.py run --row {args.row} --model "
+        f"{args.model.name} --sets {' '.join(args.sets)} --per-set {args.per_set} "
+        f"--phantoms {args.phantoms}",
+    }
+    jobs = [*real_jobs(folder, args.sets, args.per_set)] if folder else []
+    jobs += phantom_jobs(args.phantoms)
+    do_jobs(jobs, predictor, path, comments)
+    print_row(path)
     return 0
 
 
-def load(case: RealCase) -> tuple[Volume, Reference]:
-    """A scan and its reference on one grid, i→R, j→A, k→S."""
-    reference, grid = read_reference(case.name, case.masks)
-    image = orient_ras(read_scan(case.image).volume)
-    if not image.grid.is_close(grid, tolerance_mm=0.05):
-        raise SystemExit(f"{case.name}: image and masks lie on different grids")
-    reference = dataclasses.replace(reference, dataset=case.dataset, subject=case.subject)
-    return Volume(image.array.astype(np.float32), grid), reference
+def do_jobs(
+    jobs: Sequence[Job], predictor: Predictor, path: Path, comments: dict[str, str]
+) -> None:
+    """Do the trials whose scores the CSV of the same weights lacks."""
+    same = path.is_file() and f"# weights_sha256: {comments['weights_sha256']}\n" in path.read_text(
+        encoding="utf-8"
+    )
+    done = {scores.name: scores for scores in read_csv(path)} if same else {}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for number, (dataset, subject, name, make) in enumerate(jobs, start=1):
+        print(f"[{number}/{len(jobs)}] {name}", file=sys.stderr)
+        if name in done or (trial := make()) is None:
+            continue
+        scores = score(trial, predictor)
+        done[name] = dataclasses.replace(scores, name=name, dataset=dataset, subject=subject)
+        write_csv(path, list(done.values()), comments=comments)
 
 
-def score_set(
-    name: str, cases: Sequence[tuple[Volume, Reference]], predictor: ModelPredictor
-) -> list[dict[str, object]]:
-    """One row for each disturbance and strength of one set."""
-    trials: list[tuple[str, float, Trial]] = [("none", 0.0, Disturbed(untouched, 0.0))]
-    for title, (disturb, strengths) in DISTURBANCES.items():
-        trials += [(title, strength, Disturbed(disturb, strength)) for strength in strengths]
-    trials += [("vertebrae", float(count), Cropped(count)) for count in CROPS]
-    rows = []
-    for number, (title, strength, trial) in enumerate(trials, start=1):
-        print(f"{name} [{number}/{len(trials)}] {title} {strength}", file=sys.stderr)
-        scored = score([trial(image, reference) for image, reference in cases], predictor)
-        rows.append({"set": name, "disturbance": title, "strength": strength, **scored})
-    return rows
+def real_jobs(folder: Path, sets: Sequence[str], per_set: int) -> Iterator[Job]:
+    """Every disturbance and crop of a few scans of every set."""
+    for name in sets:
+        cases = [case for case in list_real_cases(folder) if case.dataset == name and case.masks]
+        for case in cases[:: max(1, len(cases) // per_set)][:per_set]:
+            loaded = Loaded(case)
+            for title, (_, strengths) in DISTURBANCES.items():
+                for strength in strengths:
+                    label = f"{case.name} {title} {strength}"
+                    yield name, case.subject, label, Disturbed(loaded, title, strength)
+            for count in CROPS:
+                yield name, case.subject, f"{case.name} vertebrae {count}", Cropped(loaded, count)
+
+
+@dataclasses.dataclass
+class Loaded:
+    """A scan and its reference on one grid, i→R, j→A, k→S, read when first wanted."""
+
+    case: RealCase
+    read: tuple[Volume, Reference] | None = None
+
+    def get(self) -> tuple[Volume, Reference]:
+        """The scan and its reference."""
+        if self.read is None:
+            reference, grid = read_reference(self.case.name, self.case.masks)
+            image = orient_ras(read_scan(self.case.image).volume)
+            if not image.grid.is_close(grid, tolerance_mm=0.05):
+                raise SystemExit(f"{self.case.name}: image and masks lie on different grids")
+            self.read = Volume(image.array.astype(np.float32), grid), reference
+        return self.read
 
 
 @dataclasses.dataclass(frozen=True)
 class Disturbed:
-    """A disturbance at one strength; the reference stays."""
+    """A scan with one disturbance; none where it would change nothing."""
 
-    disturb: Disturbance
+    loaded: Loaded
+    title: str
     strength: float
 
-    def __call__(self, image: Volume, reference: Reference) -> tuple[Seen, Reference, Grid]:
-        """What is shown, the reference and the reference's grid."""
-        seen = self.disturb(image, self.strength, np.random.default_rng(7))
-        return seen, reference, image.grid
+    def __call__(self) -> Trial | None:
+        """Make the trial."""
+        image, reference = self.loaded.get()
+        if not applies(self.title, self.strength, image):
+            return None
+        return disturb(self.title, self.strength, image, reference)
 
 
 @dataclasses.dataclass(frozen=True)
 class Cropped:
-    """A field of view that holds only so many annotated vertebrae, with half a disc more."""
+    """A scan with so many annotated vertebrae in view; none where it has fewer."""
 
+    loaded: Loaded
     count: int
 
-    def __call__(self, image: Volume, reference: Reference) -> tuple[Seen, Reference, Grid]:
-        """The part that is left of the scan and of its reference."""
-        bones = reference.bodies if reference.bodies is not None else reference.vertebrae
-        assert bones is not None, f"{reference.name} has no named vertebrae"
-        heights = [
-            np.flatnonzero((bones == v).any(axis=(0, 1))) for v in np.unique(bones[bones > 0])
-        ]
-        lowest_first = sorted((int(k.min()), int(k.max())) for k in heights)[: self.count]
-        margin = round(MARGIN_MM / image.grid.spacing_mm[2])
-        first = max(0, lowest_first[0][0] - margin)
-        last = min(image.shape[2], lowest_first[-1][1] + margin + 1)
+    def __call__(self) -> Trial | None:
+        """Make the trial."""
+        return crop(self.count, *self.loaded.get())
 
-        def cut(array: Any) -> Any:
-            return None if array is None else array[:, :, first:last]
 
-        affine = image.grid.affine.copy()
-        affine[:3, 3] += first * affine[:3, 2]
-        part = Volume(cut(image.array), Grid(cut(image.array).shape, affine))
-        left = dataclasses.replace(
-            reference,
-            bodies=cut(reference.bodies),
-            vertebrae=cut(reference.vertebrae),
-            discs=cut(reference.discs),
-            masks=tuple((structure, cut(mask)) for structure, mask in reference.masks),
-            points=(),
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """A phantom as it is."""
+
+    kind: str
+    seed: int
+
+    def __call__(self) -> Trial:
+        """Draw it."""
+        drawn = draw_phantom(self.seed, **PHANTOMS[self.kind])  # type: ignore[arg-type]
+        reference = labels_reference(self.kind, drawn.labels, drawn.parts)
+        seen = untouched(Volume(drawn.image, drawn.grid), 0, np.random.default_rng())
+        return Trial(seen, reference, drawn.grid)
+
+
+def phantom_jobs(per_kind: int) -> Iterator[Job]:
+    """A few phantoms of every kind, no two of the same seed."""
+    for number, kind in enumerate(PHANTOMS):
+        for n in range(per_kind):
+            seed = SEEDS + 1000 * number + n
+            yield f"phantom {kind}", f"phantom{seed}", f"phantom{seed}", Drawn(kind, seed)
+
+
+def score(trial: Trial, predictor: Predictor) -> CaseScores:
+    """The scores of one trial; nothing was found where segmenting fails."""
+    array = trial.seen.array
+    try:
+        result = segment(array, affine=trial.seen.shown, predictor=predictor)
+        labels, parts = result.labels, result.parts
+    except SpineKitError as error:
+        print(f"  failed: {error}", file=sys.stderr)
+        labels = parts = np.zeros(array.shape, np.uint8)
+    back = [trial.bring_back(found) for found in (labels, parts)]
+    return evaluate_case(back[0], back[1], trial.judged(), trial.grid.spacing_mm)
+
+
+def curve_rows(cases: Sequence[CaseScores]) -> list[dict[str, str]]:
+    """Of the real sets: one row for each set, disturbance and strength, in order."""
+    groups: dict[tuple[str, str, str], list[CaseScores]] = {}
+    for case in cases:
+        if not case.dataset.startswith("phantom "):
+            _, title, strength = case.name.rsplit(" ", 2)
+            groups.setdefault((case.dataset, title, strength), []).append(case)
+    return [
+        {"set": name, "disturbance": title, "strength": strength, **join(members)}
+        for (name, title, strength), members in groups.items()
+    ]
+
+
+def phantom_rows(cases: Sequence[CaseScores]) -> list[dict[str, str]]:
+    """Of the phantoms: one row for each kind, and one for C1 wherever it is in view."""
+    drawn = [case for case in cases if case.dataset.startswith("phantom ")]
+    rows = []
+    for kind in dict.fromkeys(case.dataset for case in drawn):
+        found = summarise([case for case in drawn if case.dataset == kind])
+        rows.append({"phantoms": kind.removeprefix("phantom "), **by_structure(found)})
+    only = [
+        dataclasses.replace(
+            case,
+            dataset="phantom C1",
+            instances=tuple(i for i in case.instances if i.name == "C1"),
+            masks=(),
+            extra=(),
         )
-        return untouched(part, 0.0, np.random.default_rng()), left, part.grid
+        for case in drawn
+    ]
+    only = [case for case in only if any(not i.partial for i in case.instances)]
+    if only:
+        rows.append({"phantoms": "C1 alone", **by_structure(summarise(only))})
+    return rows
 
 
-Trial = Disturbed | Cropped
+def by_structure(rows: Sequence[SummaryRow]) -> dict[str, str]:
+    """Mean Dice by structure (over instances where they are told apart), missed, names right."""
+    cells = {"scans": str(max(row.n_scans for row in rows))}
+    for structure in STRUCTURES:
+        found = [row for row in rows if row.structure == structure and row.dice.mean >= 0]
+        cells[structure] = f"{found[0].dice.mean:.3f}" if found else ""
+    return cells | shares(rows)
 
 
-def score(
-    trials: Sequence[tuple[Seen, Reference, Grid]], predictor: ModelPredictor
-) -> dict[str, object]:
-    """Mean Dice over instances and masks, shares missed and named right, and failures."""
-    scores, failed = [], 0
-    for seen, reference, grid in trials:
-        try:
-            result = segment(seen.array, affine=seen.shown, predictor=predictor)
-        except SpineKitError:
-            failed += 1
-            continue
-        back = np.linalg.inv(seen.true) @ grid.affine
-        dseg, parts = (
-            ndimage.affine_transform(array, back, output_shape=grid.shape, order=0)
-            for array in (result.labels, result.parts)
-        )
-        scores.append(evaluate_case(dseg, parts, reference, grid.spacing_mm))
-    rows = [row for row in summarise(scores) if row.structure != "disc-tolerant"]
-    named = [row for row in rows if row.n_instances]
-    instances = sum(row.n_instances for row in named)
+def join(cases: Sequence[CaseScores]) -> dict[str, str]:
+    """Mean and worst Dice over all annotated structures of the scans, missed, names right."""
+    rows = [row for row in summarise(cases) if row.structure != "disc-tolerant"]
+    worst = min((row.worst_dice for row in rows if row.worst_dice >= 0), default=float("nan"))
+    mean = np.nanmean([row.dice.mean for row in rows])
+    return {"scans": str(len(cases)), "Dice": f"{mean:.3f}", "worst": f"{worst:.3f}"} | shares(rows)
+
+
+def shares(rows: Sequence[SummaryRow]) -> dict[str, str]:
+    """Instances, the share missed, and the share of the others that bear the right name."""
+    named = [row for row in rows if row.scope == "instances"]
+    total = sum(row.n_instances for row in named)
     missed = sum(row.missed for row in named)
     right = sum(row.named_right for row in named)
     return {
-        "scans": len(scores),
-        "dice": round(float(np.mean([row.dice.mean for row in rows])), 4),
-        "missed": round(missed / instances, 4),
-        "names_right": round(right / max(instances - missed, 1), 4),
-        "failed": failed,
+        "n": str(total),
+        "missed %": f"{100 * missed / max(total, 1):.1f}",
+        "names right %": f"{100 * right / max(total - missed, 1):.1f}",
     }
 
 
-def untouched(image: Volume, strength: float, rng: np.random.Generator) -> Seen:
-    """The scan as it is."""
-    return _same_grid(image, image.array)
+def print_row(path: Path) -> None:
+    """Print a CSV's comments and its two tables in Markdown."""
+    print(f"\n== {path.stem}")
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        print(line)
+    cases = read_csv(path)
+    for rows in (curve_rows(cases), phantom_rows(cases)):
+        if rows:
+            print("\n| " + " | ".join(rows[0]) + " |\n|" + "---|" * len(rows[0]))
+            print("\n".join("| " + " | ".join(row.values()) + " |" for row in rows))
 
 
 def draw(path: Path) -> None:
@@ -301,15 +312,25 @@ def draw(path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    with path.open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    rows = curve_rows(read_csv(path))
     titles = [title for title in dict.fromkeys(r["disturbance"] for r in rows) if title != "none"]
-    figure, axes = pyplot.subplots(2, 5, figsize=(15, 6), constrained_layout=True, sharey=True)
-    for axis, title in zip(axes.flat, titles, strict=True):
+    figure, axes = pyplot.subplots(
+        2, -(-len(titles) // 2), figsize=(15, 6), constrained_layout=True, sharey=True
+    )
+    for axis in axes.flat[len(titles) :]:
+        axis.set_visible(False)
+    for axis, title in zip(axes.flat, titles, strict=False):
+        strengths = list(dict.fromkeys(r["strength"] for r in rows if r["disturbance"] == title))
+        if title != "vertebrae":
+            strengths.sort(key=float, reverse=title == "greys")
+        axis.set_xticks(range(len(strengths) + 1), ["as it is", *strengths])
         for name in dict.fromkeys(row["set"] for row in rows):
             chosen = [r for r in rows if r["set"] == name and r["disturbance"] in (title, "none")]
-            labels = [r["strength"] if r["disturbance"] == title else "none" for r in chosen]
-            axis.plot(labels, [float(r["dice"]) for r in chosen], marker="o", label=name)
+            places = [
+                0 if r["disturbance"] == "none" else 1 + strengths.index(r["strength"])
+                for r in chosen
+            ]
+            axis.plot(places, [float(r["Dice"]) for r in chosen], marker="o", label=name)
         axis.set(title=title, ylim=(0, 1))
         axis.grid(alpha=0.3)
     axes.flat[0].set_ylabel("mean Dice")
@@ -317,32 +338,6 @@ def draw(path: Path) -> None:
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(PICTURE, dpi=80)
     print(PICTURE.relative_to(ROOT))
-
-
-def _same_grid(image: Volume, array: NDArray[Any]) -> Seen:
-    return Seen(np.asarray(array, np.float32), image.grid.affine, image.grid.affine)
-
-
-def _resample(image: Volume, spacing_mm: tuple[float, float, float]) -> Seen:
-    """The scan averaged or interpolated to another spacing over the same field of view."""
-    shape = [
-        max(1, round(n * old / new))
-        for n, old, new in zip(image.shape, image.grid.spacing_mm, spacing_mm, strict=True)
-    ]
-    steps = np.array([n / m for n, m in zip(image.shape, shape, strict=True)])
-    scale = np.diag([*steps, 1.0])
-    scale[:3, 3] = (steps - 1) / 2
-    sigmas = [0.42 * step if step > 1 else 0.0 for step in steps]
-    smooth = Volume(ndimage.gaussian_filter(image.array, sigmas), image.grid)
-    true = image.grid.affine @ scale
-    return Seen(_cut(smooth, tuple(shape), true), true, true)
-
-
-def _cut(image: Volume, shape: tuple[int, ...], affine: NDArray[np.float64]) -> Image:
-    """The scan on another grid, linear, 0 outside."""
-    to_source = np.linalg.inv(image.grid.affine) @ affine
-    cut: Image = ndimage.affine_transform(image.array, to_source, output_shape=shape, order=1)
-    return cut
 
 
 if __name__ == "__main__":
