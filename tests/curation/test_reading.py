@@ -6,10 +6,8 @@ import pytest
 from curation.sets import save, small_spine
 from spinekit.anatomy.scheme import VALUES
 from spinekit.core.errors import InputError
-from spinekit.core.grid import Grid
 from spinekit.core.resampling import resample_nearest
-from spinekit.core.volume import Volume
-from spinekit.curation.axes import axes_by_labels, oriented, turn_header
+from spinekit.curation.axes import oriented
 from spinekit.curation.reading import read_case
 from spinekit.curation.recipe import PrepareRecipe, Source
 from spinekit.datasets.case import Case, MaskFile
@@ -91,39 +89,3 @@ def test_bone_in_one_tag_is_split_and_named(case_of) -> None:
     kept = read_case(case, Source(), PrepareRecipe(split_bone=False))
     assert not kept.labels.any()
     assert [(row["name"], row["reason"]) for row in kept.losses] == [("vertebra", "no-name")]
-
-
-def test_wrong_axes_are_put_right_by_rule_and_by_the_labels(case_of) -> None:
-    values = {value: name for name, value in VALUES.items()}
-    case = case_of((SPINE.labels, values, False))
-    wrong = turn_header(SPINE.grid, "PSR")
-    save(case.image, SPINE.image, wrong.affine)
-    save(case.masks[0].path, SPINE.labels, wrong.affine)
-
-    for word in ("RAS", "labels"):
-        data = read_case(case, Source(fix_axes=word), PrepareRecipe())
-        assert data.grid.orientation in ("RAS", "LAS")
-        assert codes(data) == ["axes-fixed"]
-        assert data.grid.spacing_mm == pytest.approx(SPINE.grid.spacing_mm)
-
-
-@pytest.mark.parametrize("truth", ["RAS", "PIR", "SRA", "LPS", "ARI", "IRA"])
-def test_labels_tell_where_the_axes_point(truth: str) -> None:
-    true = oriented(SPINE.grid, truth)
-    labels = resample_nearest(SPINE.labels, SPINE.grid, true)
-    assert axes_by_labels(Volume(labels, true)) is None
-    for header in ("RAS", "LAI", "PSR", "ARS"):
-        stated = turn_header(true, header)
-
-        found = axes_by_labels(Volume(labels, stated))
-
-        result = header if found is None else found
-        assert result.replace("L", "R") == truth.replace("L", "R")
-
-
-def test_too_few_labels_say_nothing_of_axes() -> None:
-    labels = np.where(SPINE.labels == VALUES["L4"], SPINE.labels, 0)
-
-    assert axes_by_labels(Volume(labels, turn_header(SPINE.grid, "PSR"))) is None
-    empty = Volume(np.zeros((3, 3, 3), np.uint8), Grid((3, 3, 3), np.eye(4)))
-    assert axes_by_labels(empty) is None

@@ -42,7 +42,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fix-axes",
         metavar="WORD",
-        help="`labels` decide where the header is wrong, or three letters: where i, j, k point",
+        help="who decides where headers are wrong: labels, doctor, a doctor.json, or letters: "
+        "where i, j and k point",
     )
     parser.add_argument(
         "--export", metavar="LAYOUT", action="append", help="layout to write besides; repeatable"

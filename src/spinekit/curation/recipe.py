@@ -16,7 +16,7 @@ from typing import Any
 from spinekit.anatomy.scheme import load_scheme
 from spinekit.core.errors import RecipeError
 from spinekit.core.settings import fill, read_toml
-from spinekit.curation.axes import check_letters
+from spinekit.curation.axes import check_letters, check_word
 from spinekit.curation.selection import VERTEBRAE, expand_labels
 
 EXPORTS = ("nnunet-101", "nnunet-102", "nnunet-103", "decathlon", "monai-label", "bids")
@@ -40,8 +40,9 @@ class Source:
     contrasts: tuple[str, ...] = ()
     """Only these contrasts, all where empty."""
     fix_axes: str = ""
-    """`labels` where the masks show that the header is wrong, or three letters: where i, j and k
-    truly point."""
+    """`labels` where the masks show that the header is wrong, `doctor` to ask the image too where
+    they are silent, a `doctor.json` for what it found, or three letters: where i, j and k truly
+    point."""
     masks_on_image: bool = False
     """Masks of the image's shape lie on its grid, whatever their own header says."""
     bone_names: tuple[str, ...] = ()
@@ -200,8 +201,7 @@ def _check(source: str, recipe: PrepareRecipe) -> None:
     if recipe.orientation:
         check_letters(recipe.orientation)
     for item in recipe.sources:
-        if item.fix_axes not in ("", "labels"):
-            check_letters(item.fix_axes)
+        check_word(item.fix_axes)
     rules = {
         f"conflicts must be one of {', '.join(CONFLICTS)}": recipe.conflicts in CONFLICTS,
         "unnamed must be 'drop' or 'nearest'": recipe.unnamed in ("drop", "nearest"),

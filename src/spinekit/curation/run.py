@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from spinekit.core.errors import SpineKitError, UsageError
 from spinekit.core.parallel import each
+from spinekit.curation.axes import BY_REPORT
 from spinekit.curation.encoding import Encoder
 from spinekit.curation.exports.registry import ALL
 from spinekit.curation.exports.task import Task
 from spinekit.curation.preparation import Job, is_done, prepare_case
 from spinekit.curation.prepared import PreparedSet
-from spinekit.curation.recipe import PrepareRecipe
+from spinekit.curation.recipe import PrepareRecipe, Source
+from spinekit.curation.repair import read_report
 from spinekit.curation.report import build_report, render_report
 from spinekit.curation.splits import Member, join_groups, split_cases
 from spinekit.datasets.registry import find_cases
@@ -57,15 +60,36 @@ def plan_jobs(recipe: PrepareRecipe, out: Path) -> list[Job]:
             raise UsageError(
                 "out-is-input", f"OUT ({out}) is the set or lies in it", "choose another folder"
             )
+        found = _axes_found(source)
         for case in find_cases(source.folder, source.dataset, source.settings):
             wanted = [words for words in (recipe.contrasts, source.contrasts) if words]
             if not all(case.contrast in words for words in wanted):
                 continue
             group = source.name or case.dataset
             name = case.name if len(recipe.sources) == 1 else f"{group}_{case.name}"
-            jobs.append(Job(name, case, source, recipe, out))
+            jobs.append(Job(name, case, _for_case(source, case.name, found), recipe, out))
     _check_names(jobs)
     return sorted(jobs, key=lambda job: job.name)
+
+
+def _axes_found(source: Source) -> Mapping[str, str] | None:
+    """Case → letters by the doctor's report that a source names; None where it names none."""
+    if not source.fix_axes.endswith(BY_REPORT):
+        return None
+    return read_report(Path(os.path.expandvars(source.fix_axes)).expanduser())
+
+
+def _for_case(source: Source, name: str, found: Mapping[str, str] | None) -> Source:
+    """The source with the report's letters for this case in the report's place."""
+    if found is None:
+        return source
+    if name not in found:
+        raise UsageError(
+            "not-examined",
+            f"{source.fix_axes} does not know the case {name}",
+            "run `spinekit data doctor` over this set again",
+        )
+    return dataclasses.replace(source, fix_axes=found[name])
 
 
 def prepare_set(

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from spinekit.core.grid import Grid, closest_axes
+from spinekit.core.grid import Grid
 from spinekit.curation.doctor.census import Census, Structure
 from spinekit.curation.doctor.column import Column
 from spinekit.curation.doctor.cores import Lump, column_axis
@@ -50,6 +50,15 @@ class AxisReading:
         """Whether the anatomy contradicts the header."""
         return self.found != self.stated
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether it may be acted upon unseen: not for ends exchanged in the model's eyes only."""
+        return self.source == "masks" or _unsigned(self.stated) != _unsigned(self.found)
+
+
+def _unsigned(letters: str) -> str:
+    return letters.translate(str.maketrans("LPI", "RAS"))
+
 
 def read_axes(column: Column) -> AxisReading | None:
     """Tell up and front from the masks of a case.
@@ -68,37 +77,6 @@ def read_axes(column: Column) -> AxisReading | None:
     return _reading(
         census.grid, up, front, "masks", names_reversed=reversed_names, upside_sure=sure
     )
-
-
-def repaired_affine(grid: Grid, found: str) -> NDArray[np.float64]:
-    """Affine under which the array axes point where the anatomy says.
-
-    Spacing stays with its array axis, obliqueness is kept, and the middle of the scan stays where
-    it was.
-
-    Args:
-        grid: By the header.
-        found: Letters of `AxisReading.found`.
-
-    Returns:
-        (4, 4) voxel → RAS+ mm.
-
-    Raises:
-        ValueError: If `found` does not name three axes.
-    """
-    change = np.zeros((3, 3))
-    for (axis, sign), letter in zip(closest_axes(grid.affine), found, strict=True):
-        target = next((n for n, pair in enumerate(_LETTERS) if letter in pair), None)
-        if target is None:
-            raise ValueError(f"{found!r} does not name where three axes point to")
-        change[target, axis] = sign * (1 if letter in "RAS" else -1)
-    if abs(np.linalg.det(change)) < 0.5:
-        raise ValueError(f"{found!r} does not name three axes")
-    affine = np.eye(4)
-    affine[:3, :3] = change @ grid.affine[:3, :3]
-    middle = (np.array(grid.shape) - 1) / 2
-    affine[:3, 3] = grid.ijk_to_ras(middle)[0] - affine[:3, :3] @ middle
-    return affine
 
 
 def reading_of(

@@ -24,7 +24,7 @@ from spinekit.curation.doctor.checks.registry import CHECKS
 from spinekit.curation.doctor.column import Column, trace_column
 from spinekit.curation.doctor.evidence import Evidence
 from spinekit.curation.doctor.findings import Finding
-from spinekit.curation.doctor.image_axes import read_image_axes
+from spinekit.curation.doctor.image_axes import ask_image
 from spinekit.curation.doctor.picture import draw_case
 from spinekit.curation.doctor.specimen import Specimen, digest_voxels, file_digest, open_specimen
 from spinekit.datasets.case import Case
@@ -108,7 +108,9 @@ def examine_case(case: Case, options: ExamineOptions) -> Examination:
     census = take_census(specimen)
     column = None if census is None else trace_column(census)
     mask_axes = None if column is None else read_axes(column)
-    image_axes = _ask_image(specimen, mask_axes) if options.image_axes else None
+    image_axes = None
+    if options.image_axes and specimen.scan is not None:
+        image_axes = ask_image(specimen.scan.volume, mask_axes)
     evidence = Evidence(specimen, column, mask_axes, image_axes)
     findings = [*specimen.findings]
     for check in CHECKS:
@@ -145,15 +147,6 @@ def picture_of(case: Case, findings: Sequence[Finding]) -> bytes | None:
     census = take_census(specimen)
     column = None if census is None else trace_column(census)
     return draw_case(Evidence(specimen, column, None, None), findings)
-
-
-def _ask_image(specimen: Specimen, mask_axes: AxisReading | None) -> AxisReading | None:
-    """The image's word, where the masks leave an axis open."""
-    if specimen.scan is None or (mask_axes is not None and mask_axes.told == "SA"):
-        return None
-    if mask_axes is None:
-        return read_image_axes(specimen.scan.volume)
-    return None if mask_axes.is_wrong else read_image_axes(specimen.scan.volume, mask_axes.found)
 
 
 def _image_facts(case: Case, scan: Scan) -> ImageFacts:

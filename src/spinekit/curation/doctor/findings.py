@@ -129,7 +129,8 @@ KINDS: dict[str, Kind] = {
         (
             "axes-wrong",
             "the spine is not where the header says",
-            "correct the header, or `spinekit data prepare --fix-axes`; then check left and right",
+            "`spinekit data prepare --fix-axes doctor.json`, or correct the header; then check "
+            "left and right",
         ),
         (
             "spacing-implausible",

@@ -19,7 +19,8 @@ from spinekit.core.geometry import normalise_geometry
 from spinekit.core.grid import Grid
 from spinekit.core.intensity import normalise_intensity
 from spinekit.core.volume import Volume
-from spinekit.curation.doctor.axes import AxisReading, repaired_affine
+from spinekit.curation.axes import turn_header
+from spinekit.curation.doctor.axes import AxisReading
 from spinekit.prediction.runner import Model, load_model, predict
 
 SURE = 0.9
@@ -40,6 +41,23 @@ class Look:
 
     letters: str
     sure_mm2: float
+
+
+def ask_image(volume: Volume, mask_axes: AxisReading | None) -> AxisReading | None:
+    """The image's word, where the masks leave an axis open.
+
+    Args:
+        volume: (I, J, K) image.
+        mask_axes: What the masks told; None for nothing.
+
+    Returns:
+        As `read_image_axes`; None where the masks told all, or contradict the header already.
+    """
+    if mask_axes is None:
+        return read_image_axes(volume)
+    if mask_axes.told == "SA" or mask_axes.is_wrong:
+        return None
+    return read_image_axes(volume, mask_axes.found)
 
 
 def read_image_axes(volume: Volume, upright: str | None = None) -> AxisReading | None:
@@ -102,7 +120,7 @@ def _model() -> Model:
 
 def _look(model: Model, volume: Volume, letters: str) -> Look:
     """Show the network the middle slices as if the axes pointed where `letters` say."""
-    grid = Grid(volume.grid.shape, repaired_affine(volume.grid, letters))
+    grid = turn_header(volume.grid, letters)
     try:
         working, _ = normalise_geometry(_middle(Volume(volume.array, grid)))
     except GeometryError:

@@ -36,15 +36,10 @@ def _wrong(evidence: Evidence, reading: AxisReading) -> Finding:
         f"by its header the array axes point {reading.stated}, but {source} say{_s(reading)} "
         f"{reading.found}; {_LEFT_RIGHT}"
     )
-    only_ends = reading.stated.translate(_UNSIGNED) == reading.found.translate(_UNSIGNED)
-    sure = reading.source == "masks" or not only_ends
     if reading.source == "masks" and not reading.upside_sure and _upside_down(reading):
         text += "; or the names are counted from the wrong end"
     facts = {"stated": reading.stated, "found": reading.found, "source": reading.source}
-    return evidence.finding("axes-wrong" if sure else "axes-doubtful", text, facts=facts)
-
-
-_UNSIGNED = str.maketrans("LPI", "RAS")
+    return evidence.finding("axes-wrong" if reading.is_sure else "axes-doubtful", text, facts=facts)
 
 
 def _s(reading: AxisReading) -> str:
