@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from spinekit.anatomy.column import LEVELS
+from spinekit.anatomy.column import LEVELS, successors
 from spinekit.anatomy.scheme import NAMES, VALUES, part_of
 from spinekit.datasets.case import Case
 from spinekit.datasets.meaning import mask_file
@@ -43,11 +43,14 @@ class Scan:
         found = [int(v) for v in np.unique(self.labels) if v and part_of(int(v)) == "vertebra"]
         return found[1:-1] if inner else found
 
+    def whole(self) -> list[int]:
+        """Inner vertebrae, from the top, without those of which little is in view."""
+        sizes = {value: int((self.labels == value).sum()) for value in self.bones()}
+        return [v for v, n in sizes.items() if n > 0.6 * max(sizes.values())]
+
     def pick(self) -> int:
         """One inner vertebra that is whole."""
-        sizes = {value: int((self.labels == value).sum()) for value in self.bones()}
-        whole = [v for v, n in sizes.items() if n > 0.6 * max(sizes.values())]
-        return int(self.rng.choice(whole))
+        return int(self.rng.choice(self.whole()))
 
     def body(self, value: int) -> NDArray:
         """(N, 3) voxels deep inside a vertebra: its body."""
@@ -223,30 +226,39 @@ def mix_tags(scan: Scan) -> None:
 
 
 def one_tag_on_two(scan: Scan) -> None:
-    bones = scan.bones()
+    """A whole vertebra takes the name of the whole one above it."""
+    bones = scan.whole()
     n = int(scan.rng.integers(len(bones) - 1))
     scan.labels[scan.labels == bones[n + 1]] = bones[n]
 
 
 def skip_name(scan: Scan) -> None:
-    """From a whole vertebra upwards, all are named one too high; discs are not marked."""
+    """From a whole vertebra upwards, all are named one too high; discs are not marked.
+
+    Not so that T11 is followed by L1: some people have eleven thoracic vertebrae.
+    """
     discs = [v for v in NAMES if part_of(v) == "disc"]
     scan.labels[np.isin(scan.labels, discs)] = 0
     bones = scan.bones(inner=False)
-    lowest = scan.pick()
     column = [name for name in LEVELS if name not in ("T13", "L6")]
+
+    def higher(value: int) -> str:
+        return column[column.index("T12" if NAMES[value] == "T13" else NAMES[value]) - 1]
+
+    below = {value: NAMES[bones[bones.index(value) + 1]] for value in scan.whole()}
+    lowest = int(scan.rng.choice([v for v in below if below[v] not in successors(higher(v))]))
     renamed = scan.labels.copy()
     for value in bones[: bones.index(lowest) + 1]:
-        name = "T12" if NAMES[value] == "T13" else NAMES[value]
-        higher = column[column.index(name) - 1]
-        renamed[scan.labels == value] = VALUES[higher]
+        renamed[scan.labels == value] = VALUES[higher(value)]
     scan.labels = renamed
 
 
 def drill(scan: Scan) -> None:
     """A ball of background inside a body, 150 mm³ at least, with a shell around it."""
     value = scan.pick()
-    depth = ndimage.distance_transform_edt(scan.labels == value, sampling=SPACING_MM)
+    # Padded: where the scan ends at its sides, a ball without a shell would be a notch.
+    padded = np.pad(scan.labels == value, 1)
+    depth = ndimage.distance_transform_edt(padded, sampling=SPACING_MM)[1:-1, 1:-1, 1:-1]
     inside = np.argwhere(depth > 0.8 * depth.max())
     centre = inside[int(scan.rng.integers(len(inside)))]
     spacing = np.reshape(SPACING_MM, (3, 1, 1, 1))

@@ -26,6 +26,8 @@ APART = 0.6
 LEAST_WHOLE = 0.6
 """Of the median structure: one so large under a name without a body of its own is a whole vertebra
 fused to its neighbour, not part of it."""
+LEAST_CUT = 0.3
+"""The same for one that the upper or lower edge cuts."""
 LONGEST_STEP_MM = 60.0
 """No two neighbouring levels are farther apart."""
 USUAL_STEP_MM = 25.0
@@ -82,8 +84,8 @@ class Column:
         """Bodies and discs that bear two names."""
         limit = LEAST_MM3 / self.census.grid.voxel_mm3
         return (
-            *_mixes(self.vertebrae, self.bodies, self.step_mm, limit),
-            *_mixes(self.discs, self.disc_lumps, self.step_mm, limit),
+            *_mixes(self.census, self.vertebrae, self.bodies, self.step_mm, limit),
+            *_mixes(self.census, self.discs, self.disc_lumps, self.step_mm, limit),
         )
 
     @cached_property
@@ -162,7 +164,11 @@ def _doubles(
 
 
 def _mixes(
-    structures: Sequence[Structure], lumps: Sequence[Lump], step_mm: float, least_voxels: float
+    census: Census,
+    structures: Sequence[Structure],
+    lumps: Sequence[Lump],
+    step_mm: float,
+    least_voxels: float,
 ) -> Iterator[Mix]:
     mains = {lump.main for lump in lumps}
     usual = float(np.median([s.voxels for s in structures])) if structures else 0.0
@@ -174,7 +180,8 @@ def _mixes(
             away = lump.centres_ras_mm[index] - lump.centres_ras_mm[main]
             # Two whole structures that touch are one lump to the eye, and rightly named.
             apart = float(np.linalg.norm(away)) > APART * min(step_mm, LONGEST_STEP_MM)
-            if apart or (index not in mains and structures[index].voxels > LEAST_WHOLE * usual):
+            least = LEAST_CUT if census.is_cut(structures[index]) else LEAST_WHOLE
+            if apart or (index not in mains and structures[index].voxels > least * usual):
                 continue
             share = voxels / lump.voxels
             yield Mix(structures[main], structures[index], share, lump.centres_ras_mm[index])

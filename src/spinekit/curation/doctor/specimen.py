@@ -77,7 +77,7 @@ def open_specimen(case: Case) -> Specimen:
     findings: list[Finding] = []
     scan: Scan | None = None
     try:
-        scan = read_scan(case.image)
+        scan = read_scan(case.image, series=case.series)
         findings += _noted(case, scan.notices)
     except SpineKitError as error:
         findings.append(_unreadable("image-unreadable", case, case.image, error))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from spinekit.curation.doctor.census import Census, Structure
@@ -20,6 +21,11 @@ HOLE_MM3, HOLE_VOXELS = 60.0, 4
 """Smaller holes are veins and noise."""
 SPECK_GAP_MM = 22.0
 """Farther than this from its structure, nothing belongs to it."""
+CUT_GAP_MM = 45.0
+"""The same of a structure that the upper or lower edge cuts: of a vertebra, body and spinous
+process may both be in view, and what joins them not."""
+FULL = 0.5
+"""Of the largest area: a slice with so much of a structure shows it fully."""
 SPECK_MM3 = 500.0
 """A larger piece far away is no stray voxel: a spinous process behind the canal, or a second
 structure."""
@@ -71,13 +77,14 @@ def _holes(specimen: Specimen, census: Census, structure: Structure) -> Iterator
 
 
 def _specks(specimen: Specimen, census: Census, structure: Structure) -> Iterator[Finding]:
+    least_mm = CUT_GAP_MM if census.is_cut(structure) else SPECK_GAP_MM
     far = [
         piece
         for piece in structure.pieces[1:]
-        if piece.gap_mm > SPECK_GAP_MM and piece.voxels * census.grid.voxel_mm3 < SPECK_MM3
+        if piece.gap_mm > least_mm and piece.voxels * census.grid.voxel_mm3 < SPECK_MM3
     ]
     # A sacrum may leave the scan and come back as coccyx.
-    if not far or census.is_cut(structure) or structure.kind == "sacrum":
+    if not far or structure.kind == "sacrum":
         return
     voxels = sum(piece.voxels for piece in far)
     gap = max(piece.gap_mm for piece in far)
@@ -92,19 +99,28 @@ def _skipped(specimen: Specimen, census: Census, structure: Structure) -> Iterat
     """A slice without the structure between two that have it, along the thickest spacing."""
     spacing = census.grid.spacing_mm
     axis = int(np.argmax(spacing))
-    if spacing[axis] < 1.5 * sorted(spacing)[1] or census.is_cut(structure):
+    if spacing[axis] < 1.5 * sorted(spacing)[1]:
         return
     mask, box = census.mask_of(structure)
     others = tuple(n for n in range(3) if n != axis)
     areas = mask.sum(axis=others)
     thick = np.flatnonzero(areas >= 0.3 * areas.max())
     empty = [n for n in range(thick[0], thick[-1] + 1) if areas[n] == 0]
-    if not empty:
+    if not empty or (census.is_cut(structure) and not _is_single(empty, areas)):
         return
     spot = np.array(structure.centre_ijk)
     spot[axis] = empty[0] + box[axis].start
     text = f"{structure.name} is not marked in slice {int(spot[axis])}, but on both sides of it"
     yield _finding("slice-skipped", specimen, census, structure, text, spot)
+
+
+def _is_single(empty: list[int], areas: NDArray[np.integer]) -> bool:
+    """Whether one slice is empty between two full ones.
+
+    What an edge leaves of a vertebra may be two processes, with the canal's width between them.
+    """
+    beside = min(areas[empty[0] - 1], areas[empty[-1] + 1])
+    return len(empty) == 1 and bool(beside >= FULL * areas.max())
 
 
 def _finding(

@@ -17,6 +17,8 @@ from spinekit.curation.doctor.findings import MISLEADING, Finding
 from spinekit.curation.doctor.meaning import kind_of, rank_of
 
 LEAST_CASES = 8
+LEAST_RATIO = {"vertebra": 2.0, "disc": 2.5}
+"""Volumes within this factor of the usual are never outliers; worn discs vary more than bone."""
 TIP_SHARE = 0.5
 """Of the usual volume."""
 DEVIATIONS = 5.0
@@ -112,7 +114,8 @@ def _volumes(members: list[Examination]) -> Iterator[Finding]:
     for name in names:
         having = [e for e in members if name in own[e.case.name]]
         values = np.array([own[e.case.name][name] for e in having])
-        for examination, flag, value in zip(having, far_out(values, 2.0), values, strict=True):
+        far = far_out(values, LEAST_RATIO[kind_of(name)])
+        for examination, flag, value in zip(having, far, values, strict=True):
             if flag:
                 ratio = value / float(np.median(values))
                 text = f"{name} is {ratio:.2g} times as large as its like, beside its neighbours"
