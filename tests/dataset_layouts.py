@@ -6,7 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from blocks import draw_blocks
 from scan_files import SHAPE, Slices, picture, save_itk, save_nifti
+from spinekit.anatomy.scheme import PARTS
+from spinekit.io.reading import read_scan
+from spinekit.io.writing import write_labels
 
 
 def mask(*values: int) -> np.ndarray:
@@ -53,9 +57,13 @@ def al_khalil(root: Path) -> None:
 
 
 def chu(root: Path) -> None:
+    """Seven bodies in one tag."""
+    spine = draw_blocks((8.0, 4.0, 4.0), ("T11", "T12", "L1", "L2", "L3", "L4", "L5"))
+    body = (spine.parts == PARTS.index("body")).astype(np.uint8)
     for number in ("01", "02"):
-        nifti(root / f"Img_{number}.nii")
-        nifti(root / f"Img_{number}_Labels.nii", mask(1, 1, 1))
+        for name, array in ((f"Img_{number}", spine.image), (f"Img_{number}_Labels", body)):
+            root.mkdir(parents=True, exist_ok=True)
+            save_nifti(root / f"{name}.nii", array, spine.grid.affine)
 
 
 def myosegmentum(root: Path) -> None:
@@ -65,8 +73,11 @@ def myosegmentum(root: Path) -> None:
             folder.mkdir(parents=True, exist_ok=True)
             image = Slices().enhanced(list(range(SHAPE[0])))
             image.save_as(folder / f"{name}.dcm", enforce_file_format=True)
+        grid = read_scan(folder / "WATER.dcm").volume.grid
         for level in range(1, 6):
-            mha(folder / f"L{level}_{number}.mha", mask(1))
+            body = np.zeros(grid.shape, np.uint8)
+            body[5:25, 8 * level - 8 : 8 * level - 2, 1:5] = 1
+            write_labels(folder / f"L{level}_{number}.mha", body, grid)
         mha(root / number / "muscle" / f"psoas_left_{number}.mha", mask(1))
 
 
@@ -77,11 +88,14 @@ def mrspineseg(root: Path) -> None:
 
 
 def goldatlas(root: Path) -> None:
-    for patient in ("1_01_P", "2_03_P"):
-        for series in ("T1", "T2"):
-            folder = root / patient / series
-            folder.mkdir(parents=True)
-            Slices().write(folder)
+    """One patient's series side by side in a folder, another's in a folder each."""
+    for number, name in enumerate(("T1", "T2", "CT", "CT deformed"), start=1):
+        modality = "CT" if name.startswith("CT") else "MR"
+        tags = {"SeriesDescription": name, "Modality": modality}
+        series = Slices(number=number, uid=f"1.2.3.{number}", tags=tags)
+        series.write(root / "1_01_P", prefix=f"{modality}{number}")
+    for name in ("T1", "T2"):
+        Slices().write(root / "2_03_P" / name)
 
 
 def synthrad2023(root: Path) -> None:
@@ -213,7 +227,7 @@ LAYOUTS: dict[str, tuple[Callable[[Path], None], dict[str, object], int, bool]] 
     "spine-generic-single": (single, {}, 4, True),
     "spine-generic-multi": (multi, {}, 4, True),
     "verse": (verse, {}, 2, True),
-    "goldatlas": (goldatlas, {}, 4, False),
+    "goldatlas": (goldatlas, {}, 6, False),
     "synthrad2023": (synthrad2023, {}, 4, True),
     "phantom": (phantom, {}, 2, True),
     "nnunet": (nnunet, {}, 3, True),

@@ -1,11 +1,14 @@
 """What every dataset of the registry promises."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dataset_layouts import LAYOUTS
+from spinekit.curation.recipe import prepare_recipe
+from spinekit.curation.run import prepare_set
 from spinekit.datasets.meaning import is_known
 from spinekit.datasets.registry import DATASETS, find_cases, recognise
 from spinekit.datasets.sources import Form, Own
@@ -53,11 +56,29 @@ def test_its_published_layout_loads(tmp_path: Path, name: str) -> None:
     assert recognise(tmp_path) == name or not recognised
     for case in cases:
         assert not any(word in f"{k}={v}" for k, v in case.facts.items() for word in PRIVATE)
-        assert read_scan(case.image).volume.array.ndim == 3
+        assert read_scan(case.image, series=case.series).volume.array.ndim == 3
         for mask in case.masks:
             assert [word for word in mask.values.values() if not is_known(word)] == []
             found = set(np.unique(read_labels(mask.path).array).tolist()) - {0}
             assert mask.binary or found <= set(mask.values)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_its_published_layout_can_be_prepared(tmp_path: Path, name: str) -> None:
+    """Every case comes through, and none that has masks comes out empty."""
+    build, settings, count, _ = LAYOUTS[name]
+    build(tmp_path / "in")
+    source = {"root": str(tmp_path / "in"), "dataset": name, "settings": settings}
+
+    report = prepare_set(prepare_recipe({"sources": [source]}), tmp_path / "out")
+
+    assert report["failures"] == []
+    assert report["counts"]["done"] == count
+    records = [json.loads(path.read_text()) for path in (tmp_path / "out" / "cases").iterdir()]
+    for record in records:
+        marked = bool(record["outputs"][0]["structures"])
+        assert marked == (len(record["inputs"]) > 1), record["name"]
+        assert [row for row in record["losses"] if row["reason"] == "beyond-image"] == []
 
 
 @pytest.mark.parametrize("name", DATASETS)

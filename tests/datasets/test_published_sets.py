@@ -1,11 +1,15 @@
 """What is particular to each set, on trees in its published layout."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from dataset_layouts import LAYOUTS, mask, mha, nifti
+from scan_files import edit_dicom
 from spinekit.core.errors import InputError, RecipeError
+from spinekit.curation.recipe import prepare_recipe
+from spinekit.curation.run import prepare_set
 from spinekit.datasets.al_khalil import structure_of
 from spinekit.datasets.case import Case
 from spinekit.datasets.meaning import usual_name, values_of
@@ -189,7 +193,7 @@ def test_nnunet_regions_give_a_value_its_smallest_name(tmp_path: Path) -> None:
 
 def test_a_folder_of_dicom_series_is_an_image(tmp_path: Path) -> None:
     LAYOUTS["goldatlas"][0](tmp_path / "images")
-    nifti(tmp_path / "labels" / "1_01_P" / "T1.nii.gz", mask(1))
+    nifti(tmp_path / "labels" / "2_03_P" / "T1.nii.gz", mask(1))
     settings = {
         "images": "images/{subject}/{contrast}",
         "masks": {"labels/{subject}/{contrast}": "sacrum"},
@@ -197,9 +201,45 @@ def test_a_folder_of_dicom_series_is_an_image(tmp_path: Path) -> None:
 
     cases = {case.name: case for case in find_cases(tmp_path, "folder", settings)}
 
-    assert cases["1_01_P_T1"].image.is_dir()
-    assert cases["1_01_P_T1"].subject == "1_01_P"
-    assert len(cases["1_01_P_T1"].masks) == 1
+    assert cases["2_03_P_T1"].image.is_dir()
+    assert cases["2_03_P_T1"].subject == "2_03_P"
+    assert len(cases["2_03_P_T1"].masks) == 1
+
+
+def test_goldatlas_tells_series_in_one_folder_apart(tmp_path: Path) -> None:
+    cases = cases_of("goldatlas", tmp_path)
+
+    found = {name: (case.subject, case.contrast) for name, case in cases.items()}
+    assert found == {
+        "1_01_P_T1": ("1_01_P", "T1w"),
+        "1_01_P_T2": ("1_01_P", "T2w"),
+        "1_01_P_CT": ("1_01_P", "CT"),
+        "1_01_P_CT-deformed": ("1_01_P", "CT"),
+        "2_03_P_T1": ("2_03_P", "T1w"),
+        "2_03_P_T2": ("2_03_P", "T2w"),
+    }
+    assert len({case.series for case in cases.values()}) == 5
+    source = {"root": str(tmp_path), "dataset": "goldatlas", "contrasts": ["T1w", "T2w"]}
+    out = tmp_path.with_name("out")
+    report = prepare_set(prepare_recipe({"sources": [source]}), out)
+    assert report["counts"]["done"] == 4
+    assert prepare_set(prepare_recipe({"sources": [source]}), out)["counts"]["skipped"] == 4
+
+
+def test_goldatlas_outlines_are_no_image_and_a_broken_folder_is_one_case(tmp_path: Path) -> None:
+    LAYOUTS["goldatlas"][0](tmp_path)
+    outlines = tmp_path / "2_03_P" / "RTst"
+    outlines.mkdir()
+    file = next((tmp_path / "2_03_P" / "T1").iterdir())
+    kind = "1.2.840.10008.5.1.4.1.1.481.3"
+    shutil.copyfile(file, outlines / "outlines.dcm")
+    edit_dicom(outlines / "outlines.dcm", Rows=None, Columns=None, SOPClassUID=kind)
+    broken = next((tmp_path / "1_01_P").glob("MR2*"))
+    broken.write_bytes(broken.read_bytes()[:200])
+
+    names = [case.name for case in find_cases(tmp_path, "goldatlas")]
+
+    assert names == ["1_01_P", "2_03_P_T1", "2_03_P_T2"]
 
 
 @pytest.mark.parametrize(

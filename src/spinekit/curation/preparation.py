@@ -21,6 +21,7 @@ from scipy import ndimage
 
 from spinekit import __version__
 from spinekit.anatomy.scheme import NAMES
+from spinekit.core.errors import InputError
 from spinekit.core.geometry import working_grid
 from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
@@ -67,9 +68,10 @@ class Job:
         return digest([self.recipe.case_options(), self.source.case_options()])
 
     @property
-    def inputs(self) -> list[Path]:
-        """Image and masks."""
-        return [self.case.image, *(mask.path for mask in self.case.masks)]
+    def inputs(self) -> list[tuple[Path, str | None]]:
+        """Image with its series where its folder holds several, and masks."""
+        masks = [(mask.path, None) for mask in self.case.masks]
+        return [(self.case.image, self.case.series), *masks]
 
 
 def prepare_case(job: Job) -> dict[str, Any]:
@@ -88,7 +90,7 @@ def prepare_case(job: Job) -> dict[str, Any]:
     written: list[Path] = []
     try:
         with _timed(seconds, "read"):
-            inputs = [_fingerprint(path, job.source.folder) for path in job.inputs]
+            inputs = [_fingerprint(path, uid, job.source.folder) for path, uid in job.inputs]
         with _timed(seconds, "prepare"):
             data = read_case(job.case, job.source, job.recipe)
             before = _describe_grid(data.grid)
@@ -125,9 +127,9 @@ def is_done(job: Job) -> str:
     if record["options"] != job.options:
         return "other"
     known = {row["file"]: row for row in record["inputs"]}
-    for path in job.inputs:
+    for path, uid in job.inputs:
         row = known.pop(_shown(path, job.source.folder), None)
-        if row is None or not _same_file(path, row):
+        if row is None or not _same_file(path, uid, row):
             return "changed"
     return "changed" if known else "done"
 
@@ -276,15 +278,19 @@ def _shown(path: Path, root: Path) -> str:
         return path.name
 
 
-def _files_of(path: Path) -> list[Path]:
+def _files_of(path: Path, series: str | None) -> list[Path]:
+    if series is not None:
+        from spinekit.io.dicom import series_files
+
+        return series_files(path, series)
     return dicom_files(path) if path.is_dir() else [path]
 
 
-def _fingerprint(path: Path, root: Path) -> dict[str, Any]:
+def _fingerprint(path: Path, series: str | None, root: Path) -> dict[str, Any]:
     """What tells whether an input is still the same; errors come when it is read."""
     shown = _shown(path, root)
     try:
-        files = _files_of(path)
+        files = _files_of(path, series)
         stats = [file.stat() for file in files]
         return {
             "file": shown,
@@ -292,21 +298,21 @@ def _fingerprint(path: Path, root: Path) -> dict[str, Any]:
             "modified_ns": max((stat.st_mtime_ns for stat in stats), default=0),
             "sha256": hash_files(files),
         }
-    except OSError:
+    except (OSError, InputError):
         return {"file": shown, "bytes": 0, "modified_ns": 0, "sha256": ""}
 
 
-def _same_file(path: Path, row: dict[str, Any]) -> bool:
+def _same_file(path: Path, series: str | None, row: dict[str, Any]) -> bool:
     """Whether size and time of change are the same, or else the bytes."""
     try:
-        files = _files_of(path)
+        files = _files_of(path, series)
         stats = [file.stat() for file in files]
         if sum(stat.st_size for stat in stats) != row["bytes"]:
             return False
         if max((stat.st_mtime_ns for stat in stats), default=0) == row["modified_ns"]:
             return True
         return hash_files(files) == row["sha256"]
-    except OSError:
+    except (OSError, InputError):
         return False
 
 

@@ -19,10 +19,11 @@ from spinekit.core.geometry import oriented_grid
 from spinekit.core.grid import Grid
 from spinekit.core.resampling import resample_nearest
 from spinekit.core.volume import Volume
-from spinekit.curation.axes import axes_by_labels, turn_header
+from spinekit.curation.axes import BY_DOCTOR, BY_LABELS, turn_header
 from spinekit.curation.merging import Layer, Merged, merge_layers, name_nearest
 from spinekit.curation.recipe import PrepareRecipe, Source
 from spinekit.curation.regrid import resample_labels
+from spinekit.curation.repair import reread_axes
 from spinekit.datasets.case import Case, MaskFile
 from spinekit.datasets.partial import POSTERIOR, allowed_from_parts
 from spinekit.io.reading import read_label_file, read_scan
@@ -68,30 +69,44 @@ def read_case(case: Case, source: Source, recipe: PrepareRecipe) -> CaseData:
     """
     volume_index = None if recipe.volume < 0 else recipe.volume
     started = time.perf_counter()
-    scan = read_scan(case.image, volume_index=volume_index, force=recipe.force)
+    scan = read_scan(case.image, volume_index=volume_index, series=case.series, force=recipe.force)
     given = scan.volume.grid
     data = CaseData(scan.volume.array, np.zeros(given.shape, np.uint8), given)
     data.seconds_reading = time.perf_counter() - started
     for notice in scan.notices:
         data.note(notice.code, notice.text)
-    if len(source.fix_axes) == 3:
-        data.grid = turn_header(given, source.fix_axes)
-        data.note("axes-fixed", f"the axes point to {source.fix_axes}, not {given.orientation}")
     layers = [_read_layer(mask, given, source, data) for mask in case.masks]
+    _fix_axes(case, source, layers, data)
     merged = merge_layers(layers, given.shape, rule=recipe.conflicts)
     data.labels = merged.labels
     data.conflicts = [asdict(conflict) for conflict in merged.conflicts]
     data.losses += merged.losses
     names = source.bone_names or tuple(case.facts.get("levels", "").split())
     _settle_tissue(merged, data, names, recipe)
-    if source.fix_axes == "labels":
-        letters = axes_by_labels(Volume(data.labels, data.grid))
-        if letters is not None:
-            data.grid = turn_header(data.grid, letters)
-            data.note(
-                "axes-fixed", f"by its labels the axes point to {letters}, not {given.orientation}"
-            )
     return data
+
+
+def _fix_axes(case: Case, source: Source, layers: list[Layer], data: CaseData) -> None:
+    """Turn the grid where a person, the masks or the image say that its header is wrong."""
+    word, stated = source.fix_axes, data.grid.orientation
+    if not word:
+        return
+    if word not in (BY_LABELS, BY_DOCTOR):
+        if word != stated:
+            data.grid = turn_header(data.grid, word)
+            data.note("axes-fixed", f"the axes point to {word}, not {stated}")
+        return
+    image = Volume(data.image, data.grid)
+    reading = reread_axes(case, image, layers, with_image=word == BY_DOCTOR)
+    if reading is None or not reading.is_wrong:
+        return
+    if not reading.is_sure:
+        text = f"the image looks as if the axes pointed to {reading.found}, not {stated}"
+        data.note("axes-doubtful", text + "; they were left: look at it, and give the letters")
+        return
+    data.grid = turn_header(data.grid, reading.found)
+    data.note("axes-fixed", f"by the {reading.source} the axes point to {reading.found}, "
+              f"not {stated}")  # fmt: skip
 
 
 def _read_layer(mask: MaskFile, grid: Grid, source: Source, data: CaseData) -> Layer:

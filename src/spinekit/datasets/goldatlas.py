@@ -1,50 +1,77 @@
 """Gold Atlas male pelvis: MRI and CT of 19 men with outlines of pelvic organs, in DICOM.
 
 It is used for the sacrum and lowest lumbar levels it shows; its outlines are of organs and not of
-the spine, so cases come without masks. The inner layout of the record's archives could not be
-verified: every DICOM folder below the patients' is taken as an image.
+the spine, so cases come without masks. An archive per patient, unpacked into a folder of its own,
+holds the files of all its series side by side; copies in circulation have a folder per series. Both
+are read, by the files' own series.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from spinekit.core.errors import InputError
 from spinekit.datasets.case import Case
 from spinekit.datasets.entry import Entry, Settings
 from spinekit.datasets.naming import contrast_of
 from spinekit.datasets.sources import Form
 from spinekit.io.discovery import dicom_files
 
+if TYPE_CHECKING:
+    from spinekit.io.dicom import Series
+
 LAYOUT = """\
-{patient}/…/*.dcm            one folder per series: T1, T2, CT and deformed CT, outlines
+{site}_{nn}_P/*.dcm          all series of a patient: T1, T2, CT and deformed CT, outlines
+{site}_{nn}_P/…/*.dcm        or a folder per series
 """
 
 
 def find(root: Path, settings: Settings) -> list[Case]:
-    """Every DICOM folder, with the folder directly below the root as patient.
+    """Every series of images, with the folder directly below the root as patient.
 
     Args:
         root: Holds a folder per patient.
         settings: None are known.
 
     Returns:
-        Cases by name, without masks. Empty without DICOM files.
+        Cases by name, without masks; the contrast is what the series or its folder is called. A
+        folder whose files cannot be told apart is one case, so that it fails on its own. Empty
+        without DICOM files.
     """
     cases = []
     for folder in sorted(path for path in root.glob("*/**") if path.is_dir()):
         if not dicom_files(folder):
             continue
-        inside = folder.relative_to(root)
-        cases.append(
-            Case(
-                name="_".join(inside.parts),
-                dataset="goldatlas",
-                subject=inside.parts[0],
-                image=folder,
-                contrast=contrast_of("_".join(inside.parts[1:])),
+        place = folder.relative_to(root).parts
+        for series in _images(folder):
+            words = [*place, series.description or series.number] if series else [*place]
+            told = contrast_of("_".join(words[1:]))
+            cases.append(
+                Case(
+                    name="_".join(re.sub(r"[^\w.-]+", "-", word) for word in words),
+                    dataset="goldatlas",
+                    subject=place[0],
+                    image=folder,
+                    series=series.uid if series else None,
+                    contrast="CT" if series and series.modality == "CT" else told,
+                )
             )
-        )
     return cases
+
+
+def _images(folder: Path) -> list[Series | None]:
+    """The series of a folder where it holds several; one None where it is to be read whole."""
+    from spinekit.io.dicom import list_series
+
+    try:
+        series = list_series(folder)
+    except InputError as error:
+        # Outlines and plans alone are no image; damaged files are to be told of.
+        return [] if error.code == "no-scans" else [None]
+    images = [one for one in series if one.modality in ("MR", "CT")]
+    return [None] if len(series) == 1 and images else [*images]
 
 
 def recognise(root: Path) -> bool:

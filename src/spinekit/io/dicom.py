@@ -50,6 +50,11 @@ class Series:
     frame: str = ""
     """UID of the frame its places are in, empty if it states none."""
 
+    @property
+    def modality(self) -> str:
+        """Such as `MR`, `CT` or `RTDOSE`; empty if it states none."""
+        return str(self.items[0][1].get("Modality") or "")
+
     def __str__(self) -> str:
         count = sum(int(header.get("NumberOfFrames") or 1) for _, header in self.items)
         told = f", {self.description}" if self.description else ""
@@ -150,6 +155,12 @@ def list_series(path: Path, *, force: bool = False) -> list[Series]:
             )
         )
     return sorted(found, key=lambda s: (int(s.number) if s.number.isdigit() else 10**9, s.uid))
+
+
+def series_files(path: Path, series: str | int | None) -> list[Path]:
+    """The files of one series; else as `read_dicom`."""
+    with _quiet():
+        return [file for file, _ in _choose(path.name, list_series(path), series).items]
 
 
 def _choose(name: str, found: Sequence[Series], wanted: str | int | None) -> Series:
