@@ -114,11 +114,12 @@ def greys(image: Volume, strength: float, rng: np.random.Generator) -> Seen:
 
 
 def lost_slices(image: Volume, strength: float, rng: np.random.Generator) -> Seen:
-    """Sagittal slices without a signal; strength is their share, one at least."""
+    """Sagittal slices as dark as air; strength is their share, one at least."""
     count = max(1, round(strength * image.shape[0]))
     lost = rng.choice(image.shape[0], count, replace=False)
-    return _same_grid(image, np.where(np.isin(np.arange(image.shape[0]), lost)[:, None, None],
-                                      0, image.array))  # fmt: skip
+    array = image.array.copy()
+    array[lost] = array.min()
+    return _same_grid(image, array)
 
 
 def slice_mm(image: Volume, strength: float, rng: np.random.Generator) -> Seen:
@@ -228,9 +229,9 @@ def _resample(image: Volume, spacing_mm: tuple[float, ...]) -> Seen:
 def _cut(
     image: Volume, shape: tuple[int, ...], affine: NDArray[np.float64], *, beyond: str = "constant"
 ) -> Image:
-    """The scan on another grid, linear; beyond its edges 0, or the nearest value."""
+    """The scan on another grid, linear; beyond its edges as dark as air, or the nearest value."""
     to_source = np.linalg.inv(image.grid.affine) @ affine
     cut: Image = ndimage.affine_transform(
-        image.array, to_source, output_shape=shape, order=1, mode=beyond
+        image.array, to_source, output_shape=shape, order=1, mode=beyond, cval=image.array.min()
     )
     return cut
