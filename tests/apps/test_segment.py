@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from blocks import NAMES, BlockSpine
+from scan_files import Slices
 from spinekit.apps.cli import main
 
 pytestmark = pytest.mark.usefixtures("oracle")
@@ -189,6 +190,50 @@ def test_results_are_left_alone_until_they_are_to_be_replaced(
     assert picture.read_bytes() != b"mine"
 
 
+@pytest.mark.parametrize("change", [["--iso"], ["--levels"], ["--scheme", "lumbar9"]])
+def test_results_of_other_options_are_not_replaced_although_other_files_are_wanted(
+    scan_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: list[str]
+) -> None:
+    out = tmp_path / "out"
+    main(["segment", str(scan_file), str(out)])
+    before = {name: (out / name).read_bytes() for name in listing(out)}
+
+    assert main(["segment", str(scan_file), str(out), "--format", "mha", *change]) == 2
+
+    assert "other options" in capsys.readouterr().err
+    assert {name: (out / name).read_bytes() for name in listing(out)} == before
+
+
+def test_results_of_another_model_are_not_taken_for_done(
+    scan_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["segment", str(scan_file), str(tmp_path / "out")]
+    main(command)
+    path = tmp_path / "out" / "spine_dseg.json"
+    path.write_text(path.read_text().replace('"sha256": "0"', '"sha256": "1"'))
+
+    assert main(command) == 2
+    assert "another model" in capsys.readouterr().err
+
+
+def test_files_of_others_and_corrections_are_not_replaced(
+    scan_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "spine_dseg.nii.gz").write_bytes(b"drawn by an expert")
+    command = ["segment", str(scan_file), str(out)]
+
+    assert main(command) == 2
+    assert "spine_dseg.nii.gz is there" in capsys.readouterr().err
+    assert listing(out) == ["spine_dseg.nii.gz"]
+    assert main([*command, "--overwrite"]) == 0
+    assert main(["relabel", str(out / "spine_dseg.nii.gz"), "--set", "41=L2"]) == 0
+    (out / "spine_preview.png").unlink()
+    assert main(command) == 2
+    assert "corrected by hand" in capsys.readouterr().err
+
+
 def test_a_folder_goes_on_after_a_failure_and_keeps_its_folders(
     scan_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -213,6 +258,27 @@ def test_a_folder_goes_on_after_a_failure_and_keeps_its_folders(
     errors = capsys.readouterr().err.splitlines()
     assert [line for line in errors if "error" in line] == [errors[0]]
     assert errors[0].startswith("spinekit: error: broken.nii.gz: ")
+
+
+def test_scans_beside_and_below_the_slices_of_a_dicom_folder_are_done_too(
+    scan_file: Path, tmp_path: Path
+) -> None:
+    study = Slices().write(tmp_path / "study")
+    (study / "sub").mkdir()
+    for name in ("spine.nii.gz", "sub/spine.nii.gz"):
+        (study / name).write_bytes(scan_file.read_bytes())
+    out = tmp_path / "out"
+
+    main(["segment", str(study), str(out)])
+
+    for name in ("study_dseg.json", "spine_dseg.json", "sub/spine_dseg.json"):
+        assert name in listing(out)
+    with (out / "summary.csv").open() as file:
+        assert [row["input"] for row in csv.DictReader(file)] == [
+            ".",
+            "spine.nii.gz",
+            "sub/spine.nii.gz",
+        ]
 
 
 def test_json_is_all_that_is_printed(

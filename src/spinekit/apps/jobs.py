@@ -8,7 +8,7 @@ import functools
 import json
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,7 @@ def process(jobs: Sequence[Job], bar: Any = None) -> list[Outcome]:
 def _process_study(jobs: Sequence[Job], bar: Any) -> list[Outcome]:
     started = time.perf_counter()
     try:
-        if all(not job.overwrite and _is_done(job) for job in jobs):
+        if _is_study_done(jobs):
             return [_before(job) for job in jobs]
         series = [(j.source, j.options) for j in jobs if isinstance(j.options, SegmentOptions)]
         first = series[0][1]
@@ -190,22 +190,63 @@ def _predictor(model: str | None, threads: int) -> Predictor:
 
 
 def _is_done(job: Job) -> bool:
-    """Whether all files are there and were made with the same options.
+    """Whether all files are there and are what the job would make, or a person's correction of it.
 
     Raises:
-        UsageError: They were made with other options.
+        UsageError: Files are there that the job would replace by something else.
     """
     files = job.files
-    if not all(path.exists() for path in files.values()):
+    there = [path for path in files.values() if path.exists()]
+    if not there:
         return False
-    report = json.loads(files["json"].read_bytes())
+    report = _report_of(files["json"])
+    if report is None:
+        raise _refuse("results-exist", f"{there[0]} is there, but no report of this program")
     if report["options"] != job.options.recorded():
-        raise UsageError(
-            "other-options",
-            f"{files['json']} was made with other options",
-            "add --overwrite, or choose another OUT",
-        )
-    return True
+        raise _refuse("other-options", f"{files['json']} was made with other options")
+    if isinstance(job.options, SegmentOptions):
+        model = _predictor(job.options.model, job.options.threads).card["sha256"]
+        if report["model"]["sha256"] != model:
+            raise _refuse("other-options", f"{files['json']} was made with another model")
+    if len(there) < len(files):
+        _keep_corrected(job, report)
+    return len(there) == len(files)
+
+
+def _is_study_done(jobs: Sequence[Job]) -> bool:
+    """Whether all series are done; what is there of them is replaced where one is not.
+
+    Raises:
+        UsageError: Files are there that would be replaced by something else.
+    """
+    done = [not job.overwrite and _is_done(job) for job in jobs]
+    for job in jobs if not all(done) else ():
+        if not job.overwrite:
+            _keep_corrected(job, _report_of(job.files["json"]))
+    return all(done)
+
+
+def _keep_corrected(job: Job, report: Mapping[str, Any] | None) -> None:
+    """Refuse to replace a result that a person has corrected.
+
+    Raises:
+        UsageError: Names in it were corrected.
+    """
+    if report is not None and report.get("provenance"):
+        raise _refuse("results-exist", f"names in {job.files['json']} were corrected by hand")
+
+
+def _report_of(path: Path) -> dict[str, Any] | None:
+    """The report of a result; None where there is none of this program."""
+    try:
+        report = json.loads(path.read_bytes())
+        return {**report, "options": report["options"], "model": {**report["model"]}}
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _refuse(code: str, what: str) -> UsageError:
+    return UsageError(code, what, "add --overwrite, or choose another OUT")
 
 
 def _outcome(job: Job, report: Any, status: str, seconds: float) -> Outcome:

@@ -67,13 +67,13 @@ def _convert(args: argparse.Namespace) -> int:
     """Convert a file, or every label map of a folder; a failure does not stop the rest."""
     from spinekit.apps.cli import explain
     from spinekit.curation.tables import find_scheme
-    from spinekit.io.discovery import find_scans
+    from spinekit.io.discovery import find_scans, is_single
     from spinekit.io.writing import write_json
 
     source = find_scheme(args.inverse or args.source)
     target = find_scheme(args.target)
     found = find_scans(args.labels, exclude=args.out)
-    alone = found[0].path == args.labels
+    alone = is_single(found, args.labels)
     jobs = [(scan.path, _target(args, scan.path, alone=alone)) for scan in found]
     _check_places(jobs, overwrite=args.overwrite)
     reports: list[dict[str, Any]] = []

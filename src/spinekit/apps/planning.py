@@ -11,7 +11,7 @@ from pathlib import Path
 from spinekit.adoption import MaskOptions
 from spinekit.apps.jobs import Job
 from spinekit.core.errors import SpineKitError, UsageError
-from spinekit.io.discovery import ScanSource, find_scans, stem_of
+from spinekit.io.discovery import ScanSource, find_scans, is_single, stem_of
 from spinekit.io.localizers import find_localizer
 from spinekit.layouts.registry import LAYOUTS
 from spinekit.layouts.wanted import Wanted
@@ -51,7 +51,7 @@ def plan_jobs(args: argparse.Namespace) -> list[Job]:
     )
     options = dataclasses.replace(options, **layout.OPTIONS)
     found = _with_suffix(find_scans(args.input, exclude=args.out), args)
-    alone = found[0].path == args.input
+    alone = is_single(found, args.input)
     localizers = {scan.path: _localizer(scan, args) for scan in found}
     jobs = [
         Job(
@@ -92,7 +92,7 @@ def plan_masks(args: argparse.Namespace) -> list[Job]:
         load_scheme(args.scheme)
     _check_places(args.input, args.out)
     found = _with_suffix(find_scans(args.input, exclude=args.out), args)
-    alone = found[0].path == args.input
+    alone = is_single(found, args.input)
     jobs = [
         Job(
             source=mask.path,
@@ -206,7 +206,7 @@ def _with_suffix(found: list[ScanSource], args: argparse.Namespace) -> list[Scan
     Raises:
         UsageError: No name does.
     """
-    if not args.suffix or found[0].path == args.input:
+    if not args.suffix or is_single(found, args.input):
         return found
     kept = [scan for scan in found if scan.stem.endswith(tuple(args.suffix))]
     if not kept:

@@ -6,7 +6,7 @@ Knows file names and the mark of DICOM files; opens nothing else.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +68,16 @@ def find_scans(source: str | Path, *, exclude: Path | None = None) -> list[ScanS
         )
     _check_collisions(found)
     return found
+
+
+def is_single(found: Sequence[ScanSource], source: Path) -> bool:
+    """Whether ``source`` is itself the only scan, and no folder of several.
+
+    Args:
+        found: What `find_scans` found there; a DICOM folder may hold other scans too.
+        source: Where it looked.
+    """
+    return len(found) == 1 and found[0].path == source
 
 
 def ending_of(path: Path) -> str:
