@@ -9,6 +9,7 @@ import pytest
 
 import spinekit
 from blocks import BODY_MM, DISC_MM, NAMES, BlockSpine, draw_blocks, oracle_for
+from spinekit.core.errors import GeometryError
 from spinekit.core.grid import Grid
 from spinekit.core.resampling import resample_nearest
 from spinekit.core.volume import Volume
@@ -196,3 +197,14 @@ def test_saving_gives_the_paths_and_takes_another_stem(spine: BlockSpine, tmp_pa
     assert set(paths) == {"dseg", "parts", "json", "preview"}
     assert all(path.is_file() and path.name.startswith("patient-free_") for path in paths.values())
     assert json.loads(paths["json"].read_text())["structures"][0]["name"] == "T12"
+
+
+def test_a_volume_of_an_array_is_chosen_and_strictness_holds_for_it(spine: BlockSpine) -> None:
+    both = np.stack([spine.image, spine.image[::-1]], axis=-1)
+
+    found = segment(both, affine=spine.grid.affine, predictor=oracle_for(spine), volume=0)
+
+    np.testing.assert_array_equal(found.labels, spine.labels)
+    assert [warning["code"] for warning in found.report["warnings"]] == ["volume-chosen"]
+    with pytest.raises(GeometryError, match="no spine"):
+        segment(spine.image, spacing_mm=(0.04, 0.01, 0.01), strict=True)

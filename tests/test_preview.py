@@ -231,3 +231,12 @@ def test_names_with_room_stay_where_they_belong():
 
 def test_two_names_in_one_place_part_evenly():
     assert spread_apart([100.0, 100.0], [20.0, 20.0], 300.0) == [90.0, 110.0]
+
+
+@pytest.mark.parametrize("title", ["two\nlines", "caf\udce9", "脊柱", ""])
+def test_any_file_name_can_be_a_title(title: str) -> None:
+    image, dseg, parts = column()
+
+    page = render_preview(image, dseg, parts, SPACING, entries(dseg), title=title)
+
+    assert page.size[0] > 100

@@ -33,7 +33,7 @@ def doubt_image(image: NDArray[np.floating]) -> tuple[Notice, ...]:
     if image.size and float(image.min()) <= CT_LOWEST:
         air = np.count_nonzero(image < CT_AIR) / image.size
         if air > CT_AIR_SHARE:
-            text = "this looks like a CT, not an MRI; nothing was labelled, --force tries"
+            text = "this looks like a CT, not an MRI; it is labelled only with --force"
             return (Notice("not-mri", text),)
     return ()
 
@@ -52,7 +52,8 @@ def doubt_prediction(
         `no-spine`, `contrast-unlike-training`, or nothing.
     """
     if not any(item.kind != "sacrum" for item in items):
-        return (Notice("no-spine", "no vertebra and no disc was found; the labels are empty"),)
+        rest = "only the sacrum was" if items else "the labels are empty"
+        return (Notice("no-spine", f"no vertebra and no disc was found; {rest}"),)
     where = np.nonzero(parts)
     taken = parts_probs[(parts[where], *where)]
     confidence = float(taken.mean(dtype=np.float64))

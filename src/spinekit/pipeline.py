@@ -181,11 +181,12 @@ def examine(
         predictor = load_predictor(options.model, threads=options.threads)
     with _timed(seconds, "normalise"):
         working, record = _normalise(scan, predictor)
-        doubts = list(doubt_image(scan.volume.array))
+        foreign = any(notice.code == "not-mri" for notice in scan.notices)
+        doubts = [] if foreign else list(doubt_image(scan.volume.array))
     with _timed(seconds, "predict"):
         prediction = predictor.predict(working, progress)
         probs = prediction.parts_probs
-        if doubts and not options.force:
+        if (foreign or doubts) and not options.force:
             probs[0], probs[1:] = 1, 0
     with _timed(seconds, "label"):
         instances = split_instances(probs, working.spacing_mm)
@@ -321,7 +322,13 @@ def _read(
             force=options.force,
             strict=options.strict,
         )
-    return scan_from_array(np.asarray(source), affine=affine, spacing_mm=spacing_mm)
+    return scan_from_array(
+        np.asarray(source),
+        affine=affine,
+        spacing_mm=spacing_mm,
+        volume_index=options.volume,
+        strict=options.strict,
+    )
 
 
 def _normalise(scan: Scan, predictor: Predictor) -> tuple[Volume, GeometryRecord]:

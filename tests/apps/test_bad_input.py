@@ -16,6 +16,7 @@ from nibabel.nifti1 import Nifti1Header
 
 import spinekit
 from blocks import BlockSpine
+from scan_files import Slices
 from spinekit.apps.cli import main
 
 pytestmark = pytest.mark.usefixtures("oracle")
@@ -279,6 +280,29 @@ def test_a_ct_is_labelled_only_by_force(spine: BlockSpine, tmp_path: Path) -> No
     np.testing.assert_array_equal(forced, spine.labels)
 
 
+def test_a_series_of_another_modality_is_labelled_only_by_force(
+    spine: BlockSpine, tmp_path: Path
+) -> None:
+    last = [0, spine.grid.shape[1] - 1, spine.grid.shape[2] - 1]
+    right, front, up = spine.grid.ijk_to_ras(last)[0]
+    Slices(
+        volume=np.ascontiguousarray(spine.image.astype(np.int16)[:, ::-1, ::-1].transpose(1, 2, 0)),
+        spacing=(1.0, 1.0),
+        origin=(-right, -front, up),
+        tags={"Modality": "CT"},
+    ).write(tmp_path / "ct")
+    command = ["segment", str(tmp_path / "ct"), str(tmp_path / "out")]
+
+    main(command)
+    report = json.loads((tmp_path / "out" / "ct_dseg.json").read_text())
+    assert report["structures"] == []
+    assert [warning["code"] for warning in report["warnings"]] == ["not-mri", "no-spine"]
+    main([*command, "--force", "--overwrite"])
+    report = json.loads((tmp_path / "out" / "ct_dseg.json").read_text())
+    assert "L4" in [row["name"] for row in report["structures"]]
+    assert [warning["code"] for warning in report["warnings"]] == ["not-mri"]
+
+
 def test_an_empty_folder_cannot_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "nothing").mkdir()
 
@@ -356,7 +380,8 @@ def test_no_permission_to_write(
     closed.mkdir(mode=0o555)
 
     with unprivileged():
-        assert main(["segment", str(public / "scan.nii.gz"), str(closed / "out")]) == 1
+        # Told before any work is done.
+        assert main(["segment", str(public / "scan.nii.gz"), str(closed / "out")]) == 2
 
     (line,) = capsys.readouterr().err.splitlines()
     assert "permission" in line

@@ -1,3 +1,4 @@
+import io
 import resource
 import subprocess
 import sys
@@ -5,6 +6,7 @@ from importlib.metadata import version
 
 import pytest
 
+from spinekit.apps import cli
 from spinekit.apps.cli import COMMANDS, main
 
 
@@ -82,3 +84,18 @@ def test_a_defect_is_one_line_unless_debugged(
     assert "ZeroDivisionError: two lines; run again with --debug" in line
     assert main(["version", "--debug"]) == 1
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_output_that_knows_no_arrows_or_names_that_are_no_text_do_not_end_a_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="latin-1"))
+    monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(cli, "main", lambda: print("caf\udce9 → picture", flush=True) or 0)
+
+    with pytest.raises(SystemExit) as ended:
+        cli.console()
+
+    assert ended.value.code == 0
+    assert shown.getvalue() == b"caf\\udce9 \\u2192 picture\n"

@@ -284,3 +284,12 @@ def test_same_input_gives_the_same_result():
     first, second = (split_instances(probs, toy.spacing) for _ in range(2))
     assert first.items == second.items
     assert np.array_equal(first.vertebra_map, second.vertebra_map)
+
+
+def test_a_canal_among_specks_of_bone_is_no_spine():
+    parts = np.zeros((9, 40, 60), dtype=np.uint8)
+    parts[1:8:3, 20:36:4, 4:56:4] = BODY
+    parts[3:6, 8:16] = CANAL
+    result = split_instances(probabilities(parts), (2.0, 1.0, 1.0))
+    assert result.items == ()
+    assert not result.parts.any()

@@ -220,6 +220,7 @@ def test_arrays_of_volumes_give_mean_or_choice() -> None:
     np.testing.assert_allclose(
         scan_from_array(array, affine=AFFINE).volume.array, array.mean(axis=3)
     )
+    assert scan_from_array(array[..., :1], affine=AFFINE).notices == ()
     chosen = scan_from_array(array, affine=AFFINE, volume_index=1)
     np.testing.assert_array_equal(chosen.volume.array, array[..., 1])
     assert chosen.header.shape == SHAPE

@@ -327,3 +327,17 @@ def test_no_patient_field_reaches_the_scan(tmp_path: Path) -> None:
 def test_folder_without_images(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no DICOM image"):
         read_scan(tmp_path)
+
+
+def test_text_in_an_unknown_character_set_is_no_matter(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    folder = Slices().write(tmp_path / "a", [0, 1, 2])
+    for path in folder.iterdir():
+        edit_dicom(path, SpecificCharacterSet="ISO_IR 100")
+        path.write_bytes(path.read_bytes().replace(b"ISO_IR 100", b"ISO_IR 999"))
+    recwarn.clear()
+
+    assert [series.number for series in list_series(folder)] == ["3"]
+    assert read_scan(folder).volume.shape[2] == 3
+    assert not recwarn.list

@@ -302,3 +302,11 @@ def test_sheared_grids_fit_nifti_only(tmp_path: Path) -> None:
     for name in ("a.mha", "a.nrrd"):
         with pytest.raises(GeometryError, match="sheared"):
             write_labels(tmp_path / name, LABELS, grid)
+
+
+def test_json_of_a_file_name_that_is_no_text(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9 \xc3\xa9")
+    write_json(tmp_path / "a.json", {"file": name})
+
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"file": name}
+    assert "é" in (tmp_path / "a.json").read_text(encoding="utf-8")

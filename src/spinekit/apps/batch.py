@@ -7,18 +7,21 @@ import argparse
 import contextlib
 import json
 import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from spinekit.apps.jobs import Job, Outcome, process
+from spinekit.apps.jobs import Job, Outcome, lose, process
 from spinekit.apps.summary import FILE, write_rows
 from spinekit.core.errors import SpineKitError
+from spinekit.io.staging import check_writable
 from spinekit.io.writing import write_json
 from spinekit.prediction.predictor import available_cores
 
@@ -91,8 +94,12 @@ def _outcomes(jobs: Sequence[Job], processes: int, bar: Any) -> Iterator[Outcome
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(processes, len(groups)), context, initializer=_quiet_worker)
     try:
-        for future in as_completed([pool.submit(process, group) for group in groups]):
-            yield from future.result()
+        futures = {pool.submit(process, group): group for group in groups}
+        for future in as_completed(futures):
+            try:
+                yield from future.result()
+            except BrokenProcessPool:
+                yield from map(lose, futures[future])
         pool.shutdown()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -139,8 +146,14 @@ def write_summary(folder: Path, outcomes: Sequence[Outcome]) -> None:
 
 
 def _announce(jobs: Sequence[Job], args: argparse.Namespace) -> None:
-    """Say how long a long run is going to take."""
-    todo = [job for job in jobs if job.overwrite or not job.files["json"].exists()]
+    """Say how long a long run is going to take.
+
+    Raises:
+        OutputError: Its results could not be written.
+    """
+    todo = [job for job in jobs if job.overwrite or not os.path.exists(job.files["json"])]
+    if todo:
+        check_writable(args.out)
     expected = expect_seconds([job.source for job in todo], args.threads, args.jobs)
     if expected > LONG_RUN_S and not args.quiet:
         number = f"{len(todo)} scans" if len(todo) > 1 else "one scan"
@@ -181,12 +194,12 @@ def _report(outcome: Outcome, args: argparse.Namespace) -> None:
     """Print what became of a scan: a line, and one for each warning or the error."""
     if outcome.status == "failed":
         text = outcome.message.removeprefix(f"{Path(outcome.input).name}: ")
-        tqdm.write(f"spinekit: error: {outcome.input}: {text}", file=sys.stderr)
+        tqdm.write(_one_line(f"spinekit: error: {outcome.input}: {text}"), file=sys.stderr)
         return
     if args.quiet:
         return
     for text in outcome.warnings:
-        tqdm.write(f"spinekit: warning: {outcome.input}: {text}", file=sys.stderr)
+        tqdm.write(_one_line(f"spinekit: warning: {outcome.input}: {text}"), file=sys.stderr)
     if not args.json:
         tqdm.write(describe(outcome))
 
@@ -194,9 +207,15 @@ def _report(outcome: Outcome, args: argparse.Namespace) -> None:
 def describe(outcome: Outcome) -> str:
     """Put a good outcome into one line."""
     if outcome.vertebrae:
-        found = f"{outcome.vertebrae[0]} to {outcome.vertebrae[-1]}, {outcome.discs} discs"
+        ends = dict.fromkeys((outcome.vertebrae[0], outcome.vertebrae[-1]))
+        found = f"{' to '.join(ends)}, {outcome.discs} discs"
     else:
         found = "no spine found"
     unsure = ", names unsure" if outcome.ambiguous else ""
     when = "done before" if outcome.status == "skipped" else f"{outcome.seconds:.1f} s"
-    return f"{outcome.input}: {found}{unsure} ({when}) → {outcome.preview}"
+    return _one_line(f"{outcome.input}: {found}{unsure} ({when}) → {outcome.preview}")
+
+
+def _one_line(text: str) -> str:
+    """The text without the line breaks that a file name may have."""
+    return " ".join(text.splitlines())

@@ -4,6 +4,7 @@ It knows no command's options and imports nothing heavy, so that `spinekit --hel
 """
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -91,6 +92,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def console() -> NoReturn:
     """Run as a program: a request to end the process is an interrupt like Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal without arrows, or a file name that is no text, must not end a run.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(main())
 
 

@@ -6,6 +6,7 @@ planned elsewhere.
 
 import functools
 import json
+import os
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -184,6 +185,12 @@ def _failure(job: Job, error: Exception, started: float) -> Outcome:
     return Outcome(job.shown, "failed", seconds=seconds, code=code, message=message)
 
 
+def lose(job: Job) -> Outcome:
+    """The outcome of a job whose process the system has ended."""
+    text = "its process was ended, perhaps for lack of memory; run again with fewer --jobs"
+    return Outcome(job.shown, "failed", code="process-ended", message=text)
+
+
 @functools.lru_cache(maxsize=1)
 def _predictor(model: str | None, threads: int) -> Predictor:
     return load_predictor(model, threads=threads)
@@ -196,7 +203,7 @@ def _is_done(job: Job) -> bool:
         UsageError: Files are there that the job would replace by something else.
     """
     files = job.files
-    there = [path for path in files.values() if path.exists()]
+    there = [path for path in files.values() if os.path.exists(path)]
     if not there:
         return False
     report = _report_of(files["json"])

@@ -5,6 +5,7 @@ It looks at names only; no scan is opened.
 
 import argparse
 import dataclasses
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -276,5 +277,5 @@ def _check_places(source: Path, out: Path) -> None:
         raise UsageError(
             "out-is-input", f"OUT ({out}) is the input or lies in it", "choose another folder"
         )
-    if out.exists() and not out.is_dir():
+    if os.path.exists(out) and not os.path.isdir(out):
         raise UsageError("out-is-file", f"OUT ({out}) is a file", "choose a folder")

@@ -49,7 +49,7 @@ def write_rows(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, A
         table.writerow(
             {key: " ".join(cell) if isinstance(cell, tuple) else cell for key, cell in row.items()}
         )
-    write_bytes(path, text.getvalue().encode())
+    write_bytes(path, text.getvalue().encode("utf-8", "backslashreplace"))
 
 
 def refresh_row(preview: Path, report: Mapping[str, Any]) -> Path | None:

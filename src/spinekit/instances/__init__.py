@@ -45,7 +45,8 @@ def split_instances(
         return _nothing(parts.shape, spacing)
     separators = part_sacrum(profile, find_separators(profile))
     planes = fit_planes(separators, column.straight[DISC], voxel_mm3)
-    return assemble(column, profile, planes, box, parts.shape, spacing)
+    found = assemble(column, profile, planes, box, parts.shape, spacing)
+    return found if found.items else _nothing(parts.shape, spacing)
 
 
 def _nothing(shape: tuple[int, ...], spacing_mm: tuple[float, float, float]) -> Instances:

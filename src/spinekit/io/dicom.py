@@ -106,7 +106,8 @@ def read_dicom(
         )
     modality = str(chosen.items[0][1].get("Modality") or "MR")
     if modality != "MR":
-        notices.append(Notice("not-mri", f"the series is not MRI: its modality is {modality}"))
+        text = f"the series is no MRI, its modality is {modality}; it is labelled only with --force"
+        notices.append(Notice("not-mri", text))
     files = [file for file, _ in chosen.items]
     return DicomScan(array, HeaderInfo.of_grid(grid), tuple(notices), files)
 
@@ -128,7 +129,8 @@ def list_series(path: Path, *, force: bool = False) -> list[Series]:
     grouped: dict[str, dict[str, tuple[Path, Dataset]]] = {}
     for file in dicom_files(path) if path.is_dir() else [path]:
         try:
-            header = _read_header(file)
+            with _quiet():
+                header = _read_header(file)
         except InputError:
             if force:
                 continue

@@ -120,6 +120,7 @@ def scan_from_array(
     affine: ArrayLike | None = None,
     spacing_mm: Sequence[float] | None = None,
     volume_index: int | None = None,
+    strict: bool = False,
 ) -> Scan:
     """Make a scan of a numpy array.
 
@@ -130,6 +131,7 @@ def scan_from_array(
         spacing_mm: Distances along i → R, j → A, k → S in mm, or along j, k for a 2-D array,
             where no affine is given.
         volume_index: Which volume of a 4-D array; None takes their mean.
+        strict: Refuse implausible spacing instead of noting it.
 
     Returns:
         The scan, called ``array``.
@@ -153,14 +155,15 @@ def scan_from_array(
     notices = []
     if image.ndim == 2:
         image = image[None]
+    check_volume_index(name, volume_index, image.shape[3] if image.ndim == 4 else 1)
     if image.ndim == 4:
-        check_volume_index(name, volume_index, image.shape[3])
-        notices.append(volume_notice(volume_index, image.shape[3]))
+        if image.shape[3] > 1:
+            notices.append(volume_notice(volume_index, image.shape[3]))
         image = image.mean(axis=3) if volume_index is None else image[..., volume_index]
     check_slices(name, image.shape)
     grid = make_grid(name, image.shape, _array_affine(len(shape), affine, spacing_mm))
     clean, repairs = clean_image(name, image)
-    found = (*notices, *grid_notices(name, grid, strict=False), *repairs)
+    found = (*notices, *grid_notices(name, grid, strict=strict), *repairs)
     digest = hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
     return Scan(
         Volume(clean, grid), HeaderInfo(shape, grid), found, name, _describe(name, digest, grid)

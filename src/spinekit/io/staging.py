@@ -55,6 +55,20 @@ def staged(folder: Path, *, last: str = "") -> Iterator[Path]:
         shutil.rmtree(stage)
 
 
+def check_writable(folder: Path) -> None:
+    """Find out before long work whether its results could be written; leaves nothing behind.
+
+    Args:
+        folder: Where to; it may have to be made.
+
+    Raises:
+        OutputError: Neither it nor the folder it would be made in can be written to.
+    """
+    with output_errors(folder):
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        os.rmdir(tempfile.mkdtemp(prefix=PREFIX, dir=there))
+
+
 def _move_up(stage: Path, folder: Path, last: str, moved: list[Path], missing: list[Path]) -> None:
     """Move every file of the stage into the folder, noting files and folders that are new."""
     files = [path for path in stage.rglob("*") if path.is_file()]

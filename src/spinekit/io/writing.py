@@ -96,12 +96,15 @@ def write_seg_nrrd(
 def write_json(path: str | Path, content: Any) -> None:
     """Write JSON as UTF-8 with two blanks of indentation, keys in the order given.
 
+    Bytes of a file name that are no text are written as JSON's escapes of what Python takes them
+    for.
+
     Raises:
         OutputError: If the file cannot be written; nothing is left behind.
         ValueError: If the content holds NaN or infinity, which JSON cannot say.
     """
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    write_bytes(path, (text + "\n").encode("utf-8"))
+    write_bytes(path, (text + "\n").encode("utf-8", "backslashreplace"))
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:

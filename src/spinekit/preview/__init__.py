@@ -120,7 +120,7 @@ def _compose(
         right -= draw.textlength(text, font=font) + 6
         draw.rectangle((right - 12, row - 6, right, row + 6), fill=colour)
         right -= 12 + MARGIN_PX
-    shown = title
+    shown = " ".join(title.encode("utf-8", "replace").decode().split())
     while len(shown) > 1 and draw.textlength(shown, font=font) > right - MARGIN_PX:
         shown = shown[:-2] + "…"
     draw.text((MARGIN_PX, row), shown, font=font, fill=INK, anchor="lm")

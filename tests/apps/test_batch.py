@@ -1,0 +1,59 @@
+"""What a run over several scans says of each, whatever becomes of the processes that do them."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from spinekit.apps.batch import describe, run_jobs
+from spinekit.apps.jobs import Job, Outcome
+from spinekit.apps.summary import write_rows
+from spinekit.layouts.wanted import Wanted
+from spinekit.pipeline import SegmentOptions
+
+
+class Fatal:
+    """Ends the process that receives it, as the system does when memory is short."""
+
+    def __reduce__(self) -> tuple[Any, tuple[int]]:
+        return os._exit, (9,)
+
+
+class Args:
+    quiet, json, threads, jobs = True, False, 1, 2
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+
+
+def job(out: Path, name: str, model: Any) -> Job:
+    return Job(
+        source=Path(name),
+        shown=name,
+        wanted=Wanted(Path(name), name, out),
+        layout="spinekit",
+        options=SegmentOptions(model=model),
+        overwrite=False,
+        debug=False,
+        alone=False,
+    )
+
+
+def test_scans_of_a_process_that_was_ended_count_as_failed(tmp_path: Path) -> None:
+    jobs = [job(tmp_path, name, Fatal()) for name in ("a", "b", "c")]
+
+    outcomes = run_jobs(jobs, Args(tmp_path), many=True)
+
+    assert [outcome.input for outcome in outcomes] == ["a", "b", "c"]
+    assert {(outcome.status, outcome.code) for outcome in outcomes} == {("failed", "process-ended")}
+
+
+def test_a_single_bone_is_no_stretch_and_a_line_stays_one() -> None:
+    outcome = Outcome("two\nlines", "done", vertebrae=("sacrum",), preview="p.png")
+
+    assert describe(outcome) == "two lines: sacrum, 0 discs (0.0 s) → p.png"
+
+
+def test_a_summary_holds_names_that_are_no_text(tmp_path: Path) -> None:
+    write_rows(tmp_path / "summary.csv", ["input"], [{"input": os.fsdecode(b"caf\xe9")}])
+
+    assert (tmp_path / "summary.csv").read_text(encoding="utf-8") == "input\ncaf\\udce9\n"
