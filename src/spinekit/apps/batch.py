@@ -8,7 +8,6 @@ import contextlib
 import json
 import multiprocessing
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -21,6 +20,7 @@ from tqdm import tqdm
 from spinekit.apps.jobs import Job, Outcome, lose, process
 from spinekit.apps.summary import FILE, write_rows
 from spinekit.core.errors import SpineKitError
+from spinekit.core.parallel import end_pool, in_worker, quiet_worker
 from spinekit.io.staging import check_writable
 from spinekit.io.writing import write_json
 from spinekit.prediction.predictor import available_cores
@@ -92,9 +92,9 @@ def _outcomes(jobs: Sequence[Job], processes: int, bar: Any) -> Iterator[Outcome
             yield from process(group, bar)
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(processes, len(groups)), context, initializer=_quiet_worker)
+    pool = ProcessPoolExecutor(min(processes, len(groups)), context, initializer=quiet_worker)
     try:
-        futures = {pool.submit(process, group): group for group in groups}
+        futures = {pool.submit(in_worker, process, group): group for group in groups}
         for future in as_completed(futures):
             try:
                 yield from future.result()
@@ -102,10 +102,7 @@ def _outcomes(jobs: Sequence[Job], processes: int, bar: Any) -> Iterator[Outcome
                 yield from map(lose, futures[future])
         pool.shutdown()
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
-            child.terminate()
-            child.join(timeout=LONG_RUN_S)
+        end_pool(pool)
 
 
 def group_jobs(jobs: Sequence[Job]) -> list[tuple[Job, ...]]:
@@ -116,12 +113,6 @@ def group_jobs(jobs: Sequence[Job]) -> list[tuple[Job, ...]]:
             job
         )
     return [tuple(group) for group in groups.values()]
-
-
-def _quiet_worker() -> None:
-    """Let an interrupt unwind the worker, so that its half-written files go, in silence."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: sys.exit(1))
 
 
 def write_summary(folder: Path, outcomes: Sequence[Outcome]) -> None:

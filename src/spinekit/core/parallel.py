@@ -6,6 +6,7 @@ It knows nothing of what the pieces are. A piece that fails must come back as a 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -36,26 +37,44 @@ def each(work: Callable[[T], R], items: Iterable[T], *, processes: int = 1) -> I
         yield from map(work, items)
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, context, initializer=_quiet_worker)
+    pool = ProcessPoolExecutor(processes, context, initializer=quiet_worker)
     queue = iter(items)
     try:
         pending: set[Future[R]] = set()
         while True:
             room = processes * _WAITING - len(pending)
-            pending |= {pool.submit(work, item) for item in islice(queue, room)}
+            pending |= {pool.submit(in_worker, work, item) for item in islice(queue, room)}
             if not pending:
                 break
             done, pending = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
                 yield future.result()
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
-            child.terminate()
-            child.join(timeout=_PATIENCE_S)
+        end_pool(pool)
 
 
-def _quiet_worker() -> None:
+def end_pool(pool: ProcessPoolExecutor) -> None:
+    """End the processes of a pool, whatever they are at; they have half a minute to clean up."""
+    pool.shutdown(wait=False, cancel_futures=True)
+    children = multiprocessing.active_children()
+    for child in children:
+        child.terminate()
+    for child in children:
+        child.join(timeout=_PATIENCE_S)
+
+
+def quiet_worker() -> None:
     """Let an interrupt unwind the worker, so that its half-written files go, in silence."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(1))
+
+
+def in_worker(work: Callable[[T], R], item: T) -> R:
+    """Do a piece of work in a process of a pool, which ends once an interrupt has unwound it.
+
+    The pool by itself would take the exit for the work's result and begin the next piece.
+    """
+    try:
+        return work(item)
+    except SystemExit:
+        os._exit(1)
