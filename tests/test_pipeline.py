@@ -9,7 +9,7 @@ import pytest
 
 import spinekit
 from blocks import BODY_MM, DISC_MM, NAMES, BlockSpine, draw_blocks, oracle_for
-from spinekit.core.errors import GeometryError
+from spinekit.core.errors import GeometryError, UsageError
 from spinekit.core.grid import Grid
 from spinekit.core.resampling import resample_nearest
 from spinekit.core.volume import Volume
@@ -197,6 +197,11 @@ def test_saving_gives_the_paths_and_takes_another_stem(spine: BlockSpine, tmp_pa
     assert set(paths) == {"dseg", "parts", "json", "preview"}
     assert all(path.is_file() and path.name.startswith("patient-free_") for path in paths.values())
     assert json.loads(paths["json"].read_text())["structures"][0]["name"] == "T12"
+
+
+def test_a_file_takes_no_other_grid_than_its_own(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"scan\.nii"):
+        segment(tmp_path / "scan.nii", spacing_mm=(4, 1, 1))
 
 
 def test_a_volume_of_an_array_is_chosen_and_strictness_holds_for_it(spine: BlockSpine) -> None:

@@ -118,7 +118,8 @@ def adopt_mask(
     source = read_scan(path)
     labels, kept, named, record = adopted.labels, adopted.kept, adopted.named, adopted.record
     structures = tabulate(labels, mask.grid, named)
-    empty = [Notice("no-spine", "no vertebra and no disc was found; the labels are empty")]
+    rest = "" if labels.any() else "; the labels are empty"
+    empty = [Notice("no-spine", f"no vertebra and no disc was found{rest}")]
     card: dict[str, Any] = {"name": None, "sha256": None, "recipe": None, "scores": {}}
     report = build_report(
         source=source.source,

@@ -145,7 +145,7 @@ def segment(
         InputError: The scan cannot be read or makes no sense.
         GeometryError: Its grid makes no sense in millimetres.
         ModelError: The model file cannot be used.
-        UsageError: An unknown option or label scheme.
+        UsageError: An unknown option or label scheme, or a grid for a file, which has its own.
     """
     options = _changed(options or SegmentOptions(), changes)
     found = examine(
@@ -315,6 +315,12 @@ def _read(
     spacing_mm: tuple[float, float, float] | None,
 ) -> Scan:
     if isinstance(source, str | Path):
+        if affine is not None or spacing_mm is not None:
+            raise UsageError(
+                "file-has-grid",
+                f"{Path(source).name}: an affine or a spacing was given for a file",
+                "leave it out, for the file states its own, or give an array",
+            )
         return read_scan(
             Path(source),
             volume_index=options.volume,
