@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from spinekit.core.errors import OutputError
-from spinekit.io.staging import staged
+from spinekit.io.staging import check_writable, staged
+from unprivileged import as_nobody
 
 
 def test_files_appear_together_with_the_json_last(
@@ -99,3 +100,18 @@ def test_a_failing_move_takes_new_folders_back(tmp_path: Path) -> None:
 
     found = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
     assert found == ["z", "z/in_the_way"]
+
+
+def test_a_closed_folder_is_told_before_work_begins_and_an_open_one_stays_as_it_is(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "closed").mkdir(mode=0o555)
+    (tmp_path / "barred").mkdir(mode=0o700)
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+
+    for place in ("closed", "closed/new/out", "barred/out"):
+        told = as_nobody(tmp_path, lambda place=place: check_writable(Path(place)))
+        assert told.startswith(f"OutputError no-permission {Path(place).name}: ")
+    assert as_nobody(tmp_path, lambda: check_writable(Path("open/new/out"))) == "no error"
+    assert [path for path in tmp_path.rglob("*") if path.parent != tmp_path] == []
