@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from pydicom.uid import RLELossless
+from pydicom.uid import RLELossless, SegmentationStorage
 
 from scan_files import SERIES_UID, Slices, edit_dicom, picture
 from spinekit.core.errors import InputError, SpineKitError, UsageError
@@ -298,6 +298,20 @@ def test_objects_that_are_no_image_are_passed_over(tmp_path: Path) -> None:
     report.SOPInstanceUID = "5.5"
     report.save_as(folder / "report.dcm", enforce_file_format=True)
     assert read_scan(folder).volume.shape == (36, 40, 6)
+
+
+def test_a_segmentation_beside_its_series_is_no_second_series(tmp_path: Path) -> None:
+    folder = Slices().write(tmp_path / "a")
+    mask = Slices(uid="1.2.3.4", number=9).single(0)
+    mask.SOPClassUID = mask.file_meta.MediaStorageSOPClassUID = SegmentationStorage
+    mask.save_as(folder / "mask.dcm", enforce_file_format=True)
+    own = Slices(uid="1.2.3.5", number=10).write(tmp_path / "private", [0])
+    for path in own.iterdir():
+        edit_dicom(path, SOPClassUID="1.3.46.670589.11.0.0.12.1")
+
+    assert [series.number for series in list_series(folder)] == ["3"]
+    assert read_scan(folder).volume.shape[2] == 6
+    assert [series.number for series in list_series(own)] == ["10"]
 
 
 def test_too_many_voxels_are_refused_before_any_pixel_is_read(tmp_path: Path) -> None:

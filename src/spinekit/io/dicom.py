@@ -202,6 +202,9 @@ def _read_header(file: Path) -> Dataset | None:
         header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_TAGS, force=True)
         uid = header.get("SOPClassUID")
         kind = "" if uid is None else str(getattr(uid, "name", uid))
+        if kind != str(uid or "") and "Image Storage" not in kind:
+            # Segmentations and doses have rows and columns too. A private class has no name.
+            return None
         if "Rows" in header and "Columns" in header:
             # Values are parsed when first used: a damaged one must show here.
             for tag in _TAGS[:-2]:
