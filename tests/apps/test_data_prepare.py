@@ -2,6 +2,10 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import nibabel as nib
@@ -70,6 +74,35 @@ def test_a_failed_case_is_exit_1(folder, tmp_path, capsys) -> None:
     captured = capsys.readouterr()
     assert (captured.out, captured.err.count("\n")) == ("", 1)
     assert "sub02_T2w" in captured.err
+
+
+def files_of(out: Path) -> dict[str, bytes]:
+    """Everything but the report, which tells of times and of what was there before."""
+    kinds = ("images/*", "labels/*", "cases/*", "*.json")
+    found = {str(p.relative_to(out)): p for kind in kinds for p in out.glob(kind)}
+    return {name: p.read_bytes() for name, p in found.items() if name != "report.json"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kills a group of processes")
+def test_a_run_that_is_killed_goes_on_and_ends_the_same(tmp_path) -> None:
+    root = write_set(tmp_path / "in", 12)
+    whole, out = tmp_path / "whole" / "set", tmp_path / "killed" / "set"
+    words = ["data", "prepare", str(root)]
+    more = ["--values", "spinekit", "--quiet", "--jobs"]
+    assert main([*words, str(whole), *more, "1"]) == 0
+    run = "import sys; from spinekit.apps.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", run, *words, str(out), *more, "2"]
+
+    with subprocess.Popen(command, start_new_session=True) as process:
+        while process.poll() is None and len(list(out.glob("cases/*.json"))) < 2:
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+    done = len(list(out.glob("cases/*.json")))
+    assert main([*words, str(out), *more, "1"]) == 0
+
+    assert 2 <= done < 12
+    assert json.loads((out / "report.json").read_text())["counts"]["skipped"] == done
+    assert files_of(out) == files_of(whole)
 
 
 @pytest.mark.skipif(real_data_folder() is None, reason="no real scans: set SPINEKIT_REAL_DATA")
