@@ -147,7 +147,7 @@ def rotation(image: Volume, strength: float, rng: np.random.Generator) -> Seen:
 Disturbance = Callable[[Volume, float, np.random.Generator], Seen]
 DISTURBANCES: dict[str, tuple[Disturbance, tuple[float, ...]]] = {
     "none": (untouched, (0,)),
-    "noise": (noise, (0.03, 0.06, 0.12)),
+    "noise": (noise, (0.06, 0.12, 0.25)),
     "coil": (coil, (1.5, 3.0)),
     "blur": (blur, (1.0, 2.0)),
     "gamma": (gamma, (0.5, 2.0)),

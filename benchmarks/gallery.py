@@ -214,7 +214,7 @@ def draw(rows: Sequence[tuple[Found, Volume, NDArray[Any], NDArray[Any]]], path:
         title = f"{found.row} {found.scores.name}  {found.dice:.3f} ({found.share:.2f})"
         line[0].set_title(f"{title}, slice {middle}", fontsize=9)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=60)
+    figure.savefig(path, dpi=110)
 
 
 def choose_slices(reference: NDArray[Any], labels: NDArray[Any]) -> tuple[int, int]:
