@@ -57,6 +57,7 @@ def test_nine_masks_become_nine_labels(run, tmp_path) -> None:
     assert report["contrasts"] == {"T2w": 5}
     assert report["splits"] == {"train": 4, "validation": 1, "test": 0, "folds": []}
     assert report["missing"] == [{"name": "L3-L4", "cases": 5}]
+    assert "in no case: L3-L4" in (out / "report.txt").read_text()
     file = next((out / "labels").iterdir())
     wanted, _ = load_scheme("lumbar9").convert(SPINE.labels)
     wanted[SPINE.labels == VALUES["L3-L4"]] = 0

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from spinekit import __version__
+from spinekit.anatomy.scheme import VALUES
 from spinekit.curation.prepared import PreparedSet
 
 _SHOWN = 12
@@ -82,9 +83,7 @@ def render_report(report: dict[str, Any]) -> str:
         f"{row['name']:14} {row['value']:5} {row['pairs']:6} {row['voxels']:12}"
         for row in report["structures"]
     ]
-    lines += _section(
-        "missing", [f"{row['name']}: in {row['cases']} cases" for row in report["missing"]]
-    )
+    lines += _section("missing", _missing(report))
     lines += _section(
         "conflicts",
         [
@@ -118,6 +117,15 @@ def _count(outcomes: Sequence[dict[str, Any]], status: str) -> int:
 
 def _pairs(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {n}" for name, n in counts.items()) or "none"
+
+
+def _missing(report: dict[str, Any]) -> list[str]:
+    """Structures that some cases lack, in the order of values; those that all lack, in a line."""
+    cases = sum(report["datasets"].values())
+    rows = sorted(report["missing"], key=lambda row: VALUES.get(row["name"], 256))
+    lines = [f"{r['name']}: in {r['cases']} of {cases} cases" for r in rows if r["cases"] < cases]
+    absent = [row["name"] for row in rows if row["cases"] >= cases]
+    return lines + ([f"in no case: {', '.join(absent)}"] if absent else [])
 
 
 def _section(title: str, rows: Sequence[str]) -> list[str]:
