@@ -62,7 +62,7 @@ SCALE_PRIOR: NDArray[np.float64] = np.array([0.08, 0.24, 0.36, 0.24, 0.08])
 """Body heights vary by 8 % between adults (standard deviation in the sources above)."""
 SIZE_LOG_SD = {"height": 0.11, "depth": 0.09, "pitch": 0.09}
 """Spread within one patient, errors of segmentation and of the spacing included."""
-SIZE_WEIGHT = 0.6
+SIZE_WEIGHT = 0.5
 """The three sizes of a vertebra and those of its neighbours err together."""
 SIZE_CAP = 6.0
 """Most that one size may speak against a level: a collapsed body is not another level."""
