@@ -57,7 +57,7 @@ SMALL_NOISE = np.log(0.08)
 """The same for a bone much smaller than its neighbours."""
 ODD_SIZE = -1.5
 """Size likelihood of what is no vertebra, against at best 0 for a level that fits."""
-FRAGMENT = np.log(0.02)
+FRAGMENT = np.log(0.3)
 """Log probability that two bones without a disc between them, not taller than one, are one."""
 FRAGMENT_HEIGHT = 1.35
 """Most height of such two together, in neighbours."""
