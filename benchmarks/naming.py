@@ -4,6 +4,7 @@
     python benchmarks/naming.py harm        # 1,000 drawn columns, one instance spoiled in each
     python benchmarks/naming.py images      # 60 phantoms through splitting and network
     python benchmarks/naming.py real        # the real scans (SPINEKIT_REAL_DATA)
+    python benchmarks/naming.py rates --models H1 H2 H3   # what the drawn columns' errors rest on
     python benchmarks/naming.py table       # every committed table again, and the picture
     python benchmarks/naming.py fit         # the chain's constants on columns kept for fitting
 
@@ -35,6 +36,7 @@ from columns import (
     split,
 )
 from naming_cases import image_cases, real_cases
+from naming_rates import collect_bones, format_rates, read_bones, write_bones
 from naming_scores import (
     Row,
     draw_reliability,
@@ -51,6 +53,7 @@ from spinekit.labelling.methods import LABELLERS, name_with
 from spinekit.metrics.intervals import bootstrap_interval
 
 RESULTS = Path(__file__).parent / "results" / "naming"
+RATES = RESULTS / "rates.csv"
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "reliability.png"
 VIEWS: tuple[int | None, ...] = (5, 8, 10, 15, None)
 PER_VIEW = 100
@@ -67,26 +70,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         "harm": run_harm,
         "images": run_images,
         "real": run_real,
+        "rates": run_rates,
         "table": run_table,
         "fit": run_fit,
     }
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("word", choices=words)
     parser.add_argument("--model", type=Path, help="another model than the shipped")
+    parser.add_argument("--models", type=Path, nargs="+", help="hold-outs, for their rates")
     parser.add_argument("--row", help="name of the CSV, for another model")
     parser.add_argument("--sets", nargs="+", help="real sets; every one when not given")
+    parser.add_argument("--per-view", type=int, default=PER_VIEW, help="columns drawn per view")
     parser.add_argument("--threads", type=int, default=0)
     args = parser.parse_args(argv)
     return words[args.word](args)
 
 
-def run_columns(_: argparse.Namespace) -> int:
+def run_columns(args: argparse.Namespace) -> int:
     """Name drawn columns with measured errors."""
     rows = []
     for view in VIEWS:
-        for n in range(PER_VIEW):
+        for n in range(args.per_view):
             rows += name_all(_column(CHECK, view, n), "columns", _view(view), f"c{n}")
-    for n in range(200):
+    for n in range(2 * args.per_view):
         column = _column(CHECK, None, 10_000 + n, often=True)
         rows += name_all(column, f"columns, {OFTEN:.0%} deviating", "all", f"a{n}")
     finish("columns", rows, {})
@@ -198,6 +204,18 @@ def run_real(args: argparse.Namespace) -> int:
     return 0
 
 
+def run_rates(args: argparse.Namespace) -> int:
+    """Measure how far hold-out models are off on the scans they have not seen."""
+    comments = {"command": " ".join(["python benchmarks/naming.py", *sys.argv[1:]])}
+    bones = collect_bones(args.models or [], args.threads, comments)
+    if not bones:
+        print("no hold-out models or no real scans; set SPINEKIT_REAL_DATA", file=sys.stderr)
+        return 2
+    write_bones(RATES, bones, comments)
+    print(format_rates(bones))
+    return 0
+
+
 def finish(name: str, rows: Sequence[Row], comments: dict[str, str]) -> None:
     """Write the rows and print their tables."""
     command = " ".join(["python benchmarks/naming.py", *sys.argv[1:]])
@@ -207,10 +225,12 @@ def finish(name: str, rows: Sequence[Row], comments: dict[str, str]) -> None:
 
 def run_table(_: argparse.Namespace) -> int:
     """Print every table from its CSV and draw the picture."""
-    files = sorted(RESULTS.glob("*.csv"))
+    print(format_rates(read_bones(RATES)))
+    files = [path for path in sorted(RESULTS.glob("*.csv")) if path != RATES]
     for path in files:
         print_tables(path.stem)
-    shown = [row for path in files if path.stem != "harm" for row in read_rows(path)]
+    # Real scans as the hold-outs see them: the shipped model was trained on them.
+    shown = [row for p in files if p.stem not in ("harm", "real") for row in read_rows(p)]
     draw_reliability(_by_kind(shown), PICTURE)
     return 0
 

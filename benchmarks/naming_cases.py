@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ IMAGE_VIEWS: tuple[int | None, ...] = (5, 8, 10, 15, None)
 PER_VIEW = 12
 SEEDS = 870_000
 """Of the phantoms; no recipe trains on them."""
+USUAL = tuple(name for name in LEVELS if name not in ("T13", "L6", SACRUM))
 BELONGS = 0.3
 """An instance is a level when it covers this share of the level, and only of one."""
 
@@ -41,16 +43,13 @@ def image_cases(
     model: Path | None, threads: int, comments: dict[str, str]
 ) -> Iterator[tuple[str, str, Column]]:
     """View, name and column of every phantom; half of them with a deviating count."""
-    predictor = _predictor(model, threads, comments)
+    predictor = load_model(model, threads, comments)
     todo = [(view, n) for view in IMAGE_VIEWS for n in range(PER_VIEW)]
     for view, n in tqdm(todo, unit="phantom"):
         seed = SEEDS + 100 * (view or 0) + n
         name = f"phantom{seed}"
-        stored = _recall(predictor, name)
-        if stored is None:
-            stored = _examine_phantom(predictor, seed, view)
-            _store(predictor, name, stored)
-        yield str(view or "all"), name, _column(stored)
+        examined = partial(_examine_phantom, predictor, seed, view)
+        yield str(view or "all"), name, _column(recall_case(predictor, name, examined))
 
 
 def real_cases(
@@ -60,35 +59,25 @@ def real_cases(
     folder = real_data_folder()
     if folder is None:
         return
-    predictor = _predictor(model, threads, comments)
+    predictor = load_model(model, threads, comments)
     cases = [
         case
         for case in list_real_cases(folder)
         if {"bodies", "names"} & set(case.masks) and (sets is None or case.dataset in sets)
     ]
     for case in tqdm(cases, unit="scan"):
-        stored = _recall(predictor, case.name)
-        if stored is None:
-            found = examine(case.image, SegmentOptions(), predictor=predictor)
-            truth = normalise_labels(_annotated(case), found.record)
-            stored = _describe(found, truth, [*_usual(), SACRUM], [])
-            _store(predictor, case.name, stored)
+        stored = recall_case(predictor, case.name, partial(examine_case, predictor, case))
         yield case.name, case.dataset, _column(stored)
 
 
-def _usual() -> list[str]:
-    return [name for name in LEVELS if name not in ("T13", "L6", SACRUM)]
+def examine_case(predictor: ModelPredictor, case: RealCase) -> dict[str, Any]:
+    """What is found in one real scan, with the levels of what is annotated."""
+    found = examine(case.image, SegmentOptions(), predictor=predictor)
+    return describe_case(found, read_annotated(case))
 
 
-def _annotated(case: RealCase) -> NDArray[np.uint8]:
-    """Label values of the annotated vertebrae, bodies where they are told."""
-    kind = "bodies" if "bodies" in case.masks else "names"
-    values = read_labels(case.masks[kind]).array
-    bones = [value for value, name in NAMES.items() if name in LEVELS]
-    return np.where(np.isin(values, bones), values, 0).astype(np.uint8)
-
-
-def _predictor(model: Path | None, threads: int, comments: dict[str, str]) -> ModelPredictor:
+def load_model(model: Path | None, threads: int, comments: dict[str, str]) -> ModelPredictor:
+    """The model, None for the shipped; its weights and recipe go into the comments."""
     predictor = load_predictor(None if model is None else str(model), threads=threads)
     assert isinstance(predictor, ModelPredictor)
     spec = predictor.model.spec
@@ -97,25 +86,30 @@ def _predictor(model: Path | None, threads: int, comments: dict[str, str]) -> Mo
     return predictor
 
 
-def _place(predictor: ModelPredictor, name: str) -> Path:
-    return STORE / predictor.model.sha256[:12] / f"{name}.json"
+def recall_case(
+    predictor: ModelPredictor, name: str, examined: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """What the model found in a case: as stored, or examined now and stored."""
+    path = STORE / predictor.model.sha256[:12] / f"{name}.json"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(examined()), encoding="utf-8")
+    stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return stored
 
 
-def _recall(predictor: ModelPredictor, name: str) -> dict[str, Any] | None:
-    path = _place(predictor, name)
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-
-
-def _store(predictor: ModelPredictor, name: str, stored: dict[str, Any]) -> None:
-    path = _place(predictor, name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(stored), encoding="utf-8")
+def read_annotated(case: RealCase) -> NDArray[np.uint8]:
+    """(I, J, K) label values of the annotated vertebrae, bodies where they are told."""
+    kind = "bodies" if "bodies" in case.masks else "names"
+    values = read_labels(case.masks[kind]).array
+    bones = [value for value, name in NAMES.items() if name in LEVELS]
+    return np.where(np.isin(values, bones), values, 0).astype(np.uint8)
 
 
 def _examine_phantom(predictor: ModelPredictor, seed: int, view: int | None) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     anomalies = (str(rng.choice(COUNTS)),) if rng.random() < 0.5 else ()
-    line = [*_usual(), SACRUM]
+    line = [*USUAL, SACRUM]
     first, last = 0, len(line) - 1
     if view is not None:
         first = int(rng.integers(1, len(line) - view))
@@ -133,19 +127,29 @@ def _examine_phantom(predictor: ModelPredictor, seed: int, view: int | None) -> 
     found = examine(
         phantom.image, SegmentOptions(), affine=phantom.grid.affine, predictor=predictor
     )
-    truth = normalise_labels(phantom.labels, found.record)
-    return _describe(found, truth, phantom.truth["column"], list(anomalies))
+    return describe_case(found, phantom.labels, phantom.truth["column"], list(anomalies))
 
 
-def _describe(
-    found: Findings, truth: NDArray[np.uint8], levels: list[str], anomalies: list[str]
+def describe_case(
+    found: Findings,
+    labels: NDArray[np.uint8],
+    levels: Sequence[str] = (*USUAL, SACRUM),
+    anomalies: Sequence[str] = (),
 ) -> dict[str, Any]:
+    """What is stored of a case.
+
+    Args:
+        found: in the scan.
+        labels: (I, J, K) label values of the vertebrae that are known, on the scan's grid.
+        levels: of the patient's whole column, the sacrum last.
+        anomalies: of the patient.
+    """
     evidence = describe_evidence(found.instances, found.evidence, (), found.working.grid)
     return {
         "evidence": evidence,
-        "truth": _true_levels(found.instances, truth),
-        "levels": levels[:-1],
-        "anomalies": anomalies,
+        "truth": _true_levels(found.instances, normalise_labels(labels, found.record)),
+        "levels": list(levels[:-1]),
+        "anomalies": list(anomalies),
     }
 
 

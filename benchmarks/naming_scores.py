@@ -216,30 +216,40 @@ def calibration_error(pairs: Sequence[tuple[float, bool]]) -> float:
 
 
 def draw_reliability(rows: Sequence[Row], path: Path) -> None:
-    """Draw how often names of each probability are right, one line per source; chain only."""
+    """Draw how often names of each probability are right, and how right the surest cases are.
+
+    One line per source on the left, one per source and view on the right; the chain only.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axis = pyplot.subplots(figsize=(5.2, 4.6), constrained_layout=True)
-    axis.plot([0, 1], [0, 1], color="0.6", linewidth=1)
-    for source in dict.fromkeys(row.source for row in rows):
-        mine = [row for row in rows if row.source == source and row.labeller == "chain"]
-        pairs = [pair for row in mine for pair in row.calibration]
-        p, right = np.array(pairs, dtype=np.float64).T
+    mine = [row for row in rows if row.labeller == "chain"]
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10.4, 4.6), constrained_layout=True)
+    left.plot([0, 1], [0, 1], color="0.6", linewidth=1)
+    for source in dict.fromkeys(row.source for row in mine):
+        pairs = [pair for row in mine if row.source == source for pair in row.calibration]
+        p, good = np.array(pairs, dtype=np.float64).T
         at = np.minimum((p * BINS).astype(int), BINS - 1)
         bins = [b for b in range(BINS) if np.count_nonzero(at == b) >= 10]
-        label = f"{source}: {len(pairs)} names, ECE {calibration_error(pairs):.3f}"
-        axis.plot(
+        left.plot(
             [p[at == b].mean() for b in bins],
-            [right[at == b].mean() for b in bins],
+            [good[at == b].mean() for b in bins],
             marker="o",
-            label=label,
+            label=f"{source}: {len(pairs)} names, ECE {calibration_error(pairs):.3f}",
         )
-    axis.set(xlabel="probability given", ylabel="share of right names", xlim=(0, 1), ylim=(0, 1))
-    axis.grid(alpha=0.3)
-    axis.legend(loc="upper left", fontsize=8)
+    left.set(xlabel="probability given", ylabel="share of right names", xlim=(0, 1), ylim=(0, 1))
+    for (source, view, _), group in _groups(mine):
+        ranked = sorted(group, key=lambda row: -row.confidence)
+        share = np.cumsum([row.all_right for row in ranked]) / np.arange(1, len(ranked) + 1)
+        coverage = np.arange(1, len(ranked) + 1) / len(ranked)
+        right.plot(coverage, share, label=f"{source}, {view} in view: {len(ranked)} cases")
+    right.set(xlabel="share of cases, the surest first", ylabel="all names right", xlim=(0, 1))
+    for axis in (left, right):
+        axis.grid(alpha=0.3)
+    left.legend(loc="upper left", fontsize=8)
+    right.legend(loc="lower left", fontsize=7)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=80)
 

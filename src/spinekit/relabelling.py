@@ -32,6 +32,8 @@ from spinekit.report import describe_column, recall_evidence, recall_outside
 from spinekit.segmentation import FORMATS, Segmentation, View, output_names
 from spinekit.structures import convert_labels, give_names, tabulate
 
+BIDS_MARK = "_seg-spine"
+"""In the names of labels that `--layout bids` wrote."""
 NEAR_MM = 10.0
 """A place that lies in no bone or disc means the nearest one up to this far away, mm."""
 
@@ -75,7 +77,8 @@ def relabel(
 
     Raises:
         InputError: Files of the result are missing or damaged, or no structure is meant.
-        UsageError: A word makes no sense, or no legal column has all that is certain.
+        UsageError: A word makes no sense, no legal column has all that is certain, or the result
+            is in the BIDS layout.
         OutputError: The files cannot be written; the old ones are then still there.
     """
     result = _read_result(Path(path))
@@ -199,6 +202,12 @@ def _place(path: Path) -> tuple[Path, str, str]:
 
 def _read_result(path: Path) -> Result:
     folder, stem, fmt = _place(path)
+    if BIDS_MARK in stem:
+        raise UsageError(
+            "relabel-layout",
+            f"{path.name}: results in the BIDS layout cannot be relabelled",
+            "segment the scan without --layout, relabel that",
+        )
     labels, header = read_label_file(path)
     files = output_names(stem, fmt, image=False)
     report = _read_report(folder / files["json"])

@@ -46,12 +46,13 @@ def _instance(kind, index, top, height, depth, **changes):
 
 
 def _depth(level):
-    return float(np.interp(LEVELS.index(level), [1, 7, 20, 25], [15.0, 18.0, 33.0, 35.0]))
+    # As measured: the mean depth of rounded bodies.
+    return float(np.interp(LEVELS.index(level), [1, 7, 20, 25], [13.6, 16.4, 30.0, 31.8]))
 
 
 def _height(level):
     if level == "C2":
-        return 34.0
+        return 30.0
     return float(np.interp(LEVELS.index(level), [2, 7, 20, 25], [13.0, 15.5, 26.0, 26.5]))
 
 
@@ -101,7 +102,7 @@ def draw(rng, *, variant=None, first="T10", last="sacrum", noise=0.35, spread=0.
         evidence.append(bump(level, rng, shift=shift, spread=spread) if known else uniform())
         top += height
         if n + 1 < len(shown):
-            thick = 0.28 * depth * rng.normal(1.0, 0.15)
+            thick = 0.31 * depth * rng.normal(1.0, 0.15)
             below = shown[n + 1]
             if (level, below) != ("C1", "C2"):
                 pieces.append(("disc", top, thick, depth))

@@ -8,6 +8,7 @@ from spinekit.labelling.priors import (
     DEPTH_MM,
     DISC_MM,
     HEIGHT_MM,
+    ROUNDED,
     SCALE_PRIOR,
     VARIANT_PRIOR,
     size_log_likelihood,
@@ -37,7 +38,8 @@ def test_sizes_of_a_level_fit_it_best_at_mean_scale():
     for level in ("C5", "T6", "L3"):
         at = LEVELS.index(level)
         pitch = HEIGHT_MM[level] + DISC_MM[level]
-        scores = size_log_likelihood(HEIGHT_MM[level], DEPTH_MM[level], pitch)[2, :-1]
+        depth = ROUNDED * DEPTH_MM[level]
+        scores = size_log_likelihood(HEIGHT_MM[level], depth, pitch)[2, :-1]
         assert scores[at] > scores.max() - 0.3
         assert scores[at] > scores[np.abs(np.arange(26) - at) > 6].max() + 1.0
 
@@ -46,3 +48,17 @@ def test_unknown_sizes_say_nothing_and_wild_ones_are_capped():
     assert not size_log_likelihood(None, None, None).any()
     wild = size_log_likelihood(500.0, 500.0, 500.0)
     assert np.ptp(wild) == pytest.approx(0.0)
+
+
+def test_what_is_left_of_a_cut_body_speaks_against_smaller_levels_alone():
+    little = size_log_likelihood(6.0, 8.0, None, cut=True)[2, :-1]
+    assert not little.any()
+    tall = size_log_likelihood(26.0, 30.0, None, cut=True)[2]
+    assert tall[LEVELS.index("C5")] < -5.0
+    assert tall[LEVELS.index("L3")] == pytest.approx(0.0)
+
+
+def test_a_body_far_too_tall_is_no_other_level_but_one_with_a_dens_may_be():
+    tall = size_log_likelihood(32.0, 14.0, 18.0)[2, :-1]
+    assert LEVELS[int(tall.argmax())] == "C2"
+    assert tall[LEVELS.index("C2")] > tall[LEVELS.index("C3")] + 5.0

@@ -8,6 +8,7 @@ import pytest
 
 from blocks import BlockSpine
 from layouts.conftest import listing, read_json, run, voxels
+from spinekit.apps.cli import main
 from spinekit.core.errors import UsageError
 from spinekit.layouts.bids import read_name
 
@@ -63,6 +64,20 @@ def test_results_are_named_and_described_as_bids_asks(
     assert described["GeneratedBy"][0]["Name"] == "SpineKit"
     assert described["DatasetLinks"] == {"raw": "../.."}
     assert described["SourceDatasets"] == [{"DOI": "doi:10.1/2"}]
+
+
+def test_renaming_is_refused_and_says_what_to_do(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    run(dataset / SCAN, out, "--layout", "bids")
+    before = listing(out)
+
+    code = main(["relabel", str(out / f"{START}_seg-spine_desc-T2w_dseg.nii.gz"), "--set", "L3=L4"])
+
+    assert code != 0
+    assert "relabel-layout" in capsys.readouterr().err
+    assert listing(out) == before
 
 
 def test_the_table_explains_every_value(dataset: Path, tmp_path: Path) -> None:

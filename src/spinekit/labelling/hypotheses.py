@@ -98,6 +98,7 @@ def _forward(
     Shapes (n, variants, contexts, states) and (n,).
     """
     sums, scale = np.zeros(emission.shape), np.full(len(emission), IMPOSSIBLE)
+    drifted = sums.copy()
     for b in range(len(emission)):
         before = range(max(0, b - 1 - MAX_NOISE_RUN), b)
         offset = max((scale[a] for a in before), default=IMPOSSIBLE)
@@ -107,9 +108,9 @@ def _forward(
             offset = max(offset, float(starts.max()))
             moved = np.exp(starts - offset)
         for a in before:
-            drifted = _drift(observations, sums[a] * np.exp(scale[a] - offset), back=False)
-            moved = moved + drifted @ weights[a, b]
+            moved = moved + (drifted[a] * np.exp(scale[a] - offset)) @ weights[a, b]
         sums[b], scale[b] = _rescaled(moved, emission[b], offset)
+        drifted[b] = _drift(observations, sums[b], back=False)
     return sums, scale
 
 
@@ -142,11 +143,12 @@ def _backward(
         after = range(a + 1, min(n, a + 2 + MAX_NOISE_RUN))
         offset = max([float(end[a].max()), *(seen_scale[b] for b in after)])
         moved = np.exp(np.broadcast_to(end[a], emission.shape[1:]) - offset)
+        ahead = np.zeros(emission.shape[1:])
         for b in after:
-            ahead = seen[b] * np.exp(seen_scale[b] - offset)
-            moved = moved + _drift(
-                observations, ahead @ weights[a, b].transpose(0, 2, 1), back=True
-            )
+            reached = seen[b] * np.exp(seen_scale[b] - offset)
+            ahead += reached @ weights[a, b].transpose(0, 2, 1)
+        if len(after):
+            moved = moved + _drift(observations, ahead, back=True)
         sums[a], scale[a] = _rescaled(moved, np.zeros(1), offset)
         seen[a], seen_scale[a] = _rescaled(moved, emission[a], offset)
     return sums, scale

@@ -26,6 +26,10 @@ from spinekit.labelling.terms import (
 
 PRUNED = 1e-5
 """States less probable than this are not on the likeliest paths."""
+TRACED = 12
+"""So many different columns are weighed exactly."""
+PER_END = 3
+"""Most paths that are traced from one final state, beside one without drift."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,25 +95,41 @@ def find_likeliest(
     gamma: Floats,
     total: Floats,
 ) -> tuple[tuple[tuple[Choice, ...], float], ...]:
-    """The best path into every promising final state, each with its exact probability."""
+    """Paths into every promising final state, each with its exact probability.
+
+    A column is likely by the sum over all drifts, a path has but one: columns of paths that may
+    drift stand far behind one that may not. So it is the states' own probabilities that say where
+    to look, and both kinds of paths are traced.
+    """
     best = _viterbi(observations, emission, steps, gamma)
-    finals = [
-        (float(value), b, int(at // scores.shape[1]), int(at % scores.shape[1]))
-        for b, scores in enumerate(best.score)
-        for at, value in enumerate(
-            (scores + end[b, :, 0][best.variant[b], best.state[b]][:, None]).ravel()
-        )
-    ]
+    finals: list[tuple[float, int, int]] = []
+    for b in range(max(0, len(best.score) - 1 - MAX_NOISE_RUN), len(best.score)):
+        beyond = end[b, :, 0][best.variant[b], best.state[b]]
+        mass = gamma[b][best.variant[b], best.state[b]]
+        finals += [
+            (float(mass[at] * np.exp(beyond[at])), b, int(at))
+            for at in np.flatnonzero(beyond > IMPOSSIBLE / 2)
+        ]
     finals.sort(key=lambda final: -final[0])
     seen: dict[tuple[Choice, ...], float] = {}
-    for value, b, at, context in finals[:400]:
-        if value < finals[0][0] - 9.0 or len(seen) >= 24:
+    for _, b, at in finals:
+        if len(seen) >= TRACED:
             break
-        choices = _trace(best, b, at, context, len(observations.noise))
-        if choices not in seen:
-            score = _score(choices, observations, emission, steps, end)
-            seen[choices] = float(np.exp(score - total))
+        for context in _promising(best.score[b][at], len(observations.drift)):
+            choices = _trace(best, b, at, context, len(observations.noise))
+            if choices not in seen:
+                score = _score(choices, observations, emission, steps, end)
+                seen[choices] = float(np.exp(score - total))
     return tuple(sorted(seen.items(), key=lambda item: -item[1]))
+
+
+def _promising(score: Floats, drifts: int) -> list[int]:
+    """Contexts of the best paths into one state, and of the best one without drift."""
+    of_drift = np.arange(len(score)) % drifts
+    drifting = np.where(of_drift < drifts - 1, score, IMPOSSIBLE)
+    literal = np.where(of_drift == drifts - 1, score, IMPOSSIBLE)
+    found = [*np.argsort(-drifting)[:PER_END].tolist(), int(literal.argmax())]
+    return [context for context in found if score[context] > IMPOSSIBLE / 2]
 
 
 def _trace(best: _Best, b: int, at: int, context: int, n: int) -> tuple[Choice, ...]:
