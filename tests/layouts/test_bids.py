@@ -76,7 +76,7 @@ def test_renaming_is_refused_and_says_what_to_do(
     code = main(["relabel", str(out / f"{START}_seg-spine_desc-T2w_dseg.nii.gz"), "--set", "L3=L4"])
 
     assert code != 0
-    assert "relabel-layout" in capsys.readouterr().err
+    assert "cannot be relabelled; segment the scan without --layout" in capsys.readouterr().err
     assert listing(out) == before
 
 
