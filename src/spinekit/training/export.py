@@ -40,7 +40,13 @@ class Probabilities(nn.Module):
     def forward(self, slices: Tensor) -> tuple[Tensor, Tensor]:
         """(B, context, J, K) → parts and level probabilities."""
         parts, levels = self.network(slices)
-        return parts.softmax(dim=1), levels.softmax(dim=1)
+        return _softmax(parts), _softmax(levels)
+
+
+def _softmax(logits: Tensor) -> Tensor:
+    """Softmax over channels, in steps that ONNX Runtime computes faster than its own operator."""
+    powers = (logits - logits.amax(dim=1, keepdim=True)).exp()
+    return powers * (1.0 / powers.sum(dim=1, keepdim=True))
 
 
 def load_network(checkpoint: Path) -> tuple[SliceUNet, Recipe, dict[str, Any]]:
@@ -75,7 +81,7 @@ def export_checkpoint(
         halve_weights(model)
         spec = ModelSpec(
             name=recipe.name,
-            in_plane_mm=recipe.in_plane_mm,
+            in_plane_mm=recipe.working_mm,
             min_slice_mm=recipe.min_slice_mm,
             neighbour_mm=recipe.neighbour_mm,
             context=recipe.context,

@@ -39,7 +39,10 @@ class Recipe:
     context: int = 3
     """Slices the network reads, odd."""
     in_plane_mm: float = 1.0
-    """Pixel of the model's grid, 0.5 … 2 mm."""
+    """Pixel of a training view before it is scaled at random, 0.5 … 2 mm."""
+    working_mm: float = 0.87
+    """Pixel of the grid that scans are predicted on, 0.5 … 2 mm: finer than a training view, within
+    its random scales, finds thin structures better and takes longer."""
     neighbour_mm: float = 4.0
     """Distance of the neighbouring slices, 1 … 6 mm."""
     min_slice_mm: float = 2.0
@@ -100,6 +103,8 @@ def _check_ranges(source: str, recipe: Recipe) -> None:
         wrong = "canvas sides must be multiples of 32"
     elif any(width % 8 for width in recipe.widths) or len(recipe.widths) != 5:
         wrong = "widths must be five multiples of 8"
+    elif not 0.5 <= recipe.working_mm <= 2.0:
+        wrong = "working_mm must be 0.5 to 2"
     elif recipe.context % 2 == 0:
         wrong = "context must be odd"
     elif recipe.phantoms == 0 and not recipe.real:
