@@ -65,7 +65,7 @@ def pack_case(case: RealCase) -> PackedCase:
     from spinekit.core.geometry import canonical_array
     from spinekit.io.reading import read_labels, read_scan
 
-    volume = read_scan(case.image, series=case.series).volume
+    volume = read_scan(case.image).volume
     image, spacing_mm = canonical_array(volume)
     masks = {kind: canonical_array(read_labels(path))[0] for kind, path in case.masks.items()}
     loose_mm = LOOSE_SIDES_MM.get(case.dataset, 0.0)

@@ -1,0 +1,73 @@
+"""Packs of real scans: what is read from a folder of partially annotated scans."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from spinekit.anatomy.scheme import LEVELS
+from spinekit.datasets.partial import BODY, CORD, UNKNOWN
+from spinekit.loaders.pack import load_pack
+from spinekit.training.packing import pack_real
+
+AFFINE = np.diag([4.0, 1.0, 1.0, 1.0])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two sets with the same two bodies, one with a cord, one scan without masks."""
+    bodies = np.zeros((13, 60, 100), np.uint8)
+    bodies[2:11, 20:45, 55:80] = 44
+    bodies[2:11, 20:45, 20:45] = 45
+    cord = np.zeros(bodies.shape, np.uint8)
+    cord[6, 10:14, 10:90] = 1
+    masks = {
+        "tight01": ("chu", {"bodies": bodies}),
+        "loose01": ("myosegmentum", {"bodies": bodies}),
+        "neck01": ("errsm", {"cord": cord}),
+        "bare01": ("sct", {}),
+    }
+    rng = np.random.default_rng(0)
+    rows = []
+    for name, (dataset, kinds) in masks.items():
+        rows.append({"name": name, "dataset": dataset, "subject": name, "usable_for": []})
+        _save(tmp_path / "images" / f"{name}.nii.gz", rng.uniform(0, 900, bodies.shape))
+        for kind, mask in kinds.items():
+            _save(tmp_path / "labels" / f"{name}_{kind}.nii.gz", mask)
+    (tmp_path / "index.json").write_text(json.dumps(rows), encoding="utf-8")
+    return tmp_path
+
+
+def _save(path, array):
+    path.parent.mkdir(exist_ok=True)
+    dtype = np.uint8 if array.dtype == np.uint8 else np.float32
+    nib.save(nib.Nifti1Image(array.astype(dtype), AFFINE), path)
+
+
+def test_sets_with_masks_are_packed_with_what_their_masks_say(folder, tmp_path):
+    paths = pack_real(folder, tmp_path / "packs")
+    assert set(paths) == {"chu", "myosegmentum", "errsm"}
+    (tight,), (neck,) = load_pack(paths["chu"]), load_pack(paths["errsm"])
+    assert tight.spacing_mm == (4.0, 1.0, 1.0)
+    assert (tight.allowed[2:11, 20:45, 55:80] == BODY).all()
+    assert set(np.unique(tight.level[:, 20:45, 55:80])) == {0, LEVELS.index("L4") + 1}
+    assert (neck.allowed[6, 10:14, 10:90] == CORD).all()
+    assert not neck.level.any()
+
+
+def test_loose_sides_of_a_set_say_nothing_of_part_or_level(folder, tmp_path):
+    (case,) = load_pack(pack_real(folder, tmp_path / "packs")["myosegmentum"])
+    column = case.allowed[:, 30, 60]
+    assert (column[[2, 3, 9, 10]] == UNKNOWN).all()
+    assert (column[4:9] == BODY).all()
+    assert not case.level[[2, 3, 9, 10]].any()
+
+
+def test_a_pack_that_exists_is_not_made_again(folder, tmp_path):
+    first = pack_real(folder, tmp_path / "packs")["chu"]
+    stamp = first.stat().st_mtime_ns
+    said = []
+    pack_real(folder, tmp_path / "packs", report=said.append)
+    assert first.stat().st_mtime_ns == stamp
+    assert not said
