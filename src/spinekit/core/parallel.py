@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from itertools import islice
 from typing import TypeVar
@@ -22,7 +22,7 @@ _WAITING = 2
 _PATIENCE_S = 30.0
 
 
-def each(work: Callable[[T], R], items: Iterable[T], *, processes: int = 1) -> Iterator[R]:
+def each(work: Callable[[T], R], items: Iterable[T], *, processes: int = 1) -> Generator[R]:
     """Do a piece of work for every item.
 
     Args:

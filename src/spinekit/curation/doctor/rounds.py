@@ -6,16 +6,14 @@ one opened case per process, and of the others only their measures.
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
-import sys
+import contextlib
+import functools
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
+from spinekit.core.parallel import each
 from spinekit.curation.doctor.comparisons.registry import COMPARISONS
 from spinekit.curation.doctor.examination import (
     Examination,
@@ -26,9 +24,6 @@ from spinekit.curation.doctor.examination import (
 from spinekit.curation.doctor.expected import find_absent
 from spinekit.curation.doctor.findings import SEVERITIES, Finding
 from spinekit.datasets.case import Case
-
-_QUEUED = 4
-"""Cases waiting per process; more would only fill memory."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +67,18 @@ def diagnose(
     options = options or ExamineOptions()
     done: dict[str, Examination] = {}
     pictures = 0
-    for examination in _examinations(cases, options, jobs):
-        if examination.picture is not None:
-            pictures += 1
-            if pictures > most_pictures:
-                examination = replace(examination, picture=None)
-        done[examination.case.name] = examination
-        if progress is not None:
-            progress(examination)
+    examine = functools.partial(examine_case, options=options)
+    processes = max(1, min(jobs, len(cases)))
+    # Closed at once whatever happens here, so that no process outlives an interrupt.
+    with contextlib.closing(each(examine, cases, processes=processes)) as examinations:
+        for examination in examinations:
+            if examination.picture is not None:
+                pictures += 1
+                if pictures > most_pictures:
+                    examination = replace(examination, picture=None)
+            done[examination.case.name] = examination
+            if progress is not None:
+                progress(examination)
     diagnosis = compare_cases([done[case.name] for case in cases], expect=expect)
     return _with_pictures(diagnosis, most_pictures) if options.pictures else diagnosis
 
@@ -117,36 +116,3 @@ def _with_pictures(diagnosis: Diagnosis, most: int) -> Diagnosis:
             examinations[index] = replace(examination, picture=picture)
             room -= 1
     return replace(diagnosis, examinations=tuple(examinations))
-
-
-def _examinations(
-    cases: Sequence[Case], options: ExamineOptions, jobs: int
-) -> Iterator[Examination]:
-    if jobs <= 1 or len(cases) <= 1:
-        for case in cases:
-            yield examine_case(case, options)
-        return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(jobs, len(cases)), context, initializer=_quiet_worker)
-    waiting: set[Future[Any]] = set()
-    try:
-        for case in cases:
-            if len(waiting) >= _QUEUED * jobs:
-                ready, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in ready:
-                    yield future.result()
-            waiting.add(pool.submit(examine_case, case, options))
-        for future in waiting:
-            yield future.result()
-        pool.shutdown()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
-            child.terminate()
-            child.join(timeout=30)
-
-
-def _quiet_worker() -> None:
-    """Let an interrupt end the worker in silence."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: sys.exit(1))
