@@ -84,6 +84,26 @@ def test_rle_compression_is_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_scan(folder).volume.array, rescaled(slices))
 
 
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("signed", [0, 1])
+def test_low_values_that_are_bright_are_turned(
+    tmp_path: Path, signed: int, compressed: bool
+) -> None:
+    slices = Slices()
+    tags = {"PhotometricInterpretation": "MONOCHROME1", "PixelRepresentation": signed}
+    tags |= {"BitsStored": 12, "HighBit": 11}
+    mirrored = (-1 if signed else 4095) - slices.volume
+    folder = Slices(mirrored.astype(np.int16), tags=tags).write(tmp_path / "a")
+    for path in folder.iterdir() if compressed else ():
+        image = pydicom.dcmread(path)
+        image.compress(RLELossless)
+        image.save_as(path)
+
+    found = read_scan(folder).volume.array
+
+    np.testing.assert_allclose(found, rescaled(slices), atol=1e-3)
+
+
 def test_files_without_extension_and_others_beside_them(tmp_path: Path) -> None:
     folder = Slices().write(tmp_path / "a")
     for path in folder.iterdir():
@@ -150,6 +170,45 @@ def test_a_gap_is_named_and_interpolated_with_force(tmp_path: Path, missing: lis
     np.testing.assert_allclose(scan.volume.array, rescaled(slices), rtol=1e-5)
     assert scan.volume.spacing_mm[2] == pytest.approx(4)
     assert [n.code for n in scan.notices] == ["uneven-slices"]
+
+
+@pytest.mark.parametrize("tags", [{}, {"SpacingBetweenSlices": 4.0}])
+def test_every_second_slice_missing_is_told(tmp_path: Path, tags: dict[str, float]) -> None:
+    slices = Slices(picture((36, 40, 12)), tags=tags)
+    whole, half = slices.write(tmp_path / "a"), slices.write(tmp_path / "b", [0, 2, 4, 6, 8, 10])
+
+    (notice,) = read_scan(half).notices
+
+    assert notice.code == "slices-skipped"
+    assert "every second slice" in notice.text
+    assert "8 mm apart" in notice.text
+    assert read_scan(whole).notices == ()
+
+
+@pytest.mark.parametrize(
+    ("gap_mm", "step"), [(8.0, 1), (4.0, 2)], ids=["wide gaps", "numbers count another thing too"]
+)
+def test_wide_gaps_or_skipping_numbers_alone_are_no_missing_slices(
+    tmp_path: Path, gap_mm: float, step: int
+) -> None:
+    folder = Slices(gap_mm=gap_mm).write(tmp_path / "a")
+    for index in range(6):
+        edit_dicom(folder / f"IM{index * 7:03d}.dcm", InstanceNumber=1 + step * index)
+
+    assert read_scan(folder).notices == ()
+
+
+def test_both_echoes_of_every_second_slice_missing_are_told(tmp_path: Path) -> None:
+    slices = Slices(picture((36, 40, 12)))
+    folder = slices.write(tmp_path / "a", [0, 4, 8])
+    for index in (0, 4, 8):
+        image = slices.single(index)
+        uid = image.file_meta.MediaStorageSOPInstanceUID = f"9.{index}"
+        image.SOPInstanceUID, image.InstanceNumber, image.EchoTime = uid, index + 2, "90"
+        image.save_as(folder / f"second{index}.dcm", enforce_file_format=True)
+        edit_dicom(folder / f"IM{index * 7:03d}.dcm", SpacingBetweenSlices=8)
+
+    assert [n.code for n in read_scan(folder).notices] == ["slices-skipped", "volumes-averaged"]
 
 
 def test_uneven_slices_are_named_and_interpolated_with_force(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 from spinekit.core.errors import InputError, Notice, UsageError
+from spinekit.io.dicom_values import find_value, mirror_sum, read_number, read_numbers
 from spinekit.io.discovery import dicom_files
 from spinekit.io.header import HeaderInfo
 from spinekit.io.stacking import Frame, stack_frames
@@ -31,6 +32,7 @@ _TAGS = [
     "TemporalPositionIdentifier", "ImagePositionPatient", "ImageOrientationPatient",
     "PixelSpacing", "SliceThickness",
     "SpacingBetweenSlices", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel",
+    "PhotometricInterpretation", "BitsStored", "PixelRepresentation",
     "RescaleSlope", "RescaleIntercept", "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
 ]  # fmt: skip
@@ -159,10 +161,11 @@ def list_series(path: Path, *, force: bool = False) -> list[Series]:
     return sorted(found, key=lambda s: (int(s.number) if s.number.isdigit() else 10**9, s.uid))
 
 
-def series_files(path: Path, series: str | int | None) -> list[Path]:
+def series_files(path: Path, series: str | int | None, *, force: bool = False) -> list[Path]:
     """The files of one series; else as `read_dicom`."""
     with _quiet():
-        return [file for file, _ in _choose(path.name, list_series(path), series).items]
+        found = list_series(path, force=force)
+        return [file for file, _ in _choose(path.name, found, series).items]
 
 
 def _choose(name: str, found: Sequence[Series], wanted: str | int | None) -> Series:
@@ -244,9 +247,11 @@ def _frame(
     index: int,
 ) -> Frame:
     """One slice, whose attributes stand in the first of ``groups`` that has them."""
-    position = _numbers(_find(groups, "ImagePositionPatient", "PlanePositionSequence"), 3)
-    turned = _numbers(_find(groups, "ImageOrientationPatient", "PlaneOrientationSequence"), 6)
-    spacing = _numbers(_find(groups, "PixelSpacing", "PixelMeasuresSequence"), 2)
+    position = read_numbers(find_value(groups, "ImagePositionPatient", "PlanePositionSequence"), 3)
+    turned = read_numbers(
+        find_value(groups, "ImageOrientationPatient", "PlaneOrientationSequence"), 6
+    )
+    spacing = read_numbers(find_value(groups, "PixelSpacing", "PixelMeasuresSequence"), 2)
     if position is None or turned is None or spacing is None:
         raise _no_geometry(file)
     lengths = [np.linalg.norm(turned[:3]), np.linalg.norm(turned[3:])]
@@ -254,20 +259,24 @@ def _frame(
         raise InputError(
             "zero-spacing", f"{file.name}: its pixel spacing or orientation is zero", _AGAIN
         )
-    between = _number(_find(groups, "SpacingBetweenSlices", "PixelMeasuresSequence"))
-    thickness = _number(_find(groups, "SliceThickness", "PixelMeasuresSequence"))
-    slope = _number(_find(groups, "RescaleSlope", "PixelValueTransformationSequence"))
-    intercept = _number(_find(groups, "RescaleIntercept", "PixelValueTransformationSequence"))
+    between = read_number(find_value(groups, "SpacingBetweenSlices", "PixelMeasuresSequence"))
+    thickness = read_number(find_value(groups, "SliceThickness", "PixelMeasuresSequence"))
+    slope = read_number(find_value(groups, "RescaleSlope", "PixelValueTransformationSequence"))
+    intercept = read_number(
+        find_value(groups, "RescaleIntercept", "PixelValueTransformationSequence")
+    )
+    scale, offset = 1.0 if slope is None else slope, intercept or 0.0
     single = len(groups) == 1
+    number = read_number(header.get("InstanceNumber"))
     order = (
-        _number(_find(groups, "EchoTime"))
-        or _number(_find(groups, "EffectiveEchoTime", "MREchoSequence"))
+        read_number(find_value(groups, "EchoTime"))
+        or read_number(find_value(groups, "EffectiveEchoTime", "MREchoSequence"))
         or 0.0,
-        _number(_find(groups, "TemporalPositionIdentifier"))
-        or _number(_find(groups, "TemporalPositionIndex", "FrameContentSequence"))
+        read_number(find_value(groups, "TemporalPositionIdentifier"))
+        or read_number(find_value(groups, "TemporalPositionIndex", "FrameContentSequence"))
         or 0.0,
-        _number(header.get("AcquisitionNumber")) or 0.0,
-        _number(header.get("InstanceNumber")) or 0.0,
+        read_number(header.get("AcquisitionNumber")) or 0.0,
+        number or 0.0,
         float(index),
     )
     return Frame(
@@ -279,37 +288,11 @@ def _frame(
         size=(int(header.Columns), int(header.Rows)),
         thickness_mm=abs(between or 0) or abs(thickness or 0) or 1.0,
         order=order,
+        number=number if single else None,
         load=functools.partial(
-            _load, file, pixels, index,
-            1.0 if slope is None else slope, intercept or 0.0,
+            _load, file, pixels, index, scale, offset, mirror_sum(header, scale, offset)
         ),
-    )  # fmt: skip
-
-
-def _find(groups: Sequence[Dataset], keyword: str, sequence: str | None = None) -> Any:
-    """Value of a tag in the first group that has it, directly or in its functional group."""
-    for group in groups:
-        if sequence is not None and group.get(sequence):
-            inner = group[sequence].value[0]
-            if inner.get(keyword) is not None:
-                return inner.get(keyword)
-        if group.get(keyword) is not None:
-            return group.get(keyword)
-    return None
-
-
-def _numbers(value: Any, count: int) -> NDArray[np.float64] | None:
-    """``count`` finite numbers, or None."""
-    if value is None or isinstance(value, str) or np.size(value) != count:
-        return None
-    numbers = np.array([float(n) for n in value])
-    return numbers if np.isfinite(numbers).all() else None
-
-
-def _number(value: Any) -> float | None:
-    """One finite number, or None."""
-    numbers = None if value in (None, "") else _numbers([value], 1)
-    return None if numbers is None else float(numbers[0])
+    )
 
 
 def _load(
@@ -318,13 +301,16 @@ def _load(
     index: int,
     slope: float,
     intercept: float,
+    mirror: float | None,
 ) -> NDArray[np.float32]:
-    """(columns, rows) rescaled values of one slice."""
+    """(columns, rows) rescaled values of one slice, high ones bright."""
     stored, rescaled = pixels()
     if index >= len(stored):
         raise InputError("file-damaged", f"{file.name}: frame {index + 1} is missing", _AGAIN)
     plane = stored[index].T.astype(np.float32)
-    return plane if rescaled else plane * np.float32(slope) + np.float32(intercept)
+    if not rescaled:
+        plane = plane * np.float32(slope) + np.float32(intercept)
+    return plane if mirror is None else np.float32(mirror) - plane
 
 
 def _pixels(file: Path) -> tuple[NDArray[Any], bool]:

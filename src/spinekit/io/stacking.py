@@ -28,6 +28,9 @@ _SAME_PLACE_MM = 0.02
 """Slices closer than this along the normal lie at one position."""
 _UNEVEN = 0.05
 """Distances may differ by this share from the usual one (scanner rounding, patient table)."""
+_SKIP = (0.9, 1.5)
+"""Distance of slices in multiples of the stated one; of the thickness alone it is somewhat more."""
+_ORDINALS = {2: "second", 3: "third"}
 _IN_LINE_MM = 0.5
 """Largest distance of a slice's corner from the line through the first and last one."""
 _FORCE = "use --force to interpolate, or copy the missing files"
@@ -51,10 +54,13 @@ class Frame:
     size: tuple[int, int]
     """Number of columns, number of rows."""
     thickness_mm: float
+    """Distance of slices as the header states it, else their thickness."""
     order: tuple[float, ...]
     """Sorts slices at one position: echo, time, instance."""
     load: Callable[[], NDArray[np.float32]]
-    """(columns, rows) values."""
+    """(columns, rows) values, high ones bright."""
+    number: float | None = None
+    """Its number in the series, where each slice has its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +208,8 @@ def _plan(name: str, positions: list[list[Frame]], *, force: bool) -> _Plan:
         raise InputError("uneven-slices", f"{name}: {problem}", _FORCE)
     if problem:
         notices.append(Notice("uneven-slices", f"{problem}; slices were interpolated"))
+    elif skipped := _skipped(positions, along):
+        notices.append(Notice("slices-skipped", skipped))
     length = along[-1] - along[0]
     count = round(length / _usual_gap(along)) + 1 if problem else len(positions)
     affine[:3, 2] = (corners[-1] - corners[0]) / (count - 1)
@@ -235,6 +243,27 @@ def _unevenness(positions: list[list[Frame]], along: NDArray[np.float64]) -> str
     if missing < 1:
         return f"slices are unevenly spaced: {text}"
     return f"{missing} {'slice is' if missing == 1 else 'slices are'} missing: {text}"
+
+
+def _skipped(positions: list[list[Frame]], along: NDArray[np.float64]) -> str:
+    """A sentence if slices seem to be left out regularly, by their numbers and their distance.
+
+    Either alone is common: gaps as wide as a slice are, and numbers count other things too.
+    """
+    numbers = [group[0].number for group in positions if group[0].number is not None]
+    if len(numbers) < max(3, len(positions)):
+        return ""
+    steps = np.abs(np.diff(numbers)) / len(positions[0])
+    every = round(float(steps[0]))
+    gap, stated = float(np.diff(along).mean()), positions[0][0].thickness_mm
+    if every < 2 or not (steps == every).all():
+        return ""
+    if not _SKIP[0] <= gap / (every * stated) <= _SKIP[1]:
+        return ""
+    return (
+        f"only every {_ORDINALS.get(every, f'{every}th')} slice seems to be here: they lie "
+        f"{gap:.4g} mm apart, the header states {stated:.4g} mm, and their numbers skip alike"
+    )
 
 
 def _out_of_line(

@@ -1,0 +1,52 @@
+"""Values of DICOM tags: found wherever a header keeps them, as numbers that can be used.
+
+Knows no file and no pixels; damaged values raise whatever pydicom raises on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+
+def find_value(groups: Sequence[Dataset], keyword: str, sequence: str | None = None) -> Any:
+    """Value of a tag in the first group that has it, directly or in its functional group."""
+    for group in groups:
+        if sequence is not None and group.get(sequence):
+            inner = group[sequence].value[0]
+            if inner.get(keyword) is not None:
+                return inner.get(keyword)
+        if group.get(keyword) is not None:
+            return group.get(keyword)
+    return None
+
+
+def read_numbers(value: Any, count: int) -> NDArray[np.float64] | None:
+    """``count`` finite numbers, or None."""
+    if value is None or isinstance(value, str) or np.size(value) != count:
+        return None
+    numbers = np.array([float(n) for n in value])
+    return numbers if np.isfinite(numbers).all() else None
+
+
+def read_number(value: Any) -> float | None:
+    """One finite number, or None."""
+    numbers = None if value in (None, "") else read_numbers([value], 1)
+    return None if numbers is None else float(numbers[0])
+
+
+def mirror_sum(header: Dataset, slope: float, intercept: float) -> float | None:
+    """The sum of the darkest and the brightest value, where low values are bright; else None.
+
+    MONOCHROME1 shows the least stored value as white (DICOM PS3.3, C.7.6.3.1.2). Taken from the
+    bits stored and not from the pixels found, so that all slices are turned alike.
+    """
+    if str(header.get("PhotometricInterpretation") or "").strip() != "MONOCHROME1":
+        return None
+    levels = 2.0 ** int(header.get("BitsStored") or 16)
+    stored = -1.0 if int(header.get("PixelRepresentation") or 0) else levels - 1
+    return slope * stored + 2 * intercept
