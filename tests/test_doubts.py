@@ -1,20 +1,69 @@
 import numpy as np
+import pytest
+from numpy.typing import NDArray
 
 from spinekit.doubts import doubt_image, doubt_prediction
 
-
-def test_a_ct_is_seen_by_its_air() -> None:
-    image = np.full((4, 8, 8), 40.0, np.float32)
-    image[:, :2] = -1000
-
-    assert [notice.code for notice in doubt_image(image)] == ["not-mri"]
+SHAPE = (8, 64, 64)
 
 
-def test_mri_with_a_few_negative_voxels_is_no_ct() -> None:
-    image = np.full((10, 10, 10), 400.0, np.float32)
-    image[0, 0, :3] = -1000
+def mixture(*parts: tuple[float, float, float]) -> NDArray[np.float32]:
+    """Voxels of several tissues at random: share, mean and spread of each."""
+    rng = np.random.default_rng(3)
+    shares, means, spreads = np.array(parts).T
+    kind = rng.choice(len(parts), SHAPE, p=shares / shares.sum())
+    return np.rint(rng.normal(means[kind], spreads[kind])).astype(np.float32)
 
-    assert doubt_image(image) == ()
+
+def ct_body(noise: float = 20.0) -> NDArray[np.float32]:
+    """Fat, muscle, spongy and compact bone in Hounsfield units."""
+    return mixture((30, -100, noise), (45, 50, noise), (15, 180, 60), (10, 700, 250))
+
+
+def mri(low: float = 0.0) -> NDArray[np.float32]:
+    """Air, muscle, bone, fat and water, magnitudes on top of ``low``."""
+    return low + np.abs(mixture((40, 0, 12), (25, 150, 25), (20, 300, 40), (15, 800, 90)))
+
+
+def padded(image: NDArray[np.float32], value: float, rows: int = 16) -> NDArray[np.float32]:
+    image = image.copy()
+    image[:, :rows] = value
+    return image
+
+
+CT = {
+    "with air": np.concatenate([ct_body(), mixture((1, -1000, 15))]),
+    "with air, clipped": np.concatenate([ct_body(), mixture((1, -1000, 15)).clip(-1000)]),
+    "with air, padded": padded(np.concatenate([ct_body(), mixture((1, -1000, 15))]), -3024),
+    "within the body": ct_body(),
+    "within the body, noisy": ct_body(30),
+    "within the body, padded": padded(ct_body(), -1024),
+    "a thin person": mixture((6, -100, 20), (60, 50, 20), (34, 250, 150)),
+    "a chest without outside": mixture((35, -820, 60), (20, -100, 20), (30, 50, 20), (15, 300, 99)),
+}
+MRI = {
+    "magnitude": mri(),
+    "padded with -1000": padded(mri(), -1000),
+    "padded with -1024 on most of it": padded(mri(), -1024, 50),
+    "mean taken off": mri(-180),
+    "mean and spread taken off": (mri() - 180) / 240,
+    "a few odd voxels": padded(mri(), -1000, 1) - np.eye(64, dtype=np.float32),
+    "drawn in few values": np.rint(mixture((30, -100, 1), (45, 50, 1), (25, 300, 1)) / 50) * 50,
+    "signed, around 0": mixture((50, 0, 60), (25, 200, 60), (25, -200, 60)),
+}
+
+
+@pytest.mark.parametrize("case", CT)
+def test_a_ct_is_seen_by_its_air_or_by_fat_and_muscle(case: str) -> None:
+    assert [notice.code for notice in doubt_image(CT[case])] == ["not-mri"]
+
+
+@pytest.mark.parametrize("case", MRI)
+def test_an_mri_is_no_ct_whatever_it_is_padded_with_or_shifted_by(case: str) -> None:
+    assert doubt_image(MRI[case]) == ()
+
+
+def test_no_voxel_is_no_ct() -> None:
     assert doubt_image(np.zeros((0, 1, 1), np.float32)) == ()
 
 

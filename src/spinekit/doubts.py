@@ -11,12 +11,30 @@ from numpy.typing import NDArray
 from spinekit.anatomy.items import Instance
 from spinekit.core.errors import Notice
 
-CT_AIR = -500.0
-"""Hounsfield units below which there is air; MRI has no such values."""
+CT_AIR = (-1100.0, -900.0)
+"""Air in a CT: -1000 Hounsfield units, give or take its noise."""
 CT_AIR_SHARE = 0.05
 """A scan with more air than this share of its voxels is taken for a CT."""
-CT_LOWEST = -900.0
-"""Air reaches at least this low in a CT, Hounsfield units."""
+CT_GAS = -500.0
+"""Lungs and bowel gas, and edges of air, lie below, Hounsfield units."""
+CT_FAT = (-150.0, -50.0)
+"""Fat in a CT, Hounsfield units."""
+CT_BETWEEN = (-40.0, 0.0)
+"""Between fat and muscle, where little but the edges of organs lies."""
+CT_MUSCLE = (10.0, 90.0)
+"""Muscle, organs, blood and water-rich discs in a CT, Hounsfield units."""
+CT_LOWEST = -1100.0
+"""A CT has no lower values but the one written where nothing was measured."""
+CT_LEAST_TISSUE = 0.5
+"""Share of what is no gas that fat and muscle, with what lies between, are of at least."""
+CT_LEAST_PEAK = 0.03
+"""Share that fat, and that muscle, are of at least."""
+CT_VALLEY = 0.7
+"""Between the two peaks there is at most this share of the lower one's density."""
+CT_SAME_VALUE = 0.3
+"""Noise spreads every tissue of a CT over more values than one that this share of it has."""
+_BIN = 10.0
+_ENOUGH_SAMPLES = 2_000_000
 LEAST_CONFIDENCE = 0.75
 """Mean probability of the chosen part over all that is not background, below which we doubt."""
 
@@ -24,18 +42,62 @@ LEAST_CONFIDENCE = 0.75
 def doubt_image(image: NDArray[np.floating]) -> tuple[Notice, ...]:
     """Tell whether a scan looks like no MRI at all.
 
+    A CT is known by its air, or by two peaks where the Hounsfield scale (air -1000, water 0) has
+    fat and muscle. The lowest value is left out of both: where nothing was measured, MRI and CT
+    alike may be filled with a constant such as -1000.
+
     Args:
         image: (I, J, K) intensities as read.
 
     Returns:
         A notice `not-mri`, or nothing.
     """
-    if image.size and float(image.min()) <= CT_LOWEST:
-        air = np.count_nonzero(image < CT_AIR) / image.size
-        if air > CT_AIR_SHARE:
-            text = "this looks like a CT, not an MRI; it is labelled only with --force"
-            return (Notice("not-mri", text),)
+    step = max(1, round((image.size / _ENOUGH_SAMPLES) ** (1 / image.ndim)))
+    values = image[(slice(None, None, step),) * image.ndim].ravel()
+    if values.size == 0 or values.min() >= 0:
+        return ()
+    values = values[values > values.min()]
+    if _has_air(values) or _has_fat_and_muscle(values):
+        text = "this looks like a CT, not an MRI; it is labelled only with --force"
+        return (Notice("not-mri", text),)
     return ()
+
+
+def _has_air(values: NDArray[np.floating]) -> bool:
+    return _share(values, CT_AIR) > CT_AIR_SHARE
+
+
+def _has_fat_and_muscle(values: NDArray[np.floating]) -> bool:
+    """Whether a histogram has the two peaks of soft tissue in a CT, apart from each other."""
+    tissue = values[values > CT_GAS]
+    if values.size == 0 or values.min() < CT_LOWEST or tissue.size < CT_LEAST_PEAK * values.size:
+        return False
+    if min(_share(tissue, CT_FAT), _share(tissue, CT_MUSCLE)) < CT_LEAST_PEAK:
+        return False
+    if _share(tissue, (CT_FAT[0], CT_MUSCLE[1])) < CT_LEAST_TISSUE:
+        return False
+    if max(_most_common(tissue, span) for span in (CT_FAT, CT_MUSCLE)) > CT_SAME_VALUE:
+        return False
+    fat, between, muscle = (_densities(tissue, span) for span in (CT_FAT, CT_BETWEEN, CT_MUSCLE))
+    return bool(between.min() <= CT_VALLEY * min(fat.max(), muscle.max()))
+
+
+def _share(values: NDArray[np.floating], span: tuple[float, float]) -> float:
+    """Share of the values within a span; 0 for no values."""
+    inside = np.count_nonzero((values >= span[0]) & (values <= span[1]))
+    return inside / max(1, values.size)
+
+
+def _most_common(values: NDArray[np.floating], span: tuple[float, float]) -> float:
+    """Share that the most common whole number has of the values within a span that holds some."""
+    inside = values[(values >= span[0]) & (values <= span[1])]
+    counts = np.unique(np.rint(inside), return_counts=True)[1]
+    return float(counts.max() / inside.size)
+
+
+def _densities(values: NDArray[np.floating], span: tuple[float, float]) -> NDArray[np.intp]:
+    """How many values lie in each bin of a span."""
+    return np.histogram(values, bins=round((span[1] - span[0]) / _BIN), range=span)[0]
 
 
 def doubt_prediction(

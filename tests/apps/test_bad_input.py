@@ -194,7 +194,9 @@ def make_slice(path: Path, spine: BlockSpine) -> None:
 
 
 def make_ct(path: Path, spine: BlockSpine) -> None:
-    image = np.where(spine.parts > 0, 300.0, -1000.0)
+    rng = np.random.default_rng(1)
+    around = np.where(rng.random(spine.parts.shape) < 0.4, -100.0, 50.0)
+    image = np.where(spine.parts > 0, 300.0, around) + rng.normal(0, 15, spine.parts.shape)
     save(path, image.astype(np.int16), spine.grid.affine, keep)
 
 
