@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spinekit.anatomy.items import Instances
 from spinekit.anatomy.scheme import load_scheme
-from spinekit.core.errors import Notice, UsageError
+from spinekit.core.errors import GeometryError, Notice, UsageError
 from spinekit.core.geometry import (
     GeometryRecord,
     isotropic_grid,
@@ -30,6 +30,7 @@ from spinekit.core.volume import Volume
 from spinekit.doubts import doubt_image, doubt_prediction
 from spinekit.instances import split_instances
 from spinekit.io.reading import Scan, hash_files, read_scan, scan_from_array
+from spinekit.io.voxels import is_plausible
 from spinekit.labelling.evidence import pool_levels
 from spinekit.labelling.localizer import ask, read_localizer
 from spinekit.labelling.methods import check_method, name_with
@@ -180,13 +181,14 @@ def examine(
     if predictor is None:
         predictor = load_predictor(options.model, threads=options.threads)
     with _timed(seconds, "normalise"):
-        working, record = _normalise(scan, predictor)
+        working, record, doubts = _normalise(scan, predictor)
         foreign = any(notice.code == "not-mri" for notice in scan.notices)
-        doubts = [] if foreign else list(doubt_image(scan.volume.array))
+        unseen = bool(doubts)
+        doubts += [] if foreign else doubt_image(scan.volume.array)
     with _timed(seconds, "predict"):
         prediction = predictor.predict(working, progress)
         probs = prediction.parts_probs
-        if (foreign or doubts) and not options.force:
+        if unseen or ((foreign or doubts) and not options.force):
             probs[0], probs[1:] = 1, 0
     with _timed(seconds, "label"):
         instances = split_instances(probs, working.spacing_mm)
@@ -337,13 +339,31 @@ def _read(
     )
 
 
-def _normalise(scan: Scan, predictor: Predictor) -> tuple[Volume, GeometryRecord]:
-    """The scan on the working grid with intensities in [0, 1], and the way back."""
+def _normalise(scan: Scan, predictor: Predictor) -> tuple[Volume, GeometryRecord, list[Notice]]:
+    """The scan on the working grid with intensities in [0, 1], the way back, and what it lacks.
+
+    What is many metres by its header is no spine at its size; it stays on voxels of its own size,
+    and the notice says that nothing can be seen there.
+
+    Raises:
+        GeometryError: A scan of plausible size has too many voxels.
+    """
     in_plane_mm, min_slice_mm = predictor.grid_mm
-    working, record = normalise_geometry(
-        scan.volume, in_plane_mm=in_plane_mm, min_slice_mm=min_slice_mm
-    )
-    return Volume(normalise_intensity(working.array), working.grid), record
+    volume, notices = scan.volume, []
+    try:
+        working, record = normalise_geometry(
+            volume, in_plane_mm=in_plane_mm, min_slice_mm=min_slice_mm
+        )
+    except GeometryError as error:
+        if is_plausible(volume.grid):
+            text = f"{scan.source['file']}: {error.message}"
+            raise GeometryError(error.code, text, error.remedy) from error
+        working, record = normalise_geometry(
+            volume, in_plane_mm=max(volume.spacing_mm), min_slice_mm=min_slice_mm
+        )
+        text = "it is too large to be looked at; correct the spacing or unit in its header"
+        notices = [Notice("grid-too-large", text)]
+    return Volume(normalise_intensity(working.array), working.grid), record, notices
 
 
 def _resampled(volume: Volume, record: GeometryRecord) -> Volume:

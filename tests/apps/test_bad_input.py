@@ -182,6 +182,20 @@ def make_tiny(path: Path, spine: BlockSpine) -> None:
     save(path, spine.image, scale @ spine.grid.affine, keep)
 
 
+def make_vast(path: Path, spine: BlockSpine) -> None:
+    scale = np.diag([1000.0, 1000.0, 1000.0, 1.0])
+    save(path, spine.image, scale @ spine.grid.affine, keep)
+
+
+def make_large(path: Path, spine: BlockSpine) -> None:
+    scale = np.diag([12.0, 12.0, 12.0, 1.0])
+    save(path, spine.image, scale @ spine.grid.affine, keep)
+
+
+def make_wrong_unit(path: Path, spine: BlockSpine) -> None:
+    save(path, spine.image, spine.grid.affine, lambda header: header.set_xyzt_units("meter"))
+
+
 def make_four_axes(path: Path, spine: BlockSpine) -> None:
     both = np.stack([spine.image - 5, spine.image + 5], axis=3)
     save(path, both, spine.grid.affine, keep)
@@ -207,6 +221,9 @@ WARNED: dict[str, tuple[Callable[[Path, BlockSpine], None], str]] = {
     "metres": (make_metres, "units-converted"),
     "micrometres": (make_micrometres, "units-converted"),
     "implausible spacing": (make_tiny, "implausible-spacing"),
+    "many metres": (make_vast, "implausible-spacing"),
+    "a few metres": (make_large, "implausible-spacing"),
+    "millimetres called metres": (make_wrong_unit, "units-doubtful"),
     "4-D": (make_four_axes, "volumes-averaged"),
     "CT": (make_ct, "not-mri"),
 }
@@ -230,6 +247,32 @@ def test_what_can_be_used_is_used_with_a_warning(
     np.testing.assert_array_equal(labels.affine, nib.load(path).affine)
 
 
+def test_millimetres_called_metres_are_found_as_millimetres(
+    spine: BlockSpine, tmp_path: Path
+) -> None:
+    make_wrong_unit(tmp_path / "wrong.nii", spine)
+
+    main(["segment", str(tmp_path / "wrong.nii"), str(tmp_path / "out")])
+
+    found = nib.load(tmp_path / "out" / "wrong_dseg.nii.gz")
+    np.testing.assert_array_equal(np.asarray(found.dataobj), spine.labels)
+    assert found.header.get_xyzt_units()[0] == "meter"
+
+
+def test_what_is_many_metres_by_its_header_is_not_looked_at(
+    spine: BlockSpine, tmp_path: Path
+) -> None:
+    make_vast(tmp_path / "vast.nii", spine)
+
+    main(["segment", str(tmp_path / "vast.nii"), str(tmp_path / "out"), "--force"])
+
+    report = json.loads((tmp_path / "out" / "vast_dseg.json").read_text())
+    codes = ["implausible-spacing", "grid-too-large", "no-spine"]
+    assert [warning["code"] for warning in report["warnings"]] == codes
+    assert "in micrometres" in report["warnings"][0]["text"]
+    assert report["structures"] == []
+
+
 def test_units_do_not_change_what_is_found(spine: BlockSpine, tmp_path: Path) -> None:
     make_metres(tmp_path / "metres.nii", spine)
 
@@ -241,13 +284,17 @@ def test_units_do_not_change_what_is_found(spine: BlockSpine, tmp_path: Path) ->
     np.testing.assert_allclose(report["input"]["spacing_mm"], [4, 1, 1], rtol=1e-5)
 
 
+@pytest.mark.parametrize("make", [make_tiny, make_vast, make_large, make_wrong_unit])
 def test_strict_refuses_an_implausible_spacing(
-    spine: BlockSpine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    make: Callable[[Path, BlockSpine], None],
+    spine: BlockSpine,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    make_tiny(tmp_path / "tiny.nii", spine)
+    make(tmp_path / "odd.nii", spine)
 
-    assert main(["segment", str(tmp_path / "tiny.nii"), str(tmp_path / "out"), "--strict"]) == 1
-    assert "tiny.nii" in capsys.readouterr().err
+    assert main(["segment", str(tmp_path / "odd.nii"), str(tmp_path / "out"), "--strict"]) == 1
+    assert "odd.nii" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -28,6 +28,7 @@ from spinekit.io.voxels import (
     check_size,
     check_slices,
     check_volume_index,
+    is_plausible,
     make_grid,
     volume_notice,
 )
@@ -247,14 +248,20 @@ def _grid(name: str, header: Nifti1Header, spatial: tuple[int, ...]) -> tuple[Gr
     else:
         affine, notice = _assumed_affine(len(spatial), shape, pixdim)
         notices.append(notice)
+    grid = make_grid(name, shape, affine)
     unit = int(header["xyzt_units"]) & 7
     scale = _UNIT_MM.get(unit, 1.0)
-    if scale != 1:
-        affine = np.diag([scale, scale, scale, 1]) @ affine
-        notices.append(
-            Notice("units-converted", f"the header is in {'metres' if unit == 1 else 'µm'}, not mm")
+    if scale == 1:
+        return grid, notices
+    converted = make_grid(name, shape, np.diag([scale, scale, scale, 1]) @ affine)
+    told = "metres" if unit == 1 else "µm"
+    if is_plausible(grid) and not is_plausible(converted):
+        text = (
+            f"the header is in {told}, by which the scan measures {max(converted.size_mm):.4g} mm; "
+            "its numbers were taken for mm"
         )
-    return make_grid(name, shape, affine), notices
+        return grid, [*notices, Notice("units-doubtful", text)]
+    return converted, [*notices, Notice("units-converted", f"the header is in {told}, not mm")]
 
 
 def _qform(name: str, header: Nifti1Header, pixdim: NDArray[np.float64]) -> NDArray[np.float64]:

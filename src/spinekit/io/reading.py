@@ -84,7 +84,8 @@ def read_scan(
         else:
             array, header, notices, files = _read_file(path, volume_index, force=force)
         image, repairs = clean_image(path.name, array)
-        found = (*notices, *grid_notices(path.name, header.grid, strict=strict), *repairs)
+        doubts = grid_notices(path.name, header.grid, strict=strict, known=notices)
+        found = (*notices, *doubts, *repairs)
         source = _describe(path.name, hash_files(files), header.grid)
     return Scan(Volume(image, header.grid), header, found, stem_of(path), source)
 

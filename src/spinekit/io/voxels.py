@@ -124,29 +124,51 @@ def make_grid(name: str, shape: Sequence[int], affine: NDArray[np.float64]) -> G
         raise GeometryError(error.code, f"{name}: {error.message}", error.remedy) from error
 
 
-def grid_notices(name: str, grid: Grid, *, strict: bool) -> list[Notice]:
+def is_plausible(grid: Grid) -> bool:
+    """Whether a scan of a spine can be as large as this."""
+    return SPINE_MM[0] <= max(grid.size_mm) <= SPINE_MM[1]
+
+
+def grid_notices(
+    name: str, grid: Grid, *, strict: bool, known: Sequence[Notice] = ()
+) -> list[Notice]:
     """Notices about a sheared grid and an implausible size.
 
+    Args:
+        name: File name for messages.
+        grid: Of the scan.
+        strict: Refuse instead.
+        known: What was found about it already; `units-doubtful` is refused too.
+
     Raises:
-        GeometryError: If ``strict`` and the scan is smaller than 2 cm or larger than 2 m.
+        GeometryError: If ``strict`` and the scan is smaller than 2 cm or larger than 2 m, or would
+            be by the unit its header states.
     """
     notices = []
-    longest = max(grid.size_mm)
-    if not SPINE_MM[0] <= longest <= SPINE_MM[1]:
+    if not is_plausible(grid):
         text = (
             f"the scan measures {_times(grid.size_mm)} mm by its header "
-            f"(spacing {_times(grid.spacing_mm)} mm), which is no spine"
+            f"(spacing {_times(grid.spacing_mm)} mm), which is no spine{_fitting_unit(grid)}"
         )
-        if strict:
-            raise GeometryError(
-                "implausible-spacing", f"{name}: {text}", "correct the spacing in the header"
-            )
         notices.append(Notice("implausible-spacing", text))
+    for notice in (*known, *notices) if strict else ():
+        if notice.code in ("implausible-spacing", "units-doubtful"):
+            raise GeometryError(
+                "implausible-spacing", f"{name}: {notice.text}", "correct the header"
+            )
     if grid.is_sheared:
         notices.append(
             Notice("sheared", "the axes are not at right angles; resampled for the model")
         )
     return notices
+
+
+def _fitting_unit(grid: Grid) -> str:
+    """Half a sentence about the unit in which the same numbers would fit a spine, or nothing."""
+    for unit, scale in (("metres", 1000.0), ("micrometres", 0.001)):
+        if SPINE_MM[0] <= max(grid.size_mm) * scale <= SPINE_MM[1]:
+            return f" (the numbers would fit one in {unit}: does the header lack its unit?)"
+    return ""
 
 
 def clean_image(name: str, array: NDArray[Any]) -> tuple[NDArray[np.float32], list[Notice]]:
