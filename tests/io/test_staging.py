@@ -1,9 +1,11 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from spinekit.core.errors import OutputError
-from spinekit.io.staging import check_writable, staged
+from spinekit.io.staging import check_writable, remove_abandoned, staged
 from unprivileged import as_nobody
 
 
@@ -41,6 +43,31 @@ def test_a_failure_leaves_the_world_as_it_was(tmp_path: Path, error: type[BaseEx
             write_and_raise(folder, error)
 
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["kept", "old.txt"]
+
+
+def test_an_interrupt_of_the_last_step_leaves_the_files_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    remove, calls = shutil.rmtree, []
+
+    def interrupted(path: Path, **options: bool) -> None:
+        calls.append(path)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        remove(path, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", interrupted)
+
+    def write() -> None:
+        with staged(tmp_path) as stage:
+            (stage / "whole.txt").write_text("whole")
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+
+    assert [path.name for path in tmp_path.rglob("*")] == ["whole.txt"]
 
 
 def test_a_failing_move_takes_back_what_was_new_and_keeps_what_was_old(tmp_path: Path) -> None:
@@ -100,6 +127,39 @@ def test_a_failing_move_takes_new_folders_back(tmp_path: Path) -> None:
 
     found = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
     assert found == ["z", "z/in_the_way"]
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from spinekit.io.staging import staged
+with staged(Path(sys.argv[1])) as stage:
+    (stage / "half.txt").write_text("half")
+    print("ready", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files cannot be locked there")
+def test_what_a_killed_process_left_goes_and_what_is_in_use_stays(tmp_path: Path) -> None:
+    (tmp_path / ".spinekit-mine").mkdir()
+    (tmp_path / ".spinekit").mkdir()
+    process = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE)
+    with process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        remove_abandoned(tmp_path)
+        (half,) = tmp_path.glob("*/half.txt")
+        process.kill()
+        process.wait()
+        assert half.exists()
+
+    with staged(tmp_path) as stage:
+        (stage / "whole.txt").write_text("whole")
+        assert not half.parent.exists()
+
+    found = sorted(path.name for path in tmp_path.rglob("*"))
+    assert found == [".spinekit", ".spinekit-mine", "whole.txt"]
 
 
 def test_a_closed_folder_is_told_before_work_begins_and_an_open_one_stays_as_it_is(

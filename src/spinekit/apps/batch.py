@@ -21,7 +21,7 @@ from spinekit.apps.jobs import Job, Outcome, lose, process
 from spinekit.apps.summary import FILE, write_rows
 from spinekit.core.errors import SpineKitError
 from spinekit.core.parallel import end_pool, in_worker, quiet_worker
-from spinekit.io.staging import check_writable
+from spinekit.io.staging import check_writable, remove_abandoned
 from spinekit.io.writing import write_json
 from spinekit.prediction.predictor import available_cores
 
@@ -74,6 +74,8 @@ def run_jobs(jobs: Sequence[Job], args: argparse.Namespace, *, many: bool) -> li
     Returns:
         One outcome per job, in the order of the jobs.
     """
+    for folder in {job.place.root for job in jobs}:
+        remove_abandoned(folder)
     _announce(jobs, args)
     outcomes: dict[str, Outcome] = {}
     with _bar(len(jobs) if many else None, args) as bar:
