@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from blocks import NAMES, BlockSpine
-from scan_files import Slices
+from scan_files import Slices, save_itk
 from spinekit.apps.cli import main
 
 pytestmark = pytest.mark.usefixtures("oracle")
@@ -214,6 +214,67 @@ def test_results_of_another_model_are_not_taken_for_done(
 
     assert main(command) == 2
     assert "another model" in capsys.readouterr().err
+
+
+def test_a_scan_replaced_under_its_name_is_not_taken_for_done(
+    scan_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["segment", str(scan_file), str(tmp_path / "out")]
+    main(command)
+    before = report_of(tmp_path / "out")
+    image = nib.load(scan_file)
+    voxels = np.asarray(image.dataobj)
+    voxels[0, 0, 0] += 1
+    nib.save(nib.Nifti1Image(voxels, image.affine), scan_file)
+
+    assert main(command) == 2
+    assert "another scan of this name" in capsys.readouterr().err
+    assert report_of(tmp_path / "out") == before
+    assert main([*command, "--overwrite"]) == 0
+    assert main(command) == 0
+    assert "done before" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [("scan.mha", "scan.mha"), ("scan.mhd", "scan.zraw"), ("study", "study/IM007.dcm")],
+)
+def test_every_kind_of_scan_is_known_again_and_known_to_be_another(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, change: str
+) -> None:
+    path = tmp_path / name
+    if name == "study":
+        Slices().write(path)
+    else:
+        save_itk(path)
+    command = ["segment", str(path), str(tmp_path / "out")]
+    assert main(command) == 0
+    assert main([*command, *(["--series", "3"] if name == "study" else [])]) == 0
+    assert "done before" in capsys.readouterr().out
+    with (tmp_path / change).open("ab") as file:
+        file.write(b"\0\0")
+
+    assert main(command) == 2
+    assert "another scan of this name" in capsys.readouterr().err
+
+
+def test_force_and_strict_are_other_options_only_where_they_matter(
+    scan_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    command = ["segment", str(scan_file), str(out)]
+    main(command)
+    for words in (["--force"], ["--strict"], ["--force", "--strict"]):
+        assert main([*command, *words]) == 0
+        assert "done before" in capsys.readouterr().out
+
+    sidecar = out / "spine_dseg.json"
+    for code, word in (("not-mri", "--force"), ("implausible-spacing", "--strict")):
+        report = report_of(out) | {"warnings": [{"code": code, "text": ""}]}
+        sidecar.write_text(json.dumps(report))
+        assert main(command) == 0
+        assert main([*command, word]) == 2
+        assert "other options" in capsys.readouterr().err
 
 
 def test_files_of_others_and_corrections_are_not_replaced(

@@ -18,12 +18,19 @@ from spinekit.adoption import MaskOptions, adopt_mask
 from spinekit.apps.cli import explain
 from spinekit.apps.summary import describe_report
 from spinekit.core.errors import ModelError, UsageError
+from spinekit.io.reading import hash_scan
 from spinekit.layouts.registry import LAYOUTS
 from spinekit.layouts.wanted import Place, Wanted
 from spinekit.pipeline import SegmentOptions, segment
 from spinekit.prediction.predictor import Predictor, load_predictor
 from spinekit.segmentation import Segmentation
 from spinekit.study import segment_study
+
+_MATTERS_WITH = {
+    "force": {"not-mri", "uneven-slices", "uneven-volumes", "mixed-orientation"},
+    "strict": {"implausible-spacing", "units-doubtful"},
+}
+"""Option → warnings of a result that it would have changed, or kept from being."""
 
 
 @dataclass(frozen=True)
@@ -201,6 +208,7 @@ def _is_done(job: Job) -> bool:
 
     Raises:
         UsageError: Files are there that the job would replace by something else.
+        InputError: Files are there, and the scan cannot be read.
     """
     files = job.files
     there = [path for path in files.values() if os.path.exists(path)]
@@ -209,15 +217,37 @@ def _is_done(job: Job) -> bool:
     report = _report_of(files["json"])
     if report is None:
         raise _refuse("results-exist", f"{there[0]} is there, but no report of this program")
-    if report["options"] != job.options.recorded():
+    if _has_other_options(job, report):
         raise _refuse("other-options", f"{files['json']} was made with other options")
     if isinstance(job.options, SegmentOptions):
         model = _predictor(job.options.model, job.options.threads).card["sha256"]
         if report["model"]["sha256"] != model:
             raise _refuse("other-options", f"{files['json']} was made with another model")
+    if report["input"]["sha256"] != _hash_of(job):
+        raise _refuse("other-scan", f"{files['json']} was made of another scan of this name")
     if len(there) < len(files):
         _keep_corrected(job, report)
     return len(there) == len(files)
+
+
+def _has_other_options(job: Job, report: Mapping[str, Any]) -> bool:
+    """Whether options differ that can have changed the result.
+
+    Which series was taken shows in the scan's content. `force` and `strict` matter only where the
+    result says that there was something to put up with.
+    """
+    told = {warning["code"] for warning in report["warnings"]}
+    idle = {"series"} | {name for name, codes in _MATTERS_WITH.items() if not codes & told}
+    made, wanted = report["options"], job.options.recorded()
+    return any(made.get(key) != wanted.get(key) for key in {*made, *wanted} - idle)
+
+
+def _hash_of(job: Job) -> str:
+    """The scan's content, as reports state it."""
+    options = job.options
+    if isinstance(options, MaskOptions):
+        return hash_scan(job.source)
+    return hash_scan(job.source, series=options.series, force=options.force)
 
 
 def _is_study_done(jobs: Sequence[Job]) -> bool:
@@ -247,7 +277,8 @@ def _report_of(path: Path) -> dict[str, Any] | None:
     """The report of a result; None where there is none of this program."""
     try:
         report = json.loads(path.read_bytes())
-        return {**report, "options": report["options"], "model": {**report["model"]}}
+        parts = {key: {**report[key]} for key in ("input", "options", "model")}
+        return {**report, **parts, "warnings": [*report["warnings"]]}
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 

@@ -82,8 +82,21 @@ def read_itk(
             notices.append(volume_notice(volume_index, count))
         array = array.mean(axis=-1) if volume_index is None else array[..., volume_index]
     header = HeaderInfo(shape[:dims], grid, itk=raster.geometry)
-    files = [path] if raster.data == path else [path, raster.data]
-    return array.reshape(full), header, tuple(notices), files
+    return array.reshape(full), header, tuple(notices), _files(path, raster)
+
+
+def scan_files(path: Path) -> list[Path]:
+    """The files that `read_itk` reads: the header's and, where it has one, the voxels'.
+
+    Raises:
+        InputError: If the header is damaged.
+        OSError: If the file cannot be opened.
+    """
+    return _files(path, _parse(path))
+
+
+def _files(path: Path, raster: Raster) -> list[Path]:
+    return [path] if raster.data == path else [path, raster.data]
 
 
 def _parse(path: Path) -> Raster:

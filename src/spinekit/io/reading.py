@@ -171,6 +171,32 @@ def scan_from_array(
     )
 
 
+def hash_scan(path: str | Path, *, series: str | int | None = None, force: bool = False) -> str:
+    """What `read_scan` gives as the scan's ``sha256``, without reading its voxels.
+
+    Args:
+        path: A file, or a folder holding one DICOM series.
+        series: Number or UID of the DICOM series where the folder holds several.
+        force: Pass over DICOM files that cannot be read.
+
+    Raises:
+        InputError: If a file is missing or damaged in its header.
+        UsageError: If a series must be chosen, or the one chosen is not there.
+    """
+    path = Path(path)
+    with _file_errors(path):
+        _check_there(path)
+        if _is_dicom(path):
+            from spinekit.io.dicom import series_files
+
+            return hash_files(series_files(path, series, force=force))
+        if ending_of(path) in (".mha", ".mhd", ".nrrd"):
+            from spinekit.io.itk import scan_files
+
+            return hash_files(scan_files(path))
+        return hash_files([path])
+
+
 def hash_files(files: Iterable[Path]) -> str:
     """SHA-256 in hex of a file's bytes, or of the sorted digests of several files."""
     digests = []
