@@ -321,6 +321,39 @@ def test_a_folder_goes_on_after_a_failure_and_keeps_its_folders(
     assert errors[0].startswith("spinekit: error: broken.nii.gz: ")
 
 
+@pytest.mark.parametrize(
+    "layout",
+    [
+        [],
+        ["--iso", "--levels", "--soft", "--format", "seg.nrrd"],
+        ["--layout", "totalspineseg"],
+        ["--layout", "bids"],
+    ],
+)
+def test_results_among_the_scans_are_passed_over(
+    scan_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], layout: list[str]
+) -> None:
+    data = tmp_path / "data"
+    raw = data / "sub-01" / "anat" / "sub-01_T2w.nii.gz"
+    raw.parent.mkdir(parents=True)
+    raw.write_bytes(scan_file.read_bytes())
+    foreign = data / "other" / "found_dseg.nii.gz"
+    foreign.parent.mkdir()
+    foreign.write_bytes(scan_file.read_bytes())
+    (data / "other" / "found_dseg.json").write_text('{"made": "elsewhere"}')
+    assert main(["segment", str(raw), str(data / "before"), *layout]) == 0
+    capsys.readouterr()
+
+    assert main(["segment", str(data), str(tmp_path / "out")]) == 0
+
+    with (tmp_path / "out" / "summary.csv").open() as file:
+        done = [row["input"] for row in csv.DictReader(file)]
+    assert done == ["other/found_dseg.nii.gz", "sub-01/anat/sub-01_T2w.nii.gz"]
+    (line, *_) = capsys.readouterr().err.splitlines()
+    assert "are results of this program; passed over" in line
+    assert main(["segment", str(data / "before"), str(tmp_path / "none"), "--quiet"]) == 2
+
+
 def test_scans_beside_and_below_the_slices_of_a_dicom_folder_are_done_too(
     scan_file: Path, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ It looks at names only; no scan is opened.
 import argparse
 import dataclasses
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from spinekit.apps.jobs import Job
 from spinekit.core.errors import SpineKitError, UsageError
 from spinekit.io.discovery import ScanSource, find_scans, is_single, stem_of
 from spinekit.io.localizers import find_localizer
+from spinekit.io.results import is_result
 from spinekit.layouts.registry import LAYOUTS
 from spinekit.layouts.wanted import Wanted
 from spinekit.pipeline import SegmentOptions
@@ -51,7 +53,7 @@ def plan_jobs(args: argparse.Namespace) -> list[Job]:
         series=args.series,
     )
     options = dataclasses.replace(options, **layout.OPTIONS)
-    found = _with_suffix(find_scans(args.input, exclude=args.out), args)
+    found = _with_suffix(_find_foreign(args), args)
     alone = is_single(found, args.input)
     localizers = {scan.path: _localizer(scan, args) for scan in found}
     jobs = [
@@ -72,6 +74,27 @@ def plan_jobs(args: argparse.Namespace) -> list[Job]:
         jobs = group_series(jobs, top=args.input)
     check_collisions(jobs)
     return jobs
+
+
+def _find_foreign(args: argparse.Namespace) -> list[ScanSource]:
+    """The scans of INPUT without results of this program in it, of which a line says how many.
+
+    Raises:
+        UsageError: There is none.
+    """
+    own: list[Path] = []
+
+    def leave_out(path: Path) -> bool:
+        if is_result(path, args.input):
+            own.append(path)
+        return own[-1:] == [path]
+
+    try:
+        return find_scans(args.input, exclude=args.out, leave_out=leave_out)
+    finally:
+        if own and not args.quiet:
+            text = f"{len(own)} files in {args.input} are results of this program; passed over"
+            print(f"spinekit: {text}", file=sys.stderr)
 
 
 def plan_masks(args: argparse.Namespace) -> list[Job]:

@@ -6,7 +6,7 @@ Knows file names and the mark of DICOM files; opens nothing else.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,12 @@ class ScanSource:
     """Folder inside INPUT, kept inside OUT; ``.`` at the top."""
 
 
-def find_scans(source: str | Path, *, exclude: Path | None = None) -> list[ScanSource]:
+def find_scans(
+    source: str | Path,
+    *,
+    exclude: Path | None = None,
+    leave_out: Callable[[Path], bool] | None = None,
+) -> list[ScanSource]:
     """Find every scan of a file or folder, sorted by path.
 
     A folder that directly holds DICOM files is one scan. Hidden files and folders and ``.seg.nrrd``
@@ -40,6 +45,7 @@ def find_scans(source: str | Path, *, exclude: Path | None = None) -> list[ScanS
     Args:
         source: A scan file, a DICOM folder, or a folder of scans at any depth.
         exclude: A folder not to look into, such as OUT.
+        leave_out: Asked of every scan file of a folder; those it holds for are none.
 
     Returns:
         At least one scan.
@@ -59,7 +65,7 @@ def find_scans(source: str | Path, *, exclude: Path | None = None) -> list[ScanS
         os.scandir(source).close()
     except OSError as error:
         raise _cannot_open(source, error) from error
-    found = sorted(_walk(source, exclude), key=lambda scan: scan.path)
+    found = sorted(_walk(source, exclude, leave_out), key=lambda scan: scan.path)
     if not found:
         raise UsageError(
             "no-scans",
@@ -123,7 +129,9 @@ def _looks_dicom(path: Path) -> bool:
         return False
 
 
-def _walk(top: Path, exclude: Path | None) -> Iterable[ScanSource]:
+def _walk(
+    top: Path, exclude: Path | None, leave_out: Callable[[Path], bool] | None
+) -> Iterable[ScanSource]:
     """Every scan below ``top``, in no particular order."""
     barred = None if exclude is None else exclude.resolve()
     unopened: list[str] = []
@@ -136,7 +144,7 @@ def _walk(top: Path, exclude: Path | None) -> Iterable[ScanSource]:
         for file in files:
             path = here / file
             scan = ending_of(path) in FILE_ENDINGS and not file.lower().endswith(_NOT_SCANS)
-            if scan and file[0] != ".":
+            if scan and file[0] != "." and not (leave_out and leave_out(path)):
                 yield ScanSource(path, stem_of(path), relative)
         if dicom_files(here):
             yield ScanSource(here, stem_of(here), relative if here == top else relative.parent)
