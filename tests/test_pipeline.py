@@ -117,11 +117,22 @@ def test_an_unsure_model_is_told(spine: BlockSpine) -> None:
     assert [warning["code"] for warning in found.report["warnings"]] == ["contrast-unlike-training"]
 
 
-def test_a_scan_of_many_metres_is_refused(spine: BlockSpine) -> None:
+def test_a_scan_of_many_metres_is_not_looked_at(spine: BlockSpine) -> None:
     affine = np.diag([4.0, 40.0, 40.0, 1.0])
 
-    with pytest.raises(spinekit.SpineKitError, match="too large to work on"):
-        segment(spine.image, affine=affine, predictor=oracle_for(spine))
+    found = segment(spine.image, affine=affine, predictor=oracle_for(spine))
+
+    codes = ["implausible-spacing", "grid-too-large", "no-spine"]
+    assert [warning["code"] for warning in found.report["warnings"]] == codes
+    assert found.labels.shape == spine.image.shape
+    assert found.labels.max() == 0
+
+
+def test_voxels_too_coarse_to_see_a_spine_are_refused_by_name(spine: BlockSpine) -> None:
+    affine = np.diag([4.0, 60.0, 60.0, 1.0])
+
+    with pytest.raises(spinekit.SpineKitError, match=r"array: .* too large to work on"):
+        segment(spine.image[:, :32, :32], affine=affine, predictor=oracle_for(spine))
 
 
 def test_the_array_is_left_as_it_was(spine: BlockSpine) -> None:
