@@ -79,8 +79,9 @@ def _name_discs(names: list[str | None], discs: list[int], above: Choice, below:
     upper = LEVELS[above[-1]] if above else None
     lower = LEVELS[below[0]] if below else None
     if upper and lower and lower in successors(upper):
-        # One disc between neighbours; a second one is noise and stays without a name.
-        names[discs[len(discs) // 2]] = _disc(upper, lower)
+        # One disc between neighbours; a second one is noise, or S1-S2 above what was found of the
+        # sacrum, and stays without a name.
+        names[discs[0 if lower == SACRUM else len(discs) // 2]] = _disc(upper, lower)
         return
     if upper:
         names[discs[0]] = _disc(upper, _usual_below(upper))

@@ -25,7 +25,7 @@ DRIFT_SD = 0.65
 PINNED_SD = 0.2
 """The same at a sacrum, which a network seldom mistakes: 0.11 at L5 above one, on 82 scans."""
 UNPINNED = 0.05
-"""Share of networks that drift at a sacrum as anywhere: 3 of 82 scans were one level off above it."""
+"""Share of networks that drift at a sacrum as anywhere: 3 of 82 scans were one level off."""
 HOLD, WANDER_SD = 0.97, 0.2
 """How the drift goes on to the next bone: measured steps have a spread of 0.05 to 0.34."""
 JUMP = 0.002
@@ -131,7 +131,7 @@ def observe(
             discs = [n for n in range(where[a] + 1, where[b]) if items[n].kind == "disc"]
             missed[a, b] = _missed(bones[a], bones[b], len(discs))
     fragment = _fragments(items, where)
-    for n in np.flatnonzero(is_sacrum[1:] & (fragment >= SACRAL_ON_DISC)):
+    for n in np.flatnonzero(is_sacrum[1:] & (fragment >= SACRAL_ON_DISC)).tolist():
         # Split off the sacrum by the network that calls it a lumbar level: that is no evidence
         # against S1, and the sacrum begins with it.
         likeness[n, -1] = likeness[n].max()
