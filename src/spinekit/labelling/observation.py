@@ -125,18 +125,9 @@ def observe(
         told = (WEIGHT_BESIDE_CERTAIN if certain else 1.0) * outside[where]
         likeness = likeness + told
         network = network + told[:, _CHAINS][:, :, None]
-    missed = {}
-    for a in range(count):
-        for b in range(a + 1, min(count, a + 2 + MAX_NOISE_RUN)):
-            discs = [n for n in range(where[a] + 1, where[b]) if items[n].kind == "disc"]
-            missed[a, b] = _missed(bones[a], bones[b], len(discs))
+    missed = _gaps(items, where)
     fragment = _fragments(items, where)
-    for n in np.flatnonzero(is_sacrum[1:] & (fragment >= SACRAL_ON_DISC)).tolist():
-        # Split off the sacrum by the network that calls it a lumbar level: that is no evidence
-        # against S1, and the sacrum begins with it.
-        likeness[n, -1] = likeness[n].max()
-        if n > 0:
-            missed[n - 1, n + 1] = missed[n - 1, n]
+    _admit_first_sacral(fragment, is_sacrum, likeness, missed)
     height = np.array([bone.height_mm for bone in bones])
     volume = np.array([bone.volume_mm3 for bone in bones])
     room_above, room_below = _room(instances, bones)
@@ -265,6 +256,35 @@ def _missed(above: Instance, below: Instance, discs: int) -> NDArray[np.float64]
     if discs > 1:
         result[0] += TWO_DISCS
     return result
+
+
+def _gaps(
+    items: tuple[Instance, ...], where: list[int]
+) -> dict[tuple[int, int], NDArray[np.float64]]:
+    """`_missed` for every two bones with no more than a run of noise between them."""
+    result = {}
+    for a in range(len(where)):
+        for b in range(a + 1, min(len(where), a + 2 + MAX_NOISE_RUN)):
+            discs = [n for n in range(where[a] + 1, where[b]) if items[n].kind == "disc"]
+            result[a, b] = _missed(items[where[a]], items[where[b]], len(discs))
+    return result
+
+
+def _admit_first_sacral(
+    fragment: NDArray[np.float64],
+    is_sacrum: NDArray[np.bool_],
+    likeness: NDArray[np.float64],
+    missed: dict[tuple[int, int], NDArray[np.float64]],
+) -> None:
+    """Change what speaks against a bone on the sacrum that may be S1, in place.
+
+    It was split off the sacrum by the network that calls it a lumbar level: that is no evidence
+    against S1, and the sacrum begins with it.
+    """
+    for n in np.flatnonzero(is_sacrum[1:] & (fragment >= SACRAL_ON_DISC)).tolist():
+        likeness[n, -1] = likeness[n].max()
+        if n > 0:
+            missed[n - 1, n + 1] = missed[n - 1, n]
 
 
 def _fragments(items: tuple[Instance, ...], where: list[int]) -> NDArray[np.float64]:
