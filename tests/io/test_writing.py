@@ -2,6 +2,9 @@
 
 import json
 import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nibabel as nib
@@ -266,6 +269,32 @@ def test_new_files_get_the_users_usual_permissions(tmp_path: Path) -> None:
     found = (tmp_path / "a.json").stat()
     assert found.st_mode & 0o777 == 0o640
     assert found.st_uid in (NOBODY, tmp_path.stat().st_uid)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="takes over by a lock of the file")
+def test_what_a_killed_process_left_is_written_over(tmp_path: Path) -> None:
+    start = "import os, sys, signal\nfrom spinekit.io.writing import unfinished\n"
+    killed = start + (
+        "with unfinished(__import__('pathlib').Path(sys.argv[1])) as file:\n"
+        "    file.write(b'half of a long text'); file.flush()\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    target = tmp_path / "a.json"
+    subprocess.run([sys.executable, "-c", killed, str(target)], check=False)
+    assert [path.name for path in tmp_path.iterdir()] == [".a.json.partial"]
+
+    write_bytes(target, b"{}")
+    assert list(tmp_path.iterdir()) == [target]
+    assert target.read_bytes() == b"{}"
+
+
+def test_writers_of_one_file_wait_for_each_other(tmp_path: Path) -> None:
+    target = tmp_path / "a.bin"
+    contents = [bytes([n]) * (100_000 + n) for n in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda content: write_bytes(target, content), contents))
+    assert list(tmp_path.iterdir()) == [target]
+    assert target.read_bytes() in contents
 
 
 def test_a_folder_in_the_way_is_an_error_not_a_crash(tmp_path: Path) -> None:

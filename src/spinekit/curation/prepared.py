@@ -5,7 +5,6 @@ It knows records and names, and how a file gets a second name; no voxels.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from spinekit.curation.recipe import PrepareRecipe
-from spinekit.io.writing import output_errors
+from spinekit.io.writing import output_errors, unfinished
 
 
 @dataclass(frozen=True)
@@ -81,21 +80,26 @@ def put_file(source: Path, target: Path, *, share: bool) -> None:
     """
     if is_current(target, source):
         return
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
     with output_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.unlink(missing_ok=True)
-            linked = False
-            if share:
-                with contextlib.suppress(OSError):
-                    os.link(source, temporary)
-                    linked = True
-            if not linked:
-                shutil.copy2(source, temporary)
-            os.replace(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        if not (share and _link(source, target)):
+            with unfinished(target) as copy, source.open("rb") as original:
+                shutil.copyfileobj(original, copy)
+            shutil.copystat(source, target)
+
+
+def _link(source: Path, target: Path) -> bool:
+    """Give a file a second name, in place of what bore it; False where the disk cannot."""
+    temporary = target.with_name(f".{target.name}.link")
+    try:
+        temporary.unlink(missing_ok=True)
+        os.link(source, temporary)
+        os.replace(temporary, target)
+    except OSError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
 
 
 def is_current(target: Path, source: Path) -> bool:

@@ -11,6 +11,7 @@ import errno
 import gzip
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,6 +23,9 @@ from spinekit.core.errors import OutputError
 from spinekit.core.grid import Grid
 from spinekit.io import itk_bytes
 from spinekit.io.header import HeaderInfo
+
+if sys.platform != "win32":
+    import fcntl
 
 FORMATS = ("nii.gz", "nii", "mha", "nrrd")
 """Endings of volumes that can be written; ``.seg.nrrd`` has its own function."""
@@ -140,17 +144,58 @@ def output_errors(path: Path) -> Iterator[None]:
 
 def _atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Call ``write`` with a temporary file that becomes ``path``, or vanishes on any failure."""
-    temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.partial")
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                write(file)
+        with unfinished(path) as file:
+            write(file)
+
+
+@contextlib.contextmanager
+def unfinished(path: Path) -> Iterator[BinaryIO]:
+    """Open the hidden file that takes the place of ``path`` on success and vanishes otherwise.
+
+    It has one name per ``path``, so that what a killed process left of it is written over; who
+    finds it in use waits.
+
+    Args:
+        path: File to write or replace; its folder must be there.
+
+    Yields:
+        The hidden file, empty.
+
+    Raises:
+        OSError: The system's own error.
+    """
+    temporary, file = _open_alone(path)
+    try:
+        with file:
+            yield file
+            file.flush()
+            if sys.platform != "win32":  # moved while it is still ours
+                os.replace(temporary, path)
+        if sys.platform == "win32":  # which moves no open file
             os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _open_alone(path: Path) -> tuple[Path, BinaryIO]:
+    """Create the hidden file of ``path``, or take over one that no living process holds."""
+    if sys.platform == "win32":
+        temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.partial")
+        return temporary, temporary.open("wb")
+    temporary = path.with_name(f".{path.name[:200]}.partial")
+    while True:
+        file = os.fdopen(os.open(temporary, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
+        with contextlib.suppress(OSError):  # a network drive may know no locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), temporary.stat()):
+                file.truncate()
+                return temporary, file
+        file.close()  # its holder finished, or gave up, while we waited
 
 
 def _write_volume(
