@@ -33,6 +33,7 @@ from spinekit.evaluation.summary import SummaryRow, summarise
 from spinekit.evaluation.table import format_table, read_csv, write_csv
 from spinekit.pipeline import segment
 from spinekit.prediction.predictor import ModelPredictor, load_predictor
+from tables import print_comments
 
 RESULTS = Path(__file__).parent / "results"
 EMBEDDED = Path(__file__).parents[1] / "src/spinekit/models/default.onnx"
@@ -55,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     embed.add_argument("--model", type=Path, default=EMBEDDED)
     args = parser.parse_args(argv)
     if args.word == "table":
-        for path in sorted(RESULTS.glob("*.csv")):
+        for path in list_rows():
             print_row(path)
         return 0
     if args.word == "embed":
@@ -105,6 +106,15 @@ def seen_sets(spec: ModelSpec) -> set[str]:
     return set(trained) - hidden - {"phantom"}
 
 
+def list_rows() -> list[Path]:
+    """Every committed row; other benchmarks keep their tables in the folder too."""
+    return [
+        path
+        for path in sorted(RESULTS.glob("*.csv"))
+        if path.read_text(encoding="utf-8").startswith("# row: ")
+    ]
+
+
 def embed_scores(model: Path) -> None:
     """Store the mean Dice of every committed row in a model file, by row, dataset and structure."""
     from spinekit.training.export import store_scores
@@ -115,7 +125,7 @@ def embed_scores(model: Path) -> None:
             for row in summarise(read_csv(path))
             if math.isfinite(row.dice.mean)
         }
-        for path in sorted(RESULTS.glob("*.csv"))
+        for path in list_rows()
     }
     store_scores(model, scores)
 
@@ -160,11 +170,7 @@ def score_nothing(case: RealCase) -> CaseScores:
 
 def print_row(path: Path) -> None:
     """Print a CSV's comments and its table."""
-    print(f"\n== {path.stem}")
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if not line.startswith("#"):
-            break
-        print(line)
+    print_comments(path)
     rows = summarise(read_csv(path))
     print(format_table(rows))
     print("\n  worst scan as a share of its set's mean Dice")

@@ -36,7 +36,7 @@ from columns import (
     split,
 )
 from naming_cases import image_cases, real_cases
-from naming_rates import collect_bones, format_rates, read_bones, write_bones
+from naming_rates import Bone, collect_bones, format_rates
 from naming_scores import (
     Row,
     draw_reliability,
@@ -44,13 +44,12 @@ from naming_scores import (
     format_names,
     format_offsets,
     format_seconds,
-    read_rows,
     score,
-    write_rows,
 )
 from spinekit.labelling import observation
 from spinekit.labelling.methods import LABELLERS, name_with
 from spinekit.metrics.intervals import bootstrap_interval
+from tables import read_records, write_records
 
 RESULTS = Path(__file__).parent / "results" / "naming"
 RATES = RESULTS / "rates.csv"
@@ -211,7 +210,7 @@ def run_rates(args: argparse.Namespace) -> int:
     if not bones:
         print("no hold-out models or no real scans; set SPINEKIT_REAL_DATA", file=sys.stderr)
         return 2
-    write_bones(RATES, bones, comments)
+    write_records(RATES, Bone, bones, comments)
     print(format_rates(bones))
     return 0
 
@@ -219,18 +218,18 @@ def run_rates(args: argparse.Namespace) -> int:
 def finish(name: str, rows: Sequence[Row], comments: dict[str, str]) -> None:
     """Write the rows and print their tables."""
     command = " ".join(["python benchmarks/naming.py", *sys.argv[1:]])
-    write_rows(RESULTS / f"{name}.csv", rows, {"command": command, **comments})
+    write_records(RESULTS / f"{name}.csv", Row, rows, {"command": command, **comments})
     print_tables(name)
 
 
 def run_table(_: argparse.Namespace) -> int:
     """Print every table from its CSV and draw the picture."""
-    print(format_rates(read_bones(RATES)))
+    print(format_rates(read_records(RATES, Bone)))
     files = [path for path in sorted(RESULTS.glob("*.csv")) if path != RATES]
     for path in files:
         print_tables(path.stem)
     # Real scans as the hold-outs see them: the shipped model was trained on them.
-    shown = [row for p in files if p.stem not in ("harm", "real") for row in read_rows(p)]
+    shown = [row for p in files if p.stem not in ("harm", "real") for row in read_records(p, Row)]
     draw_reliability(_by_kind(shown), PICTURE)
     return 0
 
@@ -242,7 +241,7 @@ def _by_kind(rows: Iterable[Row]) -> list[Row]:
 
 def print_tables(name: str) -> None:
     """Print what there is to say of one CSV."""
-    rows = read_rows(RESULTS / f"{name}.csv")
+    rows = read_records(RESULTS / f"{name}.csv", Row)
     print(f"\n== {name}")
     if name == "harm":
         print(format_harm(rows))

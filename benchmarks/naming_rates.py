@@ -7,9 +7,8 @@ have a point at C2 and one at T2; their bones are counted from C2. These are the
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -224,21 +223,3 @@ def _format_sizes(bones: Sequence[Bone]) -> list[str]:
                 f"{np.nanstd(inner):.3f} |"
             )
     return lines
-
-
-def write_bones(path: Path, bones: Sequence[Bone], comments: dict[str, str]) -> None:
-    """Write one row per bone with comments above."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        for key, value in comments.items():
-            file.write(f"# {key}: {value}\n")
-        table = csv.DictWriter(file, [f.name for f in fields(Bone)], lineterminator="\n")
-        table.writeheader()
-        table.writerows(asdict(bone) for bone in bones)
-
-
-def read_bones(path: Path) -> list[Bone]:
-    """Read back what `write_bones` wrote."""
-    with path.open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
-    texts = ("dataset", "case", "view", "level")
-    return [Bone(**{k: v if k in texts else float(v) for k, v in row.items()}) for row in rows]  # type: ignore[arg-type]

@@ -5,10 +5,9 @@ It knows rows; not how columns are drawn or named.
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -109,28 +108,6 @@ def _place(level: str) -> int:
     """Place in the usual column; T13 as T12, L6 as L5."""
     usual = [name for name in LEVELS if name not in ("T13", "L6")]
     return usual.index({"T13": "T12", "L6": "L5"}.get(level, level))
-
-
-def write_rows(path: Path, rows: Iterable[Row], comments: dict[str, str]) -> None:
-    """Write the rows with comments above them."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        for key, value in comments.items():
-            file.write(f"# {key}: {value}\n")
-        table = csv.DictWriter(file, [f.name for f in fields(Row)], lineterminator="\n")
-        table.writeheader()
-        table.writerows(asdict(row) for row in rows)
-
-
-def read_rows(path: Path) -> list[Row]:
-    """Read back what `write_rows` wrote."""
-    kinds: dict[str, Callable[[str], object]] = {"int": int, "float": float, "str": str}
-    with path.open(encoding="utf-8") as file:
-        lines = [line for line in file if not line.startswith("#")]
-    return [
-        Row(**{f.name: kinds[str(f.type)](row[f.name]) for f in fields(Row)})  # type: ignore
-        for row in csv.DictReader(lines)
-    ]
 
 
 def format_names(rows: Sequence[Row]) -> str:

@@ -33,6 +33,7 @@ from spinekit.io.reading import read_scan
 from spinekit.pipeline import segment
 from spinekit.prediction.predictor import ModelPredictor, Predictor, load_predictor
 from spinekit.synth.phantom import draw_phantom
+from tables import print_comments
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "robustness"
@@ -293,11 +294,7 @@ def shares(rows: Sequence[SummaryRow]) -> dict[str, str]:
 
 def print_row(path: Path) -> None:
     """Print a CSV's comments and its two tables in Markdown."""
-    print(f"\n== {path.stem}")
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if not line.startswith("#"):
-            break
-        print(line)
+    print_comments(path)
     cases = read_csv(path)
     for rows in (curve_rows(cases), phantom_rows(cases)):
         if rows:

@@ -58,3 +58,10 @@ def test_the_table_shows_the_worst_share(cases, spine, tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "# failed, counted as missed: toy02 (x)" in shown
     assert "0.00  toy02  (below 0.80)" in shown
+
+
+def test_every_committed_row_can_be_printed_again(capsys):
+    assert accuracy.main(["table"]) == 0
+
+    headings = [line for line in capsys.readouterr().out.splitlines() if line.startswith("== ")]
+    assert headings == ["== h1", "== h2", "== h3", "== shipped"]

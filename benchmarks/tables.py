@@ -1,0 +1,46 @@
+"""Tables of measurements as CSV files whose first lines, behind a `#`, say how they came about.
+
+It knows flat dataclasses of texts and numbers; not what is measured.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+Record = TypeVar("Record")
+
+
+def write_records(
+    path: Path, kind: type[Record], records: Iterable[Record], comments: Mapping[str, object]
+) -> None:
+    """Write one line per record, a dataclass of this kind, with the comments above."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for key, value in comments.items():
+            file.write(f"# {key}: {value}\n")
+        names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+        table = csv.DictWriter(file, names, lineterminator="\n")
+        table.writeheader()
+        table.writerows(asdict(record) for record in records)  # type: ignore[call-overload]
+
+
+def read_records(path: Path, kind: type[Record]) -> list[Record]:
+    """Read back what `write_records` wrote; fields are of type int, float or str."""
+    kinds: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "str": str}
+    converts = {f.name: kinds[str(f.type)] for f in fields(kind)}  # type: ignore[arg-type]
+    with path.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    return [kind(**{name: to(row[name]) for name, to in converts.items()}) for row in rows]
+
+
+def print_comments(path: Path) -> None:
+    """Print a CSV's name and the comments at its top."""
+    print(f"\n== {path.stem}")
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        print(line)
