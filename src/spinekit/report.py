@@ -3,9 +3,11 @@
 It puts what the steps found into plain values and reads them back; it decides nothing.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -147,9 +149,37 @@ def recall_evidence(
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             "report-without-evidence",
-            f"the JSON report lacks what names are decided from ({error})",
+            f"lacks what names are decided from ({error})",
             "segment the scan again",
         ) from error
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """Read a report that names can be decided from again.
+
+    Args:
+        path: The JSON file.
+
+    Raises:
+        InputError: It is not there, no report of this program, or of another version.
+    """
+    try:
+        report = json.loads(path.read_bytes())
+        recall_evidence(report["evidence"])
+        keys = ("options", "warnings", "structures", "input", "column")
+        return {**report, **{key: report[key] for key in keys}}
+    except OSError as error:
+        raise InputError(
+            "report-missing",
+            f"{path.name}: cannot be read",
+            "keep it where it was written, or segment the scan again",
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            "report-damaged", f"{path.name}: no report of this program", "segment the scan again"
+        ) from error
+    except InputError as error:
+        raise InputError(error.code, f"{path.name}: {error.message}", error.remedy) from error
 
 
 def recall_outside(stored: Mapping[str, Any]) -> NDArray[np.float64] | None:

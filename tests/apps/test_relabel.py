@@ -138,10 +138,11 @@ def test_a_disc_names_the_bones_beside_it(result: Path) -> None:
     [
         (["--set", "41=L3", "--set", "42=L1"], "no legal column"),
         (["--set", "41=L3", "--set", "42=L3"], "no legal column"),
+        (["--set", "L7=L3"], "nothing in it is L7; it has T12"),
         (["--set", "41=L9"], "'L9' is no vertebra or disc"),
         (["--set", "41=L3-L4"], "L1 is vertebra"),
         (["--set", "41=sacrum"], "L1 is vertebra"),
-        (["--set", "17=L3"], "the result has no 17; it has T12"),
+        (["--set", "17=L3"], "spine_dseg.nii.gz: nothing in it has the value 17; it has T12"),
         (["--set", "L3"], "'L3' is no VALUE=NAME"),
         (["--at=1,2=L3"], "no place R,A,S"),
         (["--at=900,2,3=L3"], "within 10 mm of 900, 2, 3"),
@@ -170,7 +171,7 @@ def test_a_file_that_is_no_result_is_refused(
     assert main(["relabel", str(other), "--set", "41=L3"]) == 2
     (result.parent / "spine_dseg.json").unlink()
     assert main(["relabel", str(result), "--set", "41=L3"]) == 1
-    assert "keep it beside the labels" in capsys.readouterr().err
+    assert "keep it where it was written" in capsys.readouterr().err
 
 
 def test_the_picture_shows_the_scan_where_it_is_found(

@@ -1,5 +1,7 @@
 """BIDS derivatives: names, sidecars, tables, and refusal of what is no BIDS."""
 
+import json
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -8,6 +10,7 @@ import pytest
 
 from blocks import BlockSpine
 from layouts.conftest import listing, read_json, run, voxels
+from spinekit.anatomy.scheme import VALUES
 from spinekit.apps.cli import main
 from spinekit.core.errors import UsageError
 from spinekit.layouts.bids import read_name
@@ -66,18 +69,80 @@ def test_results_are_named_and_described_as_bids_asks(
     assert described["SourceDatasets"] == [{"DOI": "doi:10.1/2"}]
 
 
-def test_renaming_is_refused_and_says_what_to_do(
+@pytest.mark.parametrize("words", [(), ("--iso", "--format", "nii")])
+def test_one_word_moves_every_name_and_undo_brings_the_same_bytes_back(
+    dataset: Path, tmp_path: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    run(dataset, out, "--layout", "bids", "--levels", "--soft", *words)
+    before = {name: (out / name).read_bytes() for name in listing(out)}
+    res = "_res-1mm" if words else ""
+    base, end = f"{START}_seg-spine{res}_desc-T2w_dseg", "nii" if words else "nii.gz"
+    seg = out / f"{base}.{end}"
+    points = out / f"{START}_seg-levels{res}_desc-T2w_dseg.{end}"
+    old, marked, kept = voxels(seg), voxels(points), read_json(out / f"{base}.json")
+
+    assert main(["relabel", str(seg), "--set", "L5=L6"]) == 0
+
+    said = capsys.readouterr()
+    assert str(out / FIGURE) in said.out
+    assert "--image" not in said.err
+    report = read_json(out / f"{base}.json")
+    for was, now in (("L5", "L6"), ("L4", "L5"), ("L4-L5", "L5-L6"), ("sacrum", "sacrum")):
+        np.testing.assert_array_equal(voxels(seg) == VALUES[now], old == VALUES[was])
+    assert report["Sources"] == kept["Sources"]
+    assert report["provenance"][0]["words"][0]["to"] == "L6"
+    assert "L6\t" in (out / f"{base}.tsv").read_text()
+    np.testing.assert_array_equal(voxels(points) > 0, marked > 0)
+    assert (voxels(points) == 46).any()
+    assert "L5-L6" in points.with_name(points.name.removesuffix(end) + "json").read_text()
+    assert (out / FIGURE).read_bytes() != before[FIGURE]
+    assert "L6" in (out / "summary.csv").read_text()
+    same = ("dataset_description.json", ".bidsignore")
+    assert all((out / name).read_bytes() == before[name] for name in same)
+
+    assert main(["relabel", str(seg), "--undo", "--quiet"]) == 0
+
+    assert {name: (out / name).read_bytes() for name in listing(out)} == before
+
+
+def test_renaming_needs_no_raw_dataset(
     dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    run(dataset / SCAN, out, "--layout", "bids")
-    before = listing(out)
+    run(dataset, out, "--layout", "bids")
+    described = (out / "dataset_description.json").read_bytes()
+    out = shutil.move(out, tmp_path / "moved" / "far")
+    shutil.rmtree(dataset)
+    seg = out / f"{START}_seg-spine_desc-T2w_dseg.nii.gz"
 
-    code = main(["relabel", str(out / f"{START}_seg-spine_desc-T2w_dseg.nii.gz"), "--set", "L3=L4"])
+    assert main(["relabel", str(seg), "--set", "L5=L6"]) == 0
 
-    assert code != 0
-    assert "cannot be relabelled; segment the scan without --layout" in capsys.readouterr().err
-    assert listing(out) == before
+    assert "--image" in capsys.readouterr().err
+    assert read_json(out / f"{START}_seg-spine_desc-T2w_dseg.json")["Sources"] == [
+        f"bids:raw:{SCAN}"
+    ]
+    assert (out / "dataset_description.json").read_bytes() == described
+
+
+def test_renaming_asks_for_the_labels_and_their_sidecar(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    run(dataset, out, "--layout", "bids")
+    seg = out / f"{START}_seg-spine_desc-T2w_dseg.nii.gz"
+
+    assert main(["relabel", str(out / seg.name.replace("spine", "parts")), "--set", "L5=L6"]) == 2
+    assert "give the file with _seg-spine_" in capsys.readouterr().err
+
+    sidecar = out / f"{START}_seg-spine_desc-T2w_dseg.json"
+    report = read_json(sidecar)
+    sidecar.write_text(json.dumps({**report, "Sources": []}))
+    assert main(["relabel", str(seg), "--set", "L5=L6"]) == 1
+    assert f"{sidecar.name}: does not say of which scan" in capsys.readouterr().err
+    sidecar.unlink()
+    assert main(["relabel", str(seg), "--set", "L5=L6"]) == 1
+    assert f"{sidecar.name}: cannot be read" in capsys.readouterr().err
 
 
 def test_the_table_explains_every_value(dataset: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from blocks import BlockSpine
 from layouts.conftest import listing, read_json, run, voxels
 from spinekit.anatomy.scheme import VALUES
+from spinekit.apps.cli import main
 
 pytestmark = pytest.mark.usefixtures("small_oracle")
 SCRIPT = Path(__file__).parent / "script_for_totalspineseg.sh"
@@ -195,3 +196,44 @@ def test_what_the_tool_has_no_value_for_is_told(small: BlockSpine, tmp_path: Pat
     assert rows["T13"] is None
     assert rows["T12"] == VALUES["T12"]
     assert VALUES["T13"] not in voxels(tmp_path / "out/step2_output/s.nii.gz")
+
+
+@pytest.mark.parametrize("kept", [(), ("step2_output", "preview", "step1_levels")])
+def test_one_word_moves_every_name_of_the_tree_and_comes_back(
+    store, tmp_path: Path, kept: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    scan, out = store(tmp_path / "spine.nii.gz"), tmp_path / "out"
+    run(scan, out, *TREE, *(("--keep-only", *kept) if kept else ()))
+    before = {name: (out / name).read_bytes() for name in listing(out)}
+    seg = out / "step2_output" / "spine.nii.gz"
+    old, marked = voxels(seg), voxels(out / "step1_levels/spine.nii.gz")
+
+    assert main(["relabel", str(seg), "--set", "45=L6"]) == 0
+
+    # The resampled scan is kept only with `input/`.
+    assert ("--image" in capsys.readouterr().err) == bool(kept)
+    for was, now in (("L5", "L6"), ("L4-L5", "L5-L6"), ("sacrum", "sacrum")):
+        np.testing.assert_array_equal(voxels(seg) == VALUES[now], old == VALUES[was])
+    report = read_json(out / ".spinekit/spine.json")
+    assert report["provenance"][0]["words"][0]["to"] == "L6"
+    new = {name: (out / name).read_bytes() for name in listing(out)}
+    assert set(new) == {*before, ".spinekit/spine_undo.zip"}
+    assert (voxels(out / "step1_levels/spine.nii.gz") > 0).sum() == (marked > 0).sum() - 1
+    changed = {name for name in before if new[name] != before[name]}
+    assert {"step2_output/spine.nii.gz", "preview/spine_step2_output_tags.jpg"} < changed
+    assert not {"input/spine_0000.nii.gz", "step1_cord/spine.nii.gz"} & changed
+
+    assert main(["relabel", str(seg), "--undo", "--quiet"]) == 0
+
+    assert {name: (out / name).read_bytes() for name in listing(out)} == before
+
+
+def test_only_the_final_labels_can_be_renamed(
+    store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    run(store(tmp_path / "spine.nii.gz"), out, *TREE)
+
+    assert main(["relabel", str(out / "step1_output/spine.nii.gz"), "--set", "45=L6"]) == 2
+
+    assert "give step2_output/spine.nii.gz" in capsys.readouterr().err

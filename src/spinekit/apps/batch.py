@@ -18,7 +18,7 @@ from typing import Any
 from tqdm import tqdm
 
 from spinekit.apps.jobs import Job, Outcome, lose, process
-from spinekit.apps.summary import FILE, write_rows
+from spinekit.apps.summary import FILE, describe_names, write_rows
 from spinekit.core.errors import SpineKitError
 from spinekit.core.parallel import end_pool, in_worker, quiet_worker
 from spinekit.io.staging import check_writable, remove_abandoned
@@ -191,7 +191,7 @@ def _report(outcome: Outcome, args: argparse.Namespace) -> None:
         return
     if args.quiet:
         return
-    for text in outcome.warnings:
+    for text in (*outcome.anomalies, *outcome.warnings):
         tqdm.write(_one_line(f"spinekit: warning: {outcome.input}: {text}"), file=sys.stderr)
     if not args.json:
         tqdm.write(describe(outcome))
@@ -199,14 +199,9 @@ def _report(outcome: Outcome, args: argparse.Namespace) -> None:
 
 def describe(outcome: Outcome) -> str:
     """Put a good outcome into one line."""
-    if outcome.vertebrae:
-        ends = dict.fromkeys((outcome.vertebrae[0], outcome.vertebrae[-1]))
-        found = f"{' to '.join(ends)}, {outcome.discs} discs"
-    else:
-        found = "no spine found"
-    unsure = ", names unsure" if outcome.ambiguous else ""
+    found = describe_names(outcome.to_dict())
     when = "done before" if outcome.status == "skipped" else f"{outcome.seconds:.1f} s"
-    return _one_line(f"{outcome.input}: {found}{unsure} ({when}) → {outcome.preview}")
+    return _one_line(f"{outcome.input}: {found} ({when}) → {outcome.preview}")
 
 
 def _one_line(text: str) -> str:

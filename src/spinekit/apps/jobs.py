@@ -82,7 +82,10 @@ class Outcome:
     seconds: float = 0.0
     vertebrae: tuple[str, ...] = ()
     discs: int = 0
+    probability: float | None = None
+    """Of the least certain name of a vertebra."""
     ambiguous: bool = False
+    anomalies: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     preview: str = ""
     code: str = ""

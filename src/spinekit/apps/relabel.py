@@ -5,12 +5,14 @@ It knows words as they are typed; what follows from them is decided elsewhere.
 
 import argparse
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from spinekit.segmentation import Segmentation
+    from spinekit.relabelling.correction import Corrected
+
+_NEWS = ("lost-in-scheme",)
+"""Warnings that a change of names can bring."""
 
 EPILOG = """\
 Examples:
@@ -25,7 +27,9 @@ Research use; not a medical device."""
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.epilog = EPILOG
-    parser.add_argument("seg", metavar="SEG", type=Path, help="<stem>_dseg file of a result")
+    parser.add_argument(
+        "seg", metavar="SEG", type=Path, help="label map of a result, in any layout"
+    )
     parser.add_argument(
         "--set",
         metavar="VALUE=NAME",
@@ -51,8 +55,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Rename, or take the last renaming back."""
+    from spinekit.apps.summary import refresh_row
     from spinekit.core.errors import UsageError
-    from spinekit.relabelling import Word, relabel, undo
+    from spinekit.relabelling.correction import relabel, undo
+    from spinekit.relabelling.words import Word
 
     words = [Word(*_halves(text)) for text in args.values]
     for text in args.places:
@@ -63,42 +69,35 @@ def run(args: argparse.Namespace) -> int:
             "relabel-what", "either names or --undo must be given", "add --set 43=L5, or --undo"
         )
     if args.undo:
-        _refresh(args.seg, undo(args.seg))
+        back = undo(args.seg)
+        refresh_row(back.shown, back.report)
         if not args.quiet:
-            print(f"{args.seg.name}: names are as they were before")
+            print(f"{args.seg.name}: names are as they were before → {back.shown}")
         return 0
-    result, has_image = relabel(args.seg, words, image=args.image)
-    _refresh(args.seg, result.report)
+    corrected = relabel(args.seg, words, image=args.image)
+    refresh_row(corrected.shown, corrected.report)
     if not args.quiet:
-        _report(args.seg, result, has_image=has_image)
+        _report(args.seg, corrected)
     return 0
 
 
-def _refresh(seg: Path, report: Mapping[str, Any]) -> None:
-    """Keep the table of the run that made the result true."""
-    from spinekit.apps.summary import refresh_row
-
-    refresh_row(seg.parent / f"{seg.name.rpartition('_dseg.')[0]}_preview.png", report)
-
-
-def _report(seg: Path, result: "Segmentation", *, has_image: bool) -> None:
+def _report(seg: Path, corrected: "Corrected") -> None:
     """Print the names, and what deserves a look."""
-    bones = [row.name for row in result.structures if row.part in ("vertebra", "sacrum")]
-    discs = sum(row.part == "disc" for row in result.structures)
-    picture = seg.parent / f"{result.stem}_preview.png"
-    print(f"{seg.name}: {bones[0]} to {bones[-1]}, {discs} discs → {picture}")
-    for anomaly in result.report["column"]["anomalies"]:
-        print(f"spinekit: warning: {seg.name}: {anomaly['text']}", file=sys.stderr)
+    from spinekit.apps.summary import describe_names, describe_report
+
+    report = corrected.report
+    row = describe_report(report)
+    print(f"{seg.name}: {describe_names(row)} → {corrected.shown}")
+    told = [*row["anomalies"]]
+    told += [warning["text"] for warning in report["warnings"] if warning["code"] in _NEWS]
     study = [
-        row["file"]
-        for row in result.report["column"].get("outside", ())
-        if row["source"] == "series"
+        row["file"] for row in report["column"].get("outside", ()) if row["source"] == "series"
     ]
     if study:
-        text = f"named together with {', '.join(study)}, whose names stay; relabel them too"
-        print(f"spinekit: warning: {seg.name}: {text}", file=sys.stderr)
-    if not has_image:
-        text = "the scan is not beside the result; the preview shows the labels alone (--image)"
+        told.append(f"named together with {', '.join(study)}, whose names stay; relabel them too")
+    if not corrected.has_image:
+        told.append("the scan was not found; the preview shows the labels alone (--image SCAN)")
+    for text in told:
         print(f"spinekit: warning: {seg.name}: {text}", file=sys.stderr)
 
 

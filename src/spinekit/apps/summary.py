@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from spinekit.io.writing import write_bytes
+from spinekit.preview.outlines import UNSURE_BELOW
 
 FILE = "summary.csv"
 FARTHEST = 4
@@ -23,17 +24,46 @@ def describe_report(report: Mapping[str, Any]) -> dict[str, Any]:
         report: Its sidecar.
 
     Returns:
-        `vertebrae` (the sacrum last), `discs` (their number), `ambiguous`, `warnings` (texts).
+        `vertebrae` (the sacrum last), `discs` (their number), `probability` (of the least certain
+        name of a vertebra, None without any), `ambiguous`, `anomalies` and `warnings` (texts).
     """
     kinds: dict[str, list[str]] = {"vertebra": [], "disc": [], "sacrum": []}
     for structure in report["structures"]:
         kinds.setdefault(structure["part"], []).append(structure["name"])
+    sure = [
+        structure["probability"]
+        for structure in report["structures"]
+        if structure["part"] == "vertebra" and structure["probability"] is not None
+    ]
     return {
         "vertebrae": (*kinds["vertebra"], *kinds["sacrum"]),
         "discs": len(kinds["disc"]),
+        "probability": min(sure, default=None),
         "ambiguous": bool(report["column"]["ambiguous"]),
+        "anomalies": tuple(anomaly["text"] for anomaly in report["column"]["anomalies"]),
         "warnings": tuple(warning["text"] for warning in report["warnings"]),
     }
+
+
+def describe_names(row: Mapping[str, Any]) -> str:
+    """Put what a row says of the names into some words, `T9 to L3, 7 discs, names unsure (66%)`.
+
+    Names are called unsure where the picture does so, where nothing in view decides, and where
+    some were left out.
+
+    Args:
+        row: From `describe_report`.
+    """
+    bones, discs, sure = row["vertebrae"], row["discs"], row["probability"]
+    if not bones:
+        return f"{discs} discs without a vertebra" if discs else "no spine found"
+    ends = dict.fromkeys((bones[0], bones[-1]))
+    text = f"{' to '.join(ends)}, {discs} disc{'' if discs == 1 else 's'}"
+    if row["ambiguous"] or (sure is not None and sure < UNSURE_BELOW):
+        return f"{text}, names unsure" + ("" if sure is None else f" ({sure:.0%})")
+    if nameless := sum(bone.startswith("vertebra_") for bone in bones):
+        return f"{text}, {nameless} without a name"
+    return text
 
 
 def write_rows(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> None:

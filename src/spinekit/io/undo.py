@@ -7,7 +7,7 @@ import contextlib
 import io
 import zipfile
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from spinekit.core.errors import InputError
 from spinekit.io.writing import write_bytes
@@ -21,9 +21,9 @@ def put_back(folder: Path, archive: str, files: Iterable[str], nested: bool) -> 
     """Keep files before they are replaced, and put them back should replacing them fail.
 
     Args:
-        folder: Where they lie.
-        archive: Name of the archive written there.
-        files: Names of the files; those that are missing are not kept.
+        folder: Where they lie, in it or below.
+        archive: Path of the archive below that folder.
+        files: Their paths below it; those that are missing are not kept.
         nested: Keep the present archive inside the new one: one step back leads to the next.
 
     Yields:
@@ -53,8 +53,8 @@ def take_back(folder: Path, archive: str) -> None:
     """Put kept files back, byte for byte; the archive goes, or becomes the one it held.
 
     Args:
-        folder: Where the files lie.
-        archive: Name of the archive there.
+        folder: Where the files lie, in it or below.
+        archive: Path of the archive below it.
 
     Raises:
         InputError: The archive is missing or damaged; nothing was changed.
@@ -73,7 +73,7 @@ def take_back(folder: Path, archive: str) -> None:
     earlier = files.pop(archive, None)
     # The JSON last: whoever sees it sees the rest.
     for name in sorted(files, key=lambda name: (name.endswith(".json"), name)):
-        if Path(name).name != name:
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise InputError("undo-missing", f"{archive}: damaged", "segment the scan again")
         target = folder / name
         if not (target.exists() and target.read_bytes() == files[name]):

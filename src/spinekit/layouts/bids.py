@@ -12,16 +12,17 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from spinekit.core.errors import UsageError
-from spinekit.io.discovery import ScanSource
+from spinekit.core.errors import InputError, UsageError
+from spinekit.io.discovery import ScanSource, stem_of
 from spinekit.io.staging import staged
 from spinekit.io.writing import write_bytes, write_image, write_json, write_labels
 from spinekit.layouts.plain import refuse_steps
 from spinekit.layouts.wanted import Place, Wanted
 from spinekit.levels import describe_levels, draw_levels
+from spinekit.report import read_report
 from spinekit.segmentation import (
     Segment,
     Segmentation,
@@ -38,6 +39,10 @@ PASSED_OVER = ("derivatives", "sourcedata", "code", "stimuli", "phenotype")
 """Folders of a dataset that hold no raw scans."""
 DATATYPE = "anat"
 _NAME = re.compile(r"(sub-[A-Za-z0-9]+(?:_[a-z]+-[A-Za-z0-9]+)*)_([A-Za-z0-9]+)")
+_LABELS = re.compile(
+    r"sub-[A-Za-z0-9_-]+_space-orig_seg-(?P<kind>spine|parts|levels)(?P<res>_res-1mm)?"
+    r"_desc-[A-Za-z0-9]+_dseg\.(?P<fmt>nii(?:\.gz)?)"
+)
 _DERIVED = re.compile(r"_(space|seg|res|den|label|desc)-")
 _IGNORED = "**/figures/\nsummary.csv\nfailures.json\n"
 """`.bidsignore`: what a validator is not to look at."""
@@ -132,10 +137,10 @@ def plan(wanted: Wanted) -> Place:
     space = f"{start}_space-orig"
     res, desc = "_res-1mm" if wanted.iso else "", f"_desc-{name.suffix}"
     files: dict[str, str] = {}
-    for kind in ("spine", "parts", *(("levels",) if wanted.levels else ())):
-        base = f"{space}_seg-{kind}{res}{desc}_dseg"
+    for kind in ("dseg", "parts", *(("levels",) if wanted.levels else ())):
+        base = f"{space}_seg-{'spine' if kind == 'dseg' else kind}{res}{desc}_dseg"
         files |= {kind: f"{base}.{wanted.fmt}", f"{kind}_tsv": f"{base}.tsv"}
-        files["json" if kind == "spine" else f"{kind}_json"] = f"{base}.json"
+        files["json" if kind == "dseg" else f"{kind}_json"] = f"{base}.json"
     for kind in ("cord", "canal") if wanted.soft else ():
         base = f"{space}{res}_label-{kind}{desc}_probseg"
         files |= {kind: f"{base}.{wanted.fmt}", f"{kind}_json": f"{base}.json"}
@@ -144,7 +149,57 @@ def plan(wanted: Wanted) -> Place:
         files |= {"image": f"{base}.{wanted.fmt}", "image_json": f"{base}.json"}
     figures = name.folder.parent / "figures"
     files["preview"] = f"{figures}/{name.entities}{desc}_dseg.png"
-    return Place(wanted.out, files, "preview")
+    # Among the figures, where no validator looks.
+    undo = f"{figures}/{name.entities}{res}{desc}_undo.zip"
+    return Place(wanted.out, files, "preview", "dseg", undo)
+
+
+def recall(labels: Path) -> Wanted | None:
+    """What the run was asked for that wrote these derivatives; None for any other name.
+
+    Raises:
+        UsageError: They are parts or points, not the labels that bear the names.
+        InputError: The sidecar is missing, or does not say of which scan they are.
+    """
+    match = _LABELS.fullmatch(labels.name)
+    if match is None:
+        return None
+    if match["kind"] != "spine":
+        raise UsageError(
+            "not-a-result",
+            f"{labels.name}: not the labels that bear the names",
+            "give the file with _seg-spine_ in its name",
+        )
+    base = labels.name.removesuffix(f".{match['fmt']}")
+    report = labels.with_name(f"{base}.json")
+    said = read_report(report)
+    try:
+        source = PurePosixPath(str(said["Sources"][0]).removeprefix("bids:raw:"))
+        out = Path(os.path.abspath(labels)).parents[len(source.parts) - 1]
+    except (KeyError, IndexError, TypeError) as error:
+        raise InputError(
+            "report-damaged",
+            f"{report.name}: does not say of which scan it is (Sources)",
+            "segment the scan again",
+        ) from error
+    points = base.replace("_seg-spine_", "_seg-levels_")
+    return Wanted(
+        source=_raw_dataset(out) / source,
+        stem=stem_of(Path(source.name)),
+        out=out,
+        inside=Path(*source.parent.parts),
+        fmt=match["fmt"],
+        iso=match["res"] is not None,
+        levels=labels.with_name(f"{points}.{match['fmt']}").is_file(),
+    )
+
+
+def _raw_dataset(out: Path) -> Path:
+    """The dataset that derivatives are of, by what they say themselves; they may have moved."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        said = json.loads((out / "dataset_description.json").read_bytes())
+        return Path(os.path.abspath(out / said["DatasetLinks"]["raw"]))
+    return out
 
 
 def write(result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:
@@ -159,9 +214,9 @@ def write(result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:
     name, place = read_name(wanted.source), plan(wanted)
     common = _sidecar(name, wanted)
     header = result.header if result.header is not None else result.grid
-    maps = {"spine": result.labels, "parts": result.parts}
+    maps = {"dseg": result.labels, "parts": result.parts}
     images = dict(result.soft or {})
-    tables = {"spine": label_segments(result.structures), "parts": part_segments()}
+    tables = {"dseg": label_segments(result.structures), "parts": part_segments()}
     sidecars: dict[str, Mapping[str, Any]] = dict.fromkeys(
         ("parts_json", "cord_json", "canal_json"), common
     )
@@ -174,7 +229,9 @@ def write(result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:
         sidecars["image_json"] = {**common, "SkullStripped": False}
     report = {**result.report, **common}
     with staged(place.root, last=place.files["json"]) as stage:
-        write_json(stage / "dataset_description.json", _description(name, wanted.out))
+        description = _description(name, wanted.out)
+        if description is not None:
+            write_json(stage / "dataset_description.json", description)
         write_bytes(stage / ".bidsignore", _IGNORED.encode())
         for kind, path in place.files.items():
             if kind in maps:
@@ -203,9 +260,11 @@ def _sidecar(name: RawName, wanted: Wanted) -> dict[str, Any]:
     return {**keys, "Resolution": "1 mm isotropic"} if wanted.iso else keys
 
 
-def _description(name: RawName, out: Path) -> dict[str, Any]:
-    """`dataset_description.json` of the derivatives."""
+def _description(name: RawName, out: Path) -> dict[str, Any] | None:
+    """`dataset_description.json` of the derivatives; None where the one there says all there is."""
     raw: dict[str, Any] = {}
+    if not name.dataset.is_dir() and (out / "dataset_description.json").is_file():
+        return None
     with contextlib.suppress(OSError, ValueError):
         raw = json.loads((name.dataset / "dataset_description.json").read_bytes())
     title = raw.get("Name") if isinstance(raw, dict) else None

@@ -4,12 +4,13 @@ It knows names of files; the result writes itself.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from spinekit.core.errors import UsageError
-from spinekit.io.discovery import ScanSource
+from spinekit.io.discovery import FILE_ENDINGS, ScanSource
 from spinekit.layouts.wanted import Place, Wanted
-from spinekit.segmentation import Segmentation, output_names
+from spinekit.segmentation import FORMATS, Segmentation, output_names
 
 OPTIONS: Mapping[str, Any] = {}
 """Options of the segmentation that this layout fixes: none."""
@@ -49,7 +50,27 @@ def plan(wanted: Wanted) -> Place:
     names = output_names(
         wanted.stem, wanted.fmt, image=wanted.iso, levels=wanted.levels, soft=wanted.soft
     )
-    return Place(wanted.out / wanted.inside, names, "preview")
+    undo = f"{wanted.stem}_undo.zip"
+    return Place(wanted.out / wanted.inside, names, "preview", "dseg", undo)
+
+
+def recall(labels: Path) -> Wanted | None:
+    """What the run was asked for that wrote `<stem>_dseg`; None for any other name.
+
+    The scan is taken to lie beside its result: its content will tell.
+    """
+    for fmt in sorted(FORMATS, key=len, reverse=True):
+        ending = f"_dseg.{fmt}"
+        if labels.name.endswith(ending) and labels.name != ending:
+            break
+    else:
+        return None
+    stem = labels.name.removesuffix(ending)
+    beside = (labels.with_name(f"{stem}{end}") for end in FILE_ENDINGS)
+    source = next((path for path in beside if path.is_file()), labels.with_name(stem))
+    files = output_names(stem, fmt, image=True, levels=True)
+    there = {kind: labels.with_name(name).is_file() for kind, name in files.items()}
+    return Wanted(source, stem, labels.parent, fmt=fmt, iso=there["image"], levels=there["levels"])
 
 
 def write(result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:

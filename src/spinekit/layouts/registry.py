@@ -4,6 +4,7 @@ It knows what every layout must be able to do, and nothing of how it does it.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from spinekit.io.discovery import ScanSource
@@ -27,12 +28,16 @@ class Layout(Protocol):
     def plan(self, wanted: Wanted) -> Place:
         """Where the files of a scan go."""
 
+    def recall(self, labels: Path) -> Wanted | None:
+        """What the run was asked for that wrote these labels; None where it has none such."""
+
     def write(self, result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:
         """Write a result, all of it or nothing, and give back its report."""
 
 
 LAYOUTS: Mapping[str, Layout] = {
-    "spinekit": plain,
-    "totalspineseg": totalspineseg,
     "bids": bids,
+    "totalspineseg": totalspineseg,
+    "spinekit": plain,
 }
+"""The more particular first: what one of them wrote may look like a result of a later one."""

@@ -5,8 +5,10 @@ networks are not here: what they would have put out is computed from the labels.
 """
 
 import io
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +36,8 @@ OPTIONS: Mapping[str, Any] = {"levels": True, "soft": True, "scheme": "spinekit"
 """Options of the segmentation that this layout fixes; it converts the values itself."""
 STEP1 = ("step1_raw", "step1_output", "step1_canal", "step1_cord", "step1_levels")
 STEP2 = ("step2_raw", "step2_output")
+_NAMED = "step2_output"
+"""The folder whose label maps bear all names."""
 PREVIEWS1 = ("input", "step1_raw", "step1_output", "step1_output_tags", "step1_levels_tags")
 PREVIEWS_LOC = ("loc", "loc_tags")
 PREVIEWS2 = ("step2_input", "step2_raw", "step2_output", "step2_output_tags")
@@ -86,7 +90,41 @@ def plan(wanted: Wanted) -> Place:
     files["json"] = f"{REPORTS}/{name}.json"
     looked_at = ("preview_step2_output_tags", "preview_step1_output_tags", *STEP2, *STEP1)
     shown = next((kind for kind in looked_at if kind in files), "json")
-    return Place(wanted.out, files, shown)
+    return Place(wanted.out, files, shown, _NAMED, f"{REPORTS}/{name}_undo.zip")
+
+
+def recall(labels: Path) -> Wanted | None:
+    """What the run was asked for that wrote a file of this tree; None for any other place.
+
+    Raises:
+        UsageError: It is not the label map that bears all names.
+    """
+    path = Path(os.path.abspath(labels))
+    out, folder = path.parent.parent, path.parent.name
+    stem = labels.name.removesuffix(".nii.gz")
+    if folder not in ("input", *STEP1, *STEP2) or not (out / REPORTS / f"{stem}.json").is_file():
+        return None
+    if folder != _NAMED:
+        raise UsageError(
+            "not-a-result",
+            f"{folder}/{labels.name}: does not bear all names",
+            f"give {_NAMED}/{labels.name}; segment the scan again if that was not kept",
+        )
+    kept = [name for name in _folders(step1=False) if _has(out / name, stem)]
+    return Wanted(
+        source=out / "input" / f"{stem}_0000.nii.gz",
+        stem=stem,
+        out=out,
+        levels=True,
+        soft=True,
+        keep=tuple(kept),
+    )
+
+
+def _has(folder: Path, stem: str) -> bool:
+    """Whether a folder of the tree has a file of this scan."""
+    files = (f"{stem}.nii.gz", f"{stem}_0000.nii.gz", f"{stem}_step2_output.jpg")
+    return any((folder / file).is_file() for file in files)
 
 
 def write(result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:
@@ -120,7 +158,7 @@ def write(result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:
                 write_labels(stage / path, maps[kind], header)
             elif kind in soft:
                 write_image(stage / path, soft[kind], header)
-            elif kind == "input":
+            elif kind == "input" and result.scan is not None:
                 image = _isotropic(result)
                 write_image(stage / path, image.array, image.grid)
         for kind, picture in _pictures(result, wanted, place):

@@ -48,6 +48,10 @@ class Place:
     """Kind of file → path below `root`; `json` is the report, and is always there."""
     shown: str
     """Kind of the file that a person should look at."""
+    labels: str
+    """Kind of the label map that bears the names."""
+    undo: str
+    """Path below `root` of the archive that a change of names leaves."""
 
     def path(self, kind: str) -> Path:
         """The path of a file."""

@@ -1,0 +1,176 @@
+"""Names decided again with some of them certain, and the files of the result replaced.
+
+Names come from the report of a result; no network, and the scan itself only for the picture. It
+knows how these steps follow on each other, and nothing of how instances were found.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit.anatomy.items import Instances
+from spinekit.anatomy.scheme import VALUES
+from spinekit.core.errors import UsageError
+from spinekit.io.undo import put_back, take_back
+from spinekit.labelling.methods import name_with
+from spinekit.layouts.wanted import Place
+from spinekit.levels import find_levels
+from spinekit.relabelling.result import find_result, read_result, view_result
+from spinekit.relabelling.words import (
+    Column,
+    Word,
+    certain_levels,
+    find_item,
+    words_in_force,
+)
+from spinekit.report import describe_column, read_report, recall_evidence, recall_outside
+from spinekit.segmentation import Segmentation
+from spinekit.structures import convert_labels, give_names, tabulate
+
+NAMELESS_KINDS = ("image", "image_json", "input", "step1_canal", "step1_cord")
+"""Files that no name changes; they stay as they are."""
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """A result after a change of names."""
+
+    report: Mapping[str, Any]
+    """Its report as it is now."""
+    shown: Path
+    """The file to look at."""
+    has_image: bool = True
+    """The picture shows the scan; else the labels alone."""
+
+
+def relabel(
+    path: str | Path, words: Sequence[Word], *, image: str | Path | None = None
+) -> Corrected:
+    """Name the column again with some names certain, and replace the files of the result.
+
+    Args:
+        path: The labels of a result, in any layout, its other files where the layout has them.
+        words: What is certain; earlier words about other structures stay in force.
+        image: The scan, for the picture; looked for where it was, or beside, when None.
+
+    Returns:
+        The result as it is now.
+
+    Raises:
+        InputError: Files of the result are missing or damaged, or no structure is meant.
+        UsageError: A word makes no sense, or no legal column has all that is certain.
+        OutputError: The files cannot be written; the old ones are then still there.
+    """
+    path = Path(path)
+    result = read_result(path)
+    grid, options = result.labels.grid, result.report["options"]
+    instances, evidence, names = recall_evidence(result.report["evidence"])
+    column = Column(path.name, instances, names, result.report["structures"], result.own, grid)
+    earlier = words_in_force(result.report)
+    given = {find_item(word, column): word.name for word in words}
+    certain = certain_levels(column, {**earlier, **given})
+    try:
+        naming = name_with(
+            str(options.get("labeller", "chain")),
+            instances,
+            evidence,
+            certain=certain,
+            outside=recall_outside(result.report["evidence"]),
+            min_probability=float(options.get("min_probability", 0.0)),
+        )
+    except UsageError as error:
+        raise UsageError(error.code, f"{path.name}: {error.message}", error.remedy) from error
+    named = give_names(instances.items, naming.names, naming.probability)
+    new_names = _names_by_item(instances, named)
+
+    labels = _moved(result.own, names, new_names)
+    structures = tabulate(labels, grid, named)
+    levels = find_levels(labels, grid, structures) if result.found.wanted.levels else None
+    scheme = str(options.get("scheme", "spinekit"))
+    written, structures, lost = convert_labels(labels, structures, scheme)
+    warnings = [w for w in result.report["warnings"] if w["code"] != "lost-in-scheme"]
+    report = {
+        **result.report,
+        "structures": [dataclasses.asdict(row) for row in structures],
+        "column": {**result.report["column"], **describe_column(naming)},
+        "warnings": warnings + [dataclasses.asdict(notice) for notice in lost],
+        "evidence": _renamed(result.report["evidence"], new_names),
+        "provenance": [*result.report.get("provenance", []), _change(given, names)],
+    }
+    picture, has_image = view_result(result, labels, image)
+    found = result.found
+    segmentation = Segmentation(
+        labels=written,
+        parts=result.parts,
+        grid=grid,
+        structures=structures,
+        report=report,
+        stem=found.wanted.stem,
+        header=result.header,
+        image=None,
+        view=picture,
+        levels=levels,
+    )
+    with put_back(found.place.root, found.place.undo, _replaced(found.place), bool(earlier)):
+        report = dict(found.layout.write(segmentation, found.wanted))
+    return Corrected(report, found.place.path(found.place.shown), has_image)
+
+
+def undo(path: str | Path) -> Corrected:
+    """Take back the last `relabel` of a result: its files are, byte for byte, what they were.
+
+    Args:
+        path: The labels of the result.
+
+    Returns:
+        The result as it is again.
+
+    Raises:
+        UsageError: Nothing was relabelled.
+        InputError: What was kept for this is missing or damaged.
+        OutputError: The files cannot be written.
+    """
+    path = Path(path)
+    place = find_result(path).place
+    if not words_in_force(read_report(place.path("json"))):
+        raise UsageError("nothing-to-undo", f"{path.name}: no name was changed", "nothing to do")
+    take_back(place.root, place.undo)
+    return Corrected(read_report(place.path("json")), place.path(place.shown))
+
+
+def _replaced(place: Place) -> list[str]:
+    """The files that a change of names replaces."""
+    return [path for kind, path in place.files.items() if kind not in NAMELESS_KINDS]
+
+
+def _moved(
+    own: NDArray[np.uint8], names: Sequence[str | None], new_names: Sequence[str | None]
+) -> NDArray[np.uint8]:
+    """The label map with every name's voxels under its new name."""
+    table = np.arange(256, dtype=np.uint8)
+    for old, new in zip(names, new_names, strict=True):
+        if old is not None:
+            table[VALUES[old]] = 0 if new is None else VALUES[new]
+    return np.asarray(table[own])
+
+
+def _change(given: Mapping[int, str], names: Sequence[str | None]) -> dict[str, Any]:
+    """A row of the report's `provenance`."""
+    words = [{"item": item, "from": names[item], "to": word} for item, word in given.items()]
+    return {"action": "relabel", "spinekit_version": version("spinekit"), "words": words}
+
+
+def _names_by_item(instances: Instances, named: Sequence[Any]) -> tuple[str | None, ...]:
+    found = {id(entry.item): entry.name for entry in named}
+    return tuple(found.get(id(item)) for item in instances.items)
+
+
+def _renamed(evidence: Mapping[str, Any], names: Sequence[str | None]) -> dict[str, Any]:
+    items = [{**row, "name": name} for row, name in zip(evidence["items"], names, strict=True)]
+    return {**evidence, "items": items}

@@ -1,0 +1,181 @@
+"""The files of one result, read back from the path of its labels, in whatever layout they lie.
+
+It knows files, values and the scan they belong to; no word, and no rule of naming.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit.anatomy.scheme import NAMES, PARTS, VALUES, part_of
+from spinekit.core.errors import InputError, SpineKitError, UsageError
+from spinekit.core.geometry import normalise_geometry, normalise_labels
+from spinekit.core.intensity import normalise_intensity
+from spinekit.core.resampling import resample_linear
+from spinekit.core.volume import Volume
+from spinekit.io.header import HeaderInfo
+from spinekit.io.reading import read_label_file, read_labels, read_scan
+from spinekit.layouts.registry import LAYOUTS, Layout
+from spinekit.layouts.wanted import Place, Wanted
+from spinekit.report import read_report
+from spinekit.segmentation import View
+
+_STAND_FOR = {
+    "vertebra": "body",
+    "disc": "disc",
+    "sacrum": "sacrum",
+    "spinal_canal": "canal",
+    "spinal_cord": "cord",
+}
+"""Kind of structure → part, where a layout keeps no parts."""
+_SCANS = ("image", "input")
+"""Kinds of files that are the scan itself on a grid of its own."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where a result lies."""
+
+    layout: Layout
+    wanted: Wanted
+    """What the run was asked for that wrote it."""
+    place: Place
+
+    @property
+    def labels(self) -> Path:
+        """The label map that bears the names."""
+        return self.place.path(self.place.labels)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The files of one result, read back."""
+
+    found: Found
+    report: dict[str, Any]
+    labels: Volume
+    """As written."""
+    own: NDArray[np.uint8]
+    """(I, J, K) the same in this package's values."""
+    parts: NDArray[np.uint8]
+    """(I, J, K) 0 to 6."""
+    header: HeaderInfo
+
+
+def find_result(path: Path) -> Found:
+    """Tell from the path of a result's labels where its other files are.
+
+    Raises:
+        UsageError: No layout calls labels so, or these bear no names.
+        InputError: What tells where the other files are is missing or damaged.
+    """
+    for layout in LAYOUTS.values():
+        wanted = layout.recall(path)
+        if wanted is not None:
+            return Found(layout, wanted, layout.plan(wanted))
+    raise UsageError(
+        "not-a-result",
+        f"{path.name}: not the labels of a result",
+        "give a file that `spinekit segment` wrote: SCAN_dseg.nii.gz, in BIDS "
+        "…_seg-spine_…_dseg.nii.gz, in TotalSpineSeg's tree step2_output/SCAN.nii.gz",
+    )
+
+
+def read_result(path: Path) -> Result:
+    """Read a result back.
+
+    Raises:
+        UsageError: It is no result.
+        InputError: Files of it are missing or damaged, or cannot be renamed.
+    """
+    found = find_result(path)
+    labels, header = read_label_file(path)
+    report = read_report(found.place.path("json"))
+    own = _own_values(path.name, report, labels.array)
+    if "parts" in found.place.files:
+        file = found.place.path("parts")
+        parts = read_labels(file).array.astype(np.uint8)
+        if parts.shape != own.shape:
+            raise InputError(
+                "parts-differ", f"{file.name}: not of the labels' shape", "segment the scan again"
+            )
+    else:
+        parts = _stand_in(own)
+    return Result(found, report, labels, own, parts, header)
+
+
+def _own_values(
+    name: str, report: Mapping[str, Any], labels: NDArray[np.integer]
+) -> NDArray[np.uint8]:
+    """The labels in this package's values, whatever scheme they were written in.
+
+    Raises:
+        InputError: The scheme has lost structures, so that names cannot move.
+    """
+    rows = report["structures"]
+    written = [row["value"] for row in rows]
+    if None in written or len(set(written)) < len(written):
+        raise InputError(
+            "lost-in-scheme",
+            f"{name}: its label values cannot hold every structure",
+            "segment the scan without --scheme and --layout, relabel that",
+        )
+    table = np.zeros(256, dtype=np.uint8)
+    for row in rows:
+        table[row["value"]] = VALUES[row["name"]]
+    return np.asarray(table[labels.astype(np.uint8)])
+
+
+def _stand_in(own: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Parts as far as labels tell them: a vertebra counts as body."""
+    table = np.zeros(256, np.uint8)
+    for value in NAMES:
+        table[value] = PARTS.index(_STAND_FOR[part_of(value)])
+    return np.asarray(table[own])
+
+
+def view_result(
+    result: Result, labels: NDArray[np.uint8], image: str | Path | None
+) -> tuple[View, bool]:
+    """What a picture of other labels is drawn from, and whether it has the scan.
+
+    Args:
+        result: The result.
+        labels: (I, J, K) this package's values.
+        image: The scan; looked for where the layout has it when None, and where it is not found
+            the parts stand for it.
+
+    Raises:
+        InputError: The scan that was named cannot be read.
+    """
+    grid = result.labels.grid
+    scan = _find_image(result) if image is None else read_scan(Path(image)).volume
+    source = Volume(result.parts.astype(np.float32) / len(PARTS), grid)
+    if scan is not None:
+        source = Volume(resample_linear(scan.array, scan.grid, grid, antialias=True), grid)
+    working, record = normalise_geometry(source)
+    view = View(
+        normalise_intensity(working.array),
+        normalise_labels(labels, record),
+        normalise_labels(result.parts, record),
+        working.grid,
+    )
+    return view, scan is not None
+
+
+def _find_image(result: Result) -> Volume | None:
+    """The scan as the result keeps it, or the one whose content the report knows."""
+    place, source = result.found.place, result.found.wanted.source
+    for kind in _SCANS:
+        if kind in place.files and place.path(kind).is_file():
+            return read_scan(place.path(kind)).volume
+    try:
+        scan = read_scan(source) if source.exists() else None
+    except SpineKitError:
+        return None
+    known = result.report["input"]["sha256"]
+    return scan.volume if scan is not None and scan.source["sha256"] == known else None

@@ -1,0 +1,148 @@
+"""What a person says of a column: of which bone or disc, and what that makes certain.
+
+It knows names, values and places; the files of a result, and how names are decided, it does not.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit.anatomy.items import Instances
+from spinekit.anatomy.scheme import LEVELS, VALUES
+from spinekit.core.errors import UsageError
+from spinekit.core.grid import Grid
+
+NEAR_MM = 10.0
+"""A place that lies in no bone or disc means the nearest one up to this far away, mm."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """What a person says of one structure."""
+
+    where: str | tuple[float, float, float]
+    """Its value or name in the result, or a place in it in RAS+ mm."""
+    name: str
+    """What it is: a level such as `L5`, or a disc such as `L4-L5`."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """What words can be about: a column with the names it bears."""
+
+    file: str
+    """The label map's name, for messages."""
+    instances: Instances
+    names: Sequence[str | None]
+    """Name of each item."""
+    rows: Sequence[Mapping[str, Any]]
+    """The report's table, for the values as written."""
+    labels: NDArray[np.uint8]
+    """(I, J, K) this package's values on `grid`."""
+    grid: Grid
+
+
+def words_in_force(report: Mapping[str, Any]) -> dict[int, str]:
+    """Item → name, for all words given before; a later one replaces an earlier one."""
+    return {
+        int(word["item"]): str(word["to"])
+        for change in report.get("provenance", [])
+        if change["action"] == "relabel"
+        for word in change["words"]
+    }
+
+
+def find_item(word: Word, column: Column) -> int:
+    """The item that a word is about.
+
+    Raises:
+        UsageError: There is none of this value or name, or none at this place.
+    """
+    if isinstance(word.where, str):
+        name = next(
+            (row["name"] for row in column.rows if word.where in (row["name"], str(row["value"]))),
+            word.where,
+        )
+    else:
+        name = _name_at(word.where, column)
+    if name not in column.names:
+        shown = ", ".join(known for known in column.names if known)
+        raise UsageError(
+            "unknown-structure",
+            f"{column.file}: nothing in it {'has the value' if name.isdigit() else 'is'} {name}",
+            f"it has {shown}" if shown else "segment the scan again",
+        )
+    return column.names.index(name)
+
+
+def certain_levels(column: Column, words: Mapping[int, str]) -> dict[int, str]:
+    """Item → level; what is said of a disc holds for the bones beside it.
+
+    Args:
+        column: What the words are about.
+        words: Item → name.
+
+    Raises:
+        UsageError: A name is none, is of another kind than its item, or two words contradict each
+            other.
+    """
+    certain: dict[int, str] = {}
+    items = column.instances.items
+    for item, word in words.items():
+        is_disc = items[item].kind == "disc"
+        ends = _levels_of(word)
+        if len(ends) != 1 + is_disc or (ends == ["sacrum"]) != (items[item].kind == "sacrum"):
+            raise UsageError(
+                "wrong-kind",
+                f"{column.file}: {column.names[item] or 'the structure'} is {items[item].kind}, "
+                f"{word} is not",
+                "name a vertebra T12, a disc L4-L5",
+            )
+        beside = [item]
+        if is_disc:
+            bones = [n for n, other in enumerate(items) if other.kind != "disc"]
+            above = [n for n in bones if n < item][-1:]
+            below = [n for n in bones if n > item][:1]
+            ends = ends[: len(above)] + ends[2 - len(below) :] if above or below else []
+            beside = above + below
+        for bone, level in zip(beside, ends, strict=True):
+            if certain.setdefault(bone, level) != level:
+                raise UsageError(
+                    "contradicting-names",
+                    f"{column.file}: one bone cannot be {certain[bone]} and {level}",
+                    "check the names against the preview; names already given count too",
+                )
+    return certain
+
+
+def _name_at(place: tuple[float, float, float], column: Column) -> str:
+    """Name of the vertebra, disc or sacrum at a place in RAS+ mm, or of the nearest."""
+    values = {VALUES[name]: name for name in column.names if name}
+    voxels = np.argwhere(np.isin(column.labels, list(values)))
+    shown = ", ".join(f"{mm:g}" for mm in place)
+    if len(voxels):
+        far = np.linalg.norm(column.grid.ijk_to_ras(voxels) - np.array(place), axis=1)
+        nearest = int(far.argmin())
+        if far[nearest] <= NEAR_MM:
+            return values[int(column.labels[tuple(voxels[nearest])])]
+    raise UsageError(
+        "nothing-there",
+        f"{column.file}: no vertebra or disc within {NEAR_MM:g} mm of {shown}",
+        "give R, A, S in mm, A growing to the front; the report has every centre (centroid_ras_mm)",
+    )
+
+
+def _levels_of(word: str) -> list[str]:
+    """The level, or the two beside a disc.
+
+    Raises:
+        UsageError: It is no name of a level or disc.
+    """
+    if word not in LEVELS and (word not in VALUES or "-" not in word):
+        raise UsageError(
+            "unknown-name", f"{word!r} is no vertebra or disc", "names are like C3, T12, L4-L5"
+        )
+    return ["sacrum" if end == "S1" else end for end in word.split("-")]
