@@ -167,3 +167,22 @@ def test_names_stay_on_certain_bodies_and_discs():
     assert kept[0, 60, 50] == 45
     assert kept[0, 15, 45] == 0
     assert kept[0, 60, 73] == 95
+
+
+def test_cord_that_was_seen_is_told_from_fluid_above_the_middle_of_l1_only():
+    parts, names = spider()
+    names = np.where(names == 43, 41, names)
+    cord = np.zeros(parts.shape, bool)
+    cord[:, 37:44, 60:158] = True
+    allowed = allowed_from_parts(parts, names, SPACING, cord=cord)
+    assert (allowed[0, 38:43, 140:155] == CORD).all()
+    assert allowed[0, 46, 150] == allowed[0, 46, 100] == CANAL
+    assert allowed[0, 37, 150] == allowed[0, 36, 150] == CANAL | CORD
+    assert (allowed[0, 38:43, 62:120] == CANAL | CORD).all()
+    assert allowed[0, 40, 40] == CANAL | CORD
+
+
+def test_nothing_is_said_of_cord_where_none_was_seen():
+    parts, names = spider()
+    unseen = allowed_from_parts(parts, names, SPACING, cord=np.zeros(parts.shape, bool))
+    np.testing.assert_array_equal(unseen, allowed_from_parts(parts, names, SPACING))

@@ -16,6 +16,9 @@ from scipy import ndimage
 UNKNOWN = 127
 BACKGROUND, BODY, POSTERIOR, DISC, CANAL, CORD, SACRUM = (1 << part for part in range(7))
 
+CANAL_WITH_CORD = 4
+"""SPIDER's part that is canal and cord in one, in the masks of parts."""
+
 Bytes = NDArray[np.uint8]
 LabelMap = NDArray[np.integer]
 
@@ -78,16 +81,27 @@ def allowed_from_cord(cord: LabelMap) -> Bytes:
 
 
 def allowed_from_parts(
-    parts: LabelMap, names: LabelMap, spacing_mm: tuple[float, float, float]
+    parts: LabelMap,
+    names: LabelMap,
+    spacing_mm: tuple[float, float, float],
+    *,
+    cord: NDArray[np.bool_] | None = None,
 ) -> Bytes:
     """SPIDER's parts (7 vertebra, 3 disc, 4 canal with cord) as what they may mean.
 
     In slices that show the canal, vertebra in front of it is body and behind it posterior
     elements. The 1.4 mm gap its masks leave between disc and bone may be background, bone or disc.
     The sacrum, not annotated, may hide in background below the middle of the lowest vertebra.
-    Below the third lumbar vertebra the canal holds no cord.
+    The canal may be cord or not; where cord was seen it is told from the fluid, but for the dark
+    between the middles of the first and third lumbar vertebrae, which may be roots. Below, no cord.
+
+    Args:
+        parts: Label map of parts.
+        names: Label map of names.
+        spacing_mm: Voxel size.
+        cord: Cord seen in the image, or None; roots may be in it.
     """
-    vertebra, disc, canal = parts == 7, parts == 3, parts == 4
+    vertebra, disc, canal = parts == 7, parts == 3, parts == CANAL_WITH_CORD
     allowed = np.full(parts.shape, BACKGROUND, np.uint8)
     if not vertebra.any():
         return np.full(parts.shape, UNKNOWN, np.uint8)
@@ -104,12 +118,27 @@ def allowed_from_parts(
     allowed[vertebra] = _vertebra_codes(canal, spacing_mm)[vertebra]
     allowed[disc] = DISC
     allowed[canal] = CANAL | CORD
-    conus_limit = _centre_k(names == 43)
-    if conus_limit is not None:
-        below = canal.copy()
-        below[:, :, conus_limit:] = False
-        allowed[below] = CANAL
+    limit = _centre_k(names == 43)
+    if cord is not None and cord.any():
+        _tell_cord(allowed, canal, cord, certain_above=_centre_k(names == 41))
+    if limit is not None:
+        allowed[:, :, :limit][canal[:, :, :limit]] = CANAL
     return allowed
+
+
+def _tell_cord(
+    allowed: Bytes, canal: NDArray[np.bool_], cord: NDArray[np.bool_], *, certain_above: int | None
+) -> None:
+    """Tell cord from fluid at the heights where it was seen; their border is left open."""
+    plane = ndimage.generate_binary_structure(2, 1)[None]
+    seen = cord.any(axis=(0, 1)) & canal
+    core = ndimage.binary_erosion(cord, plane)
+    if certain_above is None:
+        core[:] = False
+    else:
+        core[:, :, :certain_above] = False
+    allowed[seen & ~ndimage.binary_dilation(cord, plane)] = CANAL
+    allowed[seen & core] = CORD
 
 
 def body_names(parts: LabelMap, names: LabelMap, allowed: Bytes) -> NDArray[np.uint8]:

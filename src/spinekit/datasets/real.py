@@ -25,6 +25,9 @@ LOOSE_SIDES_MM: dict[str, float] = {"myosegmentum": 8.0}
 """Sets whose masks of bodies reach into the psoas at both sides, and how far at most: their
 outermost one or two slices of 4 mm show muscle alone."""
 
+CORD_SEEN: frozenset[str] = frozenset({"spider"})
+"""Sets whose canal masks hold the cord untold and whose T2-weighted scans show it dark in fluid."""
+
 
 @dataclass(frozen=True)
 class RealCase:

@@ -150,6 +150,10 @@ def disc_table(
     }
 
 
+CORD_BACK = {"T10": -0.2, "T11": 0.25, "T12": 0.6}
+"""Share of the room in the sac by which the cord lies behind its middle, where kyphosis ends."""
+
+
 def along_table(spine: Spine, curve: Curve) -> dict[str, NDArray[Any]]:
     """Canal, cord and sacrum along the curve's points, smoothed."""
     t = curve.t
@@ -183,7 +187,9 @@ def along_table(spine: Spine, curve: Curve) -> dict[str, NDArray[Any]]:
         "cord_ap": np.interp(t, centre, [x.cord_ap for x in sizes]) / 2 * taper,
         "cord_w": np.interp(t, centre, [x.cord_width for x in sizes]) / 2 * taper,
         "cord_back": _cord_offset(spine, t, centre, smooth(ap, 3 / STEP_MM) / 2),
-        "roots": np.interp(t, [conus - 15, conus + 10, s[0], s[2]], [0.0, 0.75, 0.5, 0.3]),
+        "roots": np.interp(
+            t, [conus - 40, conus - 10, conus + 10, s[0], s[2]], [0.0, 0.6, 0.9, 0.6, 0.3]
+        ),
         "tilt": smooth(np.interp(t, centre, [x.tilt + a.slope for x, a in pairs]), 10 / STEP_MM),
         "drop": smooth(np.interp(t, centre, drop), 10 / STEP_MM),
         "gap": smooth(np.interp(t, centre, [a.gap_mm for a in spine.arch]), 8 / STEP_MM),
@@ -198,8 +204,12 @@ def along_table(spine: Spine, curve: Curve) -> dict[str, NDArray[Any]]:
 def _cord_offset(
     spine: Spine, t: NDArray[np.float64], centre: NDArray[np.float64], ap: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """How far behind the middle of the sac the cord lies: forward in the kyphosis."""
+    """How far behind the middle of the sac the cord lies.
+
+    Forward in the kyphosis, and in the loin at the sac's back, on which it rests.
+    """
     sizes = spine.sizes
     room = np.clip(ap - np.interp(t, centre, [x.cord_ap for x in sizes]) / 2, 0, 5)
-    kind = [{"C": 0.0, "T": -0.55, "L": 0.4}[name[0]] for name in spine.levels]
-    return np.asarray(room * smooth(np.interp(t, centre, kind), 60.0))
+    usual = {"C": 0.0, "T": -0.55, "L": 0.8}
+    kind = [CORD_BACK.get(name, usual[name[0]]) for name in spine.levels]
+    return np.asarray(room * smooth(np.interp(t, centre, kind), 30.0))

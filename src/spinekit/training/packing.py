@@ -15,15 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.core.intensity import normalise_intensity
+from spinekit.datasets.cord import cord_in_canal
 from spinekit.datasets.partial import (
     BODY,
+    CANAL_WITH_CORD,
     allowed_from_bodies,
     allowed_from_cord,
     allowed_from_discs,
     allowed_from_parts,
     body_names,
 )
-from spinekit.datasets.real import LOOSE_SIDES_MM, RealCase, list_real_cases
+from spinekit.datasets.real import CORD_SEEN, LOOSE_SIDES_MM, RealCase, list_real_cases
 from spinekit.loaders.pack import PackedCase, save_pack
 from spinekit.training.targets import level_codes
 
@@ -69,7 +71,10 @@ def pack_case(case: RealCase) -> PackedCase:
     image, spacing_mm = canonical_array(volume)
     masks = {kind: canonical_array(read_labels(path))[0] for kind, path in case.masks.items()}
     loose_mm = LOOSE_SIDES_MM.get(case.dataset, 0.0)
-    allowed, values = _annotation(masks, spacing_mm, loose_mm)
+    seen = None
+    if case.dataset in CORD_SEEN and "parts" in masks:
+        seen = cord_in_canal(image, masks["parts"] == CANAL_WITH_CORD, spacing_mm)
+    allowed, values = _annotation(masks, spacing_mm, loose_mm, seen)
     return PackedCase(
         case.name,
         case.subject,
@@ -84,11 +89,12 @@ def _annotation(
     masks: dict[str, NDArray[np.integer]],
     spacing_mm: tuple[float, float, float],
     loose_sides_mm: float,
+    cord: NDArray[np.bool_] | None,
 ) -> tuple[NDArray[np.uint8], NDArray[np.integer]]:
     """Allowed parts and named values of one scan's masks."""
     if "parts" in masks:
         parts, names = masks["parts"], masks["names"]
-        allowed = allowed_from_parts(parts, names, spacing_mm)
+        allowed = allowed_from_parts(parts, names, spacing_mm, cord=cord)
         return allowed, body_names(parts, names, allowed)
     if "bodies" in masks:
         bodies = masks["bodies"]
@@ -96,8 +102,8 @@ def _annotation(
         return allowed, np.where(allowed == BODY, bodies, 0)
     if "discs" in masks:
         return allowed_from_discs(masks["discs"], spacing_mm), masks["discs"]
-    cord = masks["cord"]
-    return allowed_from_cord(cord), np.zeros(cord.shape, np.uint8)
+    drawn = masks["cord"]
+    return allowed_from_cord(drawn), np.zeros(drawn.shape, np.uint8)
 
 
 def pack_phantoms(
