@@ -1,0 +1,71 @@
+"""The cord in lumbar scans against the dark tube seen in SPIDER's canal masks.
+
+    python benchmarks/accuracy.py run --model h3.onnx --row h3 --sets spider --out OUT
+    python benchmarks/cord.py OUT
+
+No real lumbar scan here has its cord annotated. `spinekit.datasets.cord` finds it by its grey in
+the annotated canal; above the middle of L1, where no roots can be taken for it, that is compared
+with the segmentations in OUT. It is no annotation: scans in which nothing was seen are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from spinekit.core.geometry import canonical_array
+from spinekit.datasets.cord import cord_in_canal
+from spinekit.datasets.partial import CANAL_WITH_CORD
+from spinekit.datasets.real import CORD_SEEN, RealCase, list_real_cases, real_data_folder
+from spinekit.io.reading import read_labels, read_scan
+
+CORD, L1 = 5, 41
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the table of one folder of segmentations; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path, help="segmentations, as accuracy.py keeps them")
+    args = parser.parse_args(argv)
+    folder = real_data_folder()
+    if folder is None:
+        print("no real scans found; set SPINEKIT_REAL_DATA", file=sys.stderr)
+        return 2
+    rows = []
+    print("| scan | cord seen (ml) | found (ml) | Dice |\n|---|---|---|---|")
+    for case in list_real_cases(folder):
+        if case.dataset not in CORD_SEEN or "parts" not in case.masks:
+            continue
+        seen_ml, found_ml, dice = score(case, args.out / f"{case.name}_parts.nii.gz")
+        if seen_ml > 0:
+            rows.append(dice)
+            print(f"| {case.name} | {seen_ml:.2f} | {found_ml:.2f} | {dice:.3f} |")
+    print(f"{len(rows)} scans: mean {np.mean(rows):.3f}, worst {np.min(rows):.3f}")
+    return 0
+
+
+def score(case: RealCase, found: Path) -> tuple[float, float, float]:
+    """Volumes in ml of the cord seen and found above the middle of L1, and their Dice."""
+    image, spacing_mm = canonical_array(read_scan(case.image).volume)
+    parts = canonical_array(read_labels(case.masks["parts"]))[0]
+    names = canonical_array(read_labels(case.masks["names"]))[0]
+    seen = cord_in_canal(image, parts == CANAL_WITH_CORD, spacing_mm)
+    heights = np.flatnonzero((names == L1).any(axis=(0, 1)))
+    bottom = int(heights.mean()) if len(heights) else seen.shape[2]
+    cord = canonical_array(read_labels(found))[0] == CORD
+    # Both are compared where the reference speaks of the canal at all.
+    told = seen.any(axis=(0, 1))
+    told[:bottom] = False
+    seen, cord = seen & told, cord & told
+    ml = float(np.prod(spacing_mm)) / 1000
+    total = int(seen.sum() + cord.sum())
+    dice = 2 * int((seen & cord).sum()) / total if total else 0.0
+    return float(seen.sum() * ml), float(cord.sum() * ml), dice
+
+
+if __name__ == "__main__":
+    sys.exit(main())
