@@ -317,6 +317,12 @@ def _parts_of(
     values = [int(value) for value in np.unique(label_map) if value != 0]
     if not values:
         raise InputError("empty-mask", f"{name}: nothing is marked", "give a mask of the bones")
+    if label_map.all():
+        raise InputError(
+            "not-labels",
+            f"{name}: every voxel is marked, so it is no mask",
+            "give the mask of the bones; the scan it was drawn on goes with --image",
+        )
     if meaning is None and len(values) > 1:
         raise UsageError(
             "mask-meaning",

@@ -4,7 +4,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from spinekit.apps.batch import describe, run_jobs
+import pytest
+
+from spinekit.apps.batch import _report, describe, run_jobs
 from spinekit.apps.jobs import Job, Outcome
 from spinekit.apps.summary import write_rows
 from spinekit.layouts.wanted import Wanted
@@ -51,6 +53,38 @@ def test_a_single_bone_is_no_stretch_and_a_line_stays_one() -> None:
     outcome = Outcome("two\nlines", "done", vertebrae=("sacrum",), preview="p.png")
 
     assert describe(outcome) == "two lines: sacrum, 0 discs (0.0 s) → p.png"
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"vertebrae": ("T9", "L3"), "discs": 1, "probability": 0.93}, "T9 to L3, 1 disc ("),
+        (
+            {"vertebrae": ("T9", "L3"), "discs": 2, "probability": 0.66},
+            "T9 to L3, 2 discs, names unsure (66%) (",
+        ),
+        ({"vertebrae": ("T9",), "ambiguous": True}, "T9, 0 discs, names unsure ("),
+        (
+            {"vertebrae": ("L4", "vertebra_1", "sacrum"), "probability": 0.97},
+            "L4 to sacrum, 0 discs, 1 without a name (",
+        ),
+        ({"discs": 1}, "1 disc without a vertebra ("),
+        ({}, "no spine found ("),
+    ],
+)
+def test_the_line_says_how_sure_the_names_are(row: dict, said: str) -> None:
+    assert describe(Outcome("a", "done", **row)).startswith(f"a: {said}")
+
+
+def test_anomalies_are_told_like_warnings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = Args(tmp_path)
+    args.quiet = False
+
+    _report(Outcome("a", "done", anomalies=("six lumbar vertebrae: 69%",)), args)
+
+    assert "warning: a: six lumbar vertebrae: 69%" in capsys.readouterr().err
 
 
 def test_a_summary_holds_names_that_are_no_text(tmp_path: Path) -> None:

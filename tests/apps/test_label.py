@@ -60,6 +60,7 @@ def test_parts_with_a_sacrum_are_named_right(tmp_path: Path) -> None:
         (SPINE.parts, [], 2, "--as bone"),
         (SPINE.parts * 0, [], 1, "nothing is marked"),
         (SPINE.parts * 9, ["--as", "parts"], 1, "beyond 1 to 6"),
+        (SPINE.parts + 10, ["--as", "bone"], 1, "every voxel is marked"),
     ],
 )
 def test_a_mask_of_unknown_meaning_is_refused(
@@ -206,7 +207,7 @@ def test_the_scan_is_evidence_unless_only_rules_are_asked_for(
     [
         (["--from", "nonsense"], "no label scheme is called"),
         (["--from", "spider", "--as", "bone"], "two things"),
-        (["--as", "bone", "--image", "absent"], "no scan for mask"),
+        (["--as", "bone", "--image", "absent"], "absent: no such file or folder"),
     ],
 )
 def test_wrong_use_of_label(

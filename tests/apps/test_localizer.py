@@ -83,6 +83,18 @@ def test_a_contradiction_is_told_with_both_readings(
     assert "says T12 to L3 where the scan alone says" in warned
 
 
+def test_a_scan_in_place_of_its_labels_is_refused(
+    predictor: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scan = save_view(tmp_path / "loin.nii.gz", LOIN)
+    grey = np.random.default_rng(3).integers(0, 256, (12, 40, 90)).astype(np.uint8)
+    nib.save(nib.Nifti1Image(grey, np.diag([4.0, 2, 2, 1])), tmp_path / "whole.nii.gz")
+
+    assert run(scan, tmp_path / "out", "--loc", tmp_path / "whole.nii.gz") == 1
+
+    assert "whole.nii.gz: looks like a scan, not its labels" in capsys.readouterr().err
+
+
 def test_a_localizer_of_another_place_or_none_at_all_is_a_warning(
     predictor: dict, tmp_path: Path
 ) -> None:

@@ -293,3 +293,15 @@ def test_a_canal_among_specks_of_bone_is_no_spine():
     result = split_instances(probabilities(parts), (2.0, 1.0, 1.0))
     assert result.items == ()
     assert not result.parts.any()
+
+
+def test_a_column_bent_round_stays_whole():
+    """The centre of a half circle lies far from it."""
+    j, k = np.mgrid[:200, :200]
+    ring = (abs(np.hypot(j - 20, k - 100) - 95) < 6) & (j > 20)
+    probs = np.zeros((7, 9, *ring.shape), np.float16)
+    probs[BODY], probs[0] = ring, ~ring
+
+    found = split_instances(probs, (4.0, 1.0, 1.0))
+
+    assert (found.vertebra_map > 0).sum() > 0.9 * 9 * ring.sum()

@@ -143,6 +143,8 @@ def _image_of(mask: ScanSource, args: argparse.Namespace) -> str | None:
     """
     if args.image is None:
         return None
+    if not args.image.exists():
+        raise UsageError("file-missing", f"{args.image}: no such file or folder", "check --image")
     found = [args.image] if args.image.is_file() else []
     if args.image.is_dir():
         inside = args.image / mask.relative_dir
@@ -150,7 +152,11 @@ def _image_of(mask: ScanSource, args: argparse.Namespace) -> str | None:
         fitting = [scan.path for scan in scans if mask.stem.startswith(scan.stem)]
         found = sorted(fitting, key=lambda path: -len(stem_of(path)))
     if not found:
-        raise UsageError("file-missing", f"{args.image}: no scan for {mask.stem}", "check --image")
+        raise UsageError(
+            "file-missing",
+            f"{args.image}: no scan for {mask.path.name}",
+            "check --image; a mask's name begins with its scan's",
+        )
     return str(found[0])
 
 

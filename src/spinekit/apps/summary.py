@@ -55,10 +55,11 @@ def describe_names(row: Mapping[str, Any]) -> str:
         row: From `describe_report`.
     """
     bones, discs, sure = row["vertebrae"], row["discs"], row["probability"]
+    found = f"{discs} disc{'' if discs == 1 else 's'}"
     if not bones:
-        return f"{discs} discs without a vertebra" if discs else "no spine found"
+        return f"{found} without a vertebra" if discs else "no spine found"
     ends = dict.fromkeys((bones[0], bones[-1]))
-    text = f"{' to '.join(ends)}, {discs} disc{'' if discs == 1 else 's'}"
+    text = f"{' to '.join(ends)}, {found}"
     if row["ambiguous"] or (sure is not None and sure < UNSURE_BELOW):
         return f"{text}, names unsure" + ("" if sure is None else f" ({sure:.0%})")
     if nameless := sum(bone.startswith("vertebra_") for bone in bones):

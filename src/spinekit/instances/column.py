@@ -126,7 +126,7 @@ def _promontory(
 def _pieces_off(
     mask: NDArray[np.bool_], curve: ColumnCurve, spacing_mm: tuple[float, float, float]
 ) -> NDArray[np.bool_]:
-    """Connected pieces whose centre lies far from the curve."""
+    """Connected pieces whose centre lies far from the curve; never the largest, which made it."""
     labels, count = ndimage.label(mask, structure=np.ones((3, 3, 3)))
     where = np.nonzero(mask)
     piece = labels[where]
@@ -137,6 +137,7 @@ def _pieces_off(
     )
     along = curve.straighten((centres * spacing_mm).astype(np.float32))
     far = np.hypot(along[:, 1], along[:, 2]) > NEAR_CURVE_MM
+    far[size.argmax()] = False
     return np.concatenate([[False], far])[labels]
 
 

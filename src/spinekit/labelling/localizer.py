@@ -28,6 +28,9 @@ from spinekit.labelling.places import item_points, values_at
 DISC_SHARE = 0.5
 """Weight of what a disc says of the bones beside it against what they say themselves."""
 
+LEAST_KNOWN = 0.9
+"""Share of the marked voxels whose values must be structures; brightness is not."""
+
 
 @dataclass(frozen=True, slots=True)
 class NamedMap:
@@ -66,15 +69,20 @@ def read_localizer(path: Path) -> NamedMap:
         table[known] = known
     array = np.where((found.array >= 0) & (found.array < 256), found.array, 0).astype(np.uint8)
     labels = table[array]
+    is_scan = (labels > 0).sum() < LEAST_KNOWN * (found.array != 0).sum()
     present = {NAMES[int(value)] for value in np.unique(labels) if value}
     shown = [level for level in LEVELS if level in present]
     if shown in ([SACRUM], ["C1", SACRUM]):
         labels[labels == VALUES[SACRUM]] = 0
         shown = ["C2"] if "C2-C3" in present else [SACRUM] if "L5-S1" in present else []
-    if not {name for name in present if name in LEVELS or "-" in name} - {SACRUM}:
+    names_none = not {name for name in present if name in LEVELS or "-" in name} - {SACRUM}
+    if names_none or is_scan:
+        what = (
+            "names no vertebra and no disc" if names_none else "looks like a scan, not its labels"
+        )
         raise InputError(
             "localizer-without-names",
-            f"{path.name}: names no vertebra and no disc",
+            f"{path.name}: {what}",
             "give a _dseg file of this program or a step2_output file of TotalSpineSeg",
         )
     reliability = np.full(len(LEVELS), usual_reliability(shown))
