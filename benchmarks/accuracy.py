@@ -1,6 +1,7 @@
 """Accuracy on the annotated real scans, by the scoring of `spinekit evaluate`.
 
     python benchmarks/accuracy.py run --model FILE --row h1 --sets chu ivd
+    python benchmarks/accuracy.py run --model within.onnx --row within --held-out
     python benchmarks/accuracy.py table
     python benchmarks/accuracy.py embed
 
@@ -26,7 +27,7 @@ import numpy as np
 
 from spinekit.core.errors import SpineKitError
 from spinekit.core.modelspec import ModelSpec
-from spinekit.datasets.real import HOLD_OUTS, RealCase, list_real_cases, real_data_folder
+from spinekit.datasets.real import RealCase, is_held_out, list_real_cases, real_data_folder
 from spinekit.evaluation.files import evaluate_files, read_reference
 from spinekit.evaluation.scoring import CaseScores, evaluate_case
 from spinekit.evaluation.summary import SummaryRow, summarise
@@ -49,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     run.add_argument("--model", type=Path, default=EMBEDDED)
     run.add_argument("--row", default="shipped", help="name of the CSV")
     run.add_argument("--sets", nargs="+", help="sets to score; every annotated one when not given")
+    run.add_argument("--held-out", action="store_true", help="what the recipe held out alone")
     run.add_argument("--out", type=Path, help="keep the segmentations here")
     run.add_argument("--threads", type=int, default=0)
     words.add_parser("table", help="print every committed row")
@@ -71,18 +73,25 @@ def run_row(args: argparse.Namespace) -> int:
     if folder is None:
         print("no real scans found; set SPINEKIT_REAL_DATA", file=sys.stderr)
         return 2
+    predictor = load_predictor(str(args.model), threads=args.threads)
+    assert isinstance(predictor, ModelPredictor)
+    hold_out = predictor.model.spec.recipe.get("hold_out", "")
     cases = [
         case
         for case in list_real_cases(folder)
-        if case.masks and (args.sets is None or case.dataset in args.sets)
+        if case.masks
+        and (args.sets is None or case.dataset in args.sets)
+        and (not args.held_out or is_held_out(case.dataset, case.subject, hold_out))
     ]
-    predictor = load_predictor(str(args.model), threads=args.threads)
-    assert isinstance(predictor, ModelPredictor)
+    if not cases:
+        print("no scan to score: is the model of a recipe that holds some out?", file=sys.stderr)
+        return 2
     out = args.out or Path(".spinekit/accuracy") / args.row
     failed = segment_cases(cases, predictor, out)
     scores = score_cases(cases, out, failed)
     spec = predictor.model.spec
-    seen = sorted({case.dataset for case in cases} & seen_sets(spec))
+    seen = sorted({case.dataset for case in cases if is_seen(case, spec)})
+    sets = {case.dataset for case in cases}
     comments = {
         "row": args.row,
         "weights_sha256": spec.facts["weights_sha256"],
@@ -90,7 +99,7 @@ def run_row(args: argparse.Namespace) -> int:
         "trained on sets scored here": ", ".join(seen) or "none",
         "failed, counted as missed": ", ".join(f"{n} ({e})" for n, e in failed.items()) or "none",
         "command": f"python benchmarks/accuracy.py run --row {args.row} --model {spec.name}.onnx "
-        f"--sets {' '.join(sorted({case.dataset for case in cases}))}",
+        + ("--held-out" if args.held_out else f"--sets {' '.join(sorted(sets))}"),
     }
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{args.row}.csv"
@@ -99,11 +108,11 @@ def run_row(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def seen_sets(spec: ModelSpec) -> set[str]:
-    """Real sets that the model was trained on."""
-    trained = spec.facts.get("trained_on", {})
-    hidden = HOLD_OUTS.get(spec.recipe.get("hold_out", ""), frozenset())
-    return set(trained) - hidden - {"phantom"}
+def is_seen(case: RealCase, spec: ModelSpec) -> bool:
+    """Whether the model was trained on a scan, or chose its weights by it."""
+    hold_out = spec.recipe.get("hold_out", "")
+    trained_on = case.dataset in spec.facts.get("trained_on", {})
+    return trained_on and not is_held_out(case.dataset, case.subject, hold_out)
 
 
 def list_rows() -> list[Path]:

@@ -7,6 +7,7 @@ when that exists.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -49,6 +50,25 @@ def real_data_folder() -> Path | None:
     setting = os.environ.get("SPINEKIT_REAL_DATA")
     folder = Path(setting) if setting else Path("../shared/data/real")
     return folder if (folder / "index.json").is_file() else None
+
+
+def subject_fold(subject: str, folds: int = 5) -> int:
+    """A subject's fold, from its name alone."""
+    return int(hashlib.sha256(subject.encode()).hexdigest(), 16) % folds
+
+
+def is_held_out(dataset: str, subject: str, hold_out: str) -> bool:
+    """Whether a split keeps a scan from training and its validation.
+
+    Args:
+        dataset: The scan's set.
+        subject: Its patient.
+        hold_out: "H1", "H2" or "H3" leave whole sets out, "within" fold 0 of the subjects of every
+            set, "" nothing.
+    """
+    if hold_out == "within":
+        return subject_fold(subject) == 0
+    return dataset in HOLD_OUTS.get(hold_out, frozenset())
 
 
 def list_real_cases(folder: Path) -> list[RealCase]:

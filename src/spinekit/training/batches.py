@@ -5,7 +5,6 @@ It knows which packs a recipe asks for and how they are split, nothing of networ
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from spinekit.datasets.real import HOLD_OUTS
+from spinekit.datasets.real import is_held_out, subject_fold
 from spinekit.loaders.appearance import AppearanceRanges, change_appearance
 from spinekit.loaders.pack import PackedCase
 from spinekit.loaders.slices import (
@@ -39,11 +38,6 @@ class CaseSet:
     indices: tuple[SliceIndex, ...]
 
 
-def subject_fold(subject: str, folds: int = 5) -> int:
-    """A subject's fold, from its name alone."""
-    return int(hashlib.sha256(subject.encode()).hexdigest(), 16) % folds
-
-
 def split_cases(
     sets: dict[str, list[PackedCase]], recipe: Recipe
 ) -> tuple[dict[str, list[PackedCase]], dict[str, list[PackedCase]]]:
@@ -55,11 +49,9 @@ def split_cases(
     train: dict[str, list[PackedCase]] = {}
     valid: dict[str, list[PackedCase]] = {}
     for name, cases in sets.items():
-        if name in HOLD_OUTS.get(recipe.hold_out, frozenset()):
-            continue
         is_phantom = name == "phantom"
         for case in cases:
-            if recipe.hold_out == "within" and not is_phantom and subject_fold(case.subject) == 0:
+            if not is_phantom and is_held_out(name, case.subject, recipe.hold_out):
                 continue
             folds = 20 if is_phantom else 10
             held = len(cases) > 5 and subject_fold(f"validation {case.subject}", folds) == 0
