@@ -20,7 +20,8 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from doctor_faults import FAULTS, Fault, write_clean, write_faulty
+from doctor_faults import FAULTS, Fault, write_faulty
+from doctor_scans import write_clean
 from spinekit.curation.doctor.examination import Examination, ExamineOptions, examine_case
 from spinekit.curation.doctor.findings import Finding
 from spinekit.curation.doctor.rounds import compare_cases

@@ -1,61 +1,23 @@
-"""Faults to plant in phantoms, one function each; see doctor.py."""
+"""Faults to plant in phantoms, one function each; see doctor.py.
+
+Knows what the doctor should say of each, and not how it finds out.
+"""
 
 from __future__ import annotations
 
-import gzip
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
+from doctor_pairs import brighter_twin, leak, other_mask, overlap, twice, twice_turned
+from doctor_scans import SPACING_MM, Scan, draw, write_scan
 from spinekit.anatomy.column import LEVELS, successors
 from spinekit.anatomy.scheme import NAMES, VALUES, part_of
 from spinekit.datasets.case import Case
-from spinekit.datasets.meaning import mask_file
-from spinekit.synth.phantom import draw_phantom
-
-SPACING_MM = (4.5, 1.6, 1.6)
-SECOND_SEED = 200_000
-OWN_CLIPPING = 0.015
-
-
-@dataclass
-class Scan:
-    """A phantom about to be written, to be changed in place by a fault."""
-
-    image: NDArray
-    labels: NDArray
-    affine: NDArray
-    rng: np.random.Generator
-    mask_affine: NDArray | None = None
-    qform: NDArray | None = None
-    codes: int = 1
-    units: str = "mm"
-
-    def bones(self, inner: bool = True) -> list[int]:
-        """Values of vertebrae from the top, without those that end the column where `inner`."""
-        found = [int(v) for v in np.unique(self.labels) if v and part_of(int(v)) == "vertebra"]
-        return found[1:-1] if inner else found
-
-    def whole(self) -> list[int]:
-        """Inner vertebrae, from the top, without those of which little is in view."""
-        sizes = {value: int((self.labels == value).sum()) for value in self.bones()}
-        return [v for v, n in sizes.items() if n > 0.6 * max(sizes.values())]
-
-    def pick(self) -> int:
-        """One inner vertebra that is whole."""
-        return int(self.rng.choice(self.whole()))
-
-    def body(self, value: int) -> NDArray:
-        """(N, 3) voxels deep inside a vertebra: its body."""
-        depth = ndimage.distance_transform_edt(self.labels == value, sampling=SPACING_MM)
-        return np.argwhere(depth > 0.6 * depth.max())
 
 
 @dataclass(frozen=True)
@@ -70,59 +32,6 @@ class Fault:
     write: Callable[[Path, str, Scan], list[Case]] | None = None
     spoil: Callable[[Case, Scan], None] | None = None
     """Changes the files once written."""
-
-
-def draw(seed: int, fault: str = "") -> Scan:
-    """A lumbar T2 phantom, with anomalies as often as in people; chance differs by fault."""
-    image, labels, affine = _drawn(seed)
-    rng = np.random.default_rng([seed, *fault.encode()])
-    return Scan(image.copy(), labels.copy(), affine.copy(), rng)
-
-
-@lru_cache(maxsize=100)
-def _drawn(seed: int) -> tuple[NDArray, NDArray, NDArray]:
-    """The first phantom from the seed on that is not clipped by itself, as some are.
-
-    Brightness is scaled as scanners do: the brightest hundredth at 1000, give or take a factor 2.
-    """
-    for number in range(seed, seed + 10**9, 10**6):
-        phantom = draw_phantom(number, fov="lumbar", contrast="T2", spacing_mm=SPACING_MM)
-        image = phantom.image
-        if (image == image.max()).mean() < OWN_CLIPPING:
-            gain = 2.0 ** np.random.default_rng(number).uniform(-1, 1)
-            image = image * (1000 * gain / float(np.percentile(image, 99)))
-            return np.rint(image).astype(np.int16), phantom.labels, phantom.grid.affine
-    raise ValueError("every phantom is clipped")
-
-
-def case_of(folder: Path, name: str, *, subject: str | None = None, split: str = "train") -> Case:
-    image, mask = folder / "images" / f"{name}.nii.gz", folder / "labels" / f"{name}.nii.gz"
-    return Case(
-        name, "phantoms", subject or name, image, (mask_file(mask, "spinekit"),),
-        contrast="T2w", facts={"split": split},
-    )  # fmt: skip
-
-
-def write_scan(folder: Path, name: str, scan: Scan) -> Case:
-    case = case_of(folder, name)
-    mask_affine = scan.affine if scan.mask_affine is None else scan.mask_affine
-    labels = scan.labels if scan.labels.dtype.kind == "f" else scan.labels.astype(np.int16)
-    for path, array, affine in (
-        (case.image, scan.image, scan.affine),
-        (case.masks[0].path, labels, mask_affine),
-    ):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        nifti = nib.Nifti1Image(array, affine)
-        nifti.set_sform(affine, code=scan.codes)
-        nifti.set_qform(affine if scan.qform is None else scan.qform, code=scan.codes)
-        nifti.header.set_xyzt_units(scan.units)
-        nib.save(nifti, path)
-    return case
-
-
-def write_clean(folder: Path, name: str, seed: int) -> Case:
-    case = case_of(folder, name)
-    return case if case.masks[0].path.exists() else write_scan(folder, name, draw(seed))
 
 
 def write_faulty(folder: Path, name: str, seed: int, fault: Fault) -> list[Case]:
@@ -363,71 +272,6 @@ def constant(scan: Scan) -> None:
 
 def clip(scan: Scan) -> None:
     scan.image = np.minimum(scan.image, np.quantile(scan.image, 0.93)).astype(np.int16)
-
-
-def twice(folder: Path, name: str, scan: Scan) -> list[Case]:
-    one, two = (write_scan(folder, name + end, scan) for end in "ab")
-    shutil.copyfile(one.image, two.image)
-    return [one, two]
-
-
-def twice_turned(folder: Path, name: str, scan: Scan) -> list[Case]:
-    """The same voxels as floats, axes turned, uncompressed differently."""
-    one = write_scan(folder, name + "a", scan)
-    two = case_of(folder, name + "b")
-    for source, target in ((one.image, two.image), (one.masks[0].path, two.masks[0].path)):
-        nifti = nib.load(source)
-        turned = nib.as_closest_canonical(nifti).as_reoriented(np.array([[1, -1], [2, 1], [0, 1]]))
-        data = np.asanyarray(turned.dataobj)
-        data = data.astype(np.float32) if source == one.image else data
-        plain = target.with_name(target.name[: -len(".gz")])
-        nib.save(nib.Nifti1Image(data, turned.affine), plain)
-        target.write_bytes(gzip.compress(plain.read_bytes(), 9))
-        plain.unlink()
-    return [one, two]
-
-
-def brighter_twin(folder: Path, name: str, scan: Scan) -> list[Case]:
-    one = write_scan(folder, name + "a", scan)
-    noise = scan.rng.normal(0, 0.01 * scan.image.max(), scan.image.shape)
-    scan.image = (scan.image * 1.7 + noise + 3).astype(np.int16)
-    scan.labels = scan.labels.copy()
-    return [one, write_scan(folder, name + "b", scan)]
-
-
-def other_mask(folder: Path, name: str, scan: Scan) -> list[Case]:
-    """A second image of the same size beside the first one's mask."""
-    one = write_scan(folder, name + "a", scan)
-    image = draw(SECOND_SEED + int(name[-4:])).image.astype(np.float32)
-    factors = [n / m for n, m in zip(scan.image.shape, image.shape, strict=True)]
-    scan.image = ndimage.zoom(image, factors, order=1).astype(np.int16)
-    return [one, write_scan(folder, name + "b", scan)]
-
-
-def leak(folder: Path, name: str, scan: Scan) -> list[Case]:
-    write_scan(folder, name + "a", scan)
-    write_scan(folder, name + "b", draw(SECOND_SEED + int(name[-4:])))
-    return [
-        case_of(folder, name + "a", subject=name),
-        case_of(folder, name + "b", subject=name, split="validation"),
-    ]
-
-
-def overlap(folder: Path, name: str, scan: Scan) -> list[Case]:
-    """A mask each for two vertebrae, one of them grown into the other."""
-    whole = scan.labels
-    bones = scan.bones()
-    n = int(scan.rng.integers(len(bones) - 1))
-    one, two = whole == bones[n], whole == bones[n + 1]
-    two = ndimage.binary_dilation(two, iterations=7)
-    cases = []
-    masks = []
-    for value, mask in ((bones[n], one), (bones[n + 1], two)):
-        scan.labels = mask.astype(np.uint8)
-        case = write_scan(folder, f"{name}_{NAMES[value]}", scan)
-        masks.append(mask_file(case.masks[0].path, NAMES[value]))
-        cases.append(case)
-    return [Case(name, "masks", name, cases[0].image, tuple(masks), contrast="T2w")]
 
 
 def _fault(name: str, expected: str, change: Callable[[Scan], None] | None = None, *,

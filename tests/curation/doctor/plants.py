@@ -70,6 +70,42 @@ def mix(labels: NDArray) -> NDArray:
     return result
 
 
+def mix_with_a_cut_one(labels: NDArray) -> NDArray:
+    """The left of L2 under the name of L1, of which only the process is left, at the upper edge."""
+    result = cut_above_l1(labels)
+    voxels = np.argwhere(labels == VALUES["L2"])
+    left = voxels[voxels[:, 0] <= np.quantile(voxels[:, 0], 0.3)]
+    result[tuple(left.T)] = VALUES["L1"]
+    return result
+
+
+def mix_most(labels: NDArray) -> NDArray:
+    """Most of L3, from its right, under the name of L4."""
+    result = labels.copy()
+    voxels = np.argwhere(labels == VALUES["L3"])
+    right = voxels[voxels[:, 0] > np.quantile(voxels[:, 0], 0.3)]
+    result[tuple(right.T)] = VALUES["L4"]
+    return result
+
+
+def swap_with_a_cut_one(labels: NDArray) -> NDArray:
+    """L1, of which only the process is left, and L2 under each other's names."""
+    result = cut_above_l1(labels)
+    one, two = result == VALUES["L1"], result == VALUES["L2"]
+    result[one], result[two] = VALUES["L2"], VALUES["L1"]
+    return result
+
+
+def cut_above_l1(labels: NDArray) -> NDArray:
+    """The scan ends above the process of L1, whose body was not marked; nothing lies above."""
+    result = np.where(np.isin(labels, [VALUES[n] for n in ("T12", "T12-L1", "L1-L2")]), 0, labels)
+    bone = np.argwhere(labels == VALUES["L1"])
+    canal = np.argwhere(labels == VALUES["spinal_canal"])[:, 1].min()
+    body = bone[bone[:, 1] > canal]
+    result[tuple(body.T)] = 0
+    return result
+
+
 def name_two_alike(labels: NDArray) -> NDArray:
     return np.where(labels == VALUES["L3"], VALUES["L2"], labels)
 

@@ -25,6 +25,7 @@ def codes(examination: Examination) -> set[str]:
         (lambda labels: labels, set()),
         (plants.swap, {"order-wrong"}),
         (plants.mix, {"tags-mixed"}),
+        (plants.mix_most, {"tags-mixed"}),
         (plants.name_two_alike, {"tag-on-two"}),
         (lambda labels: np.where(labels == 42, 0, labels), {"structure-missing"}),
         (lambda labels: np.where(labels == 45, 0, labels), {"structure-missing"}),
@@ -47,6 +48,35 @@ def test_a_fault_in_the_mask_is_found_and_nothing_else(
     case = write_case(tmp_path, labels=plant(spine().labels.astype(np.int16)))
 
     assert codes(examine_case(case, QUICK)) == expected
+
+
+@pytest.mark.parametrize(
+    ("plant", "expected"),
+    [
+        (plants.cut_above_l1, set()),
+        (plants.mix_with_a_cut_one, {"tags-mixed"}),
+        (plants.swap_with_a_cut_one, {"order-wrong"}),
+    ],
+)
+def test_a_vertebra_of_which_only_a_process_is_in_view_hides_no_fault(
+    plant: Callable[[NDArray], NDArray], expected: set[str], tmp_path: Path
+) -> None:
+    """The scan ends above the process of L1."""
+    drawn = spine()
+    labels = plant(drawn.labels)
+    bones = np.argwhere((labels > 40) & (labels < 47))
+    inside = np.s_[:, :, : int(bones[:, 2].max()) + 1]
+    case = write_case(tmp_path, image=drawn.image[inside], labels=labels[inside])
+
+    assert codes(examine_case(case, QUICK)) == expected
+
+
+def test_most_of_a_body_under_its_neighbour_s_name_is_told_by_its_own(tmp_path: Path) -> None:
+    case = write_case(tmp_path, labels=plants.mix_most(spine().labels))
+    (mixed,) = [f for f in examine_case(case, QUICK).findings if f.code == "tags-mixed"]
+
+    assert mixed.structures == ("L3", "L4")
+    assert "what should be L3 is named L4" in mixed.text
 
 
 def test_interpolated_labels_are_grey(tmp_path: Path) -> None:

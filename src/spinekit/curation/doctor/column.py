@@ -28,6 +28,12 @@ LEAST_WHOLE = 0.6
 fused to its neighbour, not part of it."""
 LEAST_CUT = 0.3
 """The same for one that the upper or lower edge cuts."""
+ABOVE = 0.45
+"""In usual distances along the column: the middle of what is left of a vertebra at an edge lies
+farther than this from its neighbour's; two names that lie closer share one body."""
+LEAST_HOME = 0.3
+"""Of a lump: a name found nowhere else that covers so much of it is what the lump should be
+called, though a name with a lump of its own covers more."""
 LONGEST_STEP_MM = 60.0
 """No two neighbouring levels are farther apart."""
 USUAL_STEP_MM = 25.0
@@ -151,14 +157,13 @@ def _doubles(
     if len(lumps) < 2:
         return
     step = step_mm if np.isfinite(step_mm) else USUAL_STEP_MM
-    axis = column_axis(np.array([lump.centre_ras_mm for lump in lumps]))
+    names = _names_of(lumps)
     for index, structure in enumerate(structures):
-        own = [x for x in lumps if x.main == index]
+        own = [lump for lump, name in zip(lumps, names, strict=True) if name == index]
         own.sort(key=lambda lump: -lump.voxels)
         for other in own[1:]:
-            away = other.centre_ras_mm - own[0].centre_ras_mm
-            # Halves of one structure lie side by side; with two lumps there is no axis to tell.
-            apart = float(abs(away @ axis)) if len(lumps) > 2 else float(np.linalg.norm(away))
+            # Halves of one structure lie side by side.
+            apart = _apart_mm(lumps, other.centre_ras_mm - own[0].centre_ras_mm)
             if apart >= APART * step:
                 yield Double(structure, other, apart)
 
@@ -170,18 +175,49 @@ def _mixes(
     step_mm: float,
     least_voxels: float,
 ) -> Iterator[Mix]:
-    mains = {lump.main for lump in lumps}
+    names = _names_of(lumps)
     usual = float(np.median([s.voxels for s in structures])) if structures else 0.0
-    for lump in lumps:
-        main = lump.main
+    for lump, main in zip(lumps, names, strict=True):
         for index, voxels in lump.counts.items():
             if index == main or voxels < max(least_voxels, LEAST_SHARE * lump.voxels):
                 continue
             away = lump.centres_ras_mm[index] - lump.centres_ras_mm[main]
+            # What an edge leaves may be processes, which lie beside each other as well as below.
+            is_cut = census.is_cut(structures[main])
+            apart = float(np.linalg.norm(away)) if is_cut else _apart_mm(lumps, away)
             # Two whole structures that touch are one lump to the eye, and rightly named.
-            apart = float(np.linalg.norm(away)) > APART * min(step_mm, LONGEST_STEP_MM)
             least = LEAST_CUT if census.is_cut(structures[index]) else LEAST_WHOLE
-            if apart or (index not in mains and structures[index].voxels > least * usual):
+            is_whole = index not in names and structures[index].voxels > least * usual
+            if apart > (ABOVE if is_whole else APART) * min(step_mm, LONGEST_STEP_MM):
                 continue
             share = voxels / lump.voxels
             yield Mix(structures[main], structures[index], share, lump.centres_ras_mm[index])
+
+
+def _names_of(lumps: Sequence[Lump]) -> list[int]:
+    """What each lump should be called: the name that most of it bears, but for one at home there.
+
+    A name is at home in the lump that holds most of its voxels. Where a neighbour's name covers
+    more than half of a body, what is left of its own name still tells which it is.
+    """
+    homes: dict[int, Lump] = {}
+    for lump in lumps:
+        for index, voxels in lump.counts.items():
+            if index not in homes or voxels > homes[index].counts[index]:
+                homes[index] = lump
+    names = []
+    for lump in lumps:
+        own = [
+            index
+            for index, voxels in lump.counts.items()
+            if homes[index] is lump and voxels >= LEAST_HOME * lump.voxels
+        ]
+        names.append(max(own, key=lump.counts.__getitem__, default=lump.main))
+    return names
+
+
+def _apart_mm(lumps: Sequence[Lump], away_mm: NDArray[np.float64]) -> float:
+    """Distance along the column of two places (3,) apart; with two lumps nothing tells its way."""
+    if len(lumps) < 3:
+        return float(np.linalg.norm(away_mm))
+    return float(abs(away_mm @ column_axis(np.array([lump.centre_ras_mm for lump in lumps]))))

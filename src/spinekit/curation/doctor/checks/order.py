@@ -44,7 +44,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         if column.vertebrae:
             yield Finding("order-reversed", specimen.case.name, text, _file(column, ranked[0]))
         return
-    wrong = out_of_order(column)
+    wrong = [*out_of_order(column), *_without_room(column)]
     for structure in wrong:
         yield Finding(
             "order-wrong",
@@ -96,6 +96,25 @@ def out_of_order(column: Column) -> list[Structure]:
         ),
         key=lambda s: s.rank or 0.0,
     )
+
+
+def _without_room(column: Column) -> Iterator[Structure]:
+    """Vertebrae that the scan cuts, named between two whose bodies are next to each other.
+
+    Where only a process of one is in view, its place says little; that its neighbours by name leave
+    no room for a body says that it is none of theirs.
+    """
+    for above, cut, below in zip(
+        column.vertebrae, column.vertebrae[1:], column.vertebrae[2:], strict=False
+    ):
+        if not column.census.is_cut(cut) or column.body_of(cut) is not None:
+            continue
+        bodies = [column.body_of(s) for s in (above, below)]
+        one, other = (body.centre_ras_mm if body is not None else None for body in bodies)
+        if one is None or other is None or below.name in successors(above.name):
+            continue
+        if np.linalg.norm(one - other) < ROOM * column.step_mm:
+            yield cut
 
 
 def _longest_rise(values: Sequence[float]) -> set[int]:
