@@ -118,11 +118,17 @@ def test_a_later_word_about_the_same_bone_replaces_the_earlier(result: Path) -> 
     assert len(report_of(result)["provenance"]) == 2
 
 
-def test_a_place_means_the_bone_that_lies_there(result: Path) -> None:
+def test_a_place_means_the_bone_that_lies_there(
+    result: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     row = next(row for row in report_of(result)["structures"] if row["name"] == "L2")
     right, _, up = row["centroid_ras_mm"]
 
-    assert main(["relabel", str(result), f"--at={right},12,{up}=l3", "--quiet"]) == 0
+    words = ["--at", f"{right},12,{up}=l3", "--at", "-9,12,-900=L3"]
+    assert main(["relabel", str(result), *words]) == 2
+    assert "within 10 mm of -9, 12, -900" in capsys.readouterr().err
+
+    assert main(["relabel", str(result), *words[:2], "--quiet"]) == 0
 
     assert bones(report_of(result)) == ["L1", "L2", "L3", "L4"]
 

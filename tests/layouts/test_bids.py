@@ -135,6 +135,14 @@ def test_renaming_asks_for_the_labels_and_their_sidecar(
     assert main(["relabel", str(out / seg.name.replace("spine", "parts")), "--set", "L5=L6"]) == 2
     assert "give the file with _seg-spine_" in capsys.readouterr().err
 
+    alone = tmp_path / "a" / "b" / "c"
+    alone.mkdir(parents=True)
+    for end in ("nii.gz", "json"):
+        shutil.copy(seg.with_name(seg.name.replace("nii.gz", end)), alone)
+    assert main(["relabel", str(alone / seg.name), "--set", "L5=L6"]) == 2
+    assert "does not lie where it was written" in capsys.readouterr().err
+    assert len(listing(tmp_path / "a")) == 2
+
     sidecar = out / f"{START}_seg-spine_desc-T2w_dseg.json"
     report = read_json(sidecar)
     sidecar.write_text(json.dumps({**report, "Sources": []}))

@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 all done, 1 some scans failed, 2 wrong use, 130 interrupted.
     """
-    argv = list(sys.argv[1:] if argv is None else argv)
+    argv = _join_places(sys.argv[1:] if argv is None else argv)
     named = next((word for word in argv if word in COMMANDS), None)
     parser = build_parser(named)
     try:
@@ -87,6 +87,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 2
     return _guarded(args)
+
+
+def _join_places(argv: Sequence[str]) -> list[str]:
+    """`--at -3,20,55=L5` as `--at=-3,20,55=L5`: what begins with a minus is else an option."""
+    joined: list[str] = []
+    for word in argv:
+        if joined[-1:] == ["--at"] and word[:1] == "-" and "," in word:
+            joined[-1] = f"--at={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def console() -> NoReturn:

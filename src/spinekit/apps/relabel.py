@@ -17,7 +17,7 @@ _NEWS = ("lost-in-scheme",)
 EPILOG = """\
 Examples:
   spinekit relabel results/scan_dseg.nii.gz --set 43=L5       # what was called L3 is L5
-  spinekit relabel results/scan_dseg.nii.gz --at=-3,20,55=L5  # the bone at R, A, S in mm
+  spinekit relabel results/scan_dseg.nii.gz --at -3,20,55=L5  # the bone at R, A, S in mm
   spinekit relabel results/scan_dseg.nii.gz --undo            # as it was before
 
 Exit: 0 done, 1 failed, 2 wrong use.
@@ -127,6 +127,6 @@ def _place(text: str) -> tuple[float, float, float]:
         right, front, up = (float(number) for number in text.split(","))
     except ValueError:
         raise UsageError(
-            "not-a-place", f"{text!r} is no place R,A,S in mm", "write it like --at=-3,20,55=L5"
+            "not-a-place", f"{text!r} is no place R,A,S in mm", "write it like --at -3,20,55=L5"
         ) from None
     return right, front, up

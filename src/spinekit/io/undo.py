@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from spinekit.core.errors import InputError
-from spinekit.io.writing import write_bytes
+from spinekit.io.writing import output_errors, write_bytes
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """Date of every entry, so that the same files give the same archive."""
@@ -39,6 +39,8 @@ def put_back(folder: Path, archive: str, files: Iterable[str], nested: bool) -> 
         for name in [*sorted(files), *([archive] if nested else [])]:
             if (folder / name).exists():
                 kept.writestr(zipfile.ZipInfo(name, _EPOCH), (folder / name).read_bytes())
+    with output_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, content.getvalue())
     try:
         yield

@@ -3,6 +3,7 @@
 It knows files, values and the scan they belong to; no word, and no rule of naming.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,8 +76,16 @@ def find_result(path: Path) -> Found:
     """
     for layout in LAYOUTS.values():
         wanted = layout.recall(path)
-        if wanted is not None:
-            return Found(layout, wanted, layout.plan(wanted))
+        if wanted is None:
+            continue
+        found = Found(layout, wanted, layout.plan(wanted))
+        if os.path.abspath(found.labels) != os.path.abspath(path):
+            raise UsageError(
+                "not-a-result",
+                f"{path.name}: does not lie where it was written, so its other files are not found",
+                f"put it back as {'/'.join(found.labels.parts[-2:])}, or segment the scan again",
+            )
+        return found
     raise UsageError(
         "not-a-result",
         f"{path.name}: not the labels of a result",
