@@ -7,9 +7,13 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pydicom
+import pytest
 import SimpleITK as sitk  # noqa: N813
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage
+
+from spinekit.core.errors import SpineKitError
+from spinekit.io.reading import read_scan
 
 SHAPE = (6, 40, 36)
 AFFINE = np.array([[4.0, 0, 0, -10], [0, 1, 0, -20], [0, 0, 1, 30], [0, 0, 0, 1]])
@@ -161,3 +165,16 @@ def edit_dicom(path: Path, **values: object) -> None:
         else:
             setattr(image, keyword, value)
     image.save_as(path, enforce_file_format=True)
+
+
+def rescaled(slices: Slices) -> np.ndarray:
+    """What a reader must find in the series, (columns, rows, slices)."""
+    return slices.volume * slices.slope + slices.intercept
+
+
+def refused(path: Path, **options: object) -> SpineKitError:
+    """The error, of one line, that reading ends with."""
+    with pytest.raises(SpineKitError) as caught:
+        read_scan(path, **options)
+    assert "\n" not in str(caught.value)
+    return caught.value

@@ -7,6 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "src" / "spinekit"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+TESTS = Path(__file__).parents[1]
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
 UNWANTED = {"utils", "helpers", "common", "misc", "base"}
@@ -31,6 +32,12 @@ def test_a_module_is_short_and_says_what_it_does_not_know(path: Path) -> None:
     if path.name != "__init__.py":
         paragraphs = (ast.get_docstring(tree) or "").split("\n\n")
         assert len(paragraphs) >= 2
+
+
+def test_a_file_of_tests_is_short_too() -> None:
+    lengths = {path: len(path.read_text("utf-8").splitlines()) for path in TESTS.rglob("*.py")}
+
+    assert [path.name for path, lines in lengths.items() if lines > LONGEST_FILE] == []
 
 
 def doc_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:

@@ -1,4 +1,4 @@
-"""DICOM in: any order of files, single and multi-frame, gaps, mixtures and several series."""
+"""DICOM in: any order of files, single and multi-frame, several series, damaged files."""
 
 from pathlib import Path
 
@@ -7,22 +7,11 @@ import pydicom
 import pytest
 from pydicom.uid import RLELossless, SegmentationStorage
 
-from scan_files import SERIES_UID, Slices, edit_dicom, picture
-from spinekit.core.errors import InputError, SpineKitError, UsageError
+from scan_files import SERIES_UID, Slices, edit_dicom, refused, rescaled
+from spinekit.core.errors import InputError, UsageError
 from spinekit.io.dicom import list_series
 from spinekit.io.reading import read_scan
 from spinekit.io.writing import write_labels
-
-
-def rescaled(slices: Slices) -> np.ndarray:
-    return slices.volume * slices.slope + slices.intercept
-
-
-def refused(path: Path, **options: object) -> SpineKitError:
-    with pytest.raises(SpineKitError) as caught:
-        read_scan(path, **options)
-    assert "\n" not in str(caught.value)
-    return caught.value
 
 
 def test_slices_are_sorted_along_the_normal_and_rescaled(tmp_path: Path) -> None:
@@ -152,160 +141,6 @@ def test_checksum_depends_on_content_not_on_names(tmp_path: Path) -> None:
     assert read_scan(folder).source["sha256"] == before
     edit_dicom(folder / "50.dcm", RescaleSlope=7)
     assert read_scan(folder).source["sha256"] != before
-
-
-@pytest.mark.parametrize("missing", [[2], [2, 3]])
-def test_a_gap_is_named_and_interpolated_with_force(tmp_path: Path, missing: list[int]) -> None:
-    ramp = np.arange(7)[None, None] * 100 + np.arange(36)[:, None, None]
-    slices = Slices(np.broadcast_to(ramp, (36, 40, 7)).astype(np.int16))
-    kept = [index for index in range(7) if index not in missing]
-    folder = slices.write(tmp_path / "study", kept)
-    error = refused(folder)
-    assert (error.code, error.exit_code) == ("uneven-slices", 1)
-    assert f"study: {len(missing)} slice" in error.message
-    assert f"{4 * (len(missing) + 1)} mm apart" in error.message
-    assert "IM007.dcm" in error.message
-    assert "--force" in error.remedy
-    scan = read_scan(folder, force=True)
-    np.testing.assert_allclose(scan.volume.array, rescaled(slices), rtol=1e-5)
-    assert scan.volume.spacing_mm[2] == pytest.approx(4)
-    assert [n.code for n in scan.notices] == ["uneven-slices"]
-
-
-@pytest.mark.parametrize("tags", [{}, {"SpacingBetweenSlices": 4.0}])
-def test_every_second_slice_missing_is_told(tmp_path: Path, tags: dict[str, float]) -> None:
-    slices = Slices(picture((36, 40, 12)), tags=tags)
-    whole, half = slices.write(tmp_path / "a"), slices.write(tmp_path / "b", [0, 2, 4, 6, 8, 10])
-
-    (notice,) = read_scan(half).notices
-
-    assert notice.code == "slices-skipped"
-    assert "every second slice" in notice.text
-    assert "8 mm apart" in notice.text
-    assert read_scan(whole).notices == ()
-
-
-@pytest.mark.parametrize(
-    ("gap_mm", "step"), [(8.0, 1), (4.0, 2)], ids=["wide gaps", "numbers count another thing too"]
-)
-def test_wide_gaps_or_skipping_numbers_alone_are_no_missing_slices(
-    tmp_path: Path, gap_mm: float, step: int
-) -> None:
-    folder = Slices(gap_mm=gap_mm).write(tmp_path / "a")
-    for index in range(6):
-        edit_dicom(folder / f"IM{index * 7:03d}.dcm", InstanceNumber=1 + step * index)
-
-    assert read_scan(folder).notices == ()
-
-
-def test_both_echoes_of_every_second_slice_missing_are_told(tmp_path: Path) -> None:
-    slices = Slices(picture((36, 40, 12)))
-    folder = slices.write(tmp_path / "a", [0, 4, 8])
-    for index in (0, 4, 8):
-        image = slices.single(index)
-        uid = image.file_meta.MediaStorageSOPInstanceUID = f"9.{index}"
-        image.SOPInstanceUID, image.InstanceNumber, image.EchoTime = uid, index + 2, "90"
-        image.save_as(folder / f"second{index}.dcm", enforce_file_format=True)
-        edit_dicom(folder / f"IM{index * 7:03d}.dcm", SpacingBetweenSlices=8)
-
-    assert [n.code for n in read_scan(folder).notices] == ["slices-skipped", "volumes-averaged"]
-
-
-def test_uneven_slices_are_named_and_interpolated_with_force(tmp_path: Path) -> None:
-    slices = Slices()
-    folder = slices.write(tmp_path / "a")
-    edit_dicom(folder / "IM021.dcm", ImagePositionPatient=slices.position(3.3))
-    error = refused(folder)
-    assert error.code == "uneven-slices"
-    assert "unevenly" in error.message
-    assert "IM021.dcm" in error.message
-    scan = read_scan(folder, force=True)
-    assert scan.volume.shape == (36, 40, 6)
-    expected = rescaled(slices)
-    np.testing.assert_allclose(scan.volume.array[..., 2], expected[..., 2])
-    between = expected[..., 2] + (expected[..., 3] - expected[..., 2]) / 1.3
-    np.testing.assert_allclose(scan.volume.array[..., 3], between, rtol=1e-4)
-
-
-def test_rounded_positions_are_even_enough(tmp_path: Path) -> None:
-    slices = Slices()
-    folder = slices.write(tmp_path / "a")
-    edit_dicom(folder / "IM021.dcm", ImagePositionPatient=slices.position(3.02))
-    assert read_scan(folder).notices == ()
-
-
-def test_a_slice_beside_the_stack_is_named(tmp_path: Path) -> None:
-    slices = Slices()
-    folder = slices.write(tmp_path / "a")
-    x, y, z = slices.position(3)
-    edit_dicom(folder / "IM021.dcm", ImagePositionPatient=[x, y + 5, z])
-    error = refused(folder)
-    assert error.code == "uneven-slices"
-    assert "IM021.dcm lies 5 mm beside" in error.message
-
-
-def test_a_tilted_stack_is_sheared_not_refused(tmp_path: Path) -> None:
-    slices = Slices()
-    folder = slices.write(tmp_path / "a")
-    for index in range(6):
-        x, y, z = slices.position(index)
-        edit_dicom(folder / f"IM{index * 7:03d}.dcm", ImagePositionPatient=[x, y, z + 0.8 * index])
-    scan = read_scan(folder)
-    assert [n.code for n in scan.notices] == ["sheared"]
-    assert scan.volume.grid.spacing_mm[2] == pytest.approx(np.hypot(4, 0.8))
-
-
-def test_localizer_of_three_planes_is_refused_and_split_with_force(tmp_path: Path) -> None:
-    sagittal = Slices()
-    coronal = Slices(picture((36, 40, 3)), orientation=(1, 0, 0, 0, 0, -1), uid=SERIES_UID)
-    folder = sagittal.write(tmp_path / "scout", prefix="S")
-    for index in range(3):
-        image = coronal.single(index)
-        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = f"9.{index + 1}"
-        image.save_as(folder / f"C{index}.dcm", enforce_file_format=True)
-    error = refused(folder)
-    assert error.code == "mixed-orientation"
-    assert "6 sagittal" in error.message
-    assert "3 coronal" in error.message
-    scan = read_scan(folder, force=True)
-    np.testing.assert_array_equal(scan.volume.array, rescaled(sagittal))
-    assert [n.code for n in scan.notices] == ["mixed-orientation"]
-
-
-def write_echoes(folder: Path, indices: list[list[int]]) -> list[Slices]:
-    echoes = [
-        Slices(picture((36, 40, 6)) + 100 * n, tags={"EchoTime": str(time_ms)})
-        for n, time_ms in enumerate((90, 10))
-    ]
-    for n, (slices, chosen) in enumerate(zip(echoes, indices, strict=True)):
-        folder.mkdir(exist_ok=True)
-        for index in chosen:
-            image = slices.single(index)
-            uid = f"7.{n}.{index + 1}"
-            image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = uid
-            image.save_as(folder / f"E{n}-{index}.dcm", enforce_file_format=True)
-    return echoes
-
-
-def test_two_echoes_of_each_slice_are_two_volumes(tmp_path: Path) -> None:
-    late, early = write_echoes(tmp_path / "a", [list(range(6))] * 2)
-    scan = read_scan(tmp_path / "a")
-    mean = (rescaled(late) + rescaled(early)) / 2
-    np.testing.assert_allclose(scan.volume.array, mean)
-    assert [n.code for n in scan.notices] == ["volumes-averaged"]
-    first = read_scan(tmp_path / "a", volume_index=0)
-    np.testing.assert_array_equal(first.volume.array, rescaled(early))
-    assert refused(tmp_path / "a", volume_index=2).code == "no-such-volume"
-
-
-def test_an_echo_that_lacks_a_slice_is_told(tmp_path: Path) -> None:
-    late, _ = write_echoes(tmp_path / "a", [list(range(6)), [0, 1, 2, 4, 5]])
-    error = refused(tmp_path / "a")
-    assert error.code == "uneven-volumes"
-    assert "E0-3.dcm" in error.message
-    scan = read_scan(tmp_path / "a", force=True)
-    assert [n.code for n in scan.notices] == ["uneven-volumes"]
-    np.testing.assert_array_equal(scan.volume.array[..., 3], rescaled(late)[..., 3])
 
 
 def test_one_slice_is_a_scan_as_thick_as_it_says(tmp_path: Path) -> None:

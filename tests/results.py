@@ -1,0 +1,15 @@
+"""What a run of the command line left in a folder."""
+
+import json
+from pathlib import Path
+
+FILES = ["spine_dseg.json", "spine_dseg.nii.gz", "spine_parts.nii.gz", "spine_preview.png"]
+"""Of the scan `spine`, by their order in a listing."""
+
+
+def listing(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def report_of(folder: Path, stem: str = "spine") -> dict:
+    return json.loads((folder / f"{stem}_dseg.json").read_text(encoding="utf-8"))
