@@ -67,8 +67,9 @@ def test_several_processes_do_what_one_does(scans: Path, tiny_model: Path, tmp_p
 def test_an_interrupt_keeps_finished_scans_and_nothing_half_written(
     scans: Path, tiny_model: Path, tmp_path: Path, number: int, jobs: str
 ) -> None:
-    for index in range(20):
-        (scans / f"more{index:02d}.nii.gz").write_bytes((scans / "b.nii.gz").read_bytes())
+    # So many that they are not done before this process, on a busy machine, gets its turn.
+    for index in range(200):
+        os.link(scans / "b.nii.gz", scans / f"more{index:03d}.nii.gz")
     out = tmp_path / "out"
     process = subprocess.Popen(
         [*CONSOLE, "segment", scans, out, "--model", tiny_model, "--jobs", jobs],
@@ -78,17 +79,16 @@ def test_an_interrupt_keeps_finished_scans_and_nothing_half_written(
         # A test run in the background of a shell inherits that interrupts are ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    deadline = time.monotonic() + 120
-    while not list(out.glob("*_dseg.json")) and time.monotonic() < deadline:
+    while not list(out.glob("*_dseg.json")) and process.poll() is None:
         time.sleep(0.02)
     os.kill(process.pid, number)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=600)
 
     assert process.returncode == 130
     assert errors.splitlines()[-1] == "spinekit: interrupted; nothing half-written was left"
     assert "Traceback" not in errors
     finished = {name.removesuffix("_dseg.json") for name in files(out) if name.endswith(".json")}
-    assert 1 <= len(finished) < 23
+    assert 1 <= len(finished) < 203
     for stem in finished:
         assert nib.load(out / f"{stem}_dseg.nii.gz").get_fdata().max() > 0
     assert len(files(out)) == 4 * len(finished)
@@ -120,5 +120,5 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     errors = process.stderr.read()
     process.stderr.close()
 
-    assert process.wait(timeout=60) == 141
+    assert process.wait(timeout=600) == 141
     assert errors == ""

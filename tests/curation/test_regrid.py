@@ -133,7 +133,7 @@ def test_voting_is_the_largest_share() -> None:
 letters = st.sampled_from(["RAS", "LPS", "PSR", "SRA", "IPL", "ALI"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_no_value_is_lost_or_made_up_on_any_grid(data: st.DataObject) -> None:
     shape = data.draw(st.tuples(*[st.integers(3, 9)] * 3))
@@ -156,7 +156,7 @@ def test_no_value_is_lost_or_made_up_on_any_grid(data: st.DataObject) -> None:
     assert set(np.unique(result)) - {0} == there - set(beyond)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**16), letters)
 def test_turning_there_and_back_changes_nothing(seed: int, word: str) -> None:
     rng = np.random.default_rng(seed)

@@ -32,7 +32,7 @@ def test_a_split_is_of_its_seed_and_not_of_the_order() -> None:
     assert split_cases(cases, validation=0.2, test=0.1, folds=3, seed=5) != first
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_no_patient_is_on_two_sides_and_strata_are_even(data: st.DataObject) -> None:
     strata = data.draw(st.integers(1, 4))

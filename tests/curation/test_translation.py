@@ -119,7 +119,7 @@ def test_nothing_gives_nothing() -> None:
     assert (result.kept, result.lost) == ((), ())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_stretch_of_any_column_survives_the_trip(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from([n for n in scheme_names() if n != "spider"]))
