@@ -146,8 +146,8 @@ def test_a_disc_names_the_bones_beside_it(result: Path) -> None:
         (["--set", "41=L3", "--set", "42=L3"], "no legal column"),
         (["--set", "L7=L3"], "nothing in it is L7; it has T12"),
         (["--set", "41=L9"], "'L9' is no vertebra or disc"),
-        (["--set", "41=L3-L4"], "L1 is vertebra"),
-        (["--set", "41=sacrum"], "L1 is vertebra"),
+        (["--set", "41=L3-L4"], "L1 is a vertebra"),
+        (["--set", "41=sacrum"], "L1 is a vertebra"),
         (["--set", "17=L3"], "spine_dseg.nii.gz: nothing in it has the value 17; it has T12"),
         (["--set", "L3"], "'L3' is no VALUE=NAME"),
         (["--at=1,2=L3"], "no place R,A,S"),
@@ -175,6 +175,9 @@ def test_a_file_that_is_no_result_is_refused(
 ) -> None:
     other = result.parent / "spine_parts.nii.gz"
     assert main(["relabel", str(other), "--set", "41=L3"]) == 2
+    for words in (["--set", "41=L3"], ["--undo"]):
+        assert main(["relabel", str(result.with_suffix("")), *words]) == 1
+        assert "spine_dseg.nii: no such file" in capsys.readouterr().err
     (result.parent / "spine_dseg.json").unlink()
     assert main(["relabel", str(result), "--set", "41=L3"]) == 1
     assert "keep it where it was written" in capsys.readouterr().err

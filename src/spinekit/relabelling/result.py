@@ -72,8 +72,11 @@ def find_result(path: Path) -> Found:
 
     Raises:
         UsageError: No layout calls labels so, or these bear no names.
-        InputError: What tells where the other files are is missing or damaged.
+        InputError: They are not there, or what tells where the other files are is missing or
+            damaged.
     """
+    if not path.exists():
+        raise InputError("file-missing", f"{path}: no such file", "check the path")
     for layout in LAYOUTS.values():
         wanted = layout.recall(path)
         if wanted is None:

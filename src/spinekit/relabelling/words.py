@@ -94,11 +94,11 @@ def certain_levels(column: Column, words: Mapping[int, str]) -> dict[int, str]:
     for item, word in words.items():
         is_disc = items[item].kind == "disc"
         ends = _levels_of(word)
+        kind = "the sacrum" if items[item].kind == "sacrum" else f"a {items[item].kind}"
         if len(ends) != 1 + is_disc or (ends == ["sacrum"]) != (items[item].kind == "sacrum"):
             raise UsageError(
                 "wrong-kind",
-                f"{column.file}: {column.names[item] or 'the structure'} is {items[item].kind}, "
-                f"{word} is not",
+                f"{column.file}: {column.names[item] or 'what is meant'} is {kind}, {word} is not",
                 "name a vertebra T12, a disc L4-L5",
             )
         beside = [item]
