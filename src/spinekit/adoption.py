@@ -171,7 +171,17 @@ def see_levels(image: Volume, predictor: Predictor) -> See:
 
 
 def _on_grid(path: str, grid: Grid) -> Volume:
-    """A scan as it lies on the mask's grid."""
+    """A scan as it lies on the mask's grid.
+
+    Raises:
+        InputError: It is not there, or cannot be read.
+    """
+    if not Path(path).exists():
+        raise InputError(
+            "file-missing",
+            f"{path}: no such scan for this mask",
+            "check --image; a mask's name begins with its scan's",
+        )
     found = read_scan(path).volume
     return Volume(resample_linear(found.array, found.grid, grid, antialias=True), grid)
 

@@ -179,6 +179,23 @@ def test_a_folder_goes_on_after_a_bad_mask_in_any_format(tmp_path: Path) -> None
     assert "p1/a_bodies.nii.gz,done" in (tmp_path / "out" / "summary.csv").read_text()
 
 
+def test_a_mask_without_a_scan_fails_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("masks/a_bodies", "masks/b_bodies", "scans/a"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write(tmp_path / f"{name}.nii.gz", SPINE.parts == BODY)
+    words = ["--image", str(tmp_path / "scans"), "--rules-only", "--quiet"]
+
+    assert main(["label", str(tmp_path / "masks"), str(tmp_path / "out"), *words]) == 1
+
+    said = capsys.readouterr().err
+    assert "b_bodies.nii.gz: " in said
+    assert "no such scan for this mask; check --image" in said
+    assert (tmp_path / "out" / "a_bodies_dseg.nii.gz").is_file()
+    assert not (tmp_path / "out" / "b_bodies_dseg.nii.gz").exists()
+
+
 def test_the_scan_is_evidence_unless_only_rules_are_asked_for(
     tmp_path: Path, oracle: None, spine: BlockSpine
 ) -> None:

@@ -135,6 +135,18 @@ def test_suffixes_choose_scans_and_find_their_localizers(predictor: dict, tmp_pa
         assert report_of(tmp_path / "out", stem)["column"]["outside"][0]["file"] == file
 
 
+def test_a_folder_of_bids_derivatives_has_localizers_too(predictor: dict, tmp_path: Path) -> None:
+    scan = save_view(tmp_path / "raw/sub-1/anat/sub-1_STIR.nii.gz", LOIN)
+    name = "sub-1_acq-loc_space-orig_seg-spine_desc-T1w_dseg.nii.gz"
+    save_view(tmp_path / "derived/sub-1/anat" / name, WIDE, of="labels")
+    words = ["--loc", tmp_path / "derived", "--suffix", "_STIR", "--loc-suffix", "_acq-loc_T1w"]
+
+    assert run(tmp_path / "raw", tmp_path / "out", *words, "--quiet") == 0
+
+    made = tmp_path / "out" / scan.relative_to(tmp_path / "raw").parent
+    assert report_of(made, "sub-1_STIR")["column"]["outside"][0]["file"] == name
+
+
 def test_our_own_result_counts_with_its_own_probabilities(predictor: dict, tmp_path: Path) -> None:
     whole = save_view(tmp_path / "whole.nii.gz", WIDE)
     predictor["predictor"] = blind(claims=1.0)

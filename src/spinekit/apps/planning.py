@@ -123,7 +123,9 @@ def plan_masks(args: argparse.Namespace) -> list[Job]:
             shown=mask.path.name if alone else str(mask.path.relative_to(args.input)),
             wanted=Wanted(mask.path, mask.stem, args.out, mask.relative_dir, args.fmt),
             layout="spinekit",
-            options=MaskOptions(args.meaning, args.scheme, _image_of(mask, args), args.rules_only),
+            options=MaskOptions(
+                args.meaning, args.scheme, _image_of(mask, args, alone=alone), args.rules_only
+            ),
             overwrite=args.overwrite,
             debug=args.debug,
             alone=alone,
@@ -135,11 +137,13 @@ def plan_masks(args: argparse.Namespace) -> list[Job]:
     return jobs
 
 
-def _image_of(mask: ScanSource, args: argparse.Namespace) -> str | None:
+def _image_of(mask: ScanSource, args: argparse.Namespace, *, alone: bool) -> str | None:
     """Path of the scan a mask was drawn on: in a folder, the longest name the mask's begins with.
 
+    Of several masks, one without a scan gets the path where it was looked for, and fails alone.
+
     Raises:
-        UsageError: There is no such scan.
+        UsageError: There is no such scan for the only mask, or no such file or folder for any.
     """
     if args.image is None:
         return None
@@ -151,6 +155,8 @@ def _image_of(mask: ScanSource, args: argparse.Namespace) -> str | None:
         scans = find_scans(inside if inside.is_dir() else args.image)
         fitting = [scan.path for scan in scans if mask.stem.startswith(scan.stem)]
         found = sorted(fitting, key=lambda path: -len(stem_of(path)))
+    if not found and not alone:
+        return str(args.image / mask.relative_dir / mask.stem)
     if not found:
         raise UsageError(
             "file-missing",

@@ -46,11 +46,20 @@ def find_localizer(
         return place
     cut = next((suffix for suffix in suffixes if suffix and stem.endswith(suffix)), "")
     name = f"{stem[: len(stem) - len(cut)]}{loc_suffix}"
+    names = (f"{name}_dseg", name, *_derived(name))
     for folder in dict.fromkeys((place / within, place)):
         for inner in _FOLDERS:
-            for mark in ("_dseg", ""):
+            for known in names:
                 for ending in _ENDINGS:
-                    path = folder / inner / f"{name}{mark}{ending}"
+                    path = folder / inner / f"{known}{ending}"
                     if path.is_file():
                         return path
     return None
+
+
+def _derived(name: str) -> tuple[str, ...]:
+    """What the layout `bids` calls the labels of a scan of this name."""
+    entities, _, suffix = name.rpartition("_")
+    start = f"{entities}_space-orig_seg-spine"
+    ends = (f"desc-{suffix}_dseg", f"res-1mm_desc-{suffix}_dseg")
+    return tuple(f"{start}_{end}" for end in ends) if entities else ()
