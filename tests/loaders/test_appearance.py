@@ -30,6 +30,12 @@ def test_values_stay_in_range_and_outside_stays_zero(batch):
         assert (changed[:, :, :, :20] == 0).all()
 
 
+def test_scaled_by_nothing_no_chance_is_left():
+    assert AppearanceRanges().scaled(0.0) == NEVER
+    assert AppearanceRanges().scaled(1.0) == AppearanceRanges()
+    assert ALWAYS.scaled(0.5) == AppearanceRanges(*([0.5] * 11))
+
+
 def test_the_same_generator_gives_the_same_images(batch):
     one, two, other = (
         change_appearance(*batch, ALWAYS, np.random.default_rng(seed)) for seed in (5, 5, 6)

@@ -29,6 +29,7 @@ def test_unknown_key_names_the_nearest():
         ({"widths": [10, 20, 30, 40, 50]}, "multiples of 8"),
         ({"context": 2}, "odd"),
         ({"working_mm": 4.0}, "working_mm"),
+        ({"appearance": 1.5}, "appearance"),
         ({"phantoms": 0, "real": False}, "nothing to train on"),
     ],
 )

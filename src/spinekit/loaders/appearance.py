@@ -6,7 +6,7 @@ are what raised Dice on unseen scanners most in a published comparison (arXiv 26
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -29,6 +29,10 @@ class AppearanceRanges:
     coarse: float = 0.25
     noise: float = 0.45
     gamma: float = 0.4
+
+    def scaled(self, share: float) -> AppearanceRanges:
+        """Every probability times `share`."""
+        return AppearanceRanges(**{f.name: share * getattr(self, f.name) for f in fields(self)})
 
 
 def change_appearance(

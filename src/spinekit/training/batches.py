@@ -109,7 +109,8 @@ class StepBatches(Dataset[Batch]):
             )
             views.append(cut_view(case, view, recipe.canvas))
         images, allowed, levels = (torch.stack(items) for items in zip(*views, strict=True))
-        return change_appearance(images, allowed, AppearanceRanges(), rng), allowed, levels
+        ranges = AppearanceRanges().scaled(recipe.appearance)
+        return change_appearance(images, allowed, ranges, rng), allowed, levels
 
 
 def validation_batches(sets: list[CaseSet], recipe: Recipe, per_set: int = 16) -> list[Batch]:

@@ -34,6 +34,8 @@ class Recipe:
     """Use real scans when they are found."""
     set_weights: dict[str, float] = field(default_factory=dict)
     """Relative frequency of each real set, 1 where not given."""
+    appearance: float = 1.0
+    """Share of the usual chances that a view's greys, noise or sharpness are changed, 0 … 1."""
     widths: tuple[int, ...] = (24, 48, 96, 160, 224)
     """Channels at strides 2 … 32, multiples of 8."""
     context: int = 3
@@ -105,6 +107,8 @@ def _check_ranges(source: str, recipe: Recipe) -> None:
         wrong = "widths must be five multiples of 8"
     elif not 0.5 <= recipe.working_mm <= 2.0:
         wrong = "working_mm must be 0.5 to 2"
+    elif not 0.0 <= recipe.appearance <= 1.0:
+        wrong = "appearance must be 0 to 1"
     elif recipe.context % 2 == 0:
         wrong = "context must be odd"
     elif recipe.phantoms == 0 and not recipe.real:

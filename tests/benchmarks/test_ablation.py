@@ -1,0 +1,43 @@
+"""Variants of the ablation: what they change, and when they say nothing."""
+
+import pytest
+
+import ablation
+from spinekit.datasets.real import HOLD_OUTS
+from spinekit.training.recipe import Recipe, recipe_from_dict
+
+DATASETS = set().union(*HOLD_OUTS.values())
+
+
+@pytest.mark.parametrize("variant", ablation.VARIANTS)
+def test_every_variant_is_a_recipe_of_its_own_name(variant):
+    recipe = recipe_from_dict(ablation.changes(variant, "H2", 50, DATASETS))
+    assert recipe.steps == 50
+    assert (recipe == Recipe(name=recipe.name, steps=50)) == (variant == "all")
+
+
+def test_names_of_runs_differ():
+    names = {
+        ablation.changes(v, h, 5, DATASETS)["name"] for v in ablation.VARIANTS for h in HOLD_OUTS
+    }
+    assert len(names) == len(ablation.VARIANTS) * len(HOLD_OUTS)
+
+
+def test_one_set_alone_is_not_the_one_held_out():
+    assert not ablation.is_sensible("phantoms and chu", "H1")
+    assert ablation.is_sensible("phantoms and chu", "H2")
+    assert ablation.changes("phantoms and chu", "H2", 5, DATASETS)["set_weights"] == {
+        name: float(name == "chu") for name in DATASETS
+    }
+
+
+def test_a_cell_tells_the_change_and_the_names():
+    column = ("chu", "body", "instances")
+    rows = {
+        name: ablation.Row("H1", name, 5, *column, 2, dice, 0.1, 0.9, 0.2, 0, 6, 7)
+        for name, dice in (("all", 0.8), ("no Dice loss", 0.75))
+    }
+    dice = {(name, column): row for name, row in rows.items()}
+    assert ablation.describe(dice, "all", column) == "0.800, 6/7 right"
+    assert ablation.describe(dice, "no Dice loss", column) == "0.750 (-0.050), 6/7 right"
+    assert ablation.describe(dice, "greys unchanged", column) == ""
