@@ -16,6 +16,8 @@ from scipy import ndimage
 UNKNOWN = 127
 BACKGROUND, BODY, POSTERIOR, DISC, CANAL, CORD, SACRUM = (1 << part for part in range(7))
 
+ENDPLATE_MM = 0.9
+"""Next to bone, a gap this wide may be endplate, which masks of discs leave out."""
 CANAL_WITH_CORD = 4
 """SPIDER's part that is canal and cord in one, in the masks of parts."""
 
@@ -26,7 +28,7 @@ LabelMap = NDArray[np.integer]
 def allowed_from_bodies(
     bodies: LabelMap, spacing_mm: tuple[float, float, float], *, loose_sides_mm: float = 0.0
 ) -> Bytes:
-    """Named bodies: body or not inside their stretch, discs between neighbours.
+    """Named bodies: body or not inside their stretch, between neighbours disc or its endplates.
 
     What lies above is unknown. Nothing below L5 (value 45) is a vertebral body; where another level
     ends the stretch, what lies below is unknown.
@@ -48,8 +50,12 @@ def allowed_from_bodies(
     bottom = 0 if (bodies == 45).any() else k[0] + round(3.0 / spacing_mm[2])
     allowed[:, :, bottom:top] = UNKNOWN & ~BODY
     values = sorted(int(v) for v in np.unique(bodies[mask]))
+    endplate = max(1, round(ENDPLATE_MM / spacing_mm[2]))
+    near_bone = ndimage.binary_dilation(drawn, np.ones((1, 1, 3), bool), endplate)
     for upper, lower in pairwise(values):
-        allowed[_between(bodies == upper, bodies == lower, spacing_mm)] = DISC
+        between = _between(bodies == upper, bodies == lower, spacing_mm)
+        allowed[between] = DISC
+        allowed[between & near_bone] = DISC | BACKGROUND
     allowed[drawn] = UNKNOWN
     allowed[mask] = BODY
     return allowed
@@ -90,7 +96,7 @@ def allowed_from_parts(
     """SPIDER's parts (7 vertebra, 3 disc, 4 canal with cord) as what they may mean.
 
     In slices that show the canal, vertebra in front of it is body and behind it posterior
-    elements. The 1.4 mm gap its masks leave between disc and bone may be background, bone or disc.
+    elements. The 1.4 mm gap its masks leave between disc and bone may be background or bone.
     The sacrum, not annotated, may hide in background below the middle of the lowest vertebra.
     The canal may be cord or not; where cord was seen it is told from the fluid, but for the dark
     between the middles of the first and third lumbar vertebrae, which may be roots. Below, no cord.
@@ -108,7 +114,7 @@ def allowed_from_parts(
     reach = ndimage.generate_binary_structure(2, 2)[None]
     near_bone = ndimage.binary_dilation(vertebra, reach, iterations=2)
     near_disc = ndimage.binary_dilation(disc, reach, iterations=2)
-    allowed[near_bone & near_disc] = BACKGROUND | BODY | DISC
+    allowed[near_bone & near_disc] = BACKGROUND | BODY
     lowest = _centre_k(names == 45)
     disc_k = np.flatnonzero(disc.any(axis=(0, 1)))
     if lowest is not None:

@@ -15,6 +15,10 @@ from spinekit.synth.scene import Scene
 from spinekit.synth.style import Style
 
 BODY, POSTERIOR, DISC, CANAL, CORD, SACRUM = 1, 2, 3, 4, 5, 6
+ENDPLATE_MM = 0.9
+"""Cartilage between bone and disc that persons who outline discs leave out; less in low discs."""
+SHEATH_MM = 0.4
+"""Outermost fibres that they leave out too."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ def radial(backend: Backend, u: Any, v: Any, w: Any, d: Any) -> Any:
 
 
 def draw_bodies(canvas: Canvas, scene: Scene, style: Style, place: Place) -> None:
-    """Paint discs, then bodies: together they fill the column without a gap."""
+    """Paint discs, then bodies: together they fill the column; endplates belong to neither."""
     backend, xp = canvas.backend, canvas.backend.xp
     row = {name: scene.level[name][place.level] for name in (
         "top", "bottom", "middle", "half", "d", "w", "slip", "waist", "osteophyte", "concave_top",
@@ -125,7 +129,9 @@ def _draw_discs(
     inside = xp.maximum(around, gap)
     drawn = xp.where(row["present"], inside, 99.0)
     canvas.paint(drawn - 0.4, style.disc_value(place, disc, rho / outline, z))
-    canvas.mark((drawn < 0) & (bone >= 0), DISC, row["value"])
+    endplate = xp.clip(0.3 * xp.abs(face - row["middle"]), 0.0, ENDPLATE_MM)
+    soft = xp.where(row["present"], xp.maximum(around + SHEATH_MM, gap + endplate), 99.0)
+    canvas.mark((soft < 0) & (bone >= 0), DISC, row["value"])
     fused = xp.where(row["bony"], xp.maximum(around + 0.8, gap), 99.0)
     value = style.fusion_value(disc, xp.abs(place.t - row["middle"]))
     canvas.paint(fused - 0.4, value)

@@ -14,6 +14,9 @@ from spinekit.synth.canvas import Canvas, shade_bone
 from spinekit.synth.scene import Scene
 from spinekit.synth.style import Style
 
+DURA_MM = 0.8
+"""Dura and longitudinal ligament before the sac, dura and a film of fat behind it."""
+
 
 def find_level(canvas: Canvas, scene: Scene, t: Any) -> Any:
     """Row of the level table by arc length, borders in the middle of the discs."""
@@ -202,7 +205,9 @@ def draw_canal(canvas: Canvas, scene: Scene, style: Style, place: Place, streak:
     canvas.paint(sac, value)
     # Above the foramen magnum it is brain stem and cisterns, which bear no label.
     below_skull = place.t > -8.0
-    canvas.mark((sac < 0) & below_skull, 4, 2)
+    # Masks of the canal take in dura and ligament before and behind, and end with the sac aside.
+    rim = DURA_MM * xp.abs(q) / (xp.sqrt(place.u**2 + q * q) + 1e-3)
+    canvas.mark((sac < rim) & below_skull, 4, 2)
     cq = q - along["cord_back"]
     cap, cw = along["cord_ap"] + 1e-3, along["cord_w"] + 1e-3
     rho = xp.sqrt((place.u / cw) ** 2 + (cq / cap) ** 2) + 1e-4
