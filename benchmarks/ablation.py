@@ -78,6 +78,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.word == "run" and (status := run_variants(args)):
         return status
+    if not RESULTS.is_file():
+        print("no rows yet; measure some with the word run", file=sys.stderr)
+        return 1
     print_table()
     return 0
 
