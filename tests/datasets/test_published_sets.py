@@ -7,7 +7,7 @@ import pytest
 
 from dataset_layouts import LAYOUTS, mask, mha, nifti
 from scan_files import edit_dicom
-from spinekit.core.errors import InputError, RecipeError
+from spinekit.core.errors import InputError, RecipeError, UsageError
 from spinekit.curation.recipe import prepare_recipe
 from spinekit.curation.run import prepare_set
 from spinekit.datasets.al_khalil import structure_of
@@ -61,9 +61,9 @@ def test_al_khalil_has_a_mask_per_structure(tmp_path: Path) -> None:
     cases = cases_of("al-khalil", tmp_path)
 
     assert {case.subject for case in cases.values()} == {"P01", "P02"}
-    assert len(cases["P01_P01_T2"].masks) == 9
-    assert len(cases["P02_P02_T2"].masks) == 8
-    assert {mask.values[1] for mask in cases["P02_P02_T2"].masks} == {
+    assert len(cases["P01_T2"].masks) == 9
+    assert len(cases["P02_T2"].masks) == 8
+    assert {mask.values[1] for mask in cases["P02_T2"].masks} == {
         "L1", "L2", "L3", "L4", "L1-L2", "L2-L3", "L3-L4", "L4-L5",
     }  # fmt: skip
 
@@ -77,10 +77,78 @@ def test_al_khalil_has_a_mask_per_structure(tmp_path: Path) -> None:
         ("vert_L3_mask", "L3"),
         ("patient3_T1", None),
         ("L5_S1", "L5-S1"),
+        ("L5_S", "L5-S1"),
+        ("L4-5", "L4-L5"),
+        ("L3.4 disc", "L3-L4"),
+        ("IVD_L1_2", "L1-L2"),
+        ("Vertebra_L3", "L3"),
+        ("L4_1", "L4"),
+        ("L2_01", "L2"),
     ],
 )
 def test_a_level_in_a_name_makes_it_a_mask(stem: str, structure: str | None) -> None:
     assert structure_of(stem) == structure
+
+
+@pytest.mark.parametrize("stem", ["L1_2", "L4 5", "disc_L4", "IVD-L2 T2", "L1_L3", "L45"])
+def test_a_name_that_may_be_a_body_or_a_disc_is_no_guess(stem: str, tmp_path: Path) -> None:
+    mha(tmp_path / "7" / "T2.mha")
+    mha(tmp_path / "7" / f"{stem}.mha", mask(1))
+
+    with pytest.raises(InputError, match=r"may mean a body or a disc \(looked for L4 or L4-L5\)"):
+        find_cases(tmp_path, "al-khalil")
+
+
+def test_al_khalil_in_folders_by_kind_and_by_contrast(tmp_path: Path) -> None:
+    mha(tmp_path / "images" / "Patient_01_T2.mha")
+    mha(tmp_path / "images" / "Patient_02_T2.mha")
+    mha(tmp_path / "masks" / "Patient_01_T2_L1_mask.mha", mask(1))
+    mha(tmp_path / "masks" / "Patient_02_vert_L1.mha", mask(1))
+    for contrast in ("T1", "T2"):
+        mha(tmp_path / "P3" / contrast / "image.mha")
+        mha(tmp_path / "P3" / contrast / "discs" / "L1-2.mha", mask(1))
+
+    cases = {case.name: case for case in find_cases(tmp_path, "al-khalil")}
+
+    told = {
+        name: (case.subject, case.contrast, [mask.path.name for mask in case.masks])
+        for name, case in cases.items()
+    }
+    assert told == {
+        "images_Patient_01_T2": ("Patient_01", "T2w", ["Patient_01_T2_L1_mask.mha"]),
+        "images_Patient_02_T2": ("Patient_02", "T2w", ["Patient_02_vert_L1.mha"]),
+        "P3_T1_image": ("P3", "T1w", ["L1-2.mha"]),
+        "P3_T2_image": ("P3", "T2w", ["L1-2.mha"]),
+    }
+    assert {mask.values[1] for mask in cases["P3_T1_image"].masks} == {"L1-L2"}
+
+
+def test_al_khalil_says_what_it_looked_for(tmp_path: Path) -> None:
+    mha(tmp_path / "7" / "T2.mha")
+    mha(tmp_path / "7" / "vertebra_one.mha", mask(1))
+    with pytest.raises(UsageError, match=r"looked for L1 … L5, .* seen: T2.mha, vertebra_one"):
+        find_cases(tmp_path, "al-khalil")
+
+    mha(tmp_path / "8" / "L1.mha", mask(1))
+    with pytest.raises(InputError, match=r"8/L1.mha: no image of it \(looked for .* patient '8'"):
+        find_cases(tmp_path, "al-khalil")
+
+
+def test_goldatlas_takes_one_patient_and_volumes_and_says_what_it_looked_for(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(UsageError, match=r"looked for \{site\}_\{nn\}_P/\*\.dcm, "):
+        find_cases(tmp_path, "goldatlas")
+
+    nifti(tmp_path / "3_01_P" / "MR_T2.nii.gz")
+    nifti(tmp_path / "3_01_P" / "bladder.nii.gz", mask(1))
+    LAYOUTS["goldatlas"][0](tmp_path)
+    alone = find_cases(tmp_path / "1_01_P", "goldatlas")
+    (volume,) = [c for c in find_cases(tmp_path, "goldatlas") if c.subject == "3_01_P"]
+
+    assert (volume.name, volume.contrast) == ("3_01_P_MR_T2", "T2w")
+    assert {case.subject for case in alone} == {"1_01_P"}
+    assert sorted({case.contrast for case in alone}) == ["CT", "T1w", "T2w"]
 
 
 def test_al_khalil_masks_of_a_contrast_stay_with_it(tmp_path: Path) -> None:

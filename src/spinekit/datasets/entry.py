@@ -6,6 +6,7 @@ It knows no set by name and reads no file; each set's module fills one in.
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,6 +44,12 @@ class Entry:
     """Where its files are had."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Key to one line of help."""
+
+    @property
+    def looked_for(self) -> str:
+        """The first paths of its layout, in a line."""
+        lines = self.layout.splitlines()[:3]
+        return ", ".join(re.split(r"\s{2,}", line)[0] for line in lines)
 
     def check(self, settings: Settings) -> None:
         """Refuse a setting the set does not know.

@@ -3,21 +3,22 @@
 It is used for the sacrum and lowest lumbar levels it shows; its outlines are of organs and not of
 the spine, so cases come without masks. An archive per patient, unpacked into a folder of its own,
 holds the files of all its series side by side; copies in circulation have a folder per series. Both
-are read, by the files' own series.
+are read, by the files' own series; so are copies turned into volumes whose names speak of a
+contrast. What series and files are called could not be verified.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spinekit.core.errors import InputError
 from spinekit.datasets.case import Case
 from spinekit.datasets.entry import Entry, Settings
-from spinekit.datasets.naming import contrast_of
+from spinekit.datasets.naming import contrast_of, stem_path, volumes
 from spinekit.datasets.sources import Form
-from spinekit.io.discovery import dicom_files
 
 if TYPE_CHECKING:
     from spinekit.io.dicom import Series
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 LAYOUT = """\
 {site}_{nn}_P/*.dcm          all series of a patient: T1, T2, CT and deformed CT, outlines
 {site}_{nn}_P/…/*.dcm        or a folder per series
+{site}_{nn}_P/…{T1,T2,CT}….{nii.gz,mha,nrrd}   or volumes made of them
 """
 
 
@@ -32,33 +34,38 @@ def find(root: Path, settings: Settings) -> list[Case]:
     """Every series of images, with the folder directly below the root as patient.
 
     Args:
-        root: Holds a folder per patient.
+        root: Holds a folder per patient, or is one.
         settings: None are known.
 
     Returns:
         Cases by name, without masks; the contrast is what the series or its folder is called. A
         folder whose files cannot be told apart is one case, so that it fails on its own. Empty
-        without DICOM files.
+        without DICOM files and volumes named after a contrast.
     """
     cases = []
-    for folder in sorted(path for path in root.glob("*/**") if path.is_dir()):
-        if not dicom_files(folder):
-            continue
-        place = folder.relative_to(root).parts
-        for series in _images(folder):
-            words = [*place, series.description or series.number] if series else [*place]
-            told = contrast_of("_".join(words[1:]))
-            cases.append(
-                Case(
-                    name="_".join(re.sub(r"[^\w.-]+", "-", word) for word in words),
-                    dataset="goldatlas",
-                    subject=place[0],
-                    image=folder,
-                    series=series.uid if series else None,
-                    contrast="CT" if series and series.modality == "CT" else told,
-                )
-            )
+    for path in volumes(root):
+        place = stem_path(root, path).split("/") if path != root else []
+        if path.is_dir():
+            cases += _of_folder(path, tuple(place) or (root.resolve().name,))
+        elif contrast := contrast_of("_".join(place[1:])):
+            name = "_".join(re.sub(r"[^\w.-]+", "-", word) for word in place)
+            cases.append(Case(name, "goldatlas", place[0], path, contrast=contrast))
     return cases
+
+
+def _of_folder(folder: Path, place: tuple[str, ...]) -> Iterator[Case]:
+    """Cases of one folder of DICOM files; the first word of its place is the patient."""
+    for series in _images(folder):
+        words = [*place, series.description or series.number] if series else [*place]
+        told = contrast_of("_".join(words[1:]))
+        yield Case(
+            name="_".join(re.sub(r"[^\w.-]+", "-", word) for word in words),
+            dataset="goldatlas",
+            subject=place[0],
+            image=folder,
+            series=series.uid if series else None,
+            contrast="CT" if series and series.modality == "CT" else told,
+        )
 
 
 def _images(folder: Path) -> list[Series | None]:

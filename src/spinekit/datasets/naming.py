@@ -48,7 +48,7 @@ def contrast_of(name: str) -> str | None:
     return None
 
 
-def _contrast_word(text: str) -> bool:
+def is_contrast(text: str) -> bool:
     """Whether a text is a contrast and nothing else."""
     return any(re.fullmatch(pattern, text.lower()) for _, pattern in _CONTRASTS)
 
@@ -75,7 +75,7 @@ def subject_of(name: str) -> str:
         for count in (2, 1):
             # Two words first: `t2_tse` is one contrast.
             tail = "".join(words[-count:]).strip("_-")
-            if len(words) > count and _contrast_word(tail):
+            if len(words) > count and is_contrast(tail):
                 shorter = "".join(words[:-count])
                 break
         if shorter == found or not shorter:

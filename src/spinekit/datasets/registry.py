@@ -94,8 +94,8 @@ def find_cases(root: Path, dataset: str, settings: Mapping[str, Any] | None = No
     if not cases:
         raise UsageError(
             "no-cases",
-            f"{root}: no case of {dataset} in this folder",
-            f"`spinekit data show {dataset}` prints the files it looks for",
+            f"{root}: no case of {dataset} in this folder (looked for {entry.looked_for})",
+            f"`spinekit data show {dataset}` tells more",
         )
     return cases
 
