@@ -5,6 +5,7 @@ from spinekit.anatomy.items import Instance, Instances
 from spinekit.core.grid import Grid
 from spinekit.structures import (
     compose_labels,
+    convert_labels,
     give_names,
     grow_map,
     tabulate,
@@ -73,3 +74,23 @@ def test_the_table_has_volumes_and_places_in_millimetres() -> None:
     assert rows[0].centroid_ras_mm == (3.0, 1.5, 3.0)
     assert rows[1].probability is None
     assert tabulate(np.zeros_like(labels), grid, named) == ()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "values", "converted", "told"),
+    [
+        ("spider", [45, 1, 2, 50], [1, 100, 100, 0],
+         "has no value for sacrum; one value, 100, for spinal_cord and spinal_canal"),
+        ("spider", [45, 2], [1, 100], None),
+        ("lumbar9", [41, 50], [1, 0], "has no value for sacrum"),
+        ("spineps", [45, 1, 2, 50], [24, 60, 61, 26], None),
+    ],
+)  # fmt: skip
+def test_a_scheme_says_what_it_leaves_out_and_what_it_puts_together(
+    scheme: str, values: list[int], converted: list[int], told: str | None
+) -> None:
+    found, rows, notices = convert_labels(np.array([[values]], np.uint8), (), scheme)
+
+    assert found.ravel().tolist() == converted
+    assert rows == ()
+    assert [notice.text for notice in notices] == ([f"scheme '{scheme}' {told}"] if told else [])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from spinekit.anatomy.items import Instance, Instances
-from spinekit.anatomy.scheme import NAMES, PARTS, VALUES, load_scheme, part_of
+from spinekit.anatomy.scheme import NAMES, PARTS, VALUES, Lost, load_scheme, part_of
 from spinekit.core.errors import Notice
 from spinekit.core.grid import Grid
 
@@ -191,8 +191,17 @@ def convert_labels(
     )
     if not lost:
         return converted, rows, []
-    text = f"scheme {scheme!r} cannot hold " + ", ".join(entry.name for entry in lost)
-    return converted, rows, [Notice("lost-in-scheme", text)]
+    return converted, rows, [Notice("lost-in-scheme", _describe_lost(scheme, lost))]
+
+
+def _describe_lost(scheme: str, lost: Sequence[Lost]) -> str:
+    """What became background, and what cannot be told apart from another structure."""
+    gone = [entry.name for entry in lost if entry.merged_into is None]
+    texts = [f"no value for {', '.join(gone)}"] if gone else []
+    for value in sorted({entry.merged_into for entry in lost if entry.merged_into is not None}):
+        sharing = [entry.name for entry in lost if entry.merged_into == value]
+        texts.append(f"one value, {value}, for {' and '.join(sharing)}")
+    return f"scheme {scheme!r} has {'; '.join(texts)}"
 
 
 def _measure(
