@@ -99,3 +99,17 @@ def test_the_readme_maps_every_file_and_folder_of_the_package() -> None:
     assert len(entries) > 10
     missing = [path.name for path in entries if f"`src/spinekit/{path.name}" not in readme]
     assert missing == []
+
+
+def test_recipes_named_anywhere_exist() -> None:
+    """In pages and in what the commands say of themselves."""
+    texts = [*PAGES, *PACKAGE.rglob("*.py")]
+    named = {
+        name
+        for path in texts
+        for name in re.findall(r"recipes/[\w/-]+\.toml", path.read_text(encoding="utf-8"))
+        if "NAME" not in name
+    }
+
+    assert {name for name in named if not (ROOT / name).is_file()} == set()
+    assert "recipes/data/lumbar9.toml" in named

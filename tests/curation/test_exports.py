@@ -160,6 +160,11 @@ def test_decathlon_lists_pairs_that_are_there(exported) -> None:
         assert (exported / row["image"]).exists()
         assert (exported / row["label"]).exists()
     assert content(exported / "dataset_fold1.json")["validation"]
+    pairs = {
+        name: row["pairs"] for name, row in content(exported / "report.json")["exports"].items()
+    }
+    assert pairs["decathlon"] == 8
+    assert all(pairs.values())
 
 
 def test_a_monai_label_server_finds_its_files(exported) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 EPILOG = """\
 RECIPE is a TOML file (see recipes/data/), or the folder of a set. Options win over the recipe:
 
-  spinekit data prepare recipes/data/lumbar.toml OUT
+  spinekit data prepare recipes/data/lumbar9.toml OUT
   spinekit data prepare FOLDER OUT --labels L1-L5,discs --renumber
   spinekit data prepare FOLDER OUT --values totalspineseg --spacing 1 1 1 --export nnunet-101
 

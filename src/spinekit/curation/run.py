@@ -238,7 +238,7 @@ def _patient(record: dict[str, Any]) -> str:
 def _export(name: str, prepared: PreparedSet, processes: int) -> dict[str, Any]:
     """Write a layout; what fails, or cannot be held, is listed."""
     plan = ALL[name].plan(prepared)
-    done: list[str] = []
+    done = list(plan.present)
     left_out = list(plan.left_out)
     for task, problem in each(_attempt_task, plan.tasks, processes=processes):
         if problem is None:

@@ -42,7 +42,7 @@ def find(root: Path, settings: Settings) -> list[Case]:
         folder whose files cannot be told apart is one case, so that it fails on its own. Empty
         without DICOM files and volumes named after a contrast.
     """
-    cases = []
+    cases: list[Case] = []
     for path in volumes(root):
         place = stem_path(root, path).split("/") if path != root else []
         if path.is_dir():

@@ -14,7 +14,8 @@ from spinekit.io.writing import write_json
 
 
 def _plan(prepared: PreparedSet) -> Plan:
-    return Plan()
+    listed = {name for part in ("train", "validation", "test") for name in prepared.split[part]}
+    return Plan(present=[o.name for o in prepared.outputs() if o.name in listed])
 
 
 def _finish(prepared: PreparedSet, names: Sequence[str]) -> None:

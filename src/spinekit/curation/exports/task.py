@@ -29,6 +29,8 @@ class Plan:
     tasks: list[Task] = field(default_factory=list)
     left_out: list[dict[str, Any]] = field(default_factory=list)
     """Pairs that the layout cannot hold: `name`, `reason`."""
+    present: list[str] = field(default_factory=list)
+    """Pairs that the layout takes from where the set has them."""
 
 
 @dataclass(frozen=True)
