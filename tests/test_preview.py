@@ -108,8 +108,8 @@ def test_unsure_name_is_amber_and_its_outline_has_gaps():
         ("L4", 0.62, "L4?  62 %", True),
         ("L4", 0.799, "L4?  79 %", True),
         ("L4", None, "L4", False),
-        ("vertebra_1", 0.3, "?", True),
-        ("disc_2", None, "?", True),
+        ("vertebra_1", 0.3, "vertebra_1", True),
+        ("disc_2", None, "disc_2", True),
         ("sacrum", 0.99, "sacrum", False),
     ],
 )

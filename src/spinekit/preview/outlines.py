@@ -85,7 +85,7 @@ def describe(value: int, record: Mapping[str, Any] | None) -> tuple[Colour, str,
     name = str(record["name"]) if record else NAMES[value]
     probability = record.get("probability") if record else None
     if name.startswith(("vertebra_", "disc_")):
-        return AMBER, "?", True
+        return AMBER, name, True
     if probability is not None and probability < UNSURE_BELOW:
         return AMBER, f"{name}?  {math.floor(100 * probability + 1e-9)} %", True
     return COLOURS[value], name, False
