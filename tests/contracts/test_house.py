@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "src" / "spinekit"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-TESTS = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
 UNWANTED = {"utils", "helpers", "common", "misc", "base"}
@@ -34,10 +34,12 @@ def test_a_module_is_short_and_says_what_it_does_not_know(path: Path) -> None:
         assert len(paragraphs) >= 2
 
 
-def test_a_file_of_tests_is_short_too() -> None:
-    lengths = {path: len(path.read_text("utf-8").splitlines()) for path in TESTS.rglob("*.py")}
+@pytest.mark.parametrize("folder", ["tests", "benchmarks"])
+def test_files_beside_the_package_are_short_too(folder: str) -> None:
+    files = (ROOT / folder).rglob("*.py")
+    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in files}
 
-    assert [path.name for path, lines in lengths.items() if lines > LONGEST_FILE] == []
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST_FILE} == {}
 
 
 def doc_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
