@@ -132,7 +132,10 @@ def test_renaming_asks_for_the_labels_and_their_sidecar(
     run(dataset, out, "--layout", "bids")
     seg = out / f"{START}_seg-spine_desc-T2w_dseg.nii.gz"
 
-    assert main(["relabel", str(out / seg.name.replace("spine", "parts")), "--set", "L5=L6"]) == 2
+    assert (
+        main(["relabel", str(seg.with_name(seg.name.replace("spine", "parts"))), "--set", "L5=L6"])
+        == 2
+    )
     assert "give the file with _seg-spine_" in capsys.readouterr().err
 
     alone = tmp_path / "a" / "b" / "c"
