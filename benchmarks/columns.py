@@ -3,10 +3,10 @@
 Sizes, degeneration, fractures and fused discs are those of `spinekit.synth`, so neither the
 labeller's tables nor its spreads made them. What the network says, and what splitting gets wrong,
 is drawn with the rates measured on real scans by the hold-outs H1 to H3, which had not seen them:
-`naming_rates.py` for the evidence (82 lumbar scans, 28 of them also cut off through L5, two necks),
+`naming_rates.py` for the evidence (82 lumbar scans, 28 of them also cut off through L5),
 `benchmarks/results/h*.csv` for splitting (485 bodies, 236 discs). Real errors of evidence are not
-independent: one scan's bones share them. No scan annotates the thorax above T10; with the sacrum in
-view errors stay there as large as they are at T11. It knows no labeller.
+independent: one scan's bones share them. No scan annotates the thorax above T10; errors are there
+as large as in scans without the sacrum. It knows no labeller.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ MIDDLE, COUNTED = 12, 6
 """Down to T6 names are true; the last six vertebrae are counted from the sacrum."""
 COUNTS = ("L6", "four-lumbar", "T11", "T13")
 """Anomalies that change a count."""
-SPREAD = (0.11, 0.15, 0.17, 0.20, 0.32, 0.46, 0.51)
-"""Spread of the evidence's error in levels from the vertebra above the sacrum up to T11, where the
-sacrum is in view; it stays as it is at T11 further up, where nothing was measured."""
+SPREAD = (0.14, 0.15, 0.16, 0.19, 0.34, 0.55, 0.77, 0.77)
+"""Root mean square of the evidence's error in levels from the vertebra above the sacrum up to T10,
+where the sacrum is in view."""
 FAR = 0.62
-"""Spread of the error in scans cut off above the sacrum, and in necks."""
+"""The same further up, and in scans cut off above the sacrum."""
+TO_T11 = 6
+"""Vertebrae from L5 to T11."""
 HOLD = 0.95
 """Correlation of the errors of two neighbours."""
 SHARP, BLUNT = 0.26, 0.38
@@ -45,9 +47,13 @@ MISSED, MERGED, SPLIT = 2 / 485, 1 / 485, 1 / 485
 """Of bodies: not found, one with the next, in two pieces (neither was seen; one is assumed)."""
 MISSED_DISC = 3 / 236
 """Of discs: not found."""
-SIZE_ERROR = 0.04
-"""Relative error of a measured size: with the scatter of the patients' own, 0.05 within a scan."""
-ROUNDED = (-0.09, 0.06)
+SIZE_ERROR = 0.035
+"""Relative error of a measured size: with the scatter of the patients' own, 0.045."""
+SMOOTH_ERROR = {"height": 0.05, "depth": 0.08}
+"""Relative errors that neighbours share. With the patients' own trends, 0.06 and 0.09."""
+SHARED_OVER = 7.0
+"""Levels over which the correlation of those falls to 1/e."""
+ROUNDED = (-0.09, 0.04)
 """Logarithm of the measured over the true depth, mean and spread between scans: a depth is that
 of a strip as long as the rounded body is on average."""
 CUT_LEAST = 0.2
@@ -156,6 +162,8 @@ def _draw_pieces(
         lower = top[last] + height[last] + 0.5 * spine.disc_mm[last]
     error = _evidence_error(rng, n, sacrum)
     depths = np.array(spine.depth_mm) * np.exp(rng.normal(*ROUNDED))
+    off = {kind: np.exp(_shared(rng, n, spread)) for kind, spread in SMOOTH_ERROR.items()}
+    depths = depths * off["depth"]
     pieces: list[Piece] = []
     for k in range(max(0, first - 1), min(n, last + 2)):
         seen = _cut(top[k], height[k], upper, lower)
@@ -163,7 +171,8 @@ def _draw_pieces(
             said = _say(rng, spine, k, error[k], sacrum)
             depth = float(depths[k])
             part = seen[1] < 0.98 * height[k]
-            pieces.append(_piece(rng, "vertebra", *seen, depth, spine.levels[k], said, part))
+            bone = _piece(rng, "vertebra", *seen, depth, spine.levels[k], said, part)
+            pieces.append(_stretched(bone, off["height"][k]))
         disc = _cut(top[k] + height[k], spine.disc_mm[k], upper, lower)
         if k and not spine.bony[k] and disc[1] >= 0.5 * spine.disc_mm[k]:
             said = _say(rng, spine, k + 0.5, 0.5 * (error[k] + error[min(k + 1, n)]), sacrum)
@@ -192,9 +201,21 @@ def _evidence_error(rng: np.random.Generator, n: int, sacrum: bool) -> Floats:
     return error
 
 
+def _shared(rng: np.random.Generator, n: int, spread: float) -> Floats:
+    """(n,) errors that neighbours share."""
+    near = np.exp(-np.abs(np.subtract.outer(np.arange(n), np.arange(n))) / SHARED_OVER)
+    return np.asarray(spread * np.linalg.cholesky(near) @ rng.normal(size=n))
+
+
+def _stretched(piece: Piece, factor: float) -> Piece:
+    """A piece with another height about the same middle."""
+    height = piece.height * factor
+    return replace(piece, top=piece.top + 0.5 * (piece.height - height), height=height)
+
+
 def _spread(above_last: int, sacrum: bool) -> float:
     """Spread of the evidence's error so many levels above the last vertebra."""
-    return SPREAD[min(above_last, len(SPREAD) - 1)] if sacrum else FAR
+    return SPREAD[above_last] if sacrum and above_last < len(SPREAD) else FAR
 
 
 def _say(
@@ -206,7 +227,7 @@ def _say(
     if rng.random() < WORTHLESS:
         at = rng.uniform(1, len(USUAL) - 1)
     if sacrum:
-        share = float(np.clip((n - 1 - place) / (len(SPREAD) - 1), 0.0, 1.0))
+        share = float(np.clip((n - 1 - place) / TO_T11, 0.0, 1.0))
         width = SHARP + (BLUNT - SHARP) * share
     else:
         width = float(

@@ -46,6 +46,7 @@ from naming_scores import (
     format_seconds,
     score,
 )
+from naming_sizes import format_shared, gather_drawn, gather_real
 from spinekit.labelling import observation
 from spinekit.labelling.methods import LABELLERS, name_with
 from spinekit.metrics.intervals import bootstrap_interval
@@ -250,19 +251,22 @@ def print_tables(name: str) -> None:
     print("\n\n".join([*tables, format_seconds(rows)]))
 
 
-def run_fit(_: argparse.Namespace) -> int:
-    """Print, for spreads of the network's drift, how well the fitting half is named."""
-    for spread in (0.35, 0.45, 0.55, 0.7):
-        observation.DRIFT_SD = spread
+def run_fit(args: argparse.Namespace) -> int:
+    """Print what errors of sizes share, and how the fitting half is named for each GRAIN."""
+    drawn = [_column(FIT, None, 50_000 + n) for n in range(args.per_view)]
+    scans = {"real": gather_real(read_records(RATES, Bone)), "drawn": gather_drawn(drawn)}
+    print(format_shared(scans))
+    for grain in (0.25, 0.35, 0.4, 0.5):
+        observation.GRAIN = grain
         found = []
         for view in VIEWS:
-            for n in range(60):
+            for n in range(args.per_view):
                 found += name_chain(_column(FIT, view, n), _view(view), n)
         pairs = np.array([pair for row in found for pair in row.calibration], dtype=np.float64)
         chosen = np.where(pairs[:, 1] > 0, pairs[:, 0], 1 - pairs[:, 0])
         loss = -np.log(np.maximum(chosen, 1e-4)).mean()
         right = np.mean([row.all_right for row in found])
-        print(f"DRIFT_SD {spread}: all right {right:.1%}, log loss {loss:.3f}")
+        print(f"GRAIN {grain}: all right {right:.1%}, log loss {loss:.3f}")
     return 0
 
 

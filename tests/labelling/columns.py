@@ -1,6 +1,6 @@
 """Columns at instance level for the labeller's tests, drawn without its priors.
 
-Sizes grow linearly from the neck to the loin with scatter; evidence is a bump about the true level
+Sizes grow from the neck to the loin with scatter; evidence is a bump about the true level
 that wanders off by itself and together with its neighbours.
 """
 
@@ -47,13 +47,15 @@ def _instance(kind, index, top, height, depth, **changes):
 
 def _depth(level):
     # As measured: the mean depth of rounded bodies.
-    return float(np.interp(LEVELS.index(level), [1, 7, 20, 25], [13.6, 16.4, 30.0, 31.8]))
+    return float(np.interp(LEVELS.index(level), [1, 7, 12, 18, 25], [14.0, 17.0, 23.5, 29.5, 32.0]))
 
 
 def _height(level):
     if level == "C2":
         return 30.0
-    return float(np.interp(LEVELS.index(level), [2, 7, 20, 25], [13.0, 15.5, 26.0, 26.5]))
+    return float(
+        np.interp(LEVELS.index(level), [2, 5, 7, 12, 20, 25], [13.3, 13.3, 16.0, 19.0, 26.5, 27.0])
+    )
 
 
 def build(truths, evidence, pieces):
@@ -102,7 +104,8 @@ def draw(rng, *, variant=None, first="T10", last="sacrum", noise=0.35, spread=0.
         evidence.append(bump(level, rng, shift=shift, spread=spread) if known else uniform())
         top += height
         if n + 1 < len(shown):
-            thick = 0.31 * depth * rng.normal(1.0, 0.15)
+            usual = 0.2 if level[0] == "T" else 0.31
+            thick = usual * depth * rng.normal(1.0, 0.15)
             below = shown[n + 1]
             if (level, below) != ("C1", "C2"):
                 pieces.append(("disc", top, thick, depth))

@@ -12,7 +12,7 @@ from spinekit.core.grid import Grid
 from spinekit.labelling.chain import name_column
 from spinekit.labelling.series import SeriesColumn, pool_series
 
-PITCH, HEIGHT = 36, 26
+PITCH, HEIGHT = 34, 26
 CHAIN = ("T11", "T12", "L1", "L2", "L3", "L4", "L5", "sacrum")
 
 

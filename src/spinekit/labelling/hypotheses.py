@@ -1,4 +1,4 @@
-"""Exact inference over the column: every legal variant, patient size, drift and place at once.
+"""Exact inference over the column: every legal variant, drift and place at once.
 
 It sees log likelihoods per bone and per pair of neighbouring bones, and nothing of images or of
 where the likelihoods come from.
@@ -48,10 +48,10 @@ def infer(observations: Observations, *, columns: int = 6) -> Posterior:
     """Sum and maximise over all hypotheses.
 
     Forward-backward and Viterbi recursions (Rabiner, Proc IEEE 1989; 77:257, eqs 19-20, 24-25 and
-    32-33) with the levels of one variant, a patient size and a drift as state, for all variants
-    and sizes side by side. Deviations: a step may jump over bones that are no vertebra and over
-    levels that were not found; Viterbi leaves out states with a marginal probability below
-    `paths.PRUNED`, so it is exact for columns more probable than that.
+    32-33) with the levels of one variant and a drift as state, for all variants side by side.
+    Deviations: a step may jump over bones that are no vertebra and over levels that were not found;
+    Viterbi leaves out states with a marginal probability below `paths.PRUNED`, so it is exact for
+    columns more probable than that.
 
     Args:
         observations: at least one bone.
@@ -95,7 +95,7 @@ def _forward(
 ) -> tuple[Floats, Floats]:
     """Likelihood of all up to each bone, at most 1, and the logarithm of what it was divided by.
 
-    Shapes (n, variants, contexts, states) and (n,).
+    Shapes (n, variants, drifts, states) and (n,).
     """
     sums, scale = np.zeros(emission.shape), np.full(len(emission), IMPOSSIBLE)
     drifted = sums.copy()
@@ -155,8 +155,6 @@ def _backward(
 
 
 def _drift(observations: Observations, weight: Floats, *, back: bool) -> Floats:
-    """(variants, contexts, states) with the drift moved on, or back, by one bone."""
+    """(variants, drifts, states) with the drift moved on, or back, by one bone."""
     kernel = np.exp(observations.wander)
-    shape = (len(weight), len(observations.scale), len(kernel), STATES.count)
-    moved = (kernel if back else kernel.T) @ weight.reshape(shape)
-    return moved.reshape(weight.shape)
+    return np.asarray((kernel if back else kernel.T) @ weight)

@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 
 from spinekit.anatomy.column import LEVELS, VARIANTS, Variant
 from spinekit.anatomy.items import Instance, Instances
-from spinekit.labelling.priors import SCALE_PRIOR, size_log_likelihood, variant_log_prior
+from spinekit.labelling.priors import variant_log_prior
+from spinekit.labelling.sizes import weigh_sizes
 from spinekit.labelling.terms import IMPOSSIBLE, MAX_NOISE_RUN, Observations
 
 NETWORK_WEIGHT = 0.8
 """Temperature of the network's distributions, beside a drift that is inferred too."""
 DRIFTS: NDArray[np.float64] = np.arange(-1.5, 1.51, 0.25)
 """By how many levels the network may be off."""
+GRAIN = 0.4
+"""Width in levels of what a network says of one level, for places between levels."""
 DRIFT_SD = 0.65
 """Spread of that at a bone: on 30 real scans the network had not seen, without a sacrum in view."""
 PINNED_SD = 0.2
@@ -81,6 +84,8 @@ GAP_CAP = 14.0
 """Most that one gap may speak against a count."""
 TWO_DISCS = -4.0
 """Two discs between neighbouring bodies: one of them would be false."""
+NO_DISC = np.log(0.05)
+"""No disc between them, where most others have one: fused, or the two are one bone's pieces."""
 UNSEEN_IN_ROOM = -1.0
 """Per level that would have to lie in the scan beyond the outermost bone without being found."""
 UNSEEN_CAP = 4
@@ -115,7 +120,6 @@ def observe(
     floor = CONTAMINATION / len(LEVELS)
     safe = (1.0 - CONTAMINATION) * evidence / np.maximum(evidence.sum(1, keepdims=True), 1e-12)
     safe = safe[where] + floor
-    sizes = _sizes(bones)
     # Against a bone of unknown level: evidence for a level speaks against no vertebra too.
     likeness = weight * np.log(safe * len(LEVELS))
     is_sacrum = np.array([bone.kind == "sacrum" for bone in bones])
@@ -135,7 +139,7 @@ def observe(
         _ratio(height, is_sacrum) >= MERGED_HEIGHT, MERGED + TALL_MERGED, MERGED - 4.0
     )
     # A tall bone at the top is C2 with the dens sooner than two in one.
-    merged[0] = min(merged[0], MERGED)
+    merged[0] = min(merged[0], MERGED - 1.5)
     known = np.full(count, -1)
     for item, level in (certain or {}).items():
         known[where.index(item)] = LEVELS.index(level)
@@ -144,7 +148,7 @@ def observe(
         drift=_drift_prior(),
         wander=_wander(),
         likeness=likeness,
-        size=sizes,
+        size=weigh_sizes(bones),
         is_sacrum=is_sacrum,
         merged=merged,
         noise=np.where(
@@ -156,7 +160,6 @@ def observe(
         above=_unseen(room_above),
         below=_unseen(room_below),
         variant=np.array([variant_log_prior(variant) for variant in VARIANTS]),
-        scale=np.log(SCALE_PRIOR),
         certain=known,
     )
 
@@ -164,15 +167,13 @@ def observe(
 def _by_drift(safe: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n, variants, drifts + 1, 27) log likelihood of each place of each variant's column."""
     order = [LEVELS.index(level) for level in USUAL]
-    usual = np.log(safe[:, order] * len(LEVELS))
-    last = len(USUAL) - 1
+    usual = safe[:, order] * len(LEVELS)
     result = np.zeros((len(safe), len(VARIANTS), len(DRIFTS) + 1, len(LEVELS)))
     for v, variant in enumerate(VARIANTS):
         count = len(variant.levels)
-        called = _called_places(count - 1)[None, :] + DRIFTS[:, None]
-        low = np.clip(np.floor(called).astype(np.int64), 0, last - 1)
-        share = np.clip(called - low, 0.0, 1.0)
-        result[:, v, :-1, :count] = (1.0 - share) * usual[:, low] + share * usual[:, low + 1]
+        called = np.clip(_called_places(count - 1)[None, :] + DRIFTS[:, None], 0, len(USUAL) - 1)
+        near = np.exp(-0.5 * ((called[..., None] - np.arange(len(USUAL))) / GRAIN) ** 2)
+        result[:, v, :-1, :count] = np.log(near @ usual.T).transpose(2, 0, 1)
         chain = [LEVELS.index(level) for level in variant.levels]
         is_usual = variant.levels == USUAL
         result[:, v, -1, :count] = IMPOSSIBLE if is_usual else np.log(safe[:, chain] * len(LEVELS))
@@ -208,40 +209,7 @@ def _wander() -> NDArray[np.float64]:
     return np.log((1.0 - JUMP) * stays + JUMP * np.exp(_drift_prior()))
 
 
-def _sizes(bones: list[Instance]) -> NDArray[np.float64]:
-    """(n, scales, 27) log likelihood of the sizes; cut bodies have at least theirs."""
-    result = []
-    for n, bone in enumerate(bones):
-        if bone.kind == "sacrum":
-            result.append(np.zeros_like(size_log_likelihood(None, None, None)))
-            continue
-        pitches = [
-            abs(bones[m].position_mm - bone.position_mm)
-            for m in (n - 1, n + 1)
-            if 0 <= m < len(bones) and _are_neighbours(bone, bones[m])
-        ]
-        whole = not bone.partial
-        result.append(
-            size_log_likelihood(
-                bone.height_mm,
-                bone.depth_mm,
-                float(np.median(pitches)) if whole and pitches else None,
-                cut=not whole,
-            )
-        )
-    return np.stack(result)
-
-
-def _are_neighbours(bone: Instance, other: Instance) -> bool:
-    """Whether the distance of two bones is a pitch: alike in height, with a disc's room between."""
-    if other.kind != "vertebra" or other.partial:
-        return False
-    gap = max(other.top_mm - bone.bottom_mm, bone.top_mm - other.bottom_mm)
-    alike = 0.6 < other.height_mm / max(bone.height_mm, 1e-6) < 1.7
-    return alike and gap < 0.7 * bone.depth_mm
-
-
-def _missed(above: Instance, below: Instance, discs: int) -> NDArray[np.float64]:
+def _missed(above: Instance, below: Instance) -> NDArray[np.float64]:
     """(27,) log likelihood of 0, 1, … levels that were not found between two bones."""
     bones = [bone for bone in (above, below) if bone.kind == "vertebra"]
     depth = max(float(np.mean([bone.depth_mm for bone in bones])), 8.0)
@@ -253,8 +221,6 @@ def _missed(above: Instance, below: Instance, discs: int) -> NDArray[np.float64]
     # Bodies that touch or overlap are neighbours all the same.
     deviation[0] = max(deviation[0], 0.0)
     result = -np.minimum(0.5 * deviation**2, GAP_CAP) + MISSED * levels
-    if discs > 1:
-        result[0] += TWO_DISCS
     return result
 
 
@@ -263,10 +229,16 @@ def _gaps(
 ) -> dict[tuple[int, int], NDArray[np.float64]]:
     """`_missed` for every two bones with no more than a run of noise between them."""
     result = {}
+    have_disc = sum(item.kind == "disc" for item in items) > 0.5 * (len(where) - 1)
     for a in range(len(where)):
         for b in range(a + 1, min(len(where), a + 2 + MAX_NOISE_RUN)):
             discs = [n for n in range(where[a] + 1, where[b]) if items[n].kind == "disc"]
-            result[a, b] = _missed(items[where[a]], items[where[b]], len(discs))
+            result[a, b] = _missed(items[where[a]], items[where[b]])
+            if len(discs) > 1:
+                result[a, b][0] += TWO_DISCS
+            elif not discs and have_disc and a > 0:
+                # None is expected between the first two, which may be C1 and C2.
+                result[a, b][0] += NO_DISC
     return result
 
 

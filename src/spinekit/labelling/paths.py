@@ -34,7 +34,7 @@ PER_END = 3
 
 @dataclass(frozen=True, slots=True)
 class _Best:
-    """Viterbi's tables, per bone over its likely states: (states, contexts)."""
+    """Viterbi's tables, per bone over its likely states: (states, drifts)."""
 
     variant: list[NDArray[np.int64]]
     state: list[NDArray[np.int64]]
@@ -42,7 +42,7 @@ class _Best:
     bone: list[NDArray[np.int64]]
     """The bone each maximum came from, -1 for a start."""
     source: list[NDArray[np.int64]]
-    """Position among that bone's likely states times contexts, plus the context."""
+    """Position among that bone's likely states times drifts, plus the drift."""
 
 
 def _viterbi(
@@ -80,11 +80,9 @@ def _viterbi(
 
 
 def _drifted_best(observations: Observations, score: Floats) -> tuple[Floats, NDArray[np.int64]]:
-    """(states, contexts) best score with the drift moved on, and the context it came from."""
-    sizes, drifts = len(observations.scale), len(observations.drift)
-    moved = score.reshape(-1, sizes, drifts, 1) + observations.wander
-    came = moved.argmax(axis=2) + np.arange(sizes)[:, None] * drifts
-    return moved.max(axis=2).reshape(score.shape), came.reshape(score.shape)
+    """(states, drifts) best score with the drift moved on, and the drift it came from."""
+    moved = score[:, :, None] + observations.wander
+    return moved.max(axis=1), moved.argmax(axis=1)
 
 
 def find_likeliest(
@@ -115,33 +113,30 @@ def find_likeliest(
     for _, b, at in finals:
         if len(seen) >= TRACED:
             break
-        for context in _promising(best.score[b][at], len(observations.drift)):
-            choices = _trace(best, b, at, context, len(observations.noise))
+        for drift in _promising(best.score[b][at]):
+            choices = _trace(best, b, at, drift, len(observations.noise))
             if choices not in seen:
                 score = _score(choices, observations, emission, steps, end)
                 seen[choices] = float(np.exp(score - total))
     return tuple(sorted(seen.items(), key=lambda item: -item[1]))
 
 
-def _promising(score: Floats, drifts: int) -> list[int]:
+def _promising(score: Floats) -> list[int]:
     """Contexts of the best paths into one state, and of the best one without drift."""
-    of_drift = np.arange(len(score)) % drifts
-    drifting = np.where(of_drift < drifts - 1, score, IMPOSSIBLE)
-    literal = np.where(of_drift == drifts - 1, score, IMPOSSIBLE)
-    found = [*np.argsort(-drifting)[:PER_END].tolist(), int(literal.argmax())]
-    return [context for context in found if score[context] > IMPOSSIBLE / 2]
+    found = [*np.argsort(-score[:-1])[:PER_END].tolist(), len(score) - 1]
+    return [drift for drift in found if score[drift] > IMPOSSIBLE / 2]
 
 
-def _trace(best: _Best, b: int, at: int, context: int, n: int) -> tuple[Choice, ...]:
+def _trace(best: _Best, b: int, at: int, drift: int, n: int) -> tuple[Choice, ...]:
     choices: list[Choice] = [()] * n
     while True:
         v, state = best.variant[b][at], best.state[b][at]
         upper, lower = int(STATES.level[v, state]), int(STATES.lower[v, state])
         choices[b] = (upper, lower) if STATES.is_merged[state] else (upper,)
-        came = int(best.source[b][at, context])
+        came = int(best.source[b][at, drift])
         if came < 0:
             return tuple(choices)
-        b, (at, context) = int(best.bone[b][at, context]), divmod(came, best.score[b].shape[1])
+        b, (at, drift) = int(best.bone[b][at, drift]), divmod(came, best.score[b].shape[1])
 
 
 def _score(
@@ -151,11 +146,10 @@ def _score(
     steps: dict[tuple[int, int], Floats],
     end: Floats,
 ) -> Floats:
-    """Log likelihood of one column summed over all variants, sizes and drifts that allow it."""
+    """Log likelihood of one column summed over all variants and drifts that allow it."""
     used = [b for b, choice in enumerate(choices) if choice]
     start = find_starts(observations, used[0])
     kernel = np.exp(observations.wander)
-    shape = (len(observations.scale), len(kernel))
     total = np.full((len(VARIANTS), emission.shape[2]), IMPOSSIBLE)
     for v in range(len(VARIANTS)):
         path = []
@@ -171,8 +165,8 @@ def _score(
         for n in range(1, len(used)):
             a, b = used[n - 1], used[n]
             top = score.max()
-            moved = np.exp(score - top).reshape(shape) @ kernel
+            moved = np.exp(score - top) @ kernel
             step = steps[a, b][v, path[n - 1], path[n]]
-            score = to_log(moved.ravel(), top) + step + emission[b, v, :, path[n]]
+            score = to_log(moved, top) + step + emission[b, v, :, path[n]]
         total[v] = score + end[used[-1], v, 0, path[-1]]
     return log_sum(total, axis=None)

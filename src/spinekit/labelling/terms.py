@@ -27,11 +27,11 @@ class Observations:
     `network` (n, variants, drifts, 27) for each place in each variant's column and each drift: by
     how many levels the network is off, which changes slowly along a column. `drift` (drifts,) is
     the drift's prior and `wander` (drifts, drifts) that of the next bone's. `likeness` (n, 27) is
-    what the network says of each level, drift or not. `size` (n, scales, 27) for each level and
-    patient size; `merged` (n,) and `noise` (n,) for being two vertebrae in one (whose size says
-    nothing) and for being none; `fragment` (n - 1,) for each bone and the next to be parts of one;
-    `missed` for each pair (a, b) of bones that follow each other the likelihood (27,) of 0, 1, …
-    levels between them; `above` and `below` (27,) of the number of levels beyond the first and
+    what the network says of each level, drift or not. `size` (n, variants, 27) for each place in
+    each variant's column; `merged` (n,) and `noise` (n,) for being two vertebrae in one (whose size
+    says nothing) and for being none; `fragment` (n - 1,) for each bone and the next to be parts of
+    one; `missed` for each pair (a, b) of bones that follow each other the likelihood (27,) of 0,
+    1, … levels between them; `above` and `below` (27,) of the number of levels beyond the first and
     the last bone. `certain` (n,) is the level of a bone that is known, -1 for the others.
     """
 
@@ -48,13 +48,7 @@ class Observations:
     above: Floats
     below: Floats
     variant: Floats
-    scale: Floats
     certain: NDArray[np.int64]
-
-    @property
-    def context(self) -> Floats:
-        """(scales × drifts,) log prior of each size and drift together."""
-        return np.add.outer(self.scale, self.drift).ravel()
 
 
 def log_sum(values: Floats, axis: int | tuple[int, ...] | None) -> Floats:
@@ -64,7 +58,7 @@ def log_sum(values: Floats, axis: int | tuple[int, ...] | None) -> Floats:
 
 
 def find_emissions(observations: Observations) -> Floats:
-    """(n, variants, contexts, states) log likelihood of each bone in each state."""
+    """(n, variants, drifts, states) log likelihood of each bone in each state."""
     n, variants, drifts, _ = observations.network.shape
     place = np.broadcast_to(STATES.first[None, :, None], (n, variants, drifts, STATES.count))
     upper = np.take_along_axis(observations.network, place, axis=3)
@@ -73,15 +67,15 @@ def find_emissions(observations: Observations) -> Floats:
     # What a network says of two vertebrae in one is a mixture of what it says of each.
     pair = np.logaddexp(upper, lower) - np.log(2.0) + observations.merged[:, None, None, None]
     said = np.where(STATES.is_merged, pair, upper)
-    size = observations.size[:, :, STATES.level].transpose(0, 2, 1, 3)
-    size = np.where(STATES.is_merged, 0.0, size)
-    emission = size[:, :, :, None] + said[:, :, None]
+    size = np.take_along_axis(
+        observations.size, np.broadcast_to(STATES.first, (n, variants, STATES.count)), axis=2
+    )
+    emission = said + np.where(STATES.is_merged, 0.0, size)[:, :, None]
     known = observations.certain[:, None, None]
     wrong = (STATES.level == SACRAL) != observations.is_sacrum[:, None, None]
     wrong |= ~STATES.real
     wrong |= (known >= 0) & ((STATES.level != known) | STATES.is_merged)
-    emission = np.where(wrong[:, :, None, None], IMPOSSIBLE, emission)
-    return emission.reshape(n, variants, -1, STATES.count)
+    return np.where(wrong[:, :, None], IMPOSSIBLE, emission)
 
 
 def find_steps(observations: Observations) -> dict[tuple[int, int], Floats]:
@@ -128,12 +122,12 @@ def _skip(
 
 
 def find_starts(observations: Observations, b: int) -> Floats:
-    """(variants, contexts, states) log prior of bone b being the first vertebra."""
+    """(variants, drifts, states) log prior of bone b being the first vertebra."""
     start = observations.above[STATES.first] - np.log(STATES.length)[:, None]
     start = start + observations.variant[:, None]
     for c in range(b):
         start = start + _skip(observations, c, None, STATES.level if c == b - 1 else None)
-    return start[:, None, :] + observations.context[None, :, None]
+    return start[:, None, :] + observations.drift[None, :, None]
 
 
 def find_ends(observations: Observations) -> Floats:

@@ -1,0 +1,178 @@
+"""How well the sizes of all bones of a column together fit each place in each legal column.
+
+Errors that a patient's bones share are no evidence of a level: they are integrated out. It knows
+sizes of bones and published means, and nothing of what a network says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+
+from spinekit.anatomy.column import LEVELS, VARIANTS
+from spinekit.anatomy.items import Instance
+from spinekit.labelling.priors import (
+    DENS_LOG_SD,
+    PITCH_MM,
+    SCALE_LOG_SD,
+    SHARED_OVER,
+    SIZE_CAP,
+    SIZE_LOG_SD,
+    SIZE_MM,
+    SIZE_WEIGHT,
+    TALL_CAP,
+)
+
+Floats = NDArray[np.float64]
+BELOW_DENS = {"height": 2, "depth": 2, "pitch": 3}
+"""First place at which a size goes with those of other levels: above are the ring and the dens."""
+LIKE_OTHERS = (0.7, 1.35)
+"""Heights over the neighbours' of a bone that tells the patient's sizes: neither collapsed nor more
+than one vertebra."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """One measured size: of which bone, of what kind, and its logarithm."""
+
+    bone: int
+    kind: str
+    value: float
+    regular: bool
+    """Whether it also tells what the other sizes should be."""
+    at_least: bool
+
+
+def weigh_sizes(bones: Sequence[Instance]) -> Floats:
+    """Log likelihoods of the sizes of a column's bones.
+
+    Logarithms of sizes are the level's published mean, plus what the patient's bones share (a scale
+    of all, an offset of each kind of size, and a deviation that changes slowly along the column),
+    plus what they do not. All of it is normal, so the shared part is integrated out exactly: each
+    size is judged by its distribution given those before it (Rasmussen and Williams, Gaussian
+    Processes for Machine Learning, 2006, eqs 2.25 and 2.26), for every place in every column with
+    the other bones in unbroken order. Beyond a missed level this is off by a few percent of size.
+
+    Args:
+        bones: from the top, the sacrum last.
+
+    Returns:
+        (n, variants, 27) for each place in each variant's column; 0 on average where it fits.
+    """
+    result = np.zeros((len(bones), len(VARIANTS), len(LEVELS)))
+    sizes = _measure(bones)
+    regular = [size for size in sizes if size.regular]
+    factor = np.linalg.cholesky(_covariance(regular, regular)) if regular else None
+    places = np.arange(len(LEVELS))
+    for v, variant in enumerate(VARIANTS):
+        # Row: place of the first bone; as far beyond the column as any bone may be inside.
+        starts = np.arange(-len(bones), len(LEVELS))
+        chain = np.array([LEVELS.index(level) for level in variant.levels])
+        off = _deviations(regular, starts, chain, below_dens=True)
+        white = solve_triangular(factor, off, lower=True) if factor is not None else off
+        for n, size in enumerate(regular):
+            score = 0.5 * (1.0 - np.minimum(white[n] ** 2, 2.0 * SIZE_CAP))
+            alone = _judge_alone(size, [], None, white[:0], starts, chain)
+            score = np.where(starts + size.bone < BELOW_DENS[size.kind], alone, score)
+            result[size.bone, v] += score[places - size.bone + len(bones)]
+        for size in sizes:
+            if size.regular:
+                continue
+            score = _judge_alone(size, regular, factor, white, starts, chain)
+            result[size.bone, v] += score[places - size.bone + len(bones)]
+    return SIZE_WEIGHT * result
+
+
+def _measure(bones: Sequence[Instance]) -> list[_Size]:
+    sizes = []
+    vertebrae = [n for n, bone in enumerate(bones) if bone.kind == "vertebra"]
+    for n in vertebrae:
+        bone = bones[n]
+        near = [bones[m].height_mm for m in vertebrae if 0 < abs(m - n) <= 2]
+        ratio = bone.height_mm / max(float(np.median(near)), 1e-6) if near else 1.0
+        alike = LIKE_OTHERS[0] < ratio < LIKE_OTHERS[1] and not bone.partial
+        # The first bone may be C2 with the dens, whose height tells nothing of the others'.
+        for kind, value, tells in (
+            ("height", bone.height_mm, alike and n > 0),
+            ("depth", bone.depth_mm, alike),
+        ):
+            if value > 0:
+                sizes.append(_Size(n, kind, float(np.log(value)), tells, bone.partial))
+        if n and are_neighbours(bones[n - 1], bone):
+            pitch = bone.position_mm - bones[n - 1].position_mm
+            sizes.append(_Size(n, "pitch", float(np.log(max(pitch, 1.0))), n > 1, False))
+    return sizes
+
+
+def are_neighbours(above: Instance, below: Instance) -> bool:
+    """Whether the distance of two bones is a pitch: alike in height, with a disc's room between."""
+    if {above.kind, below.kind} != {"vertebra"} or above.partial or below.partial:
+        return False
+    alike = 0.6 < above.height_mm / max(below.height_mm, 1e-6) < 1.7
+    return alike and below.top_mm - above.bottom_mm < 0.7 * below.depth_mm
+
+
+def _deviations(
+    sizes: Sequence[_Size],
+    starts: NDArray[np.int64],
+    chain: NDArray[np.int64],
+    *,
+    below_dens: bool = False,
+) -> Floats:
+    """(sizes, starts) logarithm of measured over mean size; levels beyond the column repeat."""
+    if not sizes:
+        return np.zeros((0, len(starts)))
+    bone = np.array([size.bone for size in sizes])
+    first = np.array([BELOW_DENS[size.kind] if below_dens else 0 for size in sizes])
+    place = np.clip(starts[None] + bone[:, None], first[:, None], len(chain) - 2)
+    level = chain[place]
+    above = chain[np.clip(place - 1, 0, None)]
+    result = np.empty(place.shape)
+    for n, size in enumerate(sizes):
+        if size.kind == "pitch":
+            result[n] = size.value - np.log(PITCH_MM[above[n], level[n]])
+        else:
+            result[n] = size.value - np.log(SIZE_MM[size.kind][level[n]])
+    return result
+
+
+def _covariance(rows: Sequence[_Size], columns: Sequence[_Size]) -> Floats:
+    """Of the deviations of two lists of sizes of one patient."""
+    apart = np.abs(np.subtract.outer([a.bone for a in rows], [b.bone for b in columns]))
+    near = np.exp(-apart / SHARED_OVER)
+    same = np.array([[a is b for b in columns] for a in rows])
+    result = np.full(near.shape, SCALE_LOG_SD**2)
+    for kind, (offset, smooth, alone) in SIZE_LOG_SD.items():
+        of_kind = np.outer([a.kind == kind for a in rows], [b.kind == kind for b in columns])
+        result += of_kind * (offset**2 + smooth**2 * near + alone**2 * same)
+    return result
+
+
+def _judge_alone(
+    size: _Size,
+    regular: Sequence[_Size],
+    factor: Floats | None,
+    white: Floats,
+    starts: NDArray[np.int64],
+    chain: NDArray[np.int64],
+) -> Floats:
+    """(starts,) log likelihood of a size that says nothing of others, given the regular ones."""
+    off = _deviations([size], starts, chain)[0]
+    variance = float(_covariance([size], [size])[0, 0])
+    if factor is not None:
+        gain = solve_triangular(factor, _covariance(regular, [size])[:, 0], lower=True)
+        off = off - gain @ white
+        variance -= float(gain @ gain)
+    place = np.clip(starts + size.bone, 0, len(chain) - 2)
+    is_dens = (size.kind == "height") & (chain[place] == LEVELS.index("C2"))
+    spread = np.sqrt(variance + is_dens * DENS_LOG_SD**2)
+    deviation = off / spread
+    if size.at_least:
+        deviation = np.maximum(deviation, 0.0)
+    cap = np.where((deviation > 0) & (size.kind == "height"), TALL_CAP, SIZE_CAP)
+    usual = 0.0 if size.at_least else 0.5
+    return usual - np.minimum(0.5 * deviation**2, cap) - np.log(spread / np.sqrt(variance))

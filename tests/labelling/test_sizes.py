@@ -1,0 +1,78 @@
+"""What the sizes of a column say of its levels, and what they do not."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from labelling.columns import build, uniform
+from spinekit.anatomy.column import LEVELS, VARIANTS, Variant
+from spinekit.labelling.priors import DISC_MM, SIZE_MM
+from spinekit.labelling.sizes import weigh_sizes
+
+USUAL = VARIANTS.index(Variant())
+
+
+def _bones(first, last, scale=1.0):
+    """Vertebrae of mean sizes times a scale."""
+    top, pieces = 5.0, []
+    levels = LEVELS[LEVELS.index(first) : LEVELS.index(last) + 1]
+    levels = [level for level in levels if level in Variant().levels]
+    for level in levels:
+        at = LEVELS.index(level)
+        height, depth = (scale * SIZE_MM[kind][at] for kind in ("height", "depth"))
+        pieces.append(("vertebra", top, height, depth))
+        top += height + 0.9 * scale * DISC_MM[level]
+    return build(levels, [uniform()] * len(levels), pieces).instances.items
+
+
+def _by_start(bones):
+    """Log likelihood of the usual column for each level of the first bone."""
+    sizes = weigh_sizes(bones)[:, USUAL]
+    last = len(Variant().levels) - 1 - len(bones)
+    return np.array([sum(sizes[n, s + n] for n in range(len(bones))) for s in range(last + 1)])
+
+
+@pytest.mark.parametrize(("first", "last"), [("C3", "T3"), ("T1", "T8"), ("T6", "L5")])
+def test_mean_sizes_fit_their_levels_best(first, last):
+    scores = _by_start(_bones(first, last))
+    assert scores.argmax() == Variant().levels.index(first)
+
+
+def test_what_a_patients_bones_share_is_hardly_evidence():
+    def gain(**changes):
+        scores = _by_start(_bones("T6", "T12", **changes))
+        at = Variant().levels.index("T6")
+        return scores[at] - scores[at + 1]
+
+    assert abs(gain() - gain(scale=1.05)) < 1.5
+    few, many = (_by_start(_bones("T8", last, scale=1.07)) for last in ("T9", "L1"))
+    at = Variant().levels.index("T8")
+    # Six bones 7 % too large speak for a lower place little more than two do.
+    assert many[at + 1] - many[at] < few[at + 1] - few[at] + 2.0
+
+
+def test_unknown_sizes_say_nothing_and_wild_ones_are_capped():
+    bones = list(_bones("T6", "L3"))
+    wild = dataclasses.replace(bones[3], height_mm=3.0, depth_mm=300.0)
+    assert np.ptp(weigh_sizes([*bones[:3], wild, *bones[4:]])[3, USUAL, :24]) < 8.0
+    sacrum = dataclasses.replace(bones[-1], kind="sacrum")
+    assert not weigh_sizes([sacrum]).any()
+
+
+def test_what_is_left_of_a_cut_body_speaks_against_smaller_levels_alone():
+    bones = _bones("L3", "L3")
+    little = dataclasses.replace(bones[0], height_mm=6.0, depth_mm=8.0, partial=True)
+    assert not weigh_sizes([little])[0, USUAL, 2:24].any()
+    tall = weigh_sizes([dataclasses.replace(bones[0], partial=True)])[0, USUAL]
+    assert tall[LEVELS.index("C5")] < -4.0
+    assert tall[Variant().levels.index("L3")] == pytest.approx(0.0)
+
+
+def test_a_body_far_too_tall_is_no_other_level_but_one_with_a_dens_may_be():
+    below = _bones("C3", "C6")
+    tall = dataclasses.replace(below[0], height_mm=32.0, top_mm=below[0].top_mm - 37.0)
+    tall = dataclasses.replace(tall, bottom_mm=tall.top_mm + 32.0, position_mm=tall.top_mm + 16.0)
+    scores = weigh_sizes([tall, *below])[0, USUAL]
+    assert LEVELS[int(scores.argmax())] == "C2"
+    assert scores[LEVELS.index("C2")] > scores[LEVELS.index("C3")] + 3.0
