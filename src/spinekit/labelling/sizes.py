@@ -66,7 +66,9 @@ def weigh_sizes(bones: Sequence[Instance]) -> Floats:
     result = np.zeros((len(bones), len(VARIANTS), len(LEVELS)))
     sizes = _measure(bones)
     regular = [size for size in sizes if size.regular]
-    factor = np.linalg.cholesky(_covariance(regular, regular)) if regular else None
+    factor: Floats | None = None
+    if regular:
+        factor = np.asarray(np.linalg.cholesky(_covariance(regular, regular)), dtype=np.float64)
     places = np.arange(len(LEVELS))
     for v, variant in enumerate(VARIANTS):
         # Row: place of the first bone; as far beyond the column as any bone may be inside.
