@@ -96,7 +96,7 @@ def allowed_from_parts(
     """SPIDER's parts (7 vertebra, 3 disc, 4 canal with cord) as what they may mean.
 
     In slices that show the canal, vertebra in front of it is body and behind it posterior
-    elements. The 1.4 mm gap its masks leave between disc and bone may be background or bone.
+    elements. The 1.4 mm gap its masks leave between disc and bone is the endplate's: neither.
     The sacrum, not annotated, may hide in background below the middle of the lowest vertebra.
     The canal may be cord or not; where cord was seen it is told from the fluid, but for the dark
     between the middles of the first and third lumbar vertebrae, which may be roots. Below, no cord.
@@ -111,10 +111,6 @@ def allowed_from_parts(
     allowed = np.full(parts.shape, BACKGROUND, np.uint8)
     if not vertebra.any():
         return np.full(parts.shape, UNKNOWN, np.uint8)
-    reach = ndimage.generate_binary_structure(2, 2)[None]
-    near_bone = ndimage.binary_dilation(vertebra, reach, iterations=2)
-    near_disc = ndimage.binary_dilation(disc, reach, iterations=2)
-    allowed[near_bone & near_disc] = BACKGROUND | BODY
     lowest = _centre_k(names == 45)
     disc_k = np.flatnonzero(disc.any(axis=(0, 1)))
     if lowest is not None:
