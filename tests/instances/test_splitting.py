@@ -8,6 +8,7 @@ import pytest
 from instances.toys import (
     BODY,
     CANAL,
+    CORD,
     DISC,
     POSTERIOR,
     SACRUM,
@@ -194,6 +195,18 @@ def test_blobs_away_from_the_column_and_specks_are_dropped():
     assert _kinds(result) == ["vertebra", "disc"] * 5 + ["sacrum"]
     assert np.array_equal(result.parts, clean)
     assert _bodies_match(result, truth, 5)
+
+
+def test_pieces_of_cord_below_its_end_are_canal():
+    toy = Toy()
+    parts, _ = draw(toy)
+    canal = np.argwhere(parts == CANAL)
+    middle = canal[:, 2].mean()
+    (upper, lower) = (canal[:, 2] > middle), (canal[:, 2] < middle - 10)
+    parts[tuple(canal[upper].T)] = CORD
+    expected = parts.copy()
+    parts[tuple(canal[lower][:10].T)] = CORD
+    assert np.array_equal(_split(parts, toy).parts, expected)
 
 
 def test_stray_patch_of_sacrum_in_a_body_becomes_body():

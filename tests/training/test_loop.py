@@ -83,6 +83,29 @@ def test_the_best_is_never_replaced_by_a_worse(cases, recipe, tmp_path):
     assert load_checkpoint(tmp_path / "best.pt", torch.device("cpu")) == {"sentinel": 1}
 
 
+def test_on_changed_data_the_best_is_scored_again(cases, recipe, tmp_path):
+    run = trainer(cases, recipe, tmp_path)
+    run.start(None)
+    run.run()
+    state = load_checkpoint(tmp_path / "last.pt", torch.device("cpu"))
+    state["progress"]["best"] = 2.0
+    save_checkpoint(tmp_path / "last.pt", state)
+    same = trainer(cases, recipe, tmp_path)
+    same.start(None)
+    assert same.progress.best == 2.0
+    lines: list[str] = []
+    changed = trainer(cases, recipe, tmp_path, lines)
+    changed.facts = {"data_sha256": "another"}
+    changed.start(None)
+    assert 0.0 < changed.progress.best <= 1.0
+    assert (
+        lines[1] == f"the data changed: the best weights so far score {changed.progress.best:.4f}"
+    )
+    mean = load_checkpoint(tmp_path / "last.pt", torch.device("cpu"))["mean"]
+    for name, value in changed.mean.state_dict().items():
+        torch.testing.assert_close(value, mean[name])
+
+
 def test_a_time_budget_ends_the_run(cases, recipe, tmp_path):
     run = trainer(cases, dataclasses.replace(recipe, steps=100_000, minutes=0.03), tmp_path)
     run.start(None)

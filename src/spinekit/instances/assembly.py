@@ -31,6 +31,8 @@ from spinekit.instances.sorting import Bones, large_enough, sort_bones
 
 MIN_DISC_MM3 = 60.0
 MIN_CANAL_MM3 = 100.0
+MIN_CORD_MM3 = 300.0
+"""Smaller pieces beside a larger one are nerve roots below the conus."""
 
 Floats = NDArray[np.float32]
 Numbers = NDArray[np.int64]
@@ -213,12 +215,16 @@ def _borders(
 def _clean_parts(
     parts: NDArray[np.uint8], spacing_mm: tuple[float, float, float]
 ) -> NDArray[np.uint8]:
-    """A copy without specks of canal and cord."""
+    """A copy without specks of canal and of cord, which is canal where it is no cord."""
     clean = parts.copy()
     tube = (parts == CANAL) | (parts == CORD)
     labels, _ = ndimage.label(tube, structure=np.ones((3, 3, 3)))
     size = np.bincount(labels.ravel()) * float(np.prod(spacing_mm))
     clean[tube & (size[labels] < MIN_CANAL_MM3)] = 0
+    labels, _ = ndimage.label(clean == CORD, structure=np.ones((3, 3, 3)))
+    size = np.bincount(labels.ravel()) * float(np.prod(spacing_mm))
+    size[0] = 0.0
+    clean[(labels > 0) & (size[labels] < min(MIN_CORD_MM3, size.max()))] = CANAL
     return clean
 
 

@@ -89,6 +89,8 @@ class Trainer:
             self.optimiser.load_state_dict(state["optimiser"])
             self.progress = Progress(**state["progress"])
             self.report(f"resumed at step {self.progress.step}")
+            if state["facts"].get("data_sha256") != self.facts.get("data_sha256"):
+                self._score_best_again()
         elif init is not None:
             state = load_checkpoint(init, self.device)
             self.network.load_state_dict(state["mean"])
@@ -165,14 +167,30 @@ class Trainer:
         levels = self.recipe.level_weight * level_loss(level, targets)
         return cross_entropy + self.recipe.dice_weight * dice + levels
 
+    def _score_best_again(self) -> None:
+        """Score the best weights on changed data, so that later ones are compared with that."""
+        best = self.folder / "best.pt"
+        if not best.is_file():
+            return
+        now = self.mean.state_dict()
+        kept = {name: value.clone() for name, value in now.items()}
+        self.mean.load_state_dict(load_checkpoint(best, self.device)["mean"])
+        self.progress.best, _ = self._score()
+        self.mean.load_state_dict(kept)
+        self.report(f"the data changed: the best weights so far score {self.progress.best:.4f}")
+
+    @torch.no_grad()
+    def _score(self) -> tuple[float, float]:
+        """Dice and level hit rate of the mean weights over the validation batches."""
+        self.mean.eval()
+        rows = [self._scores(batch) for batch in self.validation]
+        return sum(row[0] for row in rows) / len(rows), sum(row[1] for row in rows) / len(rows)
+
     @torch.no_grad()
     def _validate(self, losses: list[float]) -> None:
         """Score the mean weights, log a row, save `last.pt` and, when best so far, `best.pt`."""
         started = time.monotonic()
-        self.mean.eval()
-        rows = [self._scores(batch) for batch in self.validation]
-        score = sum(row[0] for row in rows) / len(rows)
-        level = sum(row[1] for row in rows) / len(rows)
+        score, level = self._score()
         loss = sum(losses) / max(len(losses), 1)
         if score > self.progress.best:
             self.progress.best = score
