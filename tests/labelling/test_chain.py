@@ -17,7 +17,7 @@ from labelling.columns import (
     uniform,
 )
 from spinekit.anatomy.column import LEVELS, Variant, is_consecutive
-from spinekit.labelling.chain import name_column
+from spinekit.labelling.chain import _describe_extra, name_column
 
 
 def _name(column):
@@ -340,3 +340,10 @@ def test_a_sudden_step_of_the_evidence_is_a_missed_level_and_no_drift():
     naming = _name(harmed)
     assert [a["name"] for a in naming.anomalies] == ["missed"]
     assert others_right(harmed, naming.names)
+
+
+def test_a_bone_that_is_no_vertebra_is_told_by_its_place() -> None:
+    last, sacrum = (LEVELS.index("L5"),), (LEVELS.index("sacrum"),)
+    assert "above the sacrum" in _describe_extra([last, (), sacrum], 1)
+    assert _describe_extra([(), last, sacrum], 0) == "bone 1 from the top is no single vertebra"
+    assert _describe_extra([last, ()], 1) == "bone 2 from the top is no single vertebra"

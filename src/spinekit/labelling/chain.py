@@ -137,8 +137,16 @@ def _anomalies(choices: Sequence[Choice], posterior: Posterior) -> tuple[dict[st
             found.append(_anomaly("merged", float(posterior.merged[n]), text))
         elif not choice:
             noise = 1.0 - float(posterior.level[n].sum() + posterior.merged[n])
-            found.append(_anomaly("no-vertebra", noise, f"bone {n + 1} from the top is none"))
+            found.append(_anomaly("no-vertebra", noise, _describe_extra(choices, n)))
     return tuple(found)
+
+
+def _describe_extra(choices: Sequence[Choice], n: int) -> str:
+    """What a bone may be that is no vertebra of the column."""
+    after = choices[n + 1] if n + 1 < len(choices) else ()
+    if after and LEVELS[after[0]] == SACRUM and n > 0 and choices[n - 1]:
+        return "the bone above the sacrum is no lumbar vertebra: S1 standing apart, or a piece"
+    return f"bone {n + 1} from the top is no single vertebra"
 
 
 _TEXTS = {
