@@ -13,6 +13,8 @@ from spinekit.io.writing import write_bytes
 from spinekit.preview.outlines import UNSURE_BELOW
 
 FILE = "summary.csv"
+LIKELY = 0.5
+"""Anomalies at least as probable are told; the report holds the others too."""
 FARTHEST = 4
 """A summary lies at most so many folders above a result: patient, visit and two more."""
 
@@ -25,7 +27,8 @@ def describe_report(report: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         `vertebrae` (the sacrum last), `discs` (their number), `probability` (of the least certain
-        name of a vertebra, None without any), `ambiguous`, `anomalies` and `warnings` (texts).
+        name of a vertebra, None without any), `ambiguous`, likely `anomalies` and `warnings`
+        (texts).
     """
     kinds: dict[str, list[str]] = {"vertebra": [], "disc": [], "sacrum": []}
     for structure in report["structures"]:
@@ -40,7 +43,11 @@ def describe_report(report: Mapping[str, Any]) -> dict[str, Any]:
         "discs": len(kinds["disc"]),
         "probability": min(sure, default=None),
         "ambiguous": bool(report["column"]["ambiguous"]),
-        "anomalies": tuple(anomaly["text"] for anomaly in report["column"]["anomalies"]),
+        "anomalies": tuple(
+            anomaly["text"]
+            for anomaly in report["column"]["anomalies"]
+            if anomaly["probability"] >= LIKELY
+        ),
         "warnings": tuple(warning["text"] for warning in report["warnings"]),
     }
 
