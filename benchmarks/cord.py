@@ -17,13 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
+from spinekit.anatomy.scheme import PARTS, VALUES
 from spinekit.core.geometry import canonical_array
 from spinekit.datasets.cord import cord_in_canal
 from spinekit.datasets.partial import CANAL_WITH_CORD
 from spinekit.datasets.real import CORD_SEEN, RealCase, list_real_cases, real_data_folder
 from spinekit.io.reading import read_labels, read_scan
 
-CORD, L1 = 5, 41
+CORD, L1 = PARTS.index("cord"), VALUES["L1"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

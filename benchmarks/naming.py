@@ -50,7 +50,7 @@ from naming_sizes import format_shared, gather_drawn, gather_real
 from spinekit.labelling import observation
 from spinekit.labelling.methods import LABELLERS, name_with
 from spinekit.metrics.intervals import bootstrap_interval
-from tables import read_records, write_records
+from tables import read_records, spoken_command, write_records
 
 RESULTS = Path(__file__).parent / "results" / "naming"
 RATES = RESULTS / "rates.csv"
@@ -206,7 +206,7 @@ def run_real(args: argparse.Namespace) -> int:
 
 def run_rates(args: argparse.Namespace) -> int:
     """Measure how far hold-out models are off on the scans they have not seen."""
-    comments = {"command": " ".join(["python benchmarks/naming.py", *sys.argv[1:]])}
+    comments = {"command": spoken_command("naming.py", sys.argv[1:])}
     bones = collect_bones(args.models or [], args.threads, comments)
     if not bones:
         print("no hold-out models or no real scans; set SPINEKIT_REAL_DATA", file=sys.stderr)
@@ -218,7 +218,7 @@ def run_rates(args: argparse.Namespace) -> int:
 
 def finish(name: str, rows: Sequence[Row], comments: dict[str, str]) -> None:
     """Write the rows and print their tables."""
-    command = " ".join(["python benchmarks/naming.py", *sys.argv[1:]])
+    command = spoken_command("naming.py", sys.argv[1:])
     write_records(RESULTS / f"{name}.csv", Row, rows, {"command": command, **comments})
     print_tables(name)
 

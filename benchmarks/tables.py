@@ -6,7 +6,7 @@ It knows flat dataclasses of texts and numbers; not what is measured.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,6 +35,12 @@ def read_records(path: Path, kind: type[Record]) -> list[Record]:
     with path.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
     return [kind(**{name: to(row[name]) for name, to in converts.items()}) for row in rows]
+
+
+def spoken_command(script: str, words: Sequence[str]) -> str:
+    """The command line that made a table, files by their names alone: no folder of a machine."""
+    names = [Path(word).name if "/" in word else word for word in words]
+    return " ".join([f"python benchmarks/{script}", *names])
 
 
 def print_comments(path: Path) -> None:

@@ -16,6 +16,8 @@ CONTRAST = 1.35
 """Fluid must be brighter than cord by this factor, or nothing is said."""
 THIN_MM = 4.5
 """What is thinner from front to back is a bundle of roots: the conus has ended above."""
+ROOT_MM = 1.85
+"""Radius of the opening, a little less than half of `THIN_MM`."""
 SHARE = 0.45
 """Cord is what is darker than this share of the way from its grey to the fluid's."""
 SHORT_MM = 15.0
@@ -27,9 +29,10 @@ def cord_in_canal(
 ) -> NDArray[np.bool_]:
     """Find the cord: dark, one piece from the top of the canal mask down, thicker than roots.
 
-    Each height gets a threshold of its own (Otsu 1979, eq. 12, over the canal's voxels within
-    `WINDOW_MM`). Roots are removed by opening; the first height from above at which what is left
-    is thinner than `THIN_MM` ends it.
+    At each height, Otsu's threshold (1979, eq. 12) parts the canal's voxels within `WINDOW_MM` into
+    cord and fluid; cord is what is darker than `SHARE` of the way between their medians. Roots are
+    removed by opening; the first height from above at which what is left is thinner than
+    `THIN_MM` ends it.
 
     Args:
         image: (I, J, K) T2-weighted intensities.
@@ -49,13 +52,12 @@ def cord_in_canal(
     )
     inside = canal[box]
     dark = inside & (smooth < _thresholds(smooth, inside, spacing_mm[2]))
-    tube = _opened(dark, spacing_mm, THIN_MM / 2 - 0.4)
-    labels, count = ndimage.label(tube)
-    if not count:
+    tube = _opened(dark, spacing_mm, ROOT_MM)
+    if not tube.any():
         return nothing
-    result = nothing
-    result[box] = _from_above(tube, labels, spacing_mm)
-    return result
+    cord = nothing.copy()
+    cord[box] = _from_above(tube, spacing_mm)
+    return cord
 
 
 def _thresholds(
@@ -104,9 +106,10 @@ def _opened(
 
 
 def _from_above(
-    tube: NDArray[np.bool_], labels: NDArray[np.int32], spacing_mm: tuple[float, float, float]
+    tube: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
 ) -> NDArray[np.bool_]:
     """The largest piece, down to where it becomes thin."""
+    labels, _ = ndimage.label(tube)
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     piece = labels == int(sizes.argmax())
