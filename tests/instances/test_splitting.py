@@ -197,6 +197,20 @@ def test_blobs_away_from_the_column_and_specks_are_dropped():
     assert _bodies_match(result, truth, 5)
 
 
+def test_a_row_of_teeth_does_not_bend_the_column():
+    """Blocks as large as bodies at the column's heights, but far in front of its canal."""
+    toy = Toy()
+    parts, truth = draw(toy)
+    wide = [(0, 0), (0, 90), (0, 0)]
+    parts, truth = np.pad(parts, wide), np.pad(truth, wide)
+    clean = parts.copy()
+    front = int(np.argwhere(parts > 0)[:, 1].max()) + round(35 / toy.spacing[1])
+    parts[2:12, front : front + 20, 60:90] = BODY
+    result = split_instances(probabilities(parts), toy.spacing)
+    assert np.array_equal(result.parts, clean)
+    assert _bodies_match(result, truth, 5)
+
+
 def test_pieces_of_cord_below_its_end_are_canal():
     toy = Toy()
     parts, _ = draw(toy)

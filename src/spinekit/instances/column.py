@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial import KDTree
 
 from spinekit.instances.curve import ColumnCurve, fit_curve
 
@@ -22,6 +23,8 @@ PROMONTORY_MM = 22.0
 """How much of the sacrum below the last disc helps to lay the curve, mm."""
 PROMONTORY_CORE_MM = 22.0
 """Only this near the curve: the wings and the crest are no part of the column, mm."""
+FAR_FROM_CANAL_MM = 40.0
+"""No vertebra lies so far from the canal beside it."""
 NEAR_CURVE_MM = 28.0
 """Bodies and discs elsewhere lie at most this far from the continued curve, mm."""
 
@@ -86,6 +89,9 @@ def find_column(parts: NDArray[np.uint8], spacing_mm: tuple[float, float, float]
     voxel_mm3 = float(np.prod(spacing_mm))
     main = _main_piece(parts, spacing_mm)
     column = (parts == BODY) | (parts == DISC)
+    elsewhere = _far_from_canal(column, (parts == CANAL) | (parts == CORD), spacing_mm)
+    column &= ~elsewhere
+    parts = parts * ~elsewhere
     if int((column & main).sum()) * voxel_mm3 < MIN_COLUMN_MM3:
         return None
     curve = fit_curve(coords_mm(column & main, spacing_mm))
@@ -107,6 +113,22 @@ def find_column(parts: NDArray[np.uint8], spacing_mm: tuple[float, float, float]
     parts_of_curve = (BODY, DISC, SACRUM)
     straight = {n: curve.straighten(coords_mm(kept == n, spacing_mm)) for n in parts_of_curve}
     return Column(kept, curve, straight)
+
+
+def _far_from_canal(
+    column: NDArray[np.bool_], canal: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
+) -> NDArray[np.bool_]:
+    """Connected pieces that have a canal at their heights, but a long way off: teeth, jaws."""
+    labels, _ = ndimage.label(column, structure=np.ones((3, 3, 3)))
+    far = np.zeros_like(column)
+    for number, box in enumerate(ndimage.find_objects(labels), start=1):
+        beside = coords_mm(canal[:, :, box[2]], spacing_mm)[::5]
+        if len(beside):
+            piece = labels[box] == number
+            start = [0.0 if axis == 2 else box[axis].start * spacing_mm[axis] for axis in range(3)]
+            away, _ = KDTree(beside).query(coords_mm(piece, spacing_mm)[::20] + start)
+            far[box] |= piece & bool(away.min() > FAR_FROM_CANAL_MM)
+    return far
 
 
 def _promontory(
