@@ -19,6 +19,7 @@ from instances.toys import (
     probabilities,
 )
 from spinekit.instances import split_instances
+from spinekit.instances.column import _far_from_canal
 
 
 def _split(parts, toy, **kwargs):
@@ -197,18 +198,18 @@ def test_blobs_away_from_the_column_and_specks_are_dropped():
     assert _bodies_match(result, truth, 5)
 
 
-def test_a_row_of_teeth_does_not_bend_the_column():
-    """Blocks as large as bodies at the column's heights, but far in front of its canal."""
+def test_bodies_far_from_the_canal_beside_them_are_told():
+    """The shape of teeth: at heights with a canal, but a long way in front of it."""
     toy = Toy()
-    parts, truth = draw(toy)
-    wide = [(0, 0), (0, 90), (0, 0)]
-    parts, truth = np.pad(parts, wide), np.pad(truth, wide)
-    clean = parts.copy()
+    parts, _ = draw(toy)
+    parts = np.pad(parts, [(0, 0), (0, 90), (0, 0)])
+    column, canal = (parts == BODY) | (parts == DISC), parts == CANAL
+    teeth = np.zeros_like(column)
     front = int(np.argwhere(parts > 0)[:, 1].max()) + round(35 / toy.spacing[1])
-    parts[2:12, front : front + 20, 60:90] = BODY
-    result = split_instances(probabilities(parts), toy.spacing)
-    assert np.array_equal(result.parts, clean)
-    assert _bodies_match(result, truth, 5)
+    teeth[2:12, front : front + 20, 60:90] = True
+    assert np.array_equal(_far_from_canal(column | teeth, canal, toy.spacing), teeth)
+    canal[:, :, 55:95] = False
+    assert not _far_from_canal(column | teeth, canal, toy.spacing).any()
 
 
 def test_pieces_of_cord_below_its_end_are_canal():
