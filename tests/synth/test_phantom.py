@@ -87,7 +87,7 @@ def test_every_disc_lies_between_its_two_bodies(drawn, seed, fov):
         upper = name.split("-")[0]
         lower = column[column.index(upper) + 1]
         disc = p.labels == VALUES[name]
-        near = ndimage.binary_dilation(disc, iterations=1) & ~disc
+        near = ndimage.binary_dilation(disc, iterations=2) & ~disc  # over the endplate
         touched = set(np.unique(p.labels[near]))
         for neighbour in (upper, lower):
             if neighbour in p.truth["levels_complete"]:

@@ -35,20 +35,23 @@ class Arch:
     """Half height of the lamina, in half heights of the body."""
     plate_mm: float
     """Half thickness of the lamina."""
+    plate_lean: float
+    """Tangent of the angle by which the lamina slopes backward as it goes down."""
 
 
 def sample_arches(rng: np.random.Generator, levels: tuple[str, ...]) -> tuple[Arch, ...]:
     """Draw the arches: a habit of the patient, and a scatter from level to level."""
     habit = {
         "long": rng.normal(1.0, 0.12),
-        "tall": rng.normal(1.0, 0.12),
+        "tall": rng.normal(0.93, 0.12),
         "root": rng.uniform(0.3, 0.8),
         "hook": rng.uniform(0.0, 1.0),
         "drop": rng.uniform(0.35, 1.15),
         "slope": rng.normal(0.1, 0.12),
         "gap_mm": rng.uniform(-0.5, 4.0),
-        "plate_tall": rng.uniform(0.45, 0.76),
+        "plate_tall": rng.uniform(0.6, 0.95),
         "plate_mm": rng.uniform(2.1, 3.4),
+        "plate_lean": rng.uniform(0.1, 0.4),
     }
     return tuple(
         _sample_arch(rng, habit, is_loin=n[0] == "L" or n in ("T12", "T13")) for n in levels
@@ -72,6 +75,7 @@ def _sample_arch(rng: np.random.Generator, habit: dict[str, float], *, is_loin: 
         slope=slope if is_loin else 0.5 * slope,
         aside_mm=float(rng.normal(0, 1.5)),
         gap_mm=near("gap_mm", 0.6, -1.0, 5.0),
-        plate_tall=near("plate_tall", 0.05, 0.4, 0.8),
+        plate_tall=near("plate_tall", 0.05, 0.5, 1.0),
         plate_mm=near("plate_mm", 0.25, 1.8, 3.8),
+        plate_lean=near("plate_lean", 0.05, 0.0, 0.5),
     )

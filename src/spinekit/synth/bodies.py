@@ -17,6 +17,8 @@ from spinekit.synth.style import Style
 BODY, POSTERIOR, DISC, CANAL, CORD, SACRUM = 1, 2, 3, 4, 5, 6
 ENDPLATE_MM = 0.9
 """Cartilage between bone and disc that persons who outline discs leave out; less in low discs."""
+RIM_MM = 0.5
+"""Outer half of the dark bony endplate, which masks of bodies leave out above and below."""
 SHEATH_MM = 0.4
 """Outermost fibres that they leave out too."""
 
@@ -94,7 +96,8 @@ def draw_bodies(canvas: Canvas, scene: Scene, style: Style, place: Place) -> Non
     moved = xp.maximum(upper + style.shift_mm - t, t - style.shift_mm - lower)
     inner = xp.maximum(bone, xp.where(is_body, moved, 99.0))
     canvas.paint(bone, shade_bone(backend, inner, marrow, style.rim, style.rim_mm))
-    canvas.mark(bone < 0, BODY, scene.level["value"][place.level])
+    inside = xp.maximum(bone, xp.where(is_body, xp.maximum(upper - t, t - lower) + RIM_MM, 99.0))
+    canvas.mark(inside < 0, BODY, scene.level["value"][place.level])
 
 
 def _dent_endplates(

@@ -123,7 +123,7 @@ def _draw_arch(canvas: Canvas, scene: Scene, style: Style, place: Place, u: Any,
     sheared = place.t - shear * xp.clip(q - pillar_q, -8.0, 8.0)
     near = find_level(canvas, scene, sheared)
     row = {n: level[n][near] for n in ("middle", "half", "pedicle_w", "kind", "plate_tall",
-                                          "plate_half")}  # fmt: skip
+                                          "plate_half", "plate_lean")}  # fmt: skip
     joint_above = scene.disc["middle"][near]
     joint_below = scene.disc["middle"][xp.clip(near + 1, 0, len(scene.spine.levels))]
     gap = xp.minimum(xp.abs(sheared - joint_above), xp.abs(sheared - joint_below))
@@ -137,10 +137,13 @@ def _draw_arch(canvas: Canvas, scene: Scene, style: Style, place: Place, u: Any,
     pillar = xp.maximum(pillar, 0.7 - gap / slope) + 0.5 * place.mottle
     roof = pillar_q + 4.0 * xp.clip(1.0 - u / pillar_u, 0.0, 1.0)
     leaning = place.t - 0.5 * (q - pillar_q)
-    centre = row["middle"] + 0.5 * row["half"]
+    centre = row["middle"] + 0.55 * row["half"]
     along = xp.clip(xp.abs(leaning - centre) - row["plate_tall"] * row["half"] + 3.0, 0.0, 99.0)
-    across = xp.abs(q - roof) * 0.95
-    plate = xp.sqrt(along * along + across * across) - row["plate_half"] + 0.4 * place.mottle
+    # Laminae slope backward as they go down, and are thickest near their lower edge.
+    down = xp.clip((place.t - centre) / row["half"], -1.2, 1.2)
+    across = xp.abs(q - roof - row["plate_lean"] * row["half"] * down) * 0.95
+    plate = xp.sqrt(along * along + across * across) - row["plate_half"] * (1.0 + 0.3 * down)
+    plate = plate + 0.4 * place.mottle
     plate = xp.maximum(plate, u - pillar_u)
     _finish(canvas, scene, style, place, xp.minimum(pillar, plate), near)
     _draw_spinous(canvas, scene, style, place, q, ap)

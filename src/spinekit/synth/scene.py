@@ -116,6 +116,7 @@ def _arch_columns(spine: Spine) -> dict[str, NDArray[np.float64]]:
         "spinous_aside": [arch.aside_mm for arch in spine.arch],
         "plate_tall": [arch.plate_tall for arch in spine.arch],
         "plate_half": [arch.plate_mm for arch in spine.arch],
+        "plate_lean": [arch.plate_lean for arch in spine.arch],
     }
     return {name: np.array([*values, values[-1]]) for name, values in columns.items()}
 
