@@ -5,7 +5,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs torch")
 
 from spinekit.networks.slice_unet import SliceUNet  # noqa: E402
-from spinekit.training.optimiser import Optimiser  # noqa: E402
+from spinekit.training.optimiser import Optimiser, orthogonalise  # noqa: E402
+from spinekit.training.precision import fast_type, memory_format  # noqa: E402
 
 
 def network(seed=0):
@@ -75,3 +76,39 @@ def test_it_lowers_a_loss():
         optimiser.step(5e-3)
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.2 * losses[0]
+
+
+@pytest.mark.parametrize("shape", [(8, 72), (72, 8), (16, 16)])
+def test_newton_schulz_brings_singular_values_near_one_and_keeps_their_vectors(shape):
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(3))
+    made = orthogonalise(matrix)
+    assert made.shape == matrix.shape
+    values = torch.linalg.svdvals(made)
+    assert values.min() > 0.3
+    assert values.max() < 1.3
+    u, _, vt = torch.linalg.svd(matrix, full_matrices=False)
+    inner = u.T @ made @ vt.T
+    torch.testing.assert_close(inner, torch.diag(inner.diagonal()), atol=1e-3, rtol=0)
+
+
+def test_the_layout_of_the_weights_changes_nothing():
+    one = network()
+    other = network().to(memory_format=torch.contiguous_format)
+    for net in (one, other):
+        optimiser = Optimiser(net, 1e-2, 0.01)
+        backward(net)
+        optimiser.step(1e-2)
+    for a, b in zip(one.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=2e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "kind"),
+    [({"avx2": True, "avx512_bf16": False}, "float32"), ({"amx_bf16": True}, "bfloat16")],
+)
+def test_bfloat16_is_used_only_where_the_processor_multiplies_it(monkeypatch, capabilities, kind):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    found = fast_type(torch.device("cpu"))
+    assert found == getattr(torch, kind)
+    channels_last = memory_format(found) is torch.channels_last
+    assert channels_last == (kind == "bfloat16")

@@ -23,6 +23,7 @@ from spinekit.training.batches import Batch, CaseSet, StepBatches, validation_ba
 from spinekit.training.checkpoint import load_checkpoint, save_checkpoint
 from spinekit.training.losses import allowed_bits, level_loss, parts_losses
 from spinekit.training.optimiser import Optimiser
+from spinekit.training.precision import fast_type, memory_format
 from spinekit.training.recipe import Recipe
 from spinekit.training.targets import target_table
 
@@ -71,10 +72,13 @@ class Trainer:
         self.facts = facts
         self.batches = StepBatches(train, recipe)
         self.validation = validation_batches(valid, recipe)
-        layout = torch.channels_last
+        self.kind = fast_type(device)
+        self.layout = layout = memory_format(self.kind)
         self.network = build_network(recipe).to(device, memory_format=layout)
         self.mean = build_network(recipe).to(device, memory_format=layout)
-        self.optimiser = Optimiser(self.network, recipe.learning_rate, recipe.weight_decay)
+        self.optimiser = Optimiser(
+            self.network, recipe.learning_rate, recipe.weight_decay, kind=self.kind
+        )
         self.targets = torch.from_numpy(target_table()).to(device)
         self.class_weights = torch.tensor(recipe.class_weights, device=device)
         self.progress = Progress()
@@ -153,11 +157,12 @@ class Trainer:
     def _forward(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Parts logits, level logits, allowed bits and level targets of a batch."""
         images, allowed, levels = (item.to(self.device, non_blocking=True) for item in batch)
-        images = images.to(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+        images = images.to(memory_format=self.layout)
+        half = self.kind != torch.float32
+        with torch.autocast(self.device.type, dtype=self.kind if half else None, enabled=half):
             parts, level = network(images)
-        half = LEVEL_STRIDE // 2
-        cells = levels[:, half::LEVEL_STRIDE, half::LEVEL_STRIDE].long()
+        middle = LEVEL_STRIDE // 2
+        cells = levels[:, middle::LEVEL_STRIDE, middle::LEVEL_STRIDE].long()
         targets = self.targets[cells].movedim(-1, 1)
         return parts.float(), level.float(), allowed_bits(allowed, PARTS), targets
 
