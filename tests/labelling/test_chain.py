@@ -213,6 +213,21 @@ def test_halves_of_one_bone_get_one_name_at_most():
     assert others_right(harmed, naming.names)
 
 
+@pytest.mark.parametrize("harm", [merge, split])
+def test_a_harmed_bone_moves_no_name_in_columns_that_little_decides(harm):
+    """Names, right or wrong, are those of the whole column: the harm itself tells no level."""
+    same = []
+    for seed in range(24):
+        column = draw(np.random.default_rng(seed), first="T2", last="T11", noise=0.6)
+        bone = column.bones[2 + seed % 5]
+        before = _name(column).names
+        harmed = harm(column, bone)
+        kept = {column.truth[n]: before[n] for n in column.bones}
+        after = _name(harmed).names
+        same.append(all(after[n] == kept[harmed.truth[n]] for n in harmed.bones if harmed.truth[n]))
+    assert sum(same) >= 22
+
+
 def test_second_disc_between_neighbours_has_no_name():
     column = draw(np.random.default_rng(8), first="L1", noise=0.1)
     at = column.truth.index("L2-L3")

@@ -76,3 +76,40 @@ def test_a_body_far_too_tall_is_no_other_level_but_one_with_a_dens_may_be():
     scores = weigh_sizes([tall, *below])[0, USUAL]
     assert LEVELS[int(scores.argmax())] == "C2"
     assert scores[LEVELS.index("C2")] > scores[LEVELS.index("C3")] + 3.0
+
+
+def _in_two(bone):
+    """A bone's upper and lower part, without a disc between them."""
+    half = 0.48 * bone.height_mm
+    upper = dataclasses.replace(bone, height_mm=half, bottom_mm=bone.top_mm + half)
+    lower = dataclasses.replace(bone, height_mm=half, top_mm=bone.bottom_mm - half)
+    return [
+        dataclasses.replace(p, position_mm=0.5 * (p.top_mm + p.bottom_mm)) for p in (upper, lower)
+    ]
+
+
+def test_bones_beyond_one_in_pieces_are_judged_by_their_own_levels():
+    bones = list(_bones("T4", "L2"))
+    pieces = [*bones[:4], *_in_two(bones[4]), *bones[5:]]
+    steps = [1, 1, 1, 1, 0, *[1] * (len(pieces) - 6)]
+    at = Variant().levels.index("T4")
+
+    def fit(steps):
+        sizes = weigh_sizes(pieces, steps)[:, USUAL]
+        return sum(sizes[n + 1, at + n] for n in range(5, len(bones)))
+
+    whole = weigh_sizes(bones)[:, USUAL]
+    expected = sum(whole[n, at + n] for n in range(5, len(bones)))
+    # The bone below the pieces has lost its distance from the one above.
+    assert abs(fit(steps) - expected) < 0.5
+    assert fit(steps) > fit(None)
+
+
+def test_pieces_of_one_bone_are_as_tall_as_both_together():
+    bones = list(_bones("T10", "L3"))
+    pieces = [*bones[:2], *_in_two(bones[2]), *bones[3:]]
+    together = weigh_sizes(pieces, [1, 1, 0, 1, 1, 1])[2:4, USUAL]
+    alone = weigh_sizes(pieces)[2:4, USUAL]
+    at = Variant().levels.index("T12")
+    assert (together[:, at] > -0.5).all()
+    assert (alone[:, at] < -2.0).all()

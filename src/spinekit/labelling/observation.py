@@ -67,6 +67,8 @@ ODD_SIZE = -1.5
 """Size likelihood of what is no vertebra, against at best 0 for a level that fits."""
 FRAGMENT = np.log(0.3)
 """Log probability that two bones without a disc between them, not taller than one, are one."""
+TWO_WHOLE = -6.0
+"""The same two being whole vertebrae one after the other: collapsed both, and fused."""
 FRAGMENT_HEIGHT = 1.35
 """Most height of such two together, in neighbours."""
 SACRAL_FRAGMENT = np.log(0.25)
@@ -132,6 +134,7 @@ def observe(
         network = network + told[:, _CHAINS][:, :, None]
     missed = _gaps(items, where)
     fragment = _fragments(items, where)
+    _join_pieces(fragment, likeness, missed)
     _admit_first_sacral(fragment, is_sacrum, likeness, missed)
     height = np.array([bone.height_mm for bone in bones])
     volume = np.array([bone.volume_mm3 for bone in bones])
@@ -149,7 +152,7 @@ def observe(
         drift=_drift_prior(),
         wander=_wander(),
         likeness=likeness,
-        size=weigh_sizes(bones),
+        size=weigh_sizes(bones, _steps(fragment, missed, merged)),
         is_sacrum=is_sacrum,
         merged=merged,
         noise=np.where(
@@ -241,6 +244,36 @@ def _gaps(
                 # None is expected between the first two, which may be C1 and C2.
                 result[a, b][0] += NO_DISC
     return result
+
+
+def _join_pieces(
+    fragment: NDArray[np.float64],
+    likeness: NDArray[np.float64],
+    missed: dict[tuple[int, int], NDArray[np.float64]],
+) -> None:
+    """Change what is said of two bones that may be pieces of one, in place.
+
+    Its level is told by the piece that bears the name; what the other says of levels would count
+    for a network without drift.
+    """
+    for n in np.flatnonzero(fragment == FRAGMENT).tolist():
+        missed[n, n + 1][0] += TWO_WHOLE
+        for piece in (n, n + 1):
+            likeness[piece] = likeness[piece].max()
+
+
+def _steps(
+    fragment: NDArray[np.float64],
+    missed: dict[tuple[int, int], NDArray[np.float64]],
+    merged: NDArray[np.float64],
+) -> list[int]:
+    """(n - 1,) levels from each bone to the next, as heights, gaps and discs tell."""
+    return [
+        0
+        if fragment[n] == FRAGMENT
+        else 1 + int(missed[n, n + 1].argmax()) + int(n > 0 and merged[n] > MERGED)
+        for n in range(len(fragment))
+    ]
 
 
 def _admit_first_sacral(

@@ -40,6 +40,8 @@ class _Size:
     """One measured size: of which bone, of what kind, and its logarithm."""
 
     bone: int
+    order: int
+    """Levels below the first bone; pieces of one vertebra share theirs."""
     kind: str
     value: float
     regular: bool
@@ -47,7 +49,7 @@ class _Size:
     at_least: bool
 
 
-def weigh_sizes(bones: Sequence[Instance]) -> Floats:
+def weigh_sizes(bones: Sequence[Instance], steps: Sequence[int] | None = None) -> Floats:
     """Log likelihoods of the sizes of a column's bones.
 
     Logarithms of sizes are the level's published mean, plus what the patient's bones share (a scale
@@ -55,16 +57,20 @@ def weigh_sizes(bones: Sequence[Instance]) -> Floats:
     plus what they do not. All of it is normal, so the shared part is integrated out exactly: each
     size is judged by its distribution given those before it (Rasmussen and Williams, Gaussian
     Processes for Machine Learning, 2006, eqs 2.25 and 2.26), for every place in every column with
-    the other bones in unbroken order. Beyond a missed level this is off by a few percent of size.
+    the other bones as many levels away as `steps` says.
 
     Args:
         bones: from the top, the sacrum last.
+        steps: (n - 1,) levels from each bone to the next: 0 where both are taken for pieces of one
+            vertebra, whose size is that of both together; 1 everywhere when not given.
 
     Returns:
         (n, variants, 27) for each place in each variant's column; 0 on average where it fits.
     """
     result = np.zeros((len(bones), len(VARIANTS), len(LEVELS)))
-    sizes = _measure(bones)
+    order = np.concatenate([[0], np.cumsum(steps or np.ones(len(bones) - 1))]).astype(np.int64)
+    sizes = _measure(bones, order)
+    reach = int(order[-1]) + 1
     regular = [size for size in sizes if size.regular]
     factor: Floats | None = None
     if regular:
@@ -72,42 +78,50 @@ def weigh_sizes(bones: Sequence[Instance]) -> Floats:
     places = np.arange(len(LEVELS))
     for v, variant in enumerate(VARIANTS):
         # Row: place of the first bone; as far beyond the column as any bone may be inside.
-        starts = np.arange(-len(bones), len(LEVELS))
+        starts = np.arange(-reach, len(LEVELS))
         chain = np.array([LEVELS.index(level) for level in variant.levels])
         off = _deviations(regular, starts, chain, below_dens=True)
         white = solve_triangular(factor, off, lower=True) if factor is not None else off
         for n, size in enumerate(regular):
             score = 0.5 * (1.0 - np.minimum(white[n] ** 2, 2.0 * SIZE_CAP))
             alone = _judge_alone(size, [], None, white[:0], starts, chain)
-            score = np.where(starts + size.bone < BELOW_DENS[size.kind], alone, score)
-            result[size.bone, v] += score[places - size.bone + len(bones)]
+            score = np.where(starts + size.order < BELOW_DENS[size.kind], alone, score)
+            result[size.bone, v] += score[places - size.order + reach]
         for size in sizes:
             if size.regular:
                 continue
             score = _judge_alone(size, regular, factor, white, starts, chain)
-            result[size.bone, v] += score[places - size.bone + len(bones)]
+            result[size.bone, v] += score[places - size.order + reach]
     return SIZE_WEIGHT * result
 
 
-def _measure(bones: Sequence[Instance]) -> list[_Size]:
-    sizes = []
+def _measure(bones: Sequence[Instance], order: NDArray[np.int64]) -> list[_Size]:
     vertebrae = [n for n, bone in enumerate(bones) if bone.kind == "vertebra"]
+    height = {n: _height(bones, order, n) for n in vertebrae}
+    sizes = []
     for n in vertebrae:
-        bone = bones[n]
-        near = [bones[m].height_mm for m in vertebrae if 0 < abs(m - n) <= 2]
-        ratio = bone.height_mm / max(float(np.median(near)), 1e-6) if near else 1.0
-        alike = LIKE_OTHERS[0] < ratio < LIKE_OTHERS[1] and not bone.partial
+        bone, place = bones[n], int(order[n])
+        is_piece = np.count_nonzero(order == place) > 1
+        near = [height[m] for m in vertebrae if 0 < abs(order[m] - place) <= 2]
+        ratio = height[n] / max(float(np.median(near)), 1e-6) if near else 1.0
+        alike = LIKE_OTHERS[0] < ratio < LIKE_OTHERS[1] and not bone.partial and not is_piece
         # The first bone may be C2 with the dens, whose height tells nothing of the others'.
         for kind, value, tells in (
-            ("height", bone.height_mm, alike and n > 0),
+            ("height", height[n], alike and n > 0),
             ("depth", bone.depth_mm, alike),
         ):
             if value > 0:
-                sizes.append(_Size(n, kind, float(np.log(value)), tells, bone.partial))
-        if n and are_neighbours(bones[n - 1], bone):
+                sizes.append(_Size(n, place, kind, float(np.log(value)), tells, bone.partial))
+        if n and are_neighbours(bones[n - 1], bone) and not is_piece:
             pitch = bone.position_mm - bones[n - 1].position_mm
-            sizes.append(_Size(n, "pitch", float(np.log(max(pitch, 1.0))), n > 1, False))
+            sizes.append(_Size(n, place, "pitch", float(np.log(max(pitch, 1.0))), n > 1, False))
     return sizes
+
+
+def _height(bones: Sequence[Instance], order: NDArray[np.int64], n: int) -> float:
+    """Height of a bone, of all its pieces together where it is one of several."""
+    pieces = [bone for bone, place in zip(bones, order, strict=True) if place == order[n]]
+    return bones[n].height_mm if len(pieces) == 1 else pieces[-1].bottom_mm - pieces[0].top_mm
 
 
 def are_neighbours(above: Instance, below: Instance) -> bool:
@@ -128,9 +142,9 @@ def _deviations(
     """(sizes, starts) logarithm of measured over mean size; levels beyond the column repeat."""
     if not sizes:
         return np.zeros((0, len(starts)))
-    bone = np.array([size.bone for size in sizes])
+    order = np.array([size.order for size in sizes])
     first = np.array([BELOW_DENS[size.kind] if below_dens else 0 for size in sizes])
-    place = np.clip(starts[None] + bone[:, None], first[:, None], len(chain) - 2)
+    place = np.clip(starts[None] + order[:, None], first[:, None], len(chain) - 2)
     level = chain[place]
     above = chain[np.clip(place - 1, 0, None)]
     result = np.empty(place.shape)
@@ -144,7 +158,7 @@ def _deviations(
 
 def _covariance(rows: Sequence[_Size], columns: Sequence[_Size]) -> Floats:
     """Of the deviations of two lists of sizes of one patient."""
-    apart = np.abs(np.subtract.outer([a.bone for a in rows], [b.bone for b in columns]))
+    apart = np.abs(np.subtract.outer([a.order for a in rows], [b.order for b in columns]))
     near = np.exp(-apart / SHARED_OVER)
     same = np.array([[a is b for b in columns] for a in rows])
     result = np.full(near.shape, SCALE_LOG_SD**2)
@@ -169,7 +183,7 @@ def _judge_alone(
         gain = solve_triangular(factor, _covariance(regular, [size])[:, 0], lower=True)
         off = off - gain @ white
         variance -= float(gain @ gain)
-    place = np.clip(starts + size.bone, 0, len(chain) - 2)
+    place = np.clip(starts + size.order, 0, len(chain) - 2)
     is_dens = (size.kind == "height") & (chain[place] == LEVELS.index("C2"))
     spread = np.sqrt(variance + is_dens * DENS_LOG_SD**2)
     deviation = off / spread

@@ -64,8 +64,8 @@ def find_emissions(observations: Observations) -> Floats:
     upper = np.take_along_axis(observations.network, place, axis=3)
     place = np.broadcast_to(STATES.last[None, :, None], (n, variants, drifts, STATES.count))
     lower = np.take_along_axis(observations.network, place, axis=3)
-    # What a network says of two vertebrae in one is a mixture of what it says of each.
-    pair = np.logaddexp(upper, lower) - np.log(2.0) + observations.merged[:, None, None, None]
+    # What a network says of two vertebrae in one is half what it says of each: both must be there.
+    pair = 0.5 * (upper + lower) + np.log(2.0) + observations.merged[:, None, None, None]
     said = np.where(STATES.is_merged, pair, upper)
     size = np.take_along_axis(
         observations.size, np.broadcast_to(STATES.first, (n, variants, STATES.count)), axis=2
