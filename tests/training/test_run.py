@@ -7,10 +7,12 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from spinekit.core.errors import RecipeError
+from spinekit.core.errors import ModelError, RecipeError
 from spinekit.loaders.pack import save_pack
 from spinekit.prediction.runner import load_model
+from spinekit.training.recipe import Recipe
 from spinekit.training.run import train
+from spinekit.training.start import read_model, start_from_model
 
 TINY = """
 phantoms = 0
@@ -53,7 +55,6 @@ def training_cases(work: Path) -> list[str]:
     """Names of the packed cases that no validation subject takes away."""
     from spinekit.loaders.pack import load_pack
     from spinekit.training.batches import split_cases
-    from spinekit.training.recipe import Recipe
 
     packed = {"blocks": load_pack(work / "packs/real-blocks.npz")}
     train_sets, _ = split_cases(packed, Recipe())
@@ -77,3 +78,37 @@ def test_without_any_data_it_says_so(work, tmp_path):
     (work / "packs/real-blocks.npz").unlink()
     with pytest.raises(RecipeError, match="no real scans found"):
         train(write_recipe(tmp_path, "alone"), work=work, device="cpu", report=lambda _: None)
+
+
+def test_a_model_file_can_be_the_start_and_the_next_model_says_so(work, tmp_path):
+    first = train(write_recipe(tmp_path, "start"), work=work, device="cpu", report=lambda _: None)
+    (tmp_path / "mine.onnx").write_bytes(first.read_bytes())
+    path = write_recipe(tmp_path, "next", 'init = "mine.onnx"\nlearning_rate = 1e-9\n')
+    second = train(path, work=work, device="cpu", report=lambda _: None)
+    before, spec = read_model(first)
+    after, next_spec = read_model(second)
+    assert next_spec.facts["start"]["name"] == "start"
+    assert next_spec.facts["start"]["weights_sha256"] == spec.facts["weights_sha256"]
+    assert before.keys() == after.keys()
+    for name, weight in before.items():
+        # Four steps of next to no length: what is stored in 16 bits comes back.
+        assert abs(weight - after[name]).max() < 2e-3 * max(1.0, float(weight.abs().max())), name
+
+
+def test_a_model_file_that_has_seen_the_held_out_sets_is_refused(tmp_path):
+    with pytest.raises(RecipeError, match="default has seen it"):
+        start_from_model(Recipe(name="h", init="embedded", hold_out="H1"), tmp_path)
+
+
+def test_a_start_of_another_shape_is_named(work, tmp_path):
+    path = write_recipe(tmp_path, "next", 'init = "embedded"\n')
+    with pytest.raises(RecipeError, match="another shape"):
+        train(path, work=work, device="cpu", report=lambda _: None)
+
+
+@pytest.mark.parametrize("content", [None, b"no model"])
+def test_a_start_that_is_no_model_file_is_named(tmp_path, content):
+    if content is not None:
+        (tmp_path / "bad.onnx").write_bytes(content)
+    with pytest.raises(ModelError, match=r"bad\.onnx"):
+        start_from_model(Recipe(init="bad.onnx"), tmp_path)

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from spinekit.core.errors import RecipeError
 from spinekit.networks.slice_unet import SliceUNet
 from spinekit.training.batches import Batch, CaseSet, StepBatches, validation_batches
 from spinekit.training.checkpoint import load_checkpoint, save_checkpoint
@@ -25,6 +26,7 @@ from spinekit.training.losses import allowed_bits, level_loss, parts_losses
 from spinekit.training.optimiser import Optimiser
 from spinekit.training.precision import fast_type, memory_format
 from spinekit.training.recipe import Recipe
+from spinekit.training.start import Start
 from spinekit.training.targets import target_table
 
 LEVEL_STRIDE = 8
@@ -83,8 +85,12 @@ class Trainer:
         self.class_weights = torch.tensor(recipe.class_weights, device=device)
         self.progress = Progress()
 
-    def start(self, init: Path | None) -> None:
-        """Resume from `last.pt`, else start from `init`, else from random weights."""
+    def start(self, start: Start | None) -> None:
+        """Resume from `last.pt`, else begin with the start's weights, else with random ones.
+
+        Raises:
+            RecipeError: The start is a network of another shape.
+        """
         last = self.folder / "last.pt"
         if last.is_file():
             state = load_checkpoint(last, self.device)
@@ -95,11 +101,17 @@ class Trainer:
             self.report(f"resumed at step {self.progress.step}")
             if state["facts"].get("data_sha256") != self.facts.get("data_sha256"):
                 self._score_best_again()
-        elif init is not None:
-            state = load_checkpoint(init, self.device)
-            self.network.load_state_dict(state["mean"])
-            self.mean.load_state_dict(state["mean"])
-            self.report(f"started from {init.parent.name}")
+        elif start is not None:
+            try:
+                self.network.load_state_dict(start.weights)
+            except RuntimeError as error:
+                raise RecipeError(
+                    "start-shape",
+                    f"{self.recipe.name}: its start {start.name} is a network of another shape",
+                    "give the recipe the start's widths and context, or another init",
+                ) from error
+            self.mean.load_state_dict(start.weights)
+            self.report(f"started from {start.name}")
 
     def run(self) -> Path:
         """Train to the end of the schedule; returns the best checkpoint."""

@@ -25,7 +25,8 @@ class Recipe:
     """"H1", "H2", "H3" leave whole sets out, "within" a fifth of the subjects of every set, ""
     nothing."""
     init: str = ""
-    """Run whose best weights are the start, "" for random weights."""
+    """Run whose best weights are the start, "embedded" for the package's model, a path from the
+    recipe's folder to a model file (.onnx), or "" for random weights."""
     phantoms: int = 480
     """Phantom scans drawn, 0 for none."""
     phantom_share: float = 0.45

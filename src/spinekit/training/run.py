@@ -10,7 +10,7 @@ import hashlib
 import platform
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spinekit import __version__
 from spinekit.core.errors import DependencyError, RecipeError
@@ -18,6 +18,9 @@ from spinekit.datasets.real import real_data_folder
 from spinekit.loaders.pack import PackedCase, load_pack, pack_hash
 from spinekit.training.packing import pack_phantoms, pack_real
 from spinekit.training.recipe import Recipe, read_recipe
+
+if TYPE_CHECKING:
+    from spinekit.training.start import Start
 
 Report = Callable[[str], None]
 
@@ -50,6 +53,7 @@ def train(
     Raises:
         DependencyError: torch is not installed.
         RecipeError: The recipe is wrong or there is nothing to train on.
+        ModelError: The model file it starts from cannot be read.
     """
     try:
         import torch
@@ -62,18 +66,13 @@ def train(
     from spinekit.training.loop import Trainer
 
     recipe = dataclasses.replace(read_recipe(recipe_path), **(overrides or {}))
-    init = None
-    if recipe.init:
-        init = work / "runs" / recipe.init / "best.pt"
-        before = recipe_path.with_name(f"{recipe.init}.toml")
-        _check_start(recipe, read_recipe(before))
-        if not (work / "runs" / recipe.init / "model.onnx").is_file():
-            report(f"{recipe.name} starts from {recipe.init}: training that first")
-            train(before, work=work, device=device, processes=processes, report=report)
+    start = _find_start(recipe, recipe_path, work, device, processes, report)
     name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     sets = gather(recipe, work / "packs", processes=processes, report=report)
     train_sets, valid_sets = split_cases(sets, recipe)
     facts = describe(sets, train_sets, torch.__version__)
+    if start is not None:
+        facts["start"] = start.facts
     folder = work / "runs" / recipe.name
     trainer = Trainer(
         recipe,
@@ -84,19 +83,34 @@ def train(
         facts=facts,
         report=report,
     )
-    trainer.start(init)
+    trainer.start(start)
     best = trainer.run()
     return export_checkpoint(best, folder / "model.onnx", report=report)
 
 
-def _check_start(recipe: Recipe, start: Recipe) -> None:
-    """Refuse a start that has seen what the recipe holds out."""
-    if recipe.hold_out and start.real and start.hold_out != recipe.hold_out:
-        raise RecipeError(
-            "recipe-leak",
-            f"{recipe.name} holds out {recipe.hold_out}, but its start {start.name} has seen it",
-            "start from a recipe with the same hold_out, or from phantoms",
-        )
+def _find_start(
+    recipe: Recipe, path: Path, work: Path, device: str, processes: int, report: Report
+) -> Start | None:
+    """The first weights of a recipe, from a run that is trained now if it is missing.
+
+    Raises:
+        RecipeError: The start has seen what the recipe holds out, or has no recipe.
+        ModelError: The start is a model file that cannot be read.
+    """
+    from spinekit.training.start import check_leak, is_model, start_from_model, start_from_run
+
+    if not recipe.init:
+        return None
+    if is_model(recipe.init):
+        return start_from_model(recipe, path.parent)
+    before_path = path.with_name(f"{recipe.init}.toml")
+    before = read_recipe(before_path)
+    check_leak(recipe, before.name, real=before.real, hold_out=before.hold_out)
+    folder = work / "runs" / recipe.init
+    if not (folder / "model.onnx").is_file():
+        report(f"{recipe.name} starts from {recipe.init}: training that first")
+        train(before_path, work=work, device=device, processes=processes, report=report)
+    return start_from_run(folder)
 
 
 def gather(

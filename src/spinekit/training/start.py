@@ -1,0 +1,117 @@
+"""Where a run's first weights come from: another run, a model file, or the embedded model.
+
+It knows recipes, checkpoints and model files, nothing of batches or losses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from spinekit.core.errors import ModelError, RecipeError
+from spinekit.core.modelspec import METADATA_KEY, ModelSpec, spec_from_json
+from spinekit.training.checkpoint import load_checkpoint
+from spinekit.training.recipe import Recipe
+
+EMBEDDED = "embedded"
+"""As `init`, the model in the package."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """The first weights of a run and what is known of them."""
+
+    name: str
+    weights: Mapping[str, Tensor]
+    facts: dict[str, Any]
+    """What the model file made of the run will say of its start."""
+
+
+def is_model(init: str) -> bool:
+    """Whether `init` names a model file and not a run."""
+    return init == EMBEDDED or init.endswith(".onnx")
+
+
+def start_from_run(folder: Path) -> Start:
+    """The best weights of a run.
+
+    Raises:
+        ModelError: There is no readable checkpoint.
+    """
+    state = load_checkpoint(folder / "best.pt", torch.device("cpu"))
+    return Start(folder.name, state["mean"], {"name": folder.name, **_kept(state["facts"])})
+
+
+def start_from_model(recipe: Recipe, folder: Path) -> Start:
+    """The weights of a model file; `recipe.init` is its path from `folder`, or "embedded".
+
+    Raises:
+        RecipeError: Its training has seen what the recipe holds out.
+        ModelError: The file is missing or no SpineKit model.
+    """
+    if recipe.init == EMBEDDED:
+        path = Path(str(resources.files("spinekit.models") / "default.onnx"))
+    else:
+        path = folder / recipe.init
+    weights, spec = read_model(path)
+    before = spec.recipe
+    check_leak(recipe, spec.name, real=before.get("real", True), hold_out=before.get("hold_out"))
+    return Start(spec.name, weights, {"name": spec.name, **_kept(spec.facts)})
+
+
+def check_leak(recipe: Recipe, name: str, *, real: bool, hold_out: str | None) -> None:
+    """Refuse a start that has seen what the recipe holds out.
+
+    Raises:
+        RecipeError: It has.
+    """
+    if recipe.hold_out and real and hold_out != recipe.hold_out:
+        raise RecipeError(
+            "recipe-leak",
+            f"{recipe.name} holds out {recipe.hold_out}, but its start {name} has seen it",
+            "start from a recipe with the same hold_out, or from phantoms",
+        )
+
+
+def read_model(path: Path) -> tuple[dict[str, Tensor], ModelSpec]:
+    """Weights by the network's own names, widened to float32, and the file's promise.
+
+    Raises:
+        ModelError: The file is missing or no SpineKit model.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load(path)
+    except (OSError, DecodeError) as error:
+        raise ModelError(
+            "model-unreadable",
+            f"{path}: cannot be read as a model file ({error})",
+            "name an ONNX file that `spinekit train` wrote",
+        ) from error
+    text = {item.key: item.value for item in model.metadata_props}.get(METADATA_KEY, "")
+    spec = spec_from_json(text, source=path.name)
+    weights = {}
+    for item in model.graph.initializer:
+        name = re.sub(r"^network\.|_half$", "", item.name)
+        # A copy: the file's own memory cannot be written to.
+        array = onnx.numpy_helper.to_array(item).astype("float32", copy=True)
+        weights[name] = torch.from_numpy(array)
+    return weights, spec
+
+
+def _kept(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a start's facts, what tells where it came from."""
+    return {
+        key: facts[key]
+        for key in ("weights_sha256", "data_sha256", "trained_on", "start")
+        if key in facts
+    }
