@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from spinekit.anatomy.scheme import VALUES
 from spinekit.datasets.partial import (
     BACKGROUND,
     BODY,
@@ -14,6 +15,7 @@ from spinekit.datasets.partial import (
     allowed_from_bodies,
     allowed_from_cord,
     allowed_from_discs,
+    allowed_from_labels,
     allowed_from_parts,
     body_names,
 )
@@ -191,3 +193,52 @@ def test_nothing_is_said_of_cord_where_none_was_seen():
     parts, names = spider()
     unseen = allowed_from_parts(parts, names, SPACING, cord=np.zeros(parts.shape, bool))
     np.testing.assert_array_equal(unseen, allowed_from_parts(parts, names, SPACING))
+
+
+def named_map(*, cord=True, sacrum=True):
+    """Two vertebrae with arch, their disc, the canal, and below them a sacrum."""
+    labels = np.zeros((5, 60, 80), np.uint8)
+    labels[1:4, 30:50, 50:65] = VALUES["L4"]
+    labels[1:4, 5:15, 50:62] = VALUES["L4"]
+    labels[1:4, 30:50, 44:50] = VALUES["L4-L5"]
+    labels[1:4, 30:50, 28:44] = VALUES["L5"]
+    labels[1:4, 18:28, 10:70] = VALUES["spinal_canal"]
+    if cord:
+        labels[2, 21:25, 40:70] = VALUES["spinal_cord"]
+    if sacrum:
+        labels[1:4, 25:45, 8:24] = VALUES["sacrum"]
+    return labels
+
+
+def test_a_full_map_of_names_says_everything_between_its_ends():
+    labels = named_map()
+    allowed = allowed_from_labels(labels, SPACING)
+    assert set(np.unique(allowed[:, 30:50, 50:65])) == {BACKGROUND, BODY}
+    assert (allowed[1:4, 30:50, 50:65] == BODY).all()
+    assert (allowed[1:4, 5:15, 50:62] == POSTERIOR).all()
+    assert (allowed[labels == VALUES["L4-L5"]] == DISC).all()
+    assert (allowed[labels == VALUES["spinal_canal"]] == CANAL).all()
+    assert (allowed[labels == VALUES["spinal_cord"]] == CORD).all()
+    assert (allowed[labels == VALUES["sacrum"]] == SACRUM).all()
+    inside = labels[:, :, 8:65] == 0
+    assert (allowed[:, :, 8:65][inside] == BACKGROUND).all()
+    # Above the topmost bone there may be another.
+    assert (allowed[:, :, 65:][labels[:, :, 65:] == 0] == UNKNOWN).all()
+
+
+def test_what_a_map_holds_none_of_may_be_anywhere_in_its_background():
+    allowed = allowed_from_labels(named_map(cord=False, sacrum=False), SPACING)
+    assert (allowed[:, 52:, 30:60] == BACKGROUND | SACRUM).all()
+    assert (allowed[1:4, 20, 30:60] == CANAL | CORD).all()
+
+
+def test_a_map_of_bodies_leaves_the_arches_open():
+    labels = np.where(named_map() >= VALUES["C1"], named_map(), 0)
+    labels[:, :20] = 0
+    allowed = allowed_from_labels(labels, SPACING, bodies_only=True)
+    assert (allowed[labels == VALUES["L5"]] == BODY).all()
+    assert (allowed[1:4, 5:15, 50:62] == BACKGROUND | POSTERIOR | CANAL | CORD).all()
+
+
+def test_an_empty_map_says_nothing():
+    assert (allowed_from_labels(np.zeros((3, 8, 8), np.uint8), SPACING) == UNKNOWN).all()

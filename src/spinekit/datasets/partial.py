@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from spinekit.anatomy.scheme import ABSTAINED_DISC, ABSTAINED_VERTEBRA, NAMES, VALUES, part_of
+
 UNKNOWN = 127
 BACKGROUND, BODY, POSTERIOR, DISC, CANAL, CORD, SACRUM = (1 << part for part in range(7))
 
@@ -20,6 +22,8 @@ ENDPLATE_MM = 0.9
 """Next to bone, a gap this wide may be endplate, which masks of discs leave out."""
 CANAL_WITH_CORD = 4
 """SPIDER's part that is canal and cord in one, in the masks of parts."""
+
+ATLAS = VALUES["C1"]
 
 Bytes = NDArray[np.uint8]
 LabelMap = NDArray[np.integer]
@@ -84,6 +88,61 @@ def allowed_from_cord(cord: LabelMap) -> Bytes:
     allowed[:, :, k[0] : k[-1] + 1] = UNKNOWN & ~CORD
     allowed[mask] = CORD
     return allowed
+
+
+def allowed_from_labels(
+    labels: LabelMap, spacing_mm: tuple[float, float, float], *, bodies_only: bool = False
+) -> Bytes:
+    """A map of named structures as what it may mean, knowing that it may lack some.
+
+    Between the outermost structures a voxel without a label is background, or of a kind that the
+    map holds none of; beyond them it is unknown. A vertebra is body in front of the canal and
+    posterior elements behind it, either where no canal is drawn. A canal without a cord in the
+    map may hide one.
+
+    Args:
+        labels: Label map in this package's values; vertebrae and discs without a name count too.
+        spacing_mm: Voxel size.
+        bodies_only: Whether what is labelled as vertebra is its body alone.
+    """
+    kinds = _part_table()[np.clip(labels, 0, 255)]
+    vertebra, disc, canal, cord, sacrum = (
+        kinds == kind for kind in ("vertebra", "disc", "spinal_canal", "spinal_cord", "sacrum")
+    )
+    told = vertebra | disc | canal | cord | sacrum
+    allowed = np.full(labels.shape, UNKNOWN, np.uint8)
+    if not told.any():
+        return allowed
+    k = np.flatnonzero((vertebra | disc | sacrum).any(axis=(0, 1)))
+    if not len(k):
+        k = np.flatnonzero(told.any(axis=(0, 1)))
+    ground = BACKGROUND | (POSTERIOR if bodies_only else 0)
+    for mask, codes in (
+        (vertebra, BODY | POSTERIOR),
+        (disc, DISC),
+        (canal | cord, CANAL | CORD),
+        (sacrum, SACRUM),
+    ):
+        ground |= 0 if mask.any() else codes
+    allowed[:, :, k[0] : k[-1] + 1] = ground
+    bone = np.full(labels.shape, BODY, np.uint8)
+    if not bodies_only:
+        bone = _vertebra_codes(canal | cord, spacing_mm)
+        bone[labels == ATLAS] = BODY | POSTERIOR
+    allowed[vertebra] = bone[vertebra]
+    allowed[disc] = DISC
+    allowed[canal] = CANAL if cord.any() else CANAL | CORD
+    allowed[cord] = CORD
+    allowed[sacrum] = SACRUM
+    return allowed
+
+
+def _part_table() -> NDArray[np.str_]:
+    """(256,) kind of structure of every value, "" for none."""
+    table = np.full(256, "", dtype="<U12")
+    for value in (*NAMES, *ABSTAINED_VERTEBRA, *ABSTAINED_DISC):
+        table[value] = part_of(value)
+    return table
 
 
 def allowed_from_parts(

@@ -27,6 +27,7 @@ class PackedCase:
         image: (I, J, K) uint8, `normalise_intensity` times 255.
         allowed: (I, J, K) uint8, bit c set where part c may be.
         level: (I, J, K) uint8 level code, 0 unknown.
+        part: "train" or "validation" where its set says so, "" where the training decides.
     """
 
     name: str
@@ -35,6 +36,7 @@ class PackedCase:
     image: NDArray[np.uint8]
     allowed: NDArray[np.uint8]
     level: NDArray[np.uint8]
+    part: str = ""
 
 
 def save_pack(path: Path, cases: list[PackedCase]) -> None:
@@ -42,7 +44,14 @@ def save_pack(path: Path, cases: list[PackedCase]) -> None:
     arrays: dict[str, NDArray[np.generic]] = {}
     meta = []
     for index, case in enumerate(cases):
-        meta.append({"name": case.name, "subject": case.subject, "spacing_mm": case.spacing_mm})
+        meta.append(
+            {
+                "name": case.name,
+                "subject": case.subject,
+                "spacing_mm": case.spacing_mm,
+                "part": case.part,
+            }
+        )
         for field in ("image", "allowed", "level"):
             arrays[f"{field}_{index:04d}"] = getattr(case, field)
     arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
@@ -66,15 +75,16 @@ def load_pack(path: Path) -> list[PackedCase]:
         if "meta" not in archive:
             raise ValueError(f"{path} is no pack: it has no 'meta'; write it again with save_pack")
         meta = json.loads(archive["meta"].tobytes())
-        return [
-            PackedCase(
-                item["name"],
-                item["subject"],
-                tuple(item["spacing_mm"]),
-                *(archive[f"{field}_{index:04d}"] for field in ("image", "allowed", "level")),
+        cases = []
+        for index, item in enumerate(meta):
+            image, allowed, level = (
+                archive[f"{field}_{index:04d}"] for field in ("image", "allowed", "level")
             )
-            for index, item in enumerate(meta)
-        ]
+            spacing_mm = tuple(item["spacing_mm"])
+            part = item.get("part", "")
+            name, subject = item["name"], item["subject"]
+            cases.append(PackedCase(name, subject, spacing_mm, image, allowed, level, part))
+        return cases
 
 
 def pack_hash(cases: list[PackedCase]) -> str:

@@ -44,7 +44,8 @@ def split_cases(
     """Training and validation cases by set.
 
     Held-out sets are in neither; "within" leaves fold 0 of every real set out of both. Validation
-    takes one subject in ten (by a second hash) of what remains, one phantom in twenty.
+    takes one subject in ten (by a second hash) of what remains, one phantom in twenty; a prepared
+    set says itself who validates.
     """
     train: dict[str, list[PackedCase]] = {}
     valid: dict[str, list[PackedCase]] = {}
@@ -55,6 +56,8 @@ def split_cases(
                 continue
             folds = 20 if is_phantom else 10
             held = len(cases) > 5 and subject_fold(f"validation {case.subject}", folds) == 0
+            if case.part:
+                held = case.part == "validation"
             (valid if held else train).setdefault(name, []).append(case)
     return train, valid
 

@@ -1,7 +1,7 @@
 """From scans and phantoms to packs, the only files that training reads.
 
-Real scans are packed one file a set, phantoms in blocks; a pack that exists is not made again. It
-knows nothing of networks, and needs no torch.
+Real scans and prepared sets are packed one file a set, phantoms in blocks; a pack that exists is
+not made again. It knows nothing of networks, and needs no torch.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from spinekit.anatomy.scheme import NAMES
+from spinekit.core.errors import InputError
 from spinekit.core.intensity import normalise_intensity
 from spinekit.datasets.cord import cord_in_canal
 from spinekit.datasets.partial import (
@@ -22,9 +24,11 @@ from spinekit.datasets.partial import (
     allowed_from_bodies,
     allowed_from_cord,
     allowed_from_discs,
+    allowed_from_labels,
     allowed_from_parts,
     body_names,
 )
+from spinekit.datasets.prepared import PreparedPair, open_prepared
 from spinekit.datasets.real import CORD_SEEN, LOOSE_SIDES_MM, RealCase, list_real_cases
 from spinekit.loaders.pack import PackedCase, save_pack
 from spinekit.training.targets import level_codes
@@ -104,6 +108,52 @@ def _annotation(
         return allowed_from_discs(masks["discs"], spacing_mm), masks["discs"]
     drawn = masks["cord"]
     return allowed_from_cord(drawn), np.zeros(drawn.shape, np.uint8)
+
+
+def pack_prepared(
+    folder: Path,
+    packs: Path,
+    *,
+    bodies_only: bool = False,
+    report: Callable[[str], None] = lambda _: None,
+) -> tuple[str, Path]:
+    """Pack a set made by `spinekit data prepare`; returns its name and the pack.
+
+    Raises:
+        InputError: The folder is no prepared set, or a file of it cannot be read.
+    """
+    found = open_prepared(folder)
+    kind = "bodies" if bodies_only else "whole"
+    path = packs / f"set-{found.state[:16]}-{kind}.npz"
+    if not path.is_file():
+        report(f"packing {found.name}: {len(found.pairs)} scans")
+        save_pack(path, [_pack_pair(pair, found.values, bodies_only) for pair in found.pairs])
+    return found.name, path
+
+
+def _pack_pair(pair: PreparedPair, values: NDArray[np.uint8], bodies_only: bool) -> PackedCase:
+    """Read one pair of a prepared set in the frame i→R, j→A, k→S."""
+    from spinekit.core.geometry import canonical_array
+    from spinekit.io.reading import read_labels, read_scan
+
+    image, spacing_mm = canonical_array(read_scan(pair.image).volume)
+    labels = values[np.clip(canonical_array(read_labels(pair.labels))[0], 0, 255)]
+    if labels.shape != image.shape:
+        raise InputError(
+            "shape-mismatch",
+            f"{pair.labels}: {labels.shape} voxels, its image has {image.shape}",
+            "run `spinekit data prepare` again",
+        )
+    present = {NAMES[int(value)] for value in np.unique(labels) if int(value) in NAMES}
+    return PackedCase(
+        pair.name,
+        pair.name,
+        spacing_mm,
+        np.round(normalise_intensity(image) * 255).astype(np.uint8),
+        allowed_from_labels(labels, spacing_mm, bodies_only=bodies_only),
+        level_codes(labels, present=present),
+        pair.part,
+    )
 
 
 def pack_phantoms(

@@ -33,6 +33,10 @@ class Recipe:
     """Share of drawn slices that are phantoms when real scans are there, 0 … 1."""
     real: bool = True
     """Use real scans when they are found."""
+    sets: tuple[str, ...] = ()
+    """Folders made by `spinekit data prepare`, from the working folder: trained on too."""
+    bodies_only: bool = False
+    """Whether what those sets call a vertebra is its body alone."""
     set_weights: dict[str, float] = field(default_factory=dict)
     """Relative frequency of each real set, 1 where not given."""
     appearance: float = 1.0
@@ -112,7 +116,7 @@ def _check_ranges(source: str, recipe: Recipe) -> None:
         wrong = "appearance must be 0 to 1"
     elif recipe.context % 2 == 0:
         wrong = "context must be odd"
-    elif recipe.phantoms == 0 and not recipe.real:
-        wrong = "phantoms = 0 and real = false leave nothing to train on"
+    elif recipe.phantoms == 0 and not recipe.real and not recipe.sets:
+        wrong = "phantoms = 0, real = false and no sets leave nothing to train on"
     if wrong:
         raise RecipeError("recipe-value", f"{source}: {wrong}", "correct the recipe")

@@ -16,7 +16,7 @@ from spinekit import __version__
 from spinekit.core.errors import DependencyError, RecipeError
 from spinekit.datasets.real import real_data_folder
 from spinekit.loaders.pack import PackedCase, load_pack, pack_hash
-from spinekit.training.packing import pack_phantoms, pack_real
+from spinekit.training.packing import pack_phantoms, pack_prepared, pack_real
 from spinekit.training.recipe import Recipe, read_recipe
 
 if TYPE_CHECKING:
@@ -119,7 +119,8 @@ def gather(
     """Every set the recipe asks for, packed where needed and loaded; says what is absent.
 
     Raises:
-        RecipeError: Nothing is left to train on.
+        RecipeError: Nothing is left to train on, or two sets bear one name.
+        InputError: A prepared set cannot be read.
     """
     sets: dict[str, list[PackedCase]] = {}
     if recipe.phantoms:
@@ -136,11 +137,22 @@ def gather(
         if not found:
             report("no real scans found: training on phantoms alone (set SPINEKIT_REAL_DATA)")
         sets.update({name: load_pack(path) for name, path in found.items()})
+    for prepared in recipe.sets:
+        name, path = pack_prepared(
+            Path(prepared).expanduser(), packs, bodies_only=recipe.bodies_only, report=report
+        )
+        if name in sets:
+            raise RecipeError(
+                "set-twice",
+                f"recipe {recipe.name}: two sets are called {name}",
+                "give one another `name` when preparing it",
+            )
+        sets[name] = load_pack(path)
     if not sets:
         raise RecipeError(
             "no-data",
-            f"recipe {recipe.name}: no phantoms asked for and no real scans found",
-            "set SPINEKIT_REAL_DATA or phantoms > 0",
+            f"recipe {recipe.name}: no phantoms or sets asked for and no real scans found",
+            "name prepared sets, set SPINEKIT_REAL_DATA, or ask for phantoms",
         )
     return sets
 

@@ -1,0 +1,88 @@
+"""A training set as `spinekit data prepare` lays it out, read back for training.
+
+It knows files, parts and the label table, nothing of voxels or of how the set was made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class PreparedPair:
+    """A scan, its label map and the part of the split it belongs to, `train` or `validation`."""
+
+    name: str
+    image: Path
+    labels: Path
+    part: str
+
+
+@dataclass(frozen=True)
+class PreparedFolder:
+    """A prepared set: its pairs, and a table from its values to this package's."""
+
+    name: str
+    pairs: tuple[PreparedPair, ...]
+    values: NDArray[np.uint8]
+    """(256,) this package's value of each value in the files, 0 where there is none."""
+    state: str
+    """Changes whenever a file of the set does."""
+
+
+def open_prepared(folder: Path) -> PreparedFolder:
+    """Read what a prepared set holds; pairs for the test are left out.
+
+    Raises:
+        InputError: The folder is no prepared set, or a file of it is missing.
+    """
+    table = _read(folder / "labels.json")
+    split = _read(folder / "splits.json")
+    values = np.zeros(256, np.uint8)
+    try:
+        for row in table["labels"]:
+            values[int(row["value"])] = int(row["spinekit_value"])
+        pairs = tuple(
+            PreparedPair(
+                name, folder / f"images/{name}.nii.gz", folder / f"labels/{name}.nii.gz", part
+            )
+            for part in ("train", "validation")
+            for name in split[part]
+        )
+        name = str(table["name"])
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise _not_prepared(folder, f"{type(error).__name__}: {error}") from error
+    digest = hashlib.sha256(values.tobytes())
+    for pair in pairs:
+        for path in (pair.image, pair.labels):
+            if not path.is_file():
+                raise InputError(
+                    "file-missing", f"{path}: no such file", "run `spinekit data prepare` again"
+                )
+            state = path.stat()
+            digest.update(f"{path.name} {pair.part} {state.st_size} {state.st_mtime_ns}".encode())
+    return PreparedFolder(name, pairs, values, digest.hexdigest())
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise _not_prepared(path.parent, f"{path.name}: {error}") from error
+
+
+def _not_prepared(folder: Path, text: str) -> InputError:
+    return InputError(
+        "not-prepared",
+        f"{folder}: no set made by `spinekit data prepare` ({text})",
+        "run `spinekit data prepare SOURCE FOLDER` and name that folder",
+    )
