@@ -28,7 +28,7 @@ def _bones(first, last, scale=1.0):
 
 def _by_start(bones):
     """Log likelihood of the usual column for each level of the first bone."""
-    sizes = weigh_sizes(bones)[:, USUAL]
+    sizes = weigh_sizes(bones).single[:, USUAL]
     last = len(Variant().levels) - 1 - len(bones)
     return np.array([sum(sizes[n, s + n] for n in range(len(bones))) for s in range(last + 1)])
 
@@ -55,16 +55,16 @@ def test_what_a_patients_bones_share_is_hardly_evidence():
 def test_unknown_sizes_say_nothing_and_wild_ones_are_capped():
     bones = list(_bones("T6", "L3"))
     wild = dataclasses.replace(bones[3], height_mm=3.0, depth_mm=300.0)
-    assert np.ptp(weigh_sizes([*bones[:3], wild, *bones[4:]])[3, USUAL, :24]) < 8.0
+    assert np.ptp(weigh_sizes([*bones[:3], wild, *bones[4:]]).single[3, USUAL, :24]) < 8.0
     sacrum = dataclasses.replace(bones[-1], kind="sacrum")
-    assert not weigh_sizes([sacrum]).any()
+    assert not weigh_sizes([sacrum]).single.any()
 
 
 def test_what_is_left_of_a_cut_body_speaks_against_smaller_levels_alone():
     bones = _bones("L3", "L3")
     little = dataclasses.replace(bones[0], height_mm=6.0, depth_mm=8.0, partial=True)
-    assert not weigh_sizes([little])[0, USUAL, 2:24].any()
-    tall = weigh_sizes([dataclasses.replace(bones[0], partial=True)])[0, USUAL]
+    assert not weigh_sizes([little]).single[0, USUAL, 2:24].any()
+    tall = weigh_sizes([dataclasses.replace(bones[0], partial=True)]).single[0, USUAL]
     assert tall[LEVELS.index("C5")] < -4.0
     assert tall[Variant().levels.index("L3")] == pytest.approx(0.0)
 
@@ -73,7 +73,7 @@ def test_a_body_far_too_tall_is_no_other_level_but_one_with_a_dens_may_be():
     below = _bones("C3", "C6")
     tall = dataclasses.replace(below[0], height_mm=32.0, top_mm=below[0].top_mm - 37.0)
     tall = dataclasses.replace(tall, bottom_mm=tall.top_mm + 32.0, position_mm=tall.top_mm + 16.0)
-    scores = weigh_sizes([tall, *below])[0, USUAL]
+    scores = weigh_sizes([tall, *below]).single[0, USUAL]
     assert LEVELS[int(scores.argmax())] == "C2"
     assert scores[LEVELS.index("C2")] > scores[LEVELS.index("C3")] + 3.0
 
@@ -95,10 +95,10 @@ def test_bones_beyond_one_in_pieces_are_judged_by_their_own_levels():
     at = Variant().levels.index("T4")
 
     def fit(steps):
-        sizes = weigh_sizes(pieces, steps)[:, USUAL]
+        sizes = weigh_sizes(pieces, steps).single[:, USUAL]
         return sum(sizes[n + 1, at + n] for n in range(5, len(bones)))
 
-    whole = weigh_sizes(bones)[:, USUAL]
+    whole = weigh_sizes(bones).single[:, USUAL]
     expected = sum(whole[n, at + n] for n in range(5, len(bones)))
     # The bone below the pieces has lost its distance from the one above.
     assert abs(fit(steps) - expected) < 0.5
@@ -108,8 +108,28 @@ def test_bones_beyond_one_in_pieces_are_judged_by_their_own_levels():
 def test_pieces_of_one_bone_are_as_tall_as_both_together():
     bones = list(_bones("T10", "L3"))
     pieces = [*bones[:2], *_in_two(bones[2]), *bones[3:]]
-    together = weigh_sizes(pieces, [1, 1, 0, 1, 1, 1])[2:4, USUAL]
-    alone = weigh_sizes(pieces)[2:4, USUAL]
+    together = weigh_sizes(pieces, [1, 1, 0, 1, 1, 1]).single[2:4, USUAL]
+    alone = weigh_sizes(pieces).single[2:4, USUAL]
     at = Variant().levels.index("T12")
     assert (together[:, at] > -0.5).all()
     assert (alone[:, at] < -2.0).all()
+
+
+def test_two_in_one_are_as_tall_as_both_with_their_disc():
+    bones = list(_bones("T6", "L3"))
+    upper, lower = bones[3:5]
+    two = dataclasses.replace(
+        upper,
+        bottom_mm=lower.bottom_mm,
+        height_mm=lower.bottom_mm - upper.top_mm,
+        position_mm=0.5 * (upper.top_mm + lower.bottom_mm),
+    )
+    sizes = weigh_sizes([*bones[:3], two, *bones[5:]], [1, 1, 1, 2, *[1] * (len(bones) - 6)])
+    at = Variant().levels.index("T9")
+    assert sizes.of_two[3, USUAL, at] > 0
+    assert sizes.single[3, USUAL, at] < -2
+    others = [n for n in range(len(bones) - 1) if n != 3]
+    assert not sizes.of_two[others].any()
+    three = dataclasses.replace(two, height_mm=1.7 * two.height_mm)
+    far = weigh_sizes([*bones[:3], three, *bones[5:]], [1, 1, 1, 2, *[1] * (len(bones) - 6)])
+    assert far.of_two[3, USUAL, at] < -2

@@ -144,6 +144,7 @@ def observe(
     )
     # A tall bone at the top is C2 with the dens sooner than two in one.
     merged[0] = min(merged[0], MERGED - 1.5)
+    sizes = weigh_sizes(bones, _steps(fragment, missed, merged))
     known = np.full(count, -1)
     for item, level in (certain or {}).items():
         known[where.index(item)] = LEVELS.index(level)
@@ -152,7 +153,8 @@ def observe(
         drift=_drift_prior(),
         wander=_wander(),
         likeness=likeness,
-        size=weigh_sizes(bones, _steps(fragment, missed, merged)),
+        size=sizes.single,
+        size_of_two=sizes.of_two,
         is_sacrum=is_sacrum,
         merged=merged,
         noise=np.where(

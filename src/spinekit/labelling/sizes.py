@@ -33,6 +33,8 @@ BELOW_DENS = {"height": 2, "depth": 2, "pitch": 3}
 LIKE_OTHERS = (0.7, 1.35)
 """Heights over the neighbours' of a bone that tells the patient's sizes: neither collapsed nor more
 than one vertebra."""
+TWO_TALL = 1.6
+"""Least height over the neighbours' of a bone that may be two vertebrae and the disc between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,21 @@ class _Size:
     regular: bool
     """Whether it also tells what the other sizes should be."""
     at_least: bool
+    of_two: bool = False
+    """Of two vertebrae in one, from the upper one's top to the lower one's bottom."""
 
 
-def weigh_sizes(bones: Sequence[Instance], steps: Sequence[int] | None = None) -> Floats:
+@dataclass(frozen=True, slots=True)
+class SizeLikelihoods:
+    """Log likelihoods (n, variants, 27) of each bone at each place of each variant's column."""
+
+    single: Floats
+    """0 on average where it fits."""
+    of_two: Floats
+    """Of the bone being two vertebrae, the upper one at the place; 0 where that was not weighed."""
+
+
+def weigh_sizes(bones: Sequence[Instance], steps: Sequence[int] | None = None) -> SizeLikelihoods:
     """Log likelihoods of the sizes of a column's bones.
 
     Logarithms of sizes are the level's published mean, plus what the patient's bones share (a scale
@@ -65,9 +79,9 @@ def weigh_sizes(bones: Sequence[Instance], steps: Sequence[int] | None = None) -
             vertebra, whose size is that of both together; 1 everywhere when not given.
 
     Returns:
-        (n, variants, 27) for each place in each variant's column; 0 on average where it fits.
+        The likelihoods; those of being two are weighed where a bone is tall enough.
     """
-    result = np.zeros((len(bones), len(VARIANTS), len(LEVELS)))
+    result = np.zeros((2, len(bones), len(VARIANTS), len(LEVELS)))
     order = np.concatenate([[0], np.cumsum(steps or np.ones(len(bones) - 1))]).astype(np.int64)
     sizes = _measure(bones, order)
     reach = int(order[-1]) + 1
@@ -86,13 +100,13 @@ def weigh_sizes(bones: Sequence[Instance], steps: Sequence[int] | None = None) -
             score = 0.5 * (1.0 - np.minimum(white[n] ** 2, 2.0 * SIZE_CAP))
             alone = _judge_alone(size, [], None, white[:0], starts, chain)
             score = np.where(starts + size.order < BELOW_DENS[size.kind], alone, score)
-            result[size.bone, v] += score[places - size.order + reach]
+            result[0, size.bone, v] += score[places - size.order + reach]
         for size in sizes:
             if size.regular:
                 continue
             score = _judge_alone(size, regular, factor, white, starts, chain)
-            result[size.bone, v] += score[places - size.order + reach]
-    return SIZE_WEIGHT * result
+            result[int(size.of_two), size.bone, v] += score[places - size.order + reach]
+    return SizeLikelihoods(*(SIZE_WEIGHT * result))
 
 
 def _measure(bones: Sequence[Instance], order: NDArray[np.int64]) -> list[_Size]:
@@ -112,6 +126,9 @@ def _measure(bones: Sequence[Instance], order: NDArray[np.int64]) -> list[_Size]
         ):
             if value > 0:
                 sizes.append(_Size(n, place, kind, float(np.log(value)), tells, bone.partial))
+        if ratio > TWO_TALL and n > 0:
+            value = float(np.log(height[n]))
+            sizes.append(_Size(n, place, "height", value, False, bone.partial, of_two=True))
         if n and are_neighbours(bones[n - 1], bone) and not is_piece:
             pitch = bone.position_mm - bones[n - 1].position_mm
             sizes.append(_Size(n, place, "pitch", float(np.log(max(pitch, 1.0))), n > 1, False))
@@ -149,7 +166,11 @@ def _deviations(
     above = chain[np.clip(place - 1, 0, None)]
     result = np.empty(place.shape)
     for n, size in enumerate(sizes):
-        if size.kind == "pitch":
+        if size.of_two:
+            lower = chain[np.clip(place[n] + 1, None, len(chain) - 2)]
+            halves = 0.5 * (SIZE_MM["height"][level[n]] + SIZE_MM["height"][lower])
+            result[n] = size.value - np.log(PITCH_MM[level[n], lower] + halves)
+        elif size.kind == "pitch":
             result[n] = size.value - np.log(PITCH_MM[above[n], level[n]])
         else:
             result[n] = size.value - np.log(SIZE_MM[size.kind][level[n]])

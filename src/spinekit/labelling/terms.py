@@ -28,9 +28,10 @@ class Observations:
     how many levels the network is off, which changes slowly along a column. `drift` (drifts,) is
     the drift's prior and `wander` (drifts, drifts) that of the next bone's. `likeness` (n, 27) is
     what the network says of each level, drift or not. `size` (n, variants, 27) for each place in
-    each variant's column; `merged` (n,) and `noise` (n,) for being two vertebrae in one (whose size
-    says nothing) and for being none; `fragment` (n - 1,) for each bone and the next to be parts of
-    one; `missed` for each pair (a, b) of bones that follow each other the likelihood (27,) of 0,
+    each variant's column and `size_of_two` the same for the upper of two vertebrae in one; `merged`
+    (n,) and `noise` (n,) for being two in one and for being none; `fragment` (n - 1,) for each bone
+    and the next to be parts of one; `missed` for each pair (a, b) of bones that follow each other
+    the likelihood (27,) of 0,
     1, … levels between them; `above` and `below` (27,) of the number of levels beyond the first and
     the last bone. `certain` (n,) is the level of a bone that is known, -1 for the others.
     """
@@ -40,6 +41,7 @@ class Observations:
     wander: Floats
     likeness: Floats
     size: Floats
+    size_of_two: Floats
     is_sacrum: NDArray[np.bool_]
     merged: Floats
     noise: Floats
@@ -67,10 +69,12 @@ def find_emissions(observations: Observations) -> Floats:
     # What a network says of two vertebrae in one is half what it says of each: both must be there.
     pair = 0.5 * (upper + lower) + np.log(2.0) + observations.merged[:, None, None, None]
     said = np.where(STATES.is_merged, pair, upper)
-    size = np.take_along_axis(
-        observations.size, np.broadcast_to(STATES.first, (n, variants, STATES.count)), axis=2
+    place = np.broadcast_to(STATES.first, (n, variants, STATES.count))
+    size, of_two = (
+        np.take_along_axis(sizes, place, axis=2)
+        for sizes in (observations.size, observations.size_of_two)
     )
-    emission = said + np.where(STATES.is_merged, 0.0, size)[:, :, None]
+    emission = said + np.where(STATES.is_merged, of_two, size)[:, :, None]
     known = observations.certain[:, None, None]
     wrong = (STATES.level == SACRAL) != observations.is_sacrum[:, None, None]
     wrong |= ~STATES.real
