@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-NATIVE = ("avx512_bf16", "amx_bf16", "avx10_2", "bf16", "arm_bf16")
+NATIVE = ("avx512_bf16", "amx_bf16", "avx10_2", "bf16", "sve_bf16")
 """Names under which processors report that they multiply bfloat16."""
 
 
