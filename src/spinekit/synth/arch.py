@@ -37,6 +37,12 @@ class Arch:
     """Half thickness of the lamina."""
     plate_lean: float
     """Tangent of the angle by which the lamina slopes backward as it goes down."""
+    round: float
+    """Rounding of the process's corners as a share of its half height, 0–1."""
+    rough_mm: float
+    """Unevenness of the process's outline."""
+    pad_mm: float
+    """Depth of the fat behind the sac between this lamina and the next."""
 
 
 def sample_arches(rng: np.random.Generator, levels: tuple[str, ...]) -> tuple[Arch, ...]:
@@ -52,6 +58,9 @@ def sample_arches(rng: np.random.Generator, levels: tuple[str, ...]) -> tuple[Ar
         "plate_tall": rng.uniform(0.6, 0.95),
         "plate_mm": rng.uniform(2.1, 3.4),
         "plate_lean": rng.uniform(0.1, 0.4),
+        "round": rng.uniform(0.45, 1.0),
+        "rough_mm": rng.uniform(0.3, 1.6),
+        "pad_mm": rng.uniform(1.5, 8.5),
     }
     return tuple(
         _sample_arch(rng, habit, is_loin=n[0] == "L" or n in ("T12", "T13")) for n in levels
@@ -78,4 +87,7 @@ def _sample_arch(rng: np.random.Generator, habit: dict[str, float], *, is_loin: 
         plate_tall=near("plate_tall", 0.05, 0.5, 1.0),
         plate_mm=near("plate_mm", 0.25, 1.8, 3.8),
         plate_lean=near("plate_lean", 0.05, 0.0, 0.5),
+        round=near("round", 0.15, 0.3, 1.0),
+        rough_mm=near("rough_mm", 0.2, 0.2, 2.0),
+        pad_mm=near("pad_mm", 1.2, 0.5, 10.0) if is_loin else near("pad_mm", 1.0, 0.3, 4.0),
     )

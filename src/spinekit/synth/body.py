@@ -28,8 +28,12 @@ class Body:
     """Share of fat between the fibres of the back muscles, 0–1."""
     between_fat: float
     """Mean share of fat in the ligaments between the spinous processes, 0–1."""
+    between_dark: float
+    """Brightness of these ligaments relative to others; near 0 they are as black as cortex."""
     between_streaks: float
     """How far the streaks in them swing about that share, 0–1."""
+    between_strands: float
+    """Share of fat in thin strands through them, 0–1."""
     psoas: float
     """Radius of the psoas at L4."""
     prevertebral_fat: float
@@ -52,14 +56,17 @@ class Body:
 def sample_body(rng: np.random.Generator, scale: float) -> Body:
     """Draw the soft tissue of one patient."""
     obesity = rng.random()
+    is_dark = rng.random() < 0.5
     return Body(
         fat_back=float(np.clip(rng.gamma(2.2, 8 + 8 * obesity), 5, 70)),
         fat_front=float(np.clip(rng.gamma(2.0, 6 + 10 * obesity), 4, 70)),
         belly=float(rng.uniform(70, 120) + 60 * obesity) * scale,
         half_width=float(rng.uniform(125, 160) + 30 * obesity) * scale,
         muscle_fat=float(rng.beta(1.5, 3)),
-        between_fat=float(rng.uniform(0.05, 0.75)),
-        between_streaks=float(rng.uniform(0.0, 0.9)),
+        between_fat=float(rng.uniform(0.0, 0.15) if is_dark else rng.uniform(0.05, 0.75)),
+        between_dark=float(rng.uniform(0.2, 1.0)),
+        between_streaks=float(rng.uniform(0.0, 0.3) if is_dark else rng.uniform(0.0, 0.9)),
+        between_strands=float(rng.uniform(0.0, 1.0)),
         psoas=float(rng.uniform(15, 27)) * scale,
         prevertebral_fat=float(min(rng.gamma(1.3, 2.5), 14.0)),
         aorta=float(rng.uniform(7, 12)) * scale,

@@ -33,7 +33,10 @@ def draw_posterior(canvas: Canvas, scene: Scene, style: Style, place: Place) -> 
     last = len(scene.spine.levels)
     is_free = place.level < last
     side = xp.where(scene.level["kind"][place.level] == 0, 5.0, 9.0)
-    fat = xp.maximum(u - width - side, q - ap - 4.5) + 0.8 * place.mottle
+    deep = 2.0 + _pad_depth(canvas, scene, place, u)
+    flavum = xp.maximum(u - width - 4.0, xp.abs(q - ap - deep - 1.8) - 1.8) + 0.4 * place.mottle
+    canvas.paint(xp.where(is_free, flavum, 99.0), style.ligament)
+    fat = xp.maximum(u - width - side, q - ap - deep) + 0.5 * place.mottle
     fat = xp.maximum(fat, place.v + 0.62 * scene.level["d"][place.level])
     fat = xp.where(is_free, fat, 99.0)
     strand = xp.clip(place.mottle + 0.8 * place.fine - 0.6, 0.0, 1.0) * xp.clip(
@@ -44,6 +47,19 @@ def draw_posterior(canvas: Canvas, scene: Scene, style: Style, place: Place) -> 
     _draw_foramina(canvas, scene, style, place, u, q)
     _draw_arch(canvas, scene, style, place, u, q, ap, width)
     _draw_pedicles(canvas, scene, style, place, u, q, ap, width)
+
+
+def _pad_depth(canvas: Canvas, scene: Scene, place: Place, u: Any) -> Any:
+    """Depth of the triangular pads of fat behind the sac, deepest between two laminae."""
+    xp = canvas.backend.xp
+    near = find_level(canvas, scene, place.t - 5.0)
+    above = scene.disc["middle"][near] + 5.0
+    below = scene.disc["middle"][xp.clip(near + 1, 0, len(scene.spine.levels))] + 5.0
+    is_lower = xp.abs(place.t - below) < xp.abs(place.t - above)
+    level = xp.where(is_lower, near, xp.clip(near - 1, 0, None))
+    far = xp.minimum(xp.abs(place.t - below), xp.abs(place.t - above))
+    share = xp.clip(1.15 - far / (0.75 * scene.level["half"][near]), 0.0, 1.0)
+    return scene.level["pad"][level] * share * xp.clip(1.0 - u / 14.0, 0.0, 1.0)
 
 
 def _finish(canvas: Canvas, scene: Scene, style: Style, place: Place, bone: Any,
@@ -159,17 +175,24 @@ def _draw_spinous(canvas: Canvas, scene: Scene, style: Style, place: Place, q: A
     sheared = place.t - tilt * xp.clip(out, -4.0, 60.0) - drop
     level = find_level(canvas, scene, sheared)
     row = {n: scene.level[n][level] for n in ("middle", "spinous", "spinous_h", "spinous_root",
-                                              "spinous_hook", "spinous_aside")}  # fmt: skip
+                                              "spinous_hook", "spinous_aside", "round",
+                                              "rough")}  # fmt: skip
     share = xp.clip(out / row["spinous"], 0.0, 1.0)
     thick = 2.6 + 1.6 * share * share
     # The process widens to its full height over the first half of its length.
     widening = (1.0 - row["spinous_root"]) * xp.clip(2.0 * share, 0.0, 1.0)
     tall = row["spinous_h"] * (row["spinous_root"] + widening)
     centre = row["middle"] + row["spinous_hook"] * row["spinous_h"] * widening * 0.6
-    over = xp.clip(xp.abs(sheared - centre) - tall + 4.0, 0.0, 99.0)
-    beyond = xp.clip(out - row["spinous"] + 4.0, 0.0, 99.0)
-    tip = xp.sqrt(over * over + beyond * beyond) - 4.0 + 0.9 * place.mottle
-    across = xp.abs(place.u - row["spinous_aside"] * share) - thick
+    corner = row["round"] * tall
+    over = xp.clip(xp.abs(sheared - centre) - tall + corner, 0.0, 99.0)
+    beyond = xp.clip(out - row["spinous"] + corner, 0.0, 99.0)
+    tip = xp.sqrt(over * over + beyond * beyond) - corner + row["rough"] * place.mottle
+    aside = place.u - row["spinous_aside"] * share
+    across = xp.abs(aside) - thick
+    # The supraspinous ligament runs over the tips.
+    over_tips = xp.abs(out - scene.along["tips"][place.along] - 2.0) - 1.8 - 0.5 * place.mottle
+    ligament = xp.maximum(xp.abs(aside) - 4.5, over_tips)
+    canvas.paint(xp.where(level < len(scene.spine.levels), ligament, 99.0), style.ligament)
     bone = xp.maximum(xp.maximum(across, tip), -out - 3.0 - gap)
     _finish(canvas, scene, style, place, bone, level)
 

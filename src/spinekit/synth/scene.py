@@ -117,6 +117,9 @@ def _arch_columns(spine: Spine) -> dict[str, NDArray[np.float64]]:
         "plate_tall": [arch.plate_tall for arch in spine.arch],
         "plate_half": [arch.plate_mm for arch in spine.arch],
         "plate_lean": [arch.plate_lean for arch in spine.arch],
+        "round": [arch.round for arch in spine.arch],
+        "rough": [arch.rough_mm for arch in spine.arch],
+        "pad": [arch.pad_mm for arch in spine.arch],
     }
     return {name: np.array([*values, values[-1]]) for name, values in columns.items()}
 
@@ -194,6 +197,7 @@ def along_table(spine: Spine, curve: Curve) -> dict[str, NDArray[Any]]:
         "tilt": smooth(np.interp(t, centre, [x.tilt + a.slope for x, a in pairs]), 10 / STEP_MM),
         "drop": smooth(np.interp(t, centre, drop), 10 / STEP_MM),
         "gap": smooth(np.interp(t, centre, [a.gap_mm for a in spine.arch]), 8 / STEP_MM),
+        "tips": smooth(np.interp(t, centre, [x.spinous * a.long for x, a in pairs]), 15 / STEP_MM),
         "sacral_d": np.interp(t, s, [scale * x for x in SACRAL_DEPTHS]) / 2,
         "sacral_w": np.interp(t, s, [scale * x for x in SACRAL_HALF_WIDTHS]),
         "r": curve.r,
