@@ -1,9 +1,9 @@
 """Training curves as a picture.
 
-    python benchmarks/curves.py            # draws docs/images/curves.png from
-    benchmarks/results/curves/*.csv python benchmarks/curves.py --collect .spinekit/runs   first
-    copies every log from there
+    python benchmarks/curves.py                             # draws docs/images/curves.png
+    python benchmarks/curves.py --collect .spinekit/runs    # copies every run's log first
 
+The logs are `benchmarks/results/curves/*.csv`.
 Each line is one run: its training loss, and Dice and level hit rate on its validation subjects (of
 sets it trained on).
 """
