@@ -15,6 +15,7 @@ from spinekit.core.resampling import resample_nearest
 from spinekit.core.volume import Volume
 from spinekit.curation import repair
 from spinekit.curation.axes import oriented, turn_header
+from spinekit.curation.doctor import image_axes
 from spinekit.curation.doctor.axes import reading_of
 from spinekit.curation.merging import Layer
 from spinekit.curation.recipe import prepare_recipe
@@ -187,7 +188,7 @@ def test_a_flip_that_only_the_image_tells_is_said_and_left(planted, tmp_path, mo
 
 
 def test_the_model_tells_axes_that_no_mask_tells() -> None:
-    phantom = draw_phantom(3, fov="lumbar", contrast="T2", spacing_mm=(4, 1.2, 1.2), anomalies=())
+    phantom = draw_phantom(6, fov="lumbar", contrast="T2", spacing_mm=(4, 1.2, 1.2), anomalies=())
     case = Case("case", "set", "p1", Path("image.nii.gz"))
     wrong = turn_header(phantom.grid, "ASR")
 
@@ -198,3 +199,21 @@ def test_the_model_tells_axes_that_no_mask_tells() -> None:
     assert reading.is_sure
     assert {reading.found[0], reading.found[2]} <= {"R", "L", "S", "I"}
     assert turn_header(wrong, reading.found).orientation[1] == "A"
+
+
+@pytest.mark.parametrize(("behind", "sure"), [(500.0, True), (3700.0, False), (3950.0, False)])
+def test_axes_whose_front_is_unclear_are_said_and_left(monkeypatch, behind, sure) -> None:
+    """The best way of looking is believed about the front only where its mirror shows less."""
+    seen = {"RAS": 4000.0, "RPS": 300.0, "RAI": 3900.0, "RPI": behind}
+    monkeypatch.setattr(image_axes, "_model", lambda: None)
+    monkeypatch.setattr(
+        image_axes, "_look", lambda _, __, way: image_axes.Look(way, seen.get(way, 0.0))
+    )
+    volume = Volume(SPINE.image, turn_header(SPINE.grid, "SRA"))
+
+    reading = image_axes.read_image_axes(volume)
+
+    assert reading is not None
+    assert (reading.found, reading.told) == ("RAS", "SA" if sure else "S")
+    assert reading.is_wrong
+    assert reading.is_sure == sure

@@ -52,8 +52,14 @@ class AxisReading:
 
     @property
     def is_sure(self) -> bool:
-        """Whether it may be acted upon unseen: not for ends exchanged in the model's eyes only."""
-        return self.source == "masks" or _unsigned(self.stated) != _unsigned(self.found)
+        """Whether it may be acted upon unseen.
+
+        The masks' word may; the model's where it exchanges axes and is clear about the front,
+        but not where it exchanges the ends of an axis.
+        """
+        if self.source == "masks":
+            return True
+        return _unsigned(self.stated) != _unsigned(self.found) and "A" in self.told
 
 
 def _unsigned(letters: str) -> str:

@@ -69,8 +69,9 @@ def read_image_axes(volume: Volume, upright: str | None = None) -> AxisReading |
             question; None to ask for all axes.
 
     Returns:
-        The reading, whose `told` has `S` only where the axes along and across the column were
-        found (up or down stays the header's guess); None when no spine is seen.
+        The reading, whose `told` has `S` where the axes along and across the column were found
+        (up or down stays a guess) and `A` where the front shows clearly more spine in front than
+        behind; None when no spine is seen.
     """
     model = _model()
     stated = volume.grid.orientation
@@ -91,12 +92,17 @@ def read_image_axes(volume: Volume, upright: str | None = None) -> AxisReading |
         if upright is not None and _front_is_clear(looks, first):
             told = "A"
         return AxisReading(stated, start, told, "image", upside_sure=False)
-    return AxisReading(stated, best.letters, "SA", "image", upside_sure=False)
+    told = "SA" if _front_is_clear(looks, best) else "S"
+    return AxisReading(stated, best.letters, told, "image", upside_sure=False)
 
 
-def _front_is_clear(looks: list[Look], first: Look) -> bool:
-    mirrored = next(look for look in looks if look.letters == _flipped(first.letters, "AP"))
-    return first.sure_mm2 >= CLEARLY * mirrored.sure_mm2
+def _front_is_clear(looks: list[Look], chosen: Look) -> bool:
+    """Whether the same axes with the front behind, either end up, show clearly less."""
+    behind = _flipped(chosen.letters, "AP")
+    letters = {behind, _flipped(behind, "SI")}
+    return all(
+        chosen.sure_mm2 >= CLEARLY * look.sure_mm2 for look in looks if look.letters in letters
+    )
 
 
 def _flipped(letters: str, pair: str) -> str:
