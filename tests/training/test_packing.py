@@ -9,7 +9,7 @@ import pytest
 from spinekit.anatomy.scheme import LEVELS
 from spinekit.datasets.partial import BODY, CORD, UNKNOWN
 from spinekit.loaders.pack import load_pack
-from spinekit.training.packing import pack_real
+from spinekit.training.packing import hash_package, pack_phantoms, pack_real
 
 AFFINE = np.diag([4.0, 1.0, 1.0, 1.0])
 
@@ -71,3 +71,27 @@ def test_a_pack_that_exists_is_not_made_again(folder, tmp_path):
     pack_real(folder, tmp_path / "packs", report=said.append)
     assert first.stat().st_mtime_ns == stamp
     assert not said
+
+
+def test_phantoms_of_earlier_code_are_drawn_anew(tmp_path, monkeypatch):
+    (first,) = pack_phantoms(tmp_path, 1, 5)
+    other_seed = tmp_path / "phantom-6-00000-1-0123abcd.npz"
+    other_seed.write_bytes(first.read_bytes())
+    before = first.stat().st_mtime_ns
+    assert pack_phantoms(tmp_path, 1, 5) == [first]
+    assert first.stat().st_mtime_ns == before
+    monkeypatch.setattr("spinekit.training.packing.hash_package", lambda _: "changed-code")
+    (second,) = pack_phantoms(tmp_path, 1, 5)
+    assert second.is_file()
+    assert sorted(tmp_path.iterdir()) == sorted([second, other_seed])
+
+
+def test_a_package_is_told_by_its_source(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "drawer").mkdir()
+    source = tmp_path / "drawer" / "__init__.py"
+    source.write_text("A = 1\n")
+    before = hash_package("drawer")
+    assert hash_package("drawer") == before
+    source.write_text("A = 2\n")
+    assert hash_package("drawer") != before

@@ -1,14 +1,17 @@
 """From scans and phantoms to packs, the only files that training reads.
 
 Real scans and prepared sets are packed one file a set, phantoms in blocks; a pack that exists is
-not made again. It knows nothing of networks, and needs no torch.
+not made again, but for phantoms that other code drew. It knows nothing of networks, and needs no
+torch.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -164,12 +167,16 @@ def pack_phantoms(
     processes: int = 1,
     report: Callable[[str], None] = lambda _: None,
 ) -> list[Path]:
-    """Draw phantoms into blocks of `PHANTOM_BLOCK`; the last one may hold fewer."""
+    """Draw phantoms into blocks of `PHANTOM_BLOCK`; the last one may hold fewer.
+
+    Blocks of the same seed that earlier code drew are removed once these are there.
+    """
     jobs = []
     paths = []
+    drawn_by = hash_package("spinekit.synth")[:8]
     for start in range(0, count, PHANTOM_BLOCK):
         size = min(PHANTOM_BLOCK, count - start)
-        path = packs / f"phantom-{seed}-{start:05d}-{size}.npz"
+        path = packs / f"phantom-{seed}-{start:05d}-{size}-{drawn_by}.npz"
         paths.append(path)
         if not path.is_file():
             jobs.append((path, seed * 1_000_000 + start, size))
@@ -178,7 +185,19 @@ def pack_phantoms(
     with ProcessPoolExecutor(max(1, min(processes, os.cpu_count() or 1))) as pool:
         for done, path in enumerate(pool.map(_draw_block, jobs), start=1):
             report(f"  {path.name}: block {done} of {len(jobs)}")
+    for path in packs.glob(f"phantom-{seed}-*.npz"):
+        if not path.stem.endswith(drawn_by):
+            path.unlink()
     return paths
+
+
+def hash_package(name: str) -> str:
+    """SHA-256 of a package's source, so that what it made is not taken for what it makes now."""
+    digest = hashlib.sha256()
+    for path in sorted(resources.files(name).iterdir(), key=lambda path: path.name):
+        if path.name.endswith(".py"):
+            digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _draw_block(job: tuple[Path, int, int]) -> Path:
