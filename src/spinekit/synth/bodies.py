@@ -19,6 +19,8 @@ ENDPLATE_MM = 0.9
 """Cartilage between bone and disc that persons who outline discs leave out; less in low discs."""
 RIM_MM = 0.5
 """Outer half of the dark bony endplate, which masks of bodies leave out above and below."""
+CORTEX_MM = 0.8
+"""Dark cortex of the posterior elements, which their masks leave out: what is seen is marrow."""
 SHEATH_MM = 0.4
 """Outermost fibres that they leave out too."""
 
@@ -168,7 +170,7 @@ def draw_atlas(canvas: Canvas, scene: Scene, style: Style, place: Place) -> None
     anterior = (v > 0) & (u < 11.0 * k)
     value = int(scene.level["value"][0])
     canvas.mark((arch < 0) & anterior, BODY, value)
-    canvas.mark((arch < 0) & ~anterior, POSTERIOR, value)
+    canvas.mark((arch < -CORTEX_MM) & ~anterior, POSTERIOR, value)
     tip, base = top + 1.0 * k, float(scene.curve.top[1]) + 4.0
     along = xp.clip(t, tip + 5.0 * k, base) - t
     dens = xp.sqrt(u * u + v * v + along * along) - 5.2 * k

@@ -26,6 +26,16 @@ class Body:
     half_width: float
     muscle_fat: float
     """Share of fat between the fibres of the back muscles, 0–1."""
+    lamina_fat: float
+    """What is added to that share beside the laminae."""
+    tendon: float
+    """Darkness of the tendons between the fibres, 0–1."""
+    lobules: float
+    """How bright the brightest bundles of the back muscles are: 0 as the others, 1 as marrow."""
+    lobule_size: float
+    """Their thickness, in deviations of the texture that parts them."""
+    lobule_septa: float
+    """Darkness of the septa around them, 0–1."""
     between_fat: float
     """Mean share of fat in the ligaments between the spinous processes, 0–1."""
     between_dark: float
@@ -56,13 +66,19 @@ class Body:
 def sample_body(rng: np.random.Generator, scale: float) -> Body:
     """Draw the soft tissue of one patient."""
     obesity = rng.random()
-    is_dark = rng.random() < 0.5
+    is_dark = rng.random() < 0.6
+    is_lean = rng.random() < 0.55
     return Body(
         fat_back=float(np.clip(rng.gamma(2.2, 8 + 8 * obesity), 5, 70)),
         fat_front=float(np.clip(rng.gamma(2.0, 6 + 10 * obesity), 4, 70)),
         belly=float(rng.uniform(70, 120) + 60 * obesity) * scale,
         half_width=float(rng.uniform(125, 160) + 30 * obesity) * scale,
-        muscle_fat=float(rng.beta(1.5, 3)),
+        muscle_fat=float(rng.uniform(0.0, 0.2) if is_lean else rng.beta(1.5, 3)),
+        lamina_fat=float(rng.uniform(0.0, 0.2) if is_lean else rng.uniform(0.1, 0.5)),
+        tendon=float(rng.uniform(0.3, 1.0)),
+        lobules=float(rng.choice([0.0, 1.0], p=[0.55, 0.45]) * rng.uniform(0.3, 1.2)),
+        lobule_size=float(rng.uniform(0.8, 1.8)),
+        lobule_septa=float(rng.uniform(0.0, 1.0)),
         between_fat=float(rng.uniform(0.0, 0.15) if is_dark else rng.uniform(0.05, 0.75)),
         between_dark=float(rng.uniform(0.2, 1.0)),
         between_streaks=float(rng.uniform(0.0, 0.3) if is_dark else rng.uniform(0.0, 0.9)),

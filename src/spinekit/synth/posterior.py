@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from spinekit.synth.bodies import POSTERIOR, Place
+from spinekit.synth.bodies import CORTEX_MM, POSTERIOR, Place
 from spinekit.synth.canvas import Canvas, shade_bone
 from spinekit.synth.scene import Scene
 from spinekit.synth.style import Style
@@ -69,7 +69,7 @@ def _finish(canvas: Canvas, scene: Scene, style: Style, place: Place, bone: Any,
     bone = xp.where((level > 0) & (level < len(scene.spine.levels)), bone, 99.0)
     marrow = style.level_marrow(level) + style.grain * (place.fine + place.mottle)
     canvas.paint(bone, shade_bone(canvas.backend, bone, marrow, style.rim, 0.8))
-    canvas.mark(bone < 0, POSTERIOR, scene.level["value"][level])
+    canvas.mark(bone < -CORTEX_MM, POSTERIOR, scene.level["value"][level])
 
 
 def _draw_foramina(canvas: Canvas, scene: Scene, style: Style, place: Place, u: Any,
@@ -139,7 +139,7 @@ def _draw_arch(canvas: Canvas, scene: Scene, style: Style, place: Place, u: Any,
     sheared = place.t - shear * xp.clip(q - pillar_q, -8.0, 8.0)
     near = find_level(canvas, scene, sheared)
     row = {n: level[n][near] for n in ("middle", "half", "pedicle_w", "kind", "plate_tall",
-                                          "plate_half", "plate_lean")}  # fmt: skip
+                                          "plate_half", "plate_lean", "roof")}  # fmt: skip
     joint_above = scene.disc["middle"][near]
     joint_below = scene.disc["middle"][xp.clip(near + 1, 0, len(scene.spine.levels))]
     gap = xp.minimum(xp.abs(sheared - joint_above), xp.abs(sheared - joint_below))
@@ -151,7 +151,7 @@ def _draw_arch(canvas: Canvas, scene: Scene, style: Style, place: Place, u: Any,
     wide = xp.where(is_neck, 5.2, 5.6) + 1.8 * close
     pillar = xp.maximum(xp.abs(u - pillar_u) - wide, xp.abs(q - pillar_q) - thick)
     pillar = xp.maximum(pillar, 0.7 - gap / slope) + 0.5 * place.mottle
-    roof = pillar_q + 4.0 * xp.clip(1.0 - u / pillar_u, 0.0, 1.0)
+    roof = pillar_q + row["roof"] + 5.5 * xp.clip(1.0 - u / pillar_u, 0.0, 1.0)
     leaning = place.t - 0.5 * (q - pillar_q)
     centre = row["middle"] + 0.55 * row["half"]
     along = xp.clip(xp.abs(leaning - centre) - row["plate_tall"] * row["half"] + 3.0, 0.0, 99.0)
@@ -176,7 +176,7 @@ def _draw_spinous(canvas: Canvas, scene: Scene, style: Style, place: Place, q: A
     level = find_level(canvas, scene, sheared)
     row = {n: scene.level[n][level] for n in ("middle", "spinous", "spinous_h", "spinous_root",
                                               "spinous_hook", "spinous_aside", "round",
-                                              "rough")}  # fmt: skip
+                                              "rough", "roof")}  # fmt: skip
     share = xp.clip(out / row["spinous"], 0.0, 1.0)
     thick = 2.6 + 1.6 * share * share
     # The process widens to its full height over the first half of its length.
@@ -193,7 +193,7 @@ def _draw_spinous(canvas: Canvas, scene: Scene, style: Style, place: Place, q: A
     over_tips = xp.abs(out - scene.along["tips"][place.along] - 2.0) - 1.8 - 0.5 * place.mottle
     ligament = xp.maximum(xp.abs(aside) - 4.5, over_tips)
     canvas.paint(xp.where(level < len(scene.spine.levels), ligament, 99.0), style.ligament)
-    bone = xp.maximum(xp.maximum(across, tip), -out - 3.0 - gap)
+    bone = xp.maximum(xp.maximum(across, tip), row["roof"] - out - gap)
     _finish(canvas, scene, style, place, bone, level)
 
 

@@ -196,12 +196,12 @@ def _draw_back_muscles(site: Site, image: Any) -> Any:
     # Fat gathers low in the loin and close to the laminae.
     low = xp.clip(1.0 - xp.abs(site.line["t"] - sacrum) / 90.0, 0.0, 1.0)[None]
     near = xp.clip(1.0 - (au - 4.0) / 22.0, 0.0, 1.0)
-    share = site.body.muscle_fat * (0.9 + 0.8 * low + 0.6 * near) + 0.35 * near
+    share = site.body.muscle_fat * (0.9 + 0.8 * low + 0.6 * near) + site.body.lamina_fat * near
     fatty = step(streak + 0.35 * mid - 1.9 + 1.9 * share, 3.5)
     muscle = style.muscle * (1 + 0.08 * fine + 0.05 * mid)
     muscle = muscle + 0.9 * fatty * (style.fat - muscle)
-    tendon = xp.clip(1.0 - xp.abs(streak + 0.9) * 5.0, 0.0, 1.0) * 0.5
-    muscle = muscle + tendon * (style.ligament - muscle)
+    tendon = xp.clip(1.0 - xp.abs(streak + 0.9) * 5.0, 0.0, 1.0) * site.body.tendon
+    muscle = _draw_lobules(site, muscle + tendon * (style.ligament - muscle))
     swing = site.body.between_streaks * (step(mid + 0.7 * streak, 4.0) - 0.5)
     share = xp.clip(site.body.between_fat + swing, 0.0, 1.0)
     strands = xp.clip(1.0 - xp.abs(streak - 0.5 * mid - 0.5) * 4.0, 0.0, 1.0)
@@ -211,6 +211,22 @@ def _draw_back_muscles(site: Site, image: Any) -> Any:
     muscle = muscle + step(3.5 - au, 2.0) * (between - muscle)
     inside = step(-(v + 16.0 + 0.06 * au), 1.2) * step(62.0 - au + 4 * slow, 0.6)
     return image + inside * (muscle - image)
+
+
+def _draw_lobules(site: Site, muscle: Any) -> Any:
+    """Bundles as grey as marrow between dark septa: beside the laminae they look like bone."""
+    xp, body, style = site.backend.xp, site.body, site.style
+    if body.lobules == 0:
+        return muscle
+    slow, mid, fine, streak = (site.fields[n] for n in ("slow", "mid", "fine", "streak"))
+    place = (mid + 0.15 * streak + 0.5 * slow) / body.lobule_size
+    bundle = xp.floor(place)
+    share = xp.clip(0.2 + 0.9 * xp.sin(2.4 * bundle + body.texture_seed % 7), 0.0, 1.0)
+    grey = style.tissue["marrow"] * (1 + 0.08 * fine)
+    muscle = muscle + body.lobules * share * (grey - muscle)
+    edge = 0.5 - xp.abs(place - bundle - 0.5)
+    septa = xp.clip(1.0 - edge * body.lobule_size * 7.0, 0.0, 1.0) * body.lobule_septa
+    return muscle + septa * (style.ligament - muscle)
 
 
 def _draw_skin(site: Site, image: Any) -> Any:
