@@ -68,7 +68,7 @@ def _finish(canvas: Canvas, scene: Scene, style: Style, place: Place, bone: Any,
     xp = canvas.backend.xp
     bone = xp.where((level > 0) & (level < len(scene.spine.levels)), bone, 99.0)
     marrow = style.level_marrow(level) + style.grain * (place.fine + place.mottle)
-    canvas.paint(bone, shade_bone(canvas.backend, bone, marrow, style.rim, 0.8))
+    canvas.paint(bone, shade_bone(canvas.backend, bone, marrow, style.rim, CORTEX_MM))
     canvas.mark(bone < -CORTEX_MM, POSTERIOR, scene.level["value"][level])
 
 
