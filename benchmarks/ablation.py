@@ -35,13 +35,15 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "phantoms and ivd": {"only": "ivd"},
     "phantoms and myosegmentum": {"only": "myosegmentum"},
     "phantoms and spider": {"only": "spider"},
+    "self-training": {"teacher": "all"},
     "greys unchanged": {"appearance": 0.0},
     "greys changed half as often": {"appearance": 0.5},
     "no level head": {"level_weight": 0.0},
     "no Dice loss": {"dice_weight": 0.0},
     "last weights, not their mean": {"ema": 0.0},
 }
-"""What differs from the recipe; `only` keeps one real set."""
+"""What differs from the recipe; `only` keeps one real set, `teacher` is the variant that fills
+what masks leave open."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,15 @@ def changes(variant: str, hold_out: str, steps: int, datasets: set[str]) -> dict
     values = dict(VARIANTS[variant])
     if only := values.pop("only", None):
         values["set_weights"] = {name: float(name == only) for name in datasets}
+    if teacher := values.get("teacher"):
+        values["teacher"] = run_name(teacher, hold_out, steps)
+    return values | {"name": run_name(variant, hold_out, steps), "steps": steps}
+
+
+def run_name(variant: str, hold_out: str, steps: int) -> str:
+    """Folder of a variant's run."""
     slug = variant.replace(",", "").replace(" ", "-")
-    return values | {"name": f"ablation-{hold_out}-{slug}-{steps}", "steps": steps}
+    return f"ablation-{hold_out}-{slug}-{steps}"
 
 
 def measure(variant: str, hold_out: str, folder: Path, args: argparse.Namespace) -> list[Row]:
@@ -124,8 +133,12 @@ def measure(variant: str, hold_out: str, folder: Path, args: argparse.Namespace)
     from spinekit.training.run import train
 
     cases = [case for case in list_real_cases(folder) if case.masks]
-    values = changes(variant, hold_out, args.steps, {case.dataset for case in cases})
-    model = train(RECIPES / f"{hold_out.lower()}.toml", work=args.work, overrides=values)
+    datasets = {case.dataset for case in cases}
+    recipe = RECIPES / f"{hold_out.lower()}.toml"
+    if teacher := VARIANTS[variant].get("teacher"):
+        train(recipe, work=args.work, overrides=changes(teacher, hold_out, args.steps, datasets))
+    values = changes(variant, hold_out, args.steps, datasets)
+    model = train(recipe, work=args.work, overrides=values)
     held_out = [case for case in cases if case.dataset in HOLD_OUTS[hold_out]]
     chosen = [
         case

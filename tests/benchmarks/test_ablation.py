@@ -41,3 +41,8 @@ def test_a_cell_tells_the_change_and_the_names():
     assert ablation.describe(dice, "all", column) == "0.800, 6/7 right"
     assert ablation.describe(dice, "no Dice loss", column) == "0.750 (-0.050), 6/7 right"
     assert ablation.describe(dice, "greys unchanged", column) == ""
+
+
+def test_self_training_learns_from_the_run_of_all_with_the_same_hold_out():
+    values = ablation.changes("self-training", "H3", 5, DATASETS)
+    assert values["teacher"] == ablation.changes("all", "H3", 5, DATASETS)["name"]

@@ -118,7 +118,7 @@ def test_a_time_budget_ends_the_run(cases, recipe, tmp_path):
 def test_starting_from_another_run_takes_its_mean_weights(cases, recipe, tmp_path):
     best = trained(cases, recipe, tmp_path / "first")
     run = trainer(cases, recipe, tmp_path / "second")
-    run.start(start_from_run(best.parent))
+    run.start(start_from_run(recipe, best.parent))
     wanted = load_checkpoint(best, torch.device("cpu"))["mean"]
     for name, value in run.network.state_dict().items():
         torch.testing.assert_close(value, wanted[name])

@@ -97,7 +97,7 @@ def test_a_model_file_can_be_the_start_and_the_next_model_says_so(work, tmp_path
 
 def test_a_model_file_that_has_seen_the_held_out_sets_is_refused(tmp_path):
     with pytest.raises(RecipeError, match="default has seen it"):
-        start_from_model(Recipe(name="h", init="embedded", hold_out="H1"), tmp_path)
+        start_from_model(Recipe(name="h", hold_out="H1"), "embedded", tmp_path)
 
 
 def test_a_start_of_another_shape_is_named(work, tmp_path):
@@ -111,4 +111,29 @@ def test_a_start_that_is_no_model_file_is_named(tmp_path, content):
     if content is not None:
         (tmp_path / "bad.onnx").write_bytes(content)
     with pytest.raises(ModelError, match=r"bad\.onnx"):
-        start_from_model(Recipe(init="bad.onnx"), tmp_path)
+        start_from_model(Recipe(), "bad.onnx", tmp_path)
+
+
+def test_a_teacher_is_trained_first_and_the_model_says_who_it_was(work, tmp_path):
+    write_recipe(tmp_path, "old")
+    path = write_recipe(tmp_path, "next", 'teacher = "old"\n')
+    lines: list[str] = []
+    _, spec = read_model(train(path, work=work, device="cpu", report=lines.append))
+    assert any("needs old" in line for line in lines)
+    assert spec.recipe["teacher"] == "old"
+    assert spec.facts["teacher"]["name"] == "old"
+    assert list((work / "packs").glob("self-blocks-*.npz"))
+
+
+def test_a_teacher_that_has_seen_the_held_out_sets_is_refused(work, tmp_path):
+    path = write_recipe(tmp_path, "next", 'teacher = "embedded"\nhold_out = "H1"\n')
+    with pytest.raises(RecipeError, match="default has seen it"):
+        train(path, work=work, device="cpu", report=lambda _: None)
+
+
+def test_a_run_is_refused_by_what_it_was_trained_on_whatever_its_recipe_says_now(work, tmp_path):
+    train(write_recipe(tmp_path, "start"), work=work, device="cpu", report=lambda _: None)
+    write_recipe(tmp_path, "start", 'hold_out = "H1"\n')
+    path = write_recipe(tmp_path, "next", 'init = "start"\nhold_out = "H1"\n')
+    with pytest.raises(RecipeError, match="start has seen it"):
+        train(path, work=work, device="cpu", report=lambda _: None)

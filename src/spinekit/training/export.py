@@ -23,7 +23,8 @@ from spinekit.core.modelspec import METADATA_KEY, ModelSpec, spec_from_json
 from spinekit.networks.slice_unet import DOWNSCALE, SliceUNet
 from spinekit.training.checkpoint import load_checkpoint
 from spinekit.training.loop import LEVEL_STRIDE, build_network
-from spinekit.training.recipe import Recipe, recipe_from_dict
+from spinekit.training.recipe import Recipe
+from spinekit.training.start import recipe_from_plain
 
 OPSET = 18
 SMALL = 256
@@ -56,8 +57,7 @@ def load_network(checkpoint: Path) -> tuple[SliceUNet, Recipe, dict[str, Any]]:
         ModelError: The checkpoint cannot be read.
     """
     state = load_checkpoint(checkpoint, torch.device("cpu"))
-    table = {k: list(v) if isinstance(v, tuple) else v for k, v in state["recipe"].items()}
-    recipe = recipe_from_dict(table, source=checkpoint.name)
+    recipe = recipe_from_plain(state["recipe"], source=checkpoint.name)
     network = build_network(recipe)
     network.load_state_dict(state["mean"])
     return network.eval(), recipe, state["facts"]

@@ -27,6 +27,9 @@ class Recipe:
     init: str = ""
     """Run whose best weights are the start, "embedded" for the package's model, a path from the
     recipe's folder to a model file (.onnx), or "" for random weights."""
+    teacher: str = ""
+    """Run, model file or "embedded", as for `init`: what it is sure of and anatomy allows fills
+    what the masks of real scans leave open. "" leaves it open."""
     phantoms: int = 480
     """Phantom scans drawn, 0 for none."""
     phantom_share: float = 0.45

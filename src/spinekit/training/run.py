@@ -36,8 +36,8 @@ def train(
 ) -> Path:
     """Train a recipe to its end and export `model.onnx`.
 
-    A killed run goes on where its last checkpoint stands. A recipe that starts from another one
-    has that trained first, unless its run is complete.
+    A killed run goes on where its last checkpoint stands. A recipe that starts or learns from
+    another one has that trained first, unless its run is complete.
 
     Args:
         recipe_path: TOML file.
@@ -64,15 +64,28 @@ def train(
     from spinekit.training.batches import index_sets, split_cases
     from spinekit.training.export import export_checkpoint
     from spinekit.training.loop import Trainer
+    from spinekit.training.selftraining import fill_sets
 
     recipe = dataclasses.replace(read_recipe(recipe_path), **(overrides or {}))
-    start = _find_start(recipe, recipe_path, work, device, processes, report)
+    start, teacher = (
+        find_weights(
+            name, recipe, recipe_path, work, device=device, processes=processes, report=report
+        )
+        for name in (recipe.init, recipe.teacher)
+    )
     name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     sets = gather(recipe, work / "packs", processes=processes, report=report)
     train_sets, valid_sets = split_cases(sets, recipe)
+    if teacher is not None:
+        train_sets = fill_sets(
+            train_sets, teacher, work / "packs", device=torch.device(name), report=report
+        )
     facts = describe(sets, train_sets, torch.__version__)
-    if start is not None:
-        facts["start"] = start.facts
+    facts |= {
+        role: weights.facts
+        for role, weights in (("start", start), ("teacher", teacher))
+        if weights is not None
+    }
     folder = work / "runs" / recipe.name
     trainer = Trainer(
         recipe,
@@ -88,29 +101,36 @@ def train(
     return export_checkpoint(best, folder / "model.onnx", report=report)
 
 
-def _find_start(
-    recipe: Recipe, path: Path, work: Path, device: str, processes: int, report: Report
+def find_weights(
+    name: str,
+    recipe: Recipe,
+    path: Path,
+    work: Path,
+    *,
+    device: str,
+    processes: int,
+    report: Report,
 ) -> Start | None:
-    """The first weights of a recipe, from a run that is trained now if it is missing.
+    """A recipe's `init` or `teacher`: a model file, or a run that is trained now if it is missing.
 
     Raises:
-        RecipeError: The start has seen what the recipe holds out, or has no recipe.
-        ModelError: The start is a model file that cannot be read.
+        RecipeError: They have seen what the recipe holds out, or have no recipe.
+        ModelError: The file or the run's checkpoint cannot be read.
     """
     from spinekit.training.start import check_leak, is_model, start_from_model, start_from_run
 
-    if not recipe.init:
+    if not name:
         return None
-    if is_model(recipe.init):
-        return start_from_model(recipe, path.parent)
-    before_path = path.with_name(f"{recipe.init}.toml")
-    before = read_recipe(before_path)
-    check_leak(recipe, before.name, real=before.real, hold_out=before.hold_out)
-    folder = work / "runs" / recipe.init
+    if is_model(name):
+        return start_from_model(recipe, name, path.parent)
+    folder = work / "runs" / name
     if not (folder / "model.onnx").is_file():
-        report(f"{recipe.name} starts from {recipe.init}: training that first")
+        before_path = path.with_name(f"{name}.toml")
+        before = read_recipe(before_path)
+        check_leak(recipe, before.name, real=before.real, hold_out=before.hold_out)
+        report(f"{recipe.name} needs {name}: training that first")
         train(before_path, work=work, device=device, processes=processes, report=report)
-    return start_from_run(folder)
+    return start_from_run(recipe, folder)
 
 
 def gather(

@@ -1,4 +1,4 @@
-"""Where a run's first weights come from: another run, a model file, or the embedded model.
+"""Where trained weights come from: another run, a model file, or the embedded model.
 
 It knows recipes, checkpoints and model files, nothing of batches or losses.
 """
@@ -18,7 +18,7 @@ from torch import Tensor
 from spinekit.core.errors import ModelError, RecipeError
 from spinekit.core.modelspec import METADATA_KEY, ModelSpec, spec_from_json
 from spinekit.training.checkpoint import load_checkpoint
-from spinekit.training.recipe import Recipe
+from spinekit.training.recipe import Recipe, recipe_from_dict
 
 EMBEDDED = "embedded"
 """As `init`, the model in the package."""
@@ -26,12 +26,14 @@ EMBEDDED = "embedded"
 
 @dataclass(frozen=True)
 class Start:
-    """The first weights of a run and what is known of them."""
+    """Trained weights that a run begins with or learns from, and what is known of them."""
 
     name: str
+    recipe: Recipe
+    """What they were trained by; its widths and context are the network's."""
     weights: Mapping[str, Tensor]
     facts: dict[str, Any]
-    """What the model file made of the run will say of its start."""
+    """What the model file made of the run will say of them."""
 
 
 def is_model(init: str) -> bool:
@@ -39,31 +41,41 @@ def is_model(init: str) -> bool:
     return init == EMBEDDED or init.endswith(".onnx")
 
 
-def start_from_run(folder: Path) -> Start:
-    """The best weights of a run.
+def start_from_run(recipe: Recipe, folder: Path) -> Start:
+    """The best weights of a run, for a run of `recipe`.
 
     Raises:
+        RecipeError: It has seen what the recipe holds out.
         ModelError: There is no readable checkpoint.
     """
     state = load_checkpoint(folder / "best.pt", torch.device("cpu"))
-    return Start(folder.name, state["mean"], {"name": folder.name, **_kept(state["facts"])})
+    before = recipe_from_plain(state["recipe"], source=folder.name)
+    check_leak(recipe, folder.name, real=before.real, hold_out=before.hold_out)
+    facts = {"name": folder.name, **_kept(state["facts"])}
+    return Start(folder.name, before, state["mean"], facts)
 
 
-def start_from_model(recipe: Recipe, folder: Path) -> Start:
-    """The weights of a model file; `recipe.init` is its path from `folder`, or "embedded".
+def start_from_model(recipe: Recipe, init: str, folder: Path) -> Start:
+    """The weights of a model file: `init` is its path from `folder`, or "embedded".
 
     Raises:
         RecipeError: Its training has seen what the recipe holds out.
         ModelError: The file is missing or no SpineKit model.
     """
-    if recipe.init == EMBEDDED:
+    if init == EMBEDDED:
         path = Path(str(resources.files("spinekit.models") / "default.onnx"))
     else:
-        path = folder / recipe.init
+        path = folder / init
     weights, spec = read_model(path)
-    before = spec.recipe
-    check_leak(recipe, spec.name, real=before.get("real", True), hold_out=before.get("hold_out"))
-    return Start(spec.name, weights, {"name": spec.name, **_kept(spec.facts)})
+    before = recipe_from_plain(spec.recipe, source=path.name)
+    check_leak(recipe, spec.name, real=before.real, hold_out=before.hold_out)
+    return Start(spec.name, before, weights, {"name": spec.name, **_kept(spec.facts)})
+
+
+def recipe_from_plain(values: Mapping[str, Any], *, source: str) -> Recipe:
+    """The recipe that a checkpoint or a model file carries."""
+    table = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+    return recipe_from_dict(table, source=source)
 
 
 def check_leak(recipe: Recipe, name: str, *, real: bool, hold_out: str | None) -> None:
@@ -112,6 +124,6 @@ def _kept(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Of a start's facts, what tells where it came from."""
     return {
         key: facts[key]
-        for key in ("weights_sha256", "data_sha256", "trained_on", "start")
+        for key in ("weights_sha256", "data_sha256", "trained_on", "start", "teacher")
         if key in facts
     }
