@@ -23,7 +23,7 @@ def neck() -> Phantom:
 
 
 def table(labels: np.ndarray) -> list[Structure]:
-    """Rows of a drawn map, from the head down by the contract's values."""
+    """Rows of a drawn map, from the head down by value."""
     present = [int(value) for value in np.unique(labels) if value]
     rows = []
     for value in present:

@@ -36,7 +36,7 @@ class View:
 
     Attributes:
         image: (I, J, K) float32, 0 to 1.
-        labels: (I, J, K) uint8, the contract's values.
+        labels: (I, J, K) uint8, values of `anatomy.scheme`.
         parts: (I, J, K) uint8, 0 to 6.
         grid: Where they lie.
     """

@@ -1,4 +1,4 @@
-"""Every row of the contract's table of bad input, through the real command."""
+"""Every kind of bad input, through the real command."""
 
 import json
 from collections.abc import Callable

@@ -115,7 +115,7 @@ def test_real_scans_become_one_set(tmp_path) -> None:
             for path in (root / kind).glob(f"{name}*"):
                 os.symlink(path.resolve(), some / kind / path.name)
     recipe = Path(__file__).parents[2] / "recipes" / "data" / "real.toml"
-    text = recipe.read_text().replace("../shared/data/real", str(some))
+    text = recipe.read_text().replace("$SPINEKIT_REAL_DATA", str(some))
     (tmp_path / "real.toml").write_text(text.replace('table = "index.json"\n', ""))
     out = tmp_path / "out"
 

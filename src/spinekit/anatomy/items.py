@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Kind = Literal["vertebra", "disc", "sacrum"]
 
 PARTIAL_BELOW_MM3 = 500.0
-"""A vertebra or disc smaller than this (mm³, the contract's limit) counts as partly visible."""
+"""A vertebra or disc smaller than this (mm³) counts as partly visible."""
 
 
 @dataclass(frozen=True, slots=True)

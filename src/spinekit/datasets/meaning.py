@@ -62,7 +62,7 @@ _DISC = re.compile(
 
 
 def usual_name(text: str) -> str:
-    """The contract's name for one written otherwise.
+    """The name in `anatomy.scheme` for one written otherwise.
 
     Args:
         text: Such as `vertebrae_L1`, `disc_L5_S`, `T12/L1`, `spinal cord`.
@@ -86,7 +86,7 @@ def usual_name(text: str) -> str:
 
 
 def is_known(name: str) -> bool:
-    """Whether a structure's name is one of the contract's, or a part."""
+    """Whether a structure's name is one of `anatomy.scheme`'s, or a part."""
     return name in VALUES or name in PART_WORDS
 
 

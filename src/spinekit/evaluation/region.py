@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from spinekit.metrics.dice import Mask
 from spinekit.metrics.surface import Spacing
 
-MARGIN_MM = 3.0  # beyond the outermost annotated voxel, by the contract
+MARGIN_MM = 3.0  # beyond the outermost annotated voxel
 SLAB_MM = 20.0  # height of the pieces that stand in for instances along a tube
 
 

@@ -59,7 +59,9 @@ def train(
         import torch
     except ImportError as error:
         raise DependencyError(
-            "torch-missing", "training needs torch", "pip install 'spinekit[train]'"
+            "torch-missing",
+            "training needs torch",
+            "pip install '.[train]' -c constraints.txt",
         ) from error
     from spinekit.training.batches import index_sets, split_cases
     from spinekit.training.export import export_checkpoint

@@ -28,7 +28,7 @@ DISC_PAIRS: tuple[tuple[str, str], ...] = (
 def level_codes(
     labels: NDArray[np.integer], *, present: set[str] | None = None
 ) -> NDArray[np.uint8]:
-    """(…) label values of the contract → level codes, 0 for anything without a level.
+    """(…) label values (`anatomy.scheme`) → level codes, 0 for anything without a level.
 
     Args:
         labels: Label map.

@@ -78,7 +78,7 @@ def draw_case(evidence: Evidence, findings: Sequence[Finding]) -> bytes | None:
 
 
 def colour_of(name: str) -> tuple[int, int, int]:
-    """RGB of a structure: the contract's, a part's, or one that follows from its name."""
+    """RGB of a structure: that of its value, a part's, or one that follows from its name."""
     if name in VALUES:
         return COLOURS[VALUES[name]]
     if name in PARTS_COLOURS:

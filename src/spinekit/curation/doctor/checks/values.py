@@ -73,7 +73,7 @@ def _unexpected(specimen: Specimen, layer: Layer) -> Iterator[Finding]:
 
 
 def _overlaps(specimen: Specimen, column: Column) -> Iterator[Finding]:
-    """Voxels that two masks give different names of the contract."""
+    """Voxels that two masks give different names of `anatomy.scheme`."""
     census = column.census
     named = [s for s in census.structures if s.name in VALUES]
     for one, two in combinations(named, 2):
