@@ -3,10 +3,10 @@
     python benchmarks/ablation.py run --steps 200 --hold-outs H2 H3 --every 3
     python benchmarks/ablation.py table
 
-Every variant starts from the weights that `recipes/phantoms.toml` gives, takes the same number of
-steps with one thing changed, and is scored on every n-th scan of the sets that it held out. A row
-is added to `benchmarks/results/ablation.csv` as soon as it is measured, and rows that are there are
-not measured again, so a run can be stopped and gone on with.
+Every variant is the first round of a hold-out (`recipes/h2-first.toml`) with one thing changed: the
+same start on phantoms, the same number of steps. It is scored on every n-th scan of the sets that
+it held out. A row is added to `benchmarks/results/ablation.csv` as soon as it is measured, and rows
+that are there are not measured again, so a run can be stopped and gone on with.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def measure(variant: str, hold_out: str, folder: Path, args: argparse.Namespace)
 
     cases = [case for case in list_real_cases(folder) if case.masks]
     datasets = {case.dataset for case in cases}
-    recipe = RECIPES / f"{hold_out.lower()}.toml"
+    recipe = RECIPES / f"{hold_out.lower()}-first.toml"
     if teacher := VARIANTS[variant].get("teacher"):
         train(recipe, work=args.work, overrides=changes(teacher, hold_out, args.steps, datasets))
     values = changes(variant, hold_out, args.steps, datasets)

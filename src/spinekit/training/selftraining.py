@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,13 +76,23 @@ def fill_sets(
             digest.update(np.ascontiguousarray(value.cpu().numpy()).tobytes())
         path = packs / f"self-{name}-{digest.hexdigest()[:16]}.npz"
         if not path.is_file():
-            network = _network(teacher, device)
-            done = []
-            for number, case in enumerate(cases, start=1):
-                done.append(fill_case(case, network, teacher.recipe, device))
-                report(f"  {name}: {number} of {len(cases)} filled by {teacher.name}")
-            save_pack(path, done)
+            report(f"filling what the masks of {name} leave open, by {teacher.name}")
+            save_pack(path, _fill_all(cases, teacher, device, report))
         filled[name] = load_pack(path)
+    return filled
+
+
+def _fill_all(
+    cases: list[PackedCase], teacher: Start, device: torch.device, report: Callable[[str], None]
+) -> list[PackedCase]:
+    """Every case filled, telling how far it is."""
+    network = _network(teacher, device)
+    started = time.monotonic()
+    filled = []
+    for number, case in enumerate(cases, start=1):
+        filled.append(fill_case(case, network, teacher.recipe, device))
+        left_s = (time.monotonic() - started) / number * (len(cases) - number)
+        report(f"  {case.name}: {number} of {len(cases)}, {left_s:.0f} s left")
     return filled
 
 
