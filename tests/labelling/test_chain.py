@@ -213,6 +213,22 @@ def test_halves_of_one_bone_get_one_name_at_most():
     assert others_right(harmed, naming.names)
 
 
+def test_a_dens_split_from_its_vertebra_moves_no_name():
+    for seed in range(8):
+        column = draw(np.random.default_rng(seed), first="C2", last="T4", spread=0.35, noise=0.2)
+        harmed = split(column, 0)
+        naming = _name(harmed)
+        assert naming.names[:2] in ((None, "C2"), ("C2", None)), seed
+        assert others_right(harmed, naming.names), seed
+
+
+def test_the_first_disc_of_a_neck_not_found_makes_no_pieces():
+    for seed in range(8):
+        column = draw(np.random.default_rng(seed), first="C2", last="T4", spread=0.35, noise=0.2)
+        harmed = delete(column, column.truth.index("C2-C3"))
+        assert _name(harmed).names == harmed.truth, seed
+
+
 @pytest.mark.parametrize("harm", [merge, split])
 def test_a_harmed_bone_moves_no_name_in_columns_that_little_decides(harm):
     """Names, right or wrong, are those of the whole column: the harm itself tells no level."""

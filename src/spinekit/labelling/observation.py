@@ -71,6 +71,8 @@ TWO_WHOLE = -6.0
 """The same two being whole vertebrae one after the other: collapsed both, and fused."""
 FRAGMENT_HEIGHT = 1.35
 """Most height of such two together, in neighbours."""
+AXIS_HEIGHT = 3.2
+"""The same where the network calls both C2, which with its dens is 2.3 pitches tall."""
 SACRAL_FRAGMENT = np.log(0.25)
 """Log probability that a bone on the sacrum, without a disc between them, is S1."""
 RUDIMENT = 0.75
@@ -133,7 +135,8 @@ def observe(
         likeness = likeness + told
         network = network + told[:, _CHAINS][:, :, None]
     missed = _gaps(items, where)
-    fragment = _fragments(items, where)
+    is_axis = safe.argmax(axis=1) == LEVELS.index("C2")
+    fragment = _fragments(items, where, is_axis)
     _join_pieces(fragment, likeness, missed)
     _admit_first_sacral(fragment, is_sacrum, likeness, missed)
     height = np.array([bone.height_mm for bone in bones])
@@ -295,8 +298,13 @@ def _admit_first_sacral(
             missed[n - 1, n + 1] = missed[n - 1, n]
 
 
-def _fragments(items: tuple[Instance, ...], where: list[int]) -> NDArray[np.float64]:
-    """(n - 1,) log likelihood of each bone and the next to be parts of one vertebra."""
+def _fragments(
+    items: tuple[Instance, ...], where: list[int], is_axis: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """(n - 1,) log likelihood of each bone and the next to be parts of one vertebra.
+
+    `is_axis` (n,) says which bones the network calls C2: parts of it may be taller together.
+    """
     bones = [items[n] for n in where]
     result = np.full(max(len(bones) - 1, 0), -30.0)
     for n, (above, below) in enumerate(itertools.pairwise(bones)):
@@ -313,7 +321,8 @@ def _fragments(items: tuple[Instance, ...], where: list[int]) -> NDArray[np.floa
         if between or not others:
             continue
         height = below.bottom_mm - above.top_mm
-        if height < FRAGMENT_HEIGHT * float(np.median(others)):
+        most = AXIS_HEIGHT if is_axis[n] and is_axis[n + 1] else FRAGMENT_HEIGHT
+        if height < most * float(np.median(others)):
             result[n] = FRAGMENT
     return result
 
