@@ -60,6 +60,16 @@ def test_the_word_of_a_mask_stays(parts):
     assert (filled[:, 8:18, 25:35] == OPEN & ~(1 << POSTERIOR)).all()
 
 
+def test_beside_bodies_that_persons_drew_no_body_is_filled(parts):
+    parts[:, 30:55, 44:60] = BODY
+    allowed = np.full(parts.shape, OPEN, np.uint8)
+    allowed[1:4, 30:55, 20:40] = 1 << BODY  # the outermost slices were left open
+    filled = fill_open(allowed, [one_hot(parts), one_hot(parts)], SPACING)
+    assert (filled[[0, 4], 30:55, 20:40] == OPEN).all()
+    assert (filled[:, 30:55, 44:60] == 1 << BODY).all()
+    assert (filled[:, 20:28] == 1 << CANAL).all()
+
+
 def test_doubt_and_disagreement_leave_a_voxel_open(parts):
     allowed = np.full(parts.shape, OPEN, np.uint8)
     doubtful = fill_open(allowed, [one_hot(parts, 0.8), one_hot(parts, 0.8)], SPACING)

@@ -45,7 +45,7 @@ LEAST_MM3 = {
 """Smaller pieces are left open."""
 SINGLE = (CANAL, CORD, SACRUM)
 """Of these the largest piece alone counts."""
-RULES = "1"
+RULES = "2"
 """Changes whenever the rules do, so that filled packs are made anew."""
 
 Bytes = NDArray[np.uint8]
@@ -173,7 +173,9 @@ def fill_open(
         sure &= (reading * bits).argmax(axis=0) == part
     told = bits.sum(axis=0) == 1
     part = np.where(told, bits.argmax(axis=0), np.where(sure, part, -1))
-    kept = plausible(part, spacing_mm) & sure & ~told
+    # At heights where persons drew bodies, what they left open is not bone they forgot.
+    drawn = (allowed == 1 << BODY).any(axis=(0, 1)) & ((allowed & 1) > 0)
+    kept = plausible(part, spacing_mm) & sure & ~told & ~((part == BODY) & drawn)
     return np.where(kept, 1 << np.maximum(part, 0), allowed).astype(np.uint8)
 
 
