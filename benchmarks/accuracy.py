@@ -117,11 +117,14 @@ def is_seen(case: RealCase, spec: ModelSpec) -> bool:
 
 def list_rows() -> list[Path]:
     """Every committed row; other benchmarks keep their tables in the folder too."""
-    return [
-        path
-        for path in sorted(RESULTS.glob("*.csv"))
-        if path.read_text(encoding="utf-8").startswith("# row: ")
-    ]
+    return [path for path in sorted(RESULTS.glob("*.csv")) if _is_row(path)]
+
+
+def _is_row(path: Path) -> bool:
+    """Whether a table is one of scores per scan, as `run_row` writes it."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    header = next((line for line in lines if not line.startswith("#")), "")
+    return lines[:1] == [f"# row: {path.stem}"] and header.startswith("dataset,subject,scan,")
 
 
 def embed_scores(model: Path) -> None:

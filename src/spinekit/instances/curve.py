@@ -16,6 +16,8 @@ STEP_MM = 1.0
 """Distance between neighbouring points of the curve, mm."""
 SMOOTHING_MM = 14.0
 """Standard deviation of the smoothing kernel along the curve, mm: half a vertebra."""
+GAP_MM = 21.0
+"""Half the width of a gap, mm, across which the curve runs straight: nothing near says anything."""
 REAR_SMOOTHING_MM = 25.0
 """The same for a curve behind the column, in points of the curve."""
 MARGIN_MM = 60.0
@@ -125,7 +127,10 @@ def _smooth_curve(points: Floats, t: Floats) -> ColumnCurve:
     # off the axis.
     usual = ndimage.maximum_filter1d(ndimage.uniform_filter1d(count, 5), 15)
     share = count[filled] / np.maximum(usual[filled], 1e-6)
-    weight = np.exp(-0.5 * ((grid[:, None] - at[None, :]) / SMOOTHING_MM) ** 2)
+    distance = np.abs(grid[:, None] - at[None, :])
+    near = distance.min(axis=1) < GAP_MM
+    grid, distance = grid[near], distance[near]
+    weight = np.exp(-0.5 * (distance / SMOOTHING_MM) ** 2)
     weight *= np.minimum(share, 1.0)[None, :] ** 3
     delta = at[None, :] - grid[:, None]
     s0, s1, s2 = weight.sum(1), (weight * delta).sum(1), (weight * delta**2).sum(1)
