@@ -64,4 +64,13 @@ def test_every_committed_row_can_be_printed_again(capsys):
     assert accuracy.main(["table"]) == 0
 
     headings = [line for line in capsys.readouterr().out.splitlines() if line.startswith("== ")]
-    assert headings == ["== h1", "== h2", "== h3", "== shipped"]
+    assert headings == ["== h1", "== h2", "== h3", "== shipped", "== within"]
+
+
+def test_tables_of_other_benchmarks_are_no_rows(monkeypatch, tmp_path):
+    monkeypatch.setattr(accuracy, "RESULTS", tmp_path)
+    header = "dataset,subject,scan,scope,structure\n"
+    (tmp_path / "h1.csv").write_text(f"# row: h1\n# command: x\n{header}")
+    (tmp_path / "ablation.csv").write_text("# row: ablation\nhold_out,variant,steps\n")
+    (tmp_path / "doctor.csv").write_text("kind,found\n")
+    assert [path.name for path in accuracy.list_rows()] == ["h1.csv"]
