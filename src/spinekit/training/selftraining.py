@@ -19,14 +19,15 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch.nn import functional
 
+from spinekit.anatomy.scheme import PARTS
 from spinekit.core.errors import RecipeError
 from spinekit.loaders.pack import PackedCase, load_pack, pack_hash, save_pack
 from spinekit.networks.slice_unet import DOWNSCALE, SliceUNet
+from spinekit.training.export import hash_weights
 from spinekit.training.recipe import Recipe
 from spinekit.training.start import Start
 
-PARTS = 7
-BACKGROUND, BODY, POSTERIOR, DISC, CANAL, CORD, SACRUM = range(PARTS)
+BACKGROUND, BODY, POSTERIOR, DISC, CANAL, CORD, SACRUM = range(len(PARTS))
 
 PIXELS_MM = (0.87, 1.1)
 """In-plane pixels of the two readings."""
@@ -66,37 +67,41 @@ def fill_sets(
     Raises:
         RecipeError: The teacher's weights do not fit the network its recipe names.
     """
+    network = _network(teacher)
+    weights = hash_weights(network)
+    network.to(device)
     filled = {}
     for name, cases in sets.items():
         if name == "phantom":
             filled[name] = cases
             continue
-        digest = hashlib.sha256(RULES.encode() + pack_hash(cases).encode())
-        for value in teacher.weights.values():
-            digest.update(np.ascontiguousarray(value.cpu().numpy()).tobytes())
-        path = packs / f"self-{name}-{digest.hexdigest()[:16]}.npz"
+        digest = hashlib.sha256((RULES + pack_hash(cases) + weights).encode()).hexdigest()
+        path = packs / f"self-{name}-{digest[:16]}.npz"
         if not path.is_file():
             report(f"filling what the masks of {name} leave open, by {teacher.name}")
-            save_pack(path, _fill_all(cases, teacher, device, report))
+            save_pack(path, _fill_all(cases, network, teacher.recipe, device, report))
         filled[name] = load_pack(path)
     return filled
 
 
 def _fill_all(
-    cases: list[PackedCase], teacher: Start, device: torch.device, report: Callable[[str], None]
+    cases: list[PackedCase],
+    network: SliceUNet,
+    recipe: Recipe,
+    device: torch.device,
+    report: Callable[[str], None],
 ) -> list[PackedCase]:
     """Every case filled, telling how far it is."""
-    network = _network(teacher, device)
     started = time.monotonic()
     filled = []
     for number, case in enumerate(cases, start=1):
-        filled.append(fill_case(case, network, teacher.recipe, device))
+        filled.append(fill_case(case, network, recipe, device))
         left_s = (time.monotonic() - started) / number * (len(cases) - number)
         report(f"  {case.name}: {number} of {len(cases)}, {left_s:.0f} s left")
     return filled
 
 
-def _network(teacher: Start, device: torch.device) -> SliceUNet:
+def _network(teacher: Start) -> SliceUNet:
     """The teacher's network, ready to read."""
     network = SliceUNet(tuple(teacher.recipe.widths), teacher.recipe.context)
     try:
@@ -107,7 +112,7 @@ def _network(teacher: Start, device: torch.device) -> SliceUNet:
             f"the teacher {teacher.name} is no network of the shape its recipe names",
             "name another teacher",
         ) from error
-    return network.to(device).eval()
+    return network.eval()
 
 
 def fill_case(
@@ -139,7 +144,7 @@ def read_case(
     image = functional.pad(image, (0, (-grid[1]) % DOWNSCALE, 0, (-grid[0]) % DOWNSCALE))
     step = max(1, round(recipe.neighbour_mm / case.spacing_mm[0]))
     offsets = (np.arange(recipe.context) - recipe.context // 2) * step
-    probs = np.empty((PARTS, *case.image.shape), np.float32)
+    probs = np.empty((len(PARTS), *case.image.shape), np.float32)
     for i in range(total):
         near = np.clip(i + offsets, 0, total - 1)
         parts, _ = network(image[near][None].to(device))
@@ -164,7 +169,7 @@ def fill_open(
     Returns:
         As `allowed`, a single bit where a part was filled in, unchanged elsewhere.
     """
-    bits = np.stack([(allowed >> part) & 1 for part in range(PARTS)]).astype(np.float32)
+    bits = np.stack([(allowed >> part) & 1 for part in range(len(PARTS))]).astype(np.float32)
     mean = np.mean(readings, axis=0) * bits
     mass = mean.sum(axis=0)
     part = mean.argmax(axis=0)
