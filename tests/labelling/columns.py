@@ -130,14 +130,18 @@ def delete(column, bone):
 
 
 def merge(column, bone):
-    """The column with a bone, the disc below it and the next bone in one piece."""
+    """The column with a bone, the disc below it and the next bone in one piece.
+
+    The sacrum keeps its name with a vertebra in it; a piece of two vertebrae has none.
+    """
     pieces, truth, evidence = _pieces(column), list(column.truth), list(column.evidence)
     following = next(n for n in column.bones if n > bone)
     upper, lower = pieces[bone], pieces[following]
-    whole = (upper[0], upper[1], lower[1] + lower[2] - upper[1], upper[3])
+    whole = (lower[0], upper[1], lower[1] + lower[2] - upper[1], upper[3])
     mixed = np.sqrt(evidence[bone] * evidence[following])
+    name = truth[following] if lower[0] == "sacrum" else None
     return build(
-        [*truth[:bone], None, *truth[following + 1 :]],
+        [*truth[:bone], name, *truth[following + 1 :]],
         [*evidence[:bone], mixed / mixed.sum(), *evidence[following + 1 :]],
         [*pieces[:bone], whole, *pieces[following + 1 :]],
     )
@@ -145,13 +149,25 @@ def merge(column, bone):
 
 def split(column, bone):
     """The column with one bone in two halves of which either may bear the name."""
-    pieces, truth, evidence = _pieces(column), list(column.truth), list(column.evidence)
-    kind, top, height, depth = pieces[bone]
+    kind, top, height, depth = _pieces(column)[bone]
     halves = [(kind, top, 0.48 * height, depth), (kind, top + 0.52 * height, 0.48 * height, depth)]
+    return _replace(column, bone, [None, None], halves)
+
+
+def split_dens(column):
+    """The column from C2 with its dens for a bone, and a disc under that."""
+    kind, top, height, depth = _pieces(column)[0]
+    parts = [(0.0, 0.36), (0.36, 0.1), (0.46, 0.54)]
+    dens, disc, body = ((top + at * height, share * height, depth) for at, share in parts)
+    return _replace(column, 0, [None, None, "C2"], [(kind, *dens), ("disc", *disc), (kind, *body)])
+
+
+def _replace(column, n, truths, pieces):
+    """The column with one piece replaced by several of the same evidence."""
     return build(
-        [*truth[:bone], None, None, *truth[bone + 1 :]],
-        [*evidence[:bone], evidence[bone], evidence[bone], *evidence[bone + 1 :]],
-        [*pieces[:bone], *halves, *pieces[bone + 1 :]],
+        [*column.truth[:n], *truths, *column.truth[n + 1 :]],
+        [*column.evidence[:n], *[column.evidence[n]] * len(pieces), *column.evidence[n + 1 :]],
+        [*_pieces(column)[:n], *pieces, *_pieces(column)[n + 1 :]],
     )
 
 

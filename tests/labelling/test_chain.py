@@ -14,6 +14,7 @@ from labelling.columns import (
     merge,
     others_right,
     split,
+    split_dens,
     uniform,
 )
 from spinekit.anatomy.column import LEVELS, Variant, is_consecutive
@@ -220,6 +221,24 @@ def test_a_dens_split_from_its_vertebra_moves_no_name():
         naming = _name(harmed)
         assert naming.names[:2] in ((None, "C2"), ("C2", None)), seed
         assert others_right(harmed, naming.names), seed
+
+
+def test_there_is_no_atlas_above_a_disc():
+    for seed in range(8):
+        column = draw(np.random.default_rng(seed), first="C2", last="T4", spread=0.35, noise=0.2)
+        harmed = split_dens(column)
+        assert _name(harmed).names == harmed.truth, seed
+
+
+def test_the_last_vertebra_inside_the_sacrum_moves_no_name():
+    for seed in range(8):
+        column = draw(np.random.default_rng(seed), first="T11", spread=0.5, noise=0.2)
+        harmed = merge(column, column.bones[-2])
+        naming = _name(harmed)
+        # A column of four above it looks the same: only the name of the disc there is open.
+        assert others_right(harmed, naming.names), seed
+        assert harmed.truth in [naming.names, *(names for names, _ in naming.alternatives)], seed
+        assert "merged" in [anomaly["name"] for anomaly in naming.anomalies], seed
 
 
 def test_the_first_disc_of_a_neck_not_found_makes_no_pieces():

@@ -18,6 +18,7 @@ from spinekit.anatomy.items import Instance, Instances
 from spinekit.labelling.hypotheses import Posterior, infer
 from spinekit.labelling.naming import Choice, Naming, name_items, spread_to_discs
 from spinekit.labelling.observation import observe
+from spinekit.labelling.states import SACRAL
 
 AMBIGUOUS_BELOW = 0.5
 """A column whose likeliest naming is less probable than this is ambiguous."""
@@ -64,7 +65,7 @@ def name_column(
     ambiguous = best < AMBIGUOUS_BELOW
     return Naming(
         names=names,
-        probability=_probabilities(items, bones, names, posterior),
+        probability=_probabilities(items, bones, names, posterior, choices),
         alternatives=tuple(alternatives[:5]),
         ambiguous=ambiguous,
         reason=_reason(items, names, best, alternatives) if ambiguous else None,
@@ -77,13 +78,23 @@ def _probabilities(
     bones: list[int],
     names: Sequence[str | None],
     posterior: Posterior,
+    choices: Sequence[Choice],
 ) -> tuple[float | None, ...]:
     result = [0.0] * len(items)
     for bone, level in zip(bones, posterior.level, strict=True):
         name = names[bone]
         if name is not None:
             result[bone] = float(min(level[LEVELS.index(name)], 1.0))
-    return spread_to_discs(items, names, result)
+    has_sacrum = names[bones[-1]] == SACRUM
+    sure = result[bones[-1]]
+    if has_sacrum:
+        # The disc above it is called by what the sacrum begins with.
+        merged = float(posterior.merged[-1])
+        result[bones[-1]] = max(merged if len(choices[-1]) == 2 else sure - merged, 0.0)
+    spread = list(spread_to_discs(items, names, result))
+    if has_sacrum:
+        spread[bones[-1]] = sure
+    return tuple(spread)
 
 
 def _reason(
@@ -132,9 +143,14 @@ def _anomalies(choices: Sequence[Choice], posterior: Posterior) -> tuple[dict[st
             text = f"a level between {LEVELS[upper[-1]]} and {LEVELS[lower[0]]} was not found"
             found.append(_anomaly("missed", posterior.columns[0][1], text))
     for n, choice in enumerate(choices):
-        if len(choice) == 2:
+        sure = float(posterior.merged[n])
+        holds_vertebra = bool(choice) and choice[-1] == SACRAL and sure >= REPORT_ABOVE
+        if holds_vertebra and len(choice) == 1:
+            text = "the sacrum found may hold the last lumbar vertebra"
+            found.append(_anomaly("merged", sure, text))
+        elif len(choice) == 2:
             text = f"{LEVELS[choice[0]]} and {LEVELS[choice[1]]} were not told apart"
-            found.append(_anomaly("merged", float(posterior.merged[n]), text))
+            found.append(_anomaly("merged", sure, text))
         elif not choice:
             noise = 1.0 - float(posterior.level[n].sum() + posterior.merged[n])
             found.append(_anomaly("no-vertebra", noise, _describe_extra(choices, n)))

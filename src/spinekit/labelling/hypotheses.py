@@ -14,7 +14,7 @@ from spinekit.anatomy.column import LEVELS, VARIANTS
 from spinekit.core.errors import UsageError
 from spinekit.labelling.naming import Choice
 from spinekit.labelling.paths import find_likeliest
-from spinekit.labelling.states import STATES
+from spinekit.labelling.states import SACRAL, STATES
 from spinekit.labelling.terms import (
     IMPOSSIBLE,
     MAX_NOISE_RUN,
@@ -33,8 +33,8 @@ from spinekit.labelling.terms import (
 class Posterior:
     """The answer: marginals and the likeliest whole columns.
 
-    `level` (n, 27) is the probability of each name for each bone, `merged` (n,) of holding two
-    vertebrae, `variant` (9,) that of VARIANTS; `columns` are (choices, probability), likeliest
+    `level` (n, 27) is the probability of each name for each bone (of the sacrum, also where it
+    holds a vertebra too), `merged` (n,) of holding two levels, `variant` (9,) that of VARIANTS; `columns` are (choices, probability), likeliest
     first.
     """
 
@@ -85,6 +85,7 @@ def infer(observations: Observations, *, columns: int = 6) -> Posterior:
         alone = STATES.real[v] & ~STATES.is_merged
         level[:, STATES.level[v, alone]] += gamma[:, v][:, alone]
     merged = gamma[..., STATES.is_merged].sum(axis=(1, 2))
+    level[observations.is_sacrum, SACRAL] += merged[observations.is_sacrum]
     variant = np.exp(log_sum(ended, axis=0) - total)
     found = find_likeliest(observations, emission, steps, end, gamma, total)
     return Posterior(level, merged, variant, found[:columns])

@@ -52,13 +52,15 @@ def name_items(
         choices: what each bone is.
 
     Returns:
-        One name per item; None for merged bones, for what is no vertebra, and for discs that
-        cannot lie between their neighbours.
+        One name per item; None for merged vertebrae (a sacrum that holds one keeps its name), for
+        what is no vertebra, and for discs that cannot lie between their neighbours.
     """
     names: list[str | None] = [None] * len(items)
     for bone, choice in zip(bones, choices, strict=True):
         if len(choice) == 1:
             names[bone] = LEVELS[choice[0]]
+        elif items[bone].kind == "sacrum" and choice:
+            names[bone] = SACRUM
     spans: dict[int, Choice] = dict(zip(bones, choices, strict=True))
     above: Choice = ()
     waiting: list[int] = []

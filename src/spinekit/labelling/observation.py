@@ -91,9 +91,17 @@ TWO_DISCS = -4.0
 """Two discs between neighbouring bodies: one of them would be false."""
 NO_DISC = np.log(0.05)
 """No disc between them, where most others have one: fused, or the two are one bone's pieces."""
+ATLAS_DISC = -4.0
+"""A disc between C1 and C2: it would be false, there is none."""
+DENS_ON_DISC, CUT_DENS = np.log(0.05), np.log(0.04)
+"""Log probability that a small bone on top, called C2 like the taller one below it, is its dens
+although a disc lies between: what is left of the growth plate under the dens looks like one. Where
+the edge cuts it, the two together are not as tall as C2."""
 UNSEEN_IN_ROOM = -1.0
 """Per level that would have to lie in the scan beyond the outermost bone without being found."""
 UNSEEN_CAP = 4
+WITH_SACRUM = np.log(0.02)
+"""Log probability that the sacrum found holds the last lumbar vertebra: 2 of 82 hold-out scans."""
 TALL_MERGED = 3.5
 """Gain of that for a bone of the height of two."""
 MERGED_HEIGHT = 1.75
@@ -134,7 +142,7 @@ def observe(
         told = (WEIGHT_BESIDE_CERTAIN if certain else 1.0) * outside[where]
         likeness = likeness + told
         network = network + told[:, _CHAINS][:, :, None]
-    missed = _gaps(items, where)
+    missed, atlas = _gaps(items, where)
     is_axis = safe.argmax(axis=1) == LEVELS.index("C2")
     fragment = _fragments(items, where, is_axis)
     _join_pieces(fragment, likeness, missed)
@@ -147,6 +155,7 @@ def observe(
     )
     # A tall bone at the top is C2 with the dens sooner than two in one.
     merged[0] = min(merged[0], MERGED - 1.5)
+    merged[is_sacrum] = WITH_SACRUM
     sizes = weigh_sizes(bones, _steps(fragment, missed, merged))
     known = np.full(count, -1)
     for item, level in (certain or {}).items():
@@ -166,6 +175,7 @@ def observe(
         + ODD_SIZE,
         fragment=fragment,
         missed=missed,
+        atlas=atlas,
         above=_unseen(room_above),
         below=_unseen(room_below),
         variant=np.array([variant_log_prior(variant) for variant in VARIANTS]),
@@ -235,20 +245,25 @@ def _missed(above: Instance, below: Instance) -> NDArray[np.float64]:
 
 def _gaps(
     items: tuple[Instance, ...], where: list[int]
-) -> dict[tuple[int, int], NDArray[np.float64]]:
-    """`_missed` for every two bones with no more than a run of noise between them."""
-    result = {}
+) -> tuple[dict[tuple[int, int], NDArray[np.float64]], dict[tuple[int, int], float]]:
+    """`_missed` for every two bones with no more than a run of noise between them.
+
+    Beside it what is added where the two are C1 and C2, between which there is no disc.
+    """
+    result, atlas = {}, {}
     have_disc = sum(item.kind == "disc" for item in items) > 0.5 * (len(where) - 1)
     for a in range(len(where)):
         for b in range(a + 1, min(len(where), a + 2 + MAX_NOISE_RUN)):
             discs = [n for n in range(where[a] + 1, where[b]) if items[n].kind == "disc"]
             result[a, b] = _missed(items[where[a]], items[where[b]])
+            atlas[a, b] = ATLAS_DISC if discs else 0.0
             if len(discs) > 1:
                 result[a, b][0] += TWO_DISCS
             elif not discs and have_disc and a > 0:
-                # None is expected between the first two, which may be C1 and C2.
+                # Nothing is said of the first two, where a disc may be cut off.
                 result[a, b][0] += NO_DISC
-    return result
+                atlas[a, b] = -NO_DISC
+    return result, atlas
 
 
 def _join_pieces(
@@ -275,7 +290,7 @@ def _steps(
     """(n - 1,) levels from each bone to the next, as heights, gaps and discs tell."""
     return [
         0
-        if fragment[n] == FRAGMENT
+        if fragment[n] in (FRAGMENT, DENS_ON_DISC)
         else 1 + int(missed[n, n + 1].argmax()) + int(n > 0 and merged[n] > MERGED)
         for n in range(len(fragment))
     ]
@@ -314,16 +329,19 @@ def _fragments(
             if other.kind == "vertebra" and other not in (above, below)
         ]
         between = items[where[n] + 1 : where[n + 1]]
+        both_axis = is_axis[n] and is_axis[n + 1]
         if below.kind == "sacrum" and others:
             discs = [item for item in items[: where[n + 1]] if item.kind == "disc"]
             result[n] = max(result[n], _sacral(above, below, between, discs))
             continue
-        if between or not others:
+        is_dens = n == 0 and both_axis and above.height_mm < below.height_mm
+        if not others or (between and not is_dens):
             continue
         height = below.bottom_mm - above.top_mm
-        most = AXIS_HEIGHT if is_axis[n] and is_axis[n + 1] else FRAGMENT_HEIGHT
+        most = AXIS_HEIGHT if both_axis else FRAGMENT_HEIGHT
         if height < most * float(np.median(others)):
-            result[n] = FRAGMENT
+            on_disc = CUT_DENS if above.touches_edge else DENS_ON_DISC
+            result[n] = on_disc if between else FRAGMENT
     return result
 
 

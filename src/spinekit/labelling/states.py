@@ -31,11 +31,11 @@ class States:
             self.level[v, :n] = chain
             self.first[v, :n] = self.last[v, :n] = np.arange(n)
             self.lower[v, :n] = chain
-            # Two merged vertebrae: never the sacrum, whose upper border is not a vertebra's, nor
-            # C2 and a neighbour: the dens makes it as tall as two.
-            pairs = np.arange(2, n - 2)
-            self.level[v, size + pairs] = chain[2 : n - 2]
-            self.lower[v, size + pairs] = chain[3 : n - 1]
+            # Two in one: vertebrae, or the last one and the sacrum; never C2 and a neighbour: the
+            # dens makes it as tall as two.
+            pairs = np.arange(2, n - 1)
+            self.level[v, size + pairs] = chain[2 : n - 1]
+            self.lower[v, size + pairs] = chain[3:n]
             self.first[v, size + pairs] = pairs
             self.last[v, size + pairs] = pairs + 1
         self.real = self.level >= 0

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from spinekit.anatomy.column import LEVELS
 from spinekit.labelling.states import SACRAL, STATES
 
+C1, C2 = LEVELS.index("C1"), LEVELS.index("C2")
 MAX_NOISE_RUN = 2
 """Most bones in a row that may be no vertebra."""
 IMPOSSIBLE = -1e9
@@ -32,7 +33,7 @@ class Observations:
     (n,) and `noise` (n,) for being two in one and for being none; `fragment` (n - 1,) for each bone
     and the next to be parts of one; `missed` for each pair (a, b) of bones that follow each other
     the likelihood (27,) of 0,
-    1, … levels between them; `above` and `below` (27,) of the number of levels beyond the first and
+    1, … levels between them, and `atlas` what is added where the two are C1 and C2; `above` and `below` (27,) of the number of levels beyond the first and
     the last bone. `certain` (n,) is the level of a bone that is known, -1 for the others.
     """
 
@@ -47,6 +48,7 @@ class Observations:
     noise: Floats
     fragment: Floats
     missed: dict[tuple[int, int], Floats]
+    atlas: dict[tuple[int, int], float]
     above: Floats
     below: Floats
     variant: Floats
@@ -76,7 +78,7 @@ def find_emissions(observations: Observations) -> Floats:
     )
     emission = said + np.where(STATES.is_merged, of_two, size)[:, :, None]
     known = observations.certain[:, None, None]
-    wrong = (STATES.level == SACRAL) != observations.is_sacrum[:, None, None]
+    wrong = (STATES.lower == SACRAL) != observations.is_sacrum[:, None, None]
     wrong |= ~STATES.real
     wrong |= (known >= 0) & ((STATES.level != known) | STATES.is_merged)
     return np.where(wrong[:, :, None], IMPOSSIBLE, emission)
@@ -87,9 +89,10 @@ def find_steps(observations: Observations) -> dict[tuple[int, int], Floats]:
     between = STATES.first[:, None, :] - STATES.last[:, :, None] - 1
     legal = (between >= 0) & STATES.real[:, None, :] & STATES.real[:, :, None]
     skipped = np.clip(between, 0, len(LEVELS) - 1)
+    is_atlas = (STATES.lower == C1)[:, :, None] & (STATES.level == C2)[:, None, :]
     steps = {}
     for (a, b), missed in observations.missed.items():
-        step = missed[skipped]
+        step = missed[skipped] + np.where(is_atlas, observations.atlas[a, b], 0.0)
         for c in range(a + 1, b):
             step = step + _skip(
                 observations,
