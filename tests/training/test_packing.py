@@ -86,6 +86,15 @@ def test_phantoms_of_earlier_code_are_drawn_anew(tmp_path, monkeypatch):
     assert sorted(tmp_path.iterdir()) == sorted([second, other_seed])
 
 
+def test_phantoms_show_what_was_asked_for(tmp_path):
+    (usual,) = pack_phantoms(tmp_path, 1, 5)
+    (neck,) = pack_phantoms(tmp_path, 1, 5, views=("cervical",))
+    assert not usual.exists()
+    (case,) = load_pack(neck)
+    assert LEVELS.index("C5") + 1 in np.unique(case.level)
+    assert LEVELS.index("L1") + 1 not in np.unique(case.level)
+
+
 def test_a_package_is_told_by_its_source(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "drawer").mkdir()

@@ -34,13 +34,11 @@ from spinekit.datasets.partial import (
 from spinekit.datasets.prepared import PreparedPair, open_prepared
 from spinekit.datasets.real import CORD_SEEN, LOOSE_SIDES_MM, RealCase, list_real_cases
 from spinekit.loaders.pack import PackedCase, save_pack
+from spinekit.training.recipe import FIELDS_OF_VIEW
 from spinekit.training.targets import level_codes
 
 PHANTOM_BLOCK = 24
 """Phantoms in one pack."""
-
-FOVS = ("lumbar", "lumbar", "lumbar", "thoracolumbar", "whole", "cervical", "random", "random")
-"""Fields of view in turn, lumbar most of all."""
 
 
 def pack_real(
@@ -164,24 +162,29 @@ def pack_phantoms(
     count: int,
     seed: int,
     *,
+    views: tuple[str, ...] = FIELDS_OF_VIEW,
     processes: int = 1,
     report: Callable[[str], None] = lambda _: None,
 ) -> list[Path]:
     """Draw phantoms into blocks of `PHANTOM_BLOCK`; the last one may hold fewer.
 
-    Blocks of the same seed that earlier code drew are removed once these are there.
+    `views` are their fields of view in turn. Blocks of the same seed that were drawn otherwise, by
+    earlier code or of other views, are removed once these are there.
     """
     jobs = []
     paths = []
-    drawn_by = hash_package("spinekit.synth")[:8]
+    drawn_by = hash_package("spinekit.synth")
+    if views != FIELDS_OF_VIEW:
+        drawn_by = hashlib.sha256(" ".join([drawn_by, *views]).encode()).hexdigest()
+    drawn_by = drawn_by[:8]
     for start in range(0, count, PHANTOM_BLOCK):
         size = min(PHANTOM_BLOCK, count - start)
         path = packs / f"phantom-{seed}-{start:05d}-{size}-{drawn_by}.npz"
         paths.append(path)
         if not path.is_file():
-            jobs.append((path, seed * 1_000_000 + start, size))
+            jobs.append((path, seed * 1_000_000 + start, size, views))
     if jobs:
-        report(f"drawing {sum(size for *_, size in jobs)} phantoms")
+        report(f"drawing {sum(size for _, _, size, _ in jobs)} phantoms")
     with ProcessPoolExecutor(max(1, min(processes, os.cpu_count() or 1))) as pool:
         for done, path in enumerate(pool.map(_draw_block, jobs), start=1):
             report(f"  {path.name}: block {done} of {len(jobs)}")
@@ -200,18 +203,18 @@ def hash_package(name: str) -> str:
     return digest.hexdigest()
 
 
-def _draw_block(job: tuple[Path, int, int]) -> Path:
+def _draw_block(job: tuple[Path, int, int, tuple[str, ...]]) -> Path:
     """Draw and save one block; a function of its own so that a process can run it."""
-    path, first_seed, size = job
-    save_pack(path, [pack_phantom(first_seed + n) for n in range(size)])
+    path, first_seed, size, views = job
+    save_pack(path, [pack_phantom(seed, views) for seed in range(first_seed, first_seed + size)])
     return path
 
 
-def pack_phantom(seed: int) -> PackedCase:
-    """One phantom as a packed case with a full annotation."""
+def pack_phantom(seed: int, views: tuple[str, ...] = FIELDS_OF_VIEW) -> PackedCase:
+    """One phantom as a packed case with a full annotation, its field of view one of `views`."""
     from spinekit.synth.phantom import draw_phantom
 
-    phantom = draw_phantom(seed, fov=FOVS[seed % len(FOVS)])
+    phantom = draw_phantom(seed, fov=views[seed % len(views)])
     present = {name for name in phantom.truth["levels"]}
     return PackedCase(
         f"phantom{seed}",

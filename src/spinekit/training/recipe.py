@@ -12,6 +12,18 @@ from typing import Any
 from spinekit.core.errors import RecipeError
 from spinekit.core.settings import fill, read_toml
 
+FIELDS_OF_VIEW = (
+    "lumbar",
+    "lumbar",
+    "lumbar",
+    "thoracolumbar",
+    "whole",
+    "cervical",
+    "random",
+    "random",
+)
+"""Of phantoms, in turn: lumbar most of all."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -32,6 +44,8 @@ class Recipe:
     what the masks of real scans leave open. "" leaves it open."""
     phantoms: int = 480
     """Phantom scans drawn, 0 for none."""
+    phantom_views: tuple[str, ...] = FIELDS_OF_VIEW
+    """Their fields of view, in turn: lumbar, thoracolumbar, cervical, whole or random."""
     phantom_share: float = 0.45
     """Share of drawn slices that are phantoms when real scans are there, 0 … 1."""
     real: bool = True
@@ -119,6 +133,8 @@ def _check_ranges(source: str, recipe: Recipe) -> None:
         wrong = "appearance must be 0 to 1"
     elif recipe.context % 2 == 0:
         wrong = "context must be odd"
+    elif not recipe.phantom_views or set(recipe.phantom_views) - set(FIELDS_OF_VIEW):
+        wrong = f"phantom_views must be some of {', '.join(dict.fromkeys(FIELDS_OF_VIEW))}"
     elif recipe.phantoms == 0 and not recipe.real and not recipe.sets:
         wrong = "phantoms = 0, real = false and no sets leave nothing to train on"
     if wrong:

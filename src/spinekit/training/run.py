@@ -147,7 +147,12 @@ def gather(
     sets: dict[str, list[PackedCase]] = {}
     if recipe.phantoms:
         paths = pack_phantoms(
-            packs, recipe.phantoms, recipe.seed, processes=processes, report=report
+            packs,
+            recipe.phantoms,
+            recipe.seed,
+            views=recipe.phantom_views,
+            processes=processes,
+            report=report,
         )
         sets["phantom"] = [case for path in paths for case in load_pack(path)]
     if recipe.real:
