@@ -34,8 +34,8 @@ class Posterior:
     """The answer: marginals and the likeliest whole columns.
 
     `level` (n, 27) is the probability of each name for each bone (of the sacrum, also where it
-    holds a vertebra too), `merged` (n,) of holding two levels, `variant` (9,) that of VARIANTS; `columns` are (choices, probability), likeliest
-    first.
+    holds a vertebra too), `merged` (n,) of holding two levels, `variant` (9,) that of VARIANTS;
+    `columns` are (choices, probability), likeliest first.
     """
 
     level: Floats

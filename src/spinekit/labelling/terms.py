@@ -32,9 +32,9 @@ class Observations:
     each variant's column and `size_of_two` the same for the upper of two vertebrae in one; `merged`
     (n,) and `noise` (n,) for being two in one and for being none; `fragment` (n - 1,) for each bone
     and the next to be parts of one; `missed` for each pair (a, b) of bones that follow each other
-    the likelihood (27,) of 0,
-    1, … levels between them, and `atlas` what is added where the two are C1 and C2; `above` and `below` (27,) of the number of levels beyond the first and
-    the last bone. `certain` (n,) is the level of a bone that is known, -1 for the others.
+    the likelihood (27,) of 0, 1, … levels between them, and `atlas` what is added where the two are
+    C1 and C2; `above` and `below` (27,) of the number of levels beyond the first and the last bone.
+    `certain` (n,) is the level of a bone that is known, -1 for the others.
     """
 
     network: Floats
