@@ -214,6 +214,20 @@ def test_halves_of_one_bone_get_one_name_at_most():
     assert others_right(harmed, naming.names)
 
 
+def test_the_larger_piece_of_a_bone_bears_its_name():
+    for seed in range(6):
+        column = draw(np.random.default_rng(seed), first="T10", noise=0.2)
+        harmed = split(column, column.bones[-3])
+        upper, lower = harmed.bones[-4:-2]
+        items = list(harmed.instances.items)
+        for large, small in ((upper, lower), (lower, upper)):
+            cut = list(items)
+            cut[small] = dataclasses.replace(items[small], volume_mm3=300.0)
+            instances = dataclasses.replace(harmed.instances, items=tuple(cut))
+            names = name_column(instances, harmed.evidence).names
+            assert (names[large], names[small]) == ("L4", None), seed
+
+
 def test_a_dens_split_from_its_vertebra_moves_no_name():
     for seed in range(8):
         column = draw(np.random.default_rng(seed), first="C2", last="T4", spread=0.35, noise=0.2)

@@ -145,10 +145,10 @@ def observe(
     missed, atlas = _gaps(items, where)
     is_axis = safe.argmax(axis=1) == LEVELS.index("C2")
     fragment = _fragments(items, where, is_axis)
-    _join_pieces(fragment, likeness, missed)
+    volume = np.array([bone.volume_mm3 for bone in bones])
+    _join_pieces(fragment, likeness, missed, volume)
     _admit_first_sacral(fragment, is_sacrum, likeness, missed)
     height = np.array([bone.height_mm for bone in bones])
-    volume = np.array([bone.volume_mm3 for bone in bones])
     room_above, room_below = _room(instances, bones)
     merged = np.where(
         _ratio(height, is_sacrum) >= MERGED_HEIGHT, MERGED + TALL_MERGED, MERGED - 4.0
@@ -270,16 +270,18 @@ def _join_pieces(
     fragment: NDArray[np.float64],
     likeness: NDArray[np.float64],
     missed: dict[tuple[int, int], NDArray[np.float64]],
+    volume: NDArray[np.float64],
 ) -> None:
     """Change what is said of two bones that may be pieces of one, in place.
 
-    Its level is told by the piece that bears the name; what the other says of levels would count
-    for a network without drift.
+    Its level is told by the piece that bears the name, the larger one sooner; what the other says
+    of levels would count for a network without drift.
     """
     for n in np.flatnonzero(fragment == FRAGMENT).tolist():
         missed[n, n + 1][0] += TWO_WHOLE
-        for piece in (n, n + 1):
-            likeness[piece] = likeness[piece].max()
+        both = volume[n] + volume[n + 1]
+        for piece, other in ((n, n + 1), (n + 1, n)):
+            likeness[piece] = likeness[piece].max() + np.log(2.0 * max(volume[other], 1.0) / both)
 
 
 def _steps(
