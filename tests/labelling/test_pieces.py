@@ -1,0 +1,80 @@
+"""Bones that are no single whole vertebra: pieces of one, two in one, a vertebra in the sacrum."""
+
+import dataclasses
+
+import numpy as np
+
+from labelling.columns import delete, draw, merge, others_right, split, split_dens
+from spinekit.labelling.chain import name_column
+
+
+def _name(column):
+    return name_column(column.instances, column.evidence)
+
+
+def test_a_merged_bone_gets_no_name_and_is_reported():
+    column = draw(np.random.default_rng(8), first="T10", noise=0.1)
+    harmed = merge(column, column.truth.index("L2"))
+    naming = _name(harmed)
+    assert others_right(harmed, naming.names)
+    merged = [a for a in naming.anomalies if a["name"] == "merged"]
+    assert len(merged) == 1
+    assert "L2 and L3" in merged[0]["text"]
+
+
+def test_halves_of_one_bone_get_one_name_at_most():
+    column = draw(np.random.default_rng(8), first="T10", noise=0.1)
+    harmed = split(column, column.truth.index("L2"))
+    naming = _name(harmed)
+    names = [name for name in naming.names if name]
+    assert names.count("L2") == 1
+    assert len(names) == len(set(names))
+    assert others_right(harmed, naming.names)
+
+
+def test_the_larger_piece_of_a_bone_bears_its_name():
+    for seed in range(6):
+        column = draw(np.random.default_rng(seed), first="T10", noise=0.2)
+        harmed = split(column, column.bones[-3])
+        upper, lower = harmed.bones[-4:-2]
+        items = list(harmed.instances.items)
+        for large, small in ((upper, lower), (lower, upper)):
+            cut = list(items)
+            cut[small] = dataclasses.replace(items[small], volume_mm3=300.0)
+            instances = dataclasses.replace(harmed.instances, items=tuple(cut))
+            names = name_column(instances, harmed.evidence).names
+            assert (names[large], names[small]) == ("L4", None), seed
+
+
+def test_a_dens_split_from_its_vertebra_moves_no_name():
+    for seed in range(8):
+        column = draw(np.random.default_rng(seed), first="C2", last="T4", spread=0.35, noise=0.2)
+        harmed = split(column, 0)
+        naming = _name(harmed)
+        assert naming.names[:2] in ((None, "C2"), ("C2", None)), seed
+        assert others_right(harmed, naming.names), seed
+
+
+def test_there_is_no_atlas_above_a_disc():
+    for seed in range(8):
+        column = draw(np.random.default_rng(seed), first="C2", last="T4", spread=0.35, noise=0.2)
+        harmed = split_dens(column)
+        assert _name(harmed).names == harmed.truth, seed
+
+
+def test_the_last_vertebra_inside_the_sacrum_moves_no_name():
+    for seed in range(8):
+        column = draw(np.random.default_rng(seed), first="T11", spread=0.5, noise=0.2)
+        harmed = merge(column, column.bones[-2])
+        naming = _name(harmed)
+        # A column of four above it looks the same: only the name of the disc there is open.
+        assert others_right(harmed, naming.names), seed
+        assert harmed.truth in [naming.names, *(names for names, _ in naming.alternatives)], seed
+        assert "merged" in [anomaly["name"] for anomaly in naming.anomalies], seed
+
+
+def test_the_first_disc_of_a_neck_not_found_makes_no_pieces():
+    for seed in range(8):
+        column = draw(np.random.default_rng(seed), first="C2", last="T4", spread=0.35, noise=0.2)
+        harmed = delete(column, column.truth.index("C2-C3"))
+        assert _name(harmed).names == harmed.truth, seed
