@@ -150,12 +150,7 @@ def observe(
     _admit_first_sacral(fragment, is_sacrum, likeness, missed)
     height = np.array([bone.height_mm for bone in bones])
     room_above, room_below = _room(instances, bones)
-    merged = np.where(
-        _ratio(height, is_sacrum) >= MERGED_HEIGHT, MERGED + TALL_MERGED, MERGED - 4.0
-    )
-    # A tall bone at the top is C2 with the dens sooner than two in one.
-    merged[0] = min(merged[0], MERGED - 1.5)
-    merged[is_sacrum] = WITH_SACRUM
+    merged = _merged(height, is_sacrum)
     sizes = weigh_sizes(bones, _steps(fragment, missed, merged))
     known = np.full(count, -1)
     for item, level in (certain or {}).items():
@@ -181,6 +176,16 @@ def observe(
         variant=np.array([variant_log_prior(variant) for variant in VARIANTS]),
         certain=known,
     )
+
+
+def _merged(height: NDArray[np.float64], is_sacrum: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(n,) log likelihood of each bone being two in one, by its height against its neighbours'."""
+    is_tall = _ratio(height, is_sacrum) >= MERGED_HEIGHT
+    merged = np.where(is_tall, MERGED + TALL_MERGED, MERGED - 4.0)
+    # A tall bone at the top is C2 with the dens sooner than two in one.
+    merged[0] = min(merged[0], MERGED - 1.5)
+    merged[is_sacrum] = WITH_SACRUM
+    return np.asarray(merged)
 
 
 def _by_drift(safe: NDArray[np.float64]) -> NDArray[np.float64]:
