@@ -30,6 +30,8 @@ def test_unknown_key_names_the_nearest():
         ({"context": 2}, "odd"),
         ({"working_mm": 4.0}, "working_mm"),
         ({"appearance": 1.5}, "appearance"),
+        ({"phantom_views": ["lumbar", "knee"]}, "phantom_views"),
+        ({"phantom_views": []}, "phantom_views"),
         ({"phantoms": 0, "real": False}, "nothing to train on"),
     ],
 )

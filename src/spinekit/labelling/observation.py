@@ -103,7 +103,7 @@ UNSEEN_CAP = 4
 WITH_SACRUM = np.log(0.02)
 """Log probability that the sacrum found holds the last lumbar vertebra: 2 of 82 hold-out scans."""
 TALL_MERGED = 3.5
-"""Gain of that for a bone of the height of two."""
+"""Gain of MERGED for a bone of the height of two."""
 MERGED_HEIGHT = 1.75
 """A merged bone is at least this many neighbours tall."""
 
