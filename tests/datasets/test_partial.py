@@ -1,6 +1,7 @@
 """Allowed parts of partial masks, on small blocks drawn by hand."""
 
 import numpy as np
+import pytest
 
 from spinekit.anatomy.scheme import VALUES
 from spinekit.datasets.partial import (
@@ -238,6 +239,17 @@ def test_a_map_of_bodies_leaves_the_arches_open():
     allowed = allowed_from_labels(labels, SPACING, bodies_only=True)
     assert (allowed[labels == VALUES["L5"]] == BODY).all()
     assert (allowed[1:4, 5:15, 50:62] == BACKGROUND | POSTERIOR | CANAL | CORD).all()
+
+
+@pytest.mark.parametrize("bodies_only", [False, True])
+def test_c1_is_a_ring_of_posterior_elements(bodies_only):
+    labels = np.zeros((5, 60, 90), np.uint8)
+    labels[:, 40:46, 70:80] = VALUES["C1"]
+    labels[:, 28:38, 45:85] = VALUES["C2"]
+    labels[:, 15:24, 10:88] = VALUES["spinal_canal"]
+    allowed = allowed_from_labels(labels, SPACING, bodies_only=bodies_only)
+    assert (allowed[labels == VALUES["C1"]] == POSTERIOR).all()
+    assert (allowed[labels == VALUES["C2"]] == BODY).all()
 
 
 def test_an_empty_map_says_nothing():

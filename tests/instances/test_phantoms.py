@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from instances.toys import BODY, DISC, POSTERIOR, overlap
-from spinekit.anatomy.scheme import SACRUM_VALUE
+from spinekit.anatomy.scheme import SACRUM_VALUE, VALUES
 from spinekit.instances import split_instances
 from spinekit.synth.phantom import draw_phantom
 
@@ -56,6 +56,36 @@ def test_bodies_discs_and_posterior_elements_match_the_drawing(seed, fov, anomal
         index = np.bincount(result.disc_map[disc]).argmax()
         assert index > 0
         assert overlap(result.disc_map == index, disc) > 0.6
+
+
+@pytest.mark.parametrize(
+    ("seed", "plane"), [(1014, "sagittal"), (1021, "sagittal"), (1014, "isotropic")]
+)
+def test_a_ring_of_posterior_elements_around_the_dens_is_c1(seed, plane):
+    phantom = draw_phantom(seed, fov="cervical", plane=plane, anomalies=())
+    atlas = phantom.labels == VALUES["C1"]
+    arch = atlas & (phantom.parts == BODY)
+    assert arch.any()
+    seen = np.where(atlas & (phantom.parts > 0), POSTERIOR, phantom.parts)
+    result = split_instances(_blurred(seen, seed), phantom.grid.spacing_mm)
+    first, second = _vertebrae(result)[:2]
+    assert overlap(result.vertebra_map == first.index, atlas) > 0.85
+    body = result.parts == BODY
+    assert overlap(body & (result.vertebra_map == first.index), arch) > 0.7
+    axis = (phantom.labels == VALUES["C2"]) & (phantom.parts == BODY)
+    assert overlap(body & (result.vertebra_map == second.index), axis) > 0.85
+
+
+def test_arches_before_bodies_of_a_loin_are_no_c1():
+    phantom = draw_phantom(1000, fov="lumbar", spacing_mm=(4.0, 1.2, 1.2), anomalies=())
+    plain = split_instances(_blurred(phantom.parts, 1), phantom.grid.spacing_mm)
+    parts = phantom.parts.copy()
+    where = np.argwhere(parts == BODY)
+    top, front = where[:, 2].max() - 12, where[where[:, 2] > where[:, 2].max() - 20, 1].max() + 3
+    middle = parts.shape[0] // 2
+    parts[middle - 2 : middle + 2, front : front + 6, top : top + 8] = POSTERIOR
+    result = split_instances(_blurred(parts, 1), phantom.grid.spacing_mm)
+    assert len(_vertebrae(result)) == len(_vertebrae(plain))
 
 
 def _vertebrae(result):

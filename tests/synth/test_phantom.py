@@ -228,3 +228,16 @@ def test_cervical_view_shows_atlas_dens_and_cord():
     assert cord.max() < np.argwhere(atlas)[:, 2].max() + 20
     assert set(CERVICAL) & set(p.truth["levels"])
     assert not set(THORACIC[10:]) & set(p.truth["levels"])
+
+
+@pytest.mark.parametrize("seed", [13, 14, 15])
+def test_anterior_arch_and_dens_never_touch(seed):
+    p = draw_phantom(seed, fov="cervical", plane="isotropic", spacing_mm=(1.0, 1.0, 1.0))
+    arch = (p.labels == VALUES["C1"]) & (p.parts == 1)
+    axis = (p.labels == VALUES["C2"]) & (p.parts == 1)
+    near = ndimage.binary_dilation(arch, np.ones((3, 3, 3), bool))
+    assert arch.sum() > 200
+    assert not (near & axis).any()
+    before = np.argwhere(arch)[:, 1].mean()
+    level = np.argwhere(axis & arch.any(axis=(0, 1)))
+    assert before > level[:, 1].mean() + 5

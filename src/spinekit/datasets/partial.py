@@ -24,6 +24,8 @@ CANAL_WITH_CORD = 4
 """SPIDER's part that is canal and cord in one, in the masks of parts."""
 
 ATLAS = VALUES["C1"]
+"""C1 is all ring: its anterior arch is of the posterior elements' part for a network, so that it is
+told from the dens behind it; splitting gives it back as body."""
 
 Bytes = NDArray[np.uint8]
 LabelMap = NDArray[np.integer]
@@ -97,7 +99,8 @@ def allowed_from_labels(
 
     Between the outermost structures a voxel without a label is background, or of a kind that the
     map holds none of; beyond them it is unknown. A vertebra is body in front of the canal and
-    posterior elements behind it, either where no canal is drawn. A canal without a cord in the
+    posterior elements behind it, either where no canal is drawn; C1 is posterior elements all
+    around. A canal without a cord in the
     map may hide one.
 
     Args:
@@ -128,7 +131,7 @@ def allowed_from_labels(
     bone = np.full(labels.shape, BODY, np.uint8)
     if not bodies_only:
         bone = _vertebra_codes(canal | cord, spacing_mm)
-        bone[labels == ATLAS] = BODY | POSTERIOR
+    bone[labels == ATLAS] = POSTERIOR
     allowed[vertebra] = bone[vertebra]
     allowed[disc] = DISC
     allowed[canal] = CANAL if cord.any() else CANAL | CORD

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from spinekit.anatomy.items import Instance, Instances
+from spinekit.instances.atlas import take_arch
 from spinekit.instances.bodies import Planes, assign_discs
 from spinekit.instances.column import (
     BODY,
@@ -59,7 +60,8 @@ def assemble(
     Returns:
         Maps on the scan's grid and the items from the top.
     """
-    bones = sort_bones(column, profile, planes, box[2].start, shape[2], spacing_mm)
+    column, arch = take_arch(column, profile, spacing_mm)
+    bones = sort_bones(column, profile, planes, arch, box[2].start, shape[2], spacing_mm)
     disc_number, is_rudiment = _sort_discs(column, bones, spacing_mm)
     owner, is_speck = _own_posterior(column, profile, bones, spacing_mm)
     posterior, discs = (np.argwhere(column.parts == part) for part in (POSTERIOR, DISC))

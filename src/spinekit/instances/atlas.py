@@ -1,17 +1,21 @@
 """The anterior arch of the atlas, which lies in front of the dens and not above it.
 
-It knows the topmost stretch of the column and nothing of names: it looks for two bodies side by
-side at the top of a neck.
+It knows the top of the column and nothing of names. A network calls the whole ring posterior
+elements, which in front of the dens can be nothing else; in a mask where the arch is body like the
+dens, two bodies side by side at the top of a neck are looked for.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, spatial
 
 from spinekit.instances.bodies import Planes
-from spinekit.instances.profile import NECK_DEPTH_MM
+from spinekit.instances.column import POSTERIOR, Column, coords_mm
+from spinekit.instances.profile import BIN_MM, NECK_DEPTH_MM, Profile
 
 MIN_ARCH_MM3 = 80.0
 MAX_SHARE = 0.6
@@ -20,8 +24,68 @@ IN_FRONT_MM = 5.0
 """Least distance of the arch's centre in front of the dens, mm."""
 BORDER_MM = 9.0
 """How far below the centre of the anterior arch the posterior arch still reaches, mm."""
+RING_FRONT_MM = 2.0
+"""Of a ring, what lies this far in front of the dens's axis is its anterior arch, mm."""
+RING_BESIDE_MM = 11.0
+"""And this near the middle, mm."""
+RING_HEIGHTS_MM = (-12.0, 28.0)
+"""From above the tip of the dens to below it, mm."""
 
 Floats = NDArray[np.float32]
+
+
+def take_arch(
+    column: Column, profile: Profile, spacing_mm: tuple[float, float, float]
+) -> tuple[Column, NDArray[np.intp]]:
+    """Take posterior elements in front of the dens out of the column: they are C1's anterior arch.
+
+    Args:
+        column: parts and straightened coordinates.
+        profile: depth of the bodies along the column, and where it begins.
+        spacing_mm: voxel size.
+
+    Returns:
+        The column without these voxels, and their indices (n, 3); none where the column's top is
+        no neck.
+    """
+    nothing = np.zeros((0, 3), dtype=np.intp)
+    top = profile.extent[0]
+    if profile.depth_mm[top : top + round(RING_HEIGHTS_MM[1])].mean() >= NECK_DEPTH_MM:
+        return column, nothing
+    mask = column.parts == POSTERIOR
+    t, u, v = column.curve.straighten(coords_mm(mask, spacing_mm)).T
+    mine = (v > RING_FRONT_MM) & (np.abs(u) < RING_BESIDE_MM)
+    below = t - top * BIN_MM
+    mine &= (below > RING_HEIGHTS_MM[0]) & (below < RING_HEIGHTS_MM[1])
+    before = np.zeros_like(mask)
+    before[mask] = mine
+    labels, count = ndimage.label(before, structure=np.ones((3, 3, 3)))
+    size = np.bincount(labels.ravel(), minlength=count + 1)
+    size[0] = 0
+    if size.max(initial=0) * float(np.prod(spacing_mm)) < MIN_ARCH_MM3:
+        return column, nothing
+    arch = labels == size.argmax()
+    parts = np.where(arch, np.uint8(0), column.parts)
+    return replace(column, parts=parts), np.argwhere(arch)
+
+
+def add_arch(
+    stretch: NDArray[np.int64], planes: Planes, arch: Floats
+) -> tuple[NDArray[np.int64], Planes, NDArray[np.int64]]:
+    """Number an anterior arch that was taken out before as a stretch above all others.
+
+    Args:
+        stretch: (N,) stretch of the body voxels.
+        planes: the separators.
+        arch: (n, 3) straightened coordinates of the arch, n > 0.
+
+    Returns:
+        Stretches and planes with one more above, and the arch's stretch (n,).
+    """
+    used = stretch[stretch >= 0]
+    top = int(used.min()) if len(used) else 0
+    moved = np.where(stretch >= 0, stretch + 1, stretch)
+    return moved, _with_plane(planes, top, arch), np.full(len(arch), top, dtype=np.int64)
 
 
 def part_atlas(
@@ -60,10 +124,17 @@ def part_atlas(
         return stretch, planes
     moved = np.where(stretch >= 0, stretch + 1, stretch)
     moved[np.flatnonzero(mine)[piece == arch]] = top
-    border = float(straight[mine][piece == arch, 0].mean()) + BORDER_MM
-    at = np.insert(planes.at, top, min(border, float(planes.at[top]) - 1.0))
+    return moved, _with_plane(planes, top, straight[mine][piece == arch])
+
+
+def _with_plane(planes: Planes, top: int, arch: Floats) -> Planes:
+    """The separators and one more, below the arch."""
+    border = float(arch[:, 0].mean()) + BORDER_MM
+    if top < len(planes.at):
+        border = min(border, float(planes.at[top]) - 1.0)
+    at = np.insert(planes.at, top, border)
     flat = [np.insert(slope, top, 0.0) for slope in (planes.right, planes.front)]
-    return moved, Planes(at.astype(np.float32), flat[0], flat[1])
+    return Planes(at.astype(np.float32), flat[0], flat[1])
 
 
 def _pieces(mask: NDArray[np.bool_], mine: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from spinekit.instances.atlas import part_atlas
+from spinekit.instances.atlas import add_arch, part_atlas
 from spinekit.instances.bodies import Planes, assign_bodies
 from spinekit.instances.column import BODY, SACRUM, Column
 from spinekit.instances.measure import SACRAL_CORE_MM
@@ -72,6 +72,7 @@ def sort_bones(
     column: Column,
     profile: Profile,
     planes: Planes,
+    arch: NDArray[np.intp],
     lowest: int,
     depth: int,
     spacing_mm: tuple[float, float, float],
@@ -82,6 +83,7 @@ def sort_bones(
         column: parts and straightened coordinates in the crop.
         profile: areas and depth along the column.
         planes: the separators.
+        arch: (n, 3) voxels of an anterior arch of C1 that was taken out of the column.
         lowest: layer of the scan that the crop starts at.
         depth: number of layers of the scan.
         spacing_mm: voxel size.
@@ -92,13 +94,18 @@ def sort_bones(
     voxel_mm3 = float(np.prod(spacing_mm))
     body, straight = column.parts == BODY, column.straight[BODY]
     stretch = assign_bodies(body, straight, planes, voxel_mm3)
-    stretch, planes = part_atlas(body, straight, stretch, planes, profile.depth_mm, voxel_mm3)
+    ring = column.curve.straighten(arch * np.asarray(spacing_mm, dtype=np.float32))
+    of_arch = np.zeros(0, dtype=np.int64)
+    if len(arch):
+        stretch, planes, of_arch = add_arch(stretch, planes, ring)
+    else:
+        stretch, planes = part_atlas(body, straight, stretch, planes, profile.depth_mm, voxel_mm3)
     sacrum, body_of_sacrum, first_sacral = _decide_sacrum(column, stretch, planes, voxel_mm3)
     m = len(planes.at)
-    straight = np.concatenate([straight, column.straight[SACRUM]])
-    where = np.concatenate([np.argwhere(body), np.argwhere(column.parts == SACRUM)])
-    is_sacrum = np.concatenate([stretch >= first_sacral, sacrum])
-    stretch = np.where(is_sacrum, -1, np.concatenate([stretch, body_of_sacrum]))
+    straight = np.concatenate([straight, column.straight[SACRUM], ring])
+    where = np.concatenate([np.argwhere(body), np.argwhere(column.parts == SACRUM), arch])
+    is_sacrum = np.concatenate([stretch >= first_sacral, sacrum, np.zeros(len(arch), dtype=bool)])
+    stretch = np.where(is_sacrum, -1, np.concatenate([stretch, body_of_sacrum, of_arch]))
     layer = where[:, 2] + lowest
     at_edge = (layer == 0) | (layer == depth - 1)
     cut = np.bincount(stretch[at_edge & (stretch >= 0)], minlength=m + 1) > 0

@@ -1,4 +1,4 @@
-"""Bodies, discs, dens, atlas and sacrum, drawn from straightened coordinates.
+"""Bodies, discs and sacrum, drawn from straightened coordinates.
 
 Knows no soft tissue outside the column.
 """
@@ -141,43 +141,6 @@ def _draw_discs(
     value = style.fusion_value(disc, xp.abs(place.t - row["middle"]))
     canvas.paint(fused - 0.4, value)
     canvas.mark((fused < 0) & (place.level > 0), BODY, scene.level["value"][place.level])
-
-
-def draw_atlas(canvas: Canvas, scene: Scene, style: Style, place: Place) -> None:
-    """Paint C1 (anterior arch = body, the rest posterior) and the dens of C2."""
-    backend, xp = canvas.backend, canvas.backend.xp
-    k = scene.spine.scale
-    top, bottom = float(scene.curve.top[0]), float(scene.curve.bottom[0])
-    u, v, t = xp.abs(place.u), place.v, place.t
-    front, back = 9.6 * k, -30.0 * k
-    centre, half = (front + back) / 2, (front - back) / 2
-    ring = xp.sqrt((u / (21.0 * k)) ** 2 + ((v - centre) / half) ** 2) + 1e-4
-    lateral = xp.clip(1.0 - ((v + 6.0 * k) / (13.0 * k)) ** 2, 0.0, 1.0) * xp.clip(
-        (u - 8.0) / 6.0, 0.0, 1.0
-    )
-    thick = (3.1 + 4.5 * lateral) * k
-    tall = xp.where(v > 0, 5.2, 4.0) * k + 4.5 * k * lateral
-    middle = (top + bottom) / 2 + xp.where(v > 0, 0.0, 1.5)
-    across = xp.clip(xp.abs(ring - 1.0) * 20.0 * k - thick + 2.0, 0.0, 99.0)
-    along = xp.clip(xp.abs(t - middle) - tall + 2.0, 0.0, 99.0)
-    arch = xp.sqrt(across * across + along * along) - 2.0
-    process = xp.maximum(
-        xp.sqrt((v + 8.0 * k) ** 2 + (t - middle) ** 2) - 4.5 * k, xp.abs(u - 28 * k) - 9 * k
-    )
-    arch = xp.minimum(arch, process)
-    marrow = style.level_marrow(place.level * 0) + 0.05 * place.fine
-    canvas.paint(arch, shade_bone(backend, arch, marrow, style.rim, 0.9))
-    anterior = (v > 0) & (u < 11.0 * k)
-    value = int(scene.level["value"][0])
-    canvas.mark((arch < 0) & anterior, BODY, value)
-    canvas.mark((arch < -CORTEX_MM) & ~anterior, POSTERIOR, value)
-    tip, base = top + 1.0 * k, float(scene.curve.top[1]) + 4.0
-    along = xp.clip(t, tip + 5.0 * k, base) - t
-    dens = xp.sqrt(u * u + v * v + along * along) - 5.2 * k
-    marrow = style.level_marrow(place.level * 0 + 1) + 0.05 * place.fine
-    inner = xp.minimum(dens, base - 4.0 - t)
-    canvas.paint(dens, shade_bone(backend, inner, marrow, style.rim, 0.9))
-    canvas.mark(dens < 0, BODY, int(scene.level["value"][1]))
 
 
 def draw_sacrum(canvas: Canvas, scene: Scene, style: Style, place: Place) -> None:

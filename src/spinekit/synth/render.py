@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from spinekit.core.grid import Grid
 from spinekit.synth.acquisition import grid_axes
 from spinekit.synth.backend import Backend
-from spinekit.synth.bodies import Place, draw_atlas, draw_bodies, draw_sacrum
+from spinekit.synth.bodies import Place, draw_bodies, draw_sacrum
 from spinekit.synth.body import Body
 from spinekit.synth.canvas import Canvas
+from spinekit.synth.craniocervical import draw_atlas
 from spinekit.synth.curve import Projection, project
 from spinekit.synth.posterior import draw_canal, draw_posterior, draw_ribs, draw_screws, find_level
 from spinekit.synth.scene import Scene
@@ -139,7 +140,7 @@ def _pixel_groups(backend: Backend, scene: Scene, plane: Projection) -> dict[str
         "sacrum": (t > sacrum - 10 - spare) & (t < end + 3 + spare) & (abs(v) < 45 * k),
         "canal": (t > -100) & (t < sacrum + 100) & (v < -2) & (v > -48 * k),
         "bodies": (t > c2 - spare) & (t < sacrum + 8 + spare) & (abs(v) < 27 * k),
-        "atlas": (t > -25) & (t < c2 + 20) & (abs(v) < 45),
+        "atlas": (t > -50) & (t < c2 + 20) & (v > -65) & (v < 60),
     }
     if scene.spine.screws:
         masks["screws"] = masks["posterior"] | masks["bodies"]

@@ -13,6 +13,7 @@ import numpy as np
 
 from spinekit.anatomy.column import CERVICAL, LUMBAR, THORACIC
 from spinekit.synth.arch import Arch, sample_arches
+from spinekit.synth.atlas import AtlasShape, sample_atlas
 from spinekit.synth.morphometry import LEVEL_SIZES, LORDOSIS_SHARES, LevelSize
 
 ANOMALIES: dict[str, float] = {
@@ -65,6 +66,7 @@ class Spine:
     """Slopes of the upper endplate along u, v and of the lower endplate along u, v."""
     arch: tuple[Arch, ...]
     """How each level's arch departs from the mean."""
+    atlas: AtlasShape
     schmorl: tuple[tuple[tuple[float, float, float, float], ...], ...]
     """Schmorl node in the upper and lower endplate: centre u and v, radius and depth (0 none)."""
     sizes: tuple[LevelSize, ...]
@@ -196,6 +198,8 @@ def sample_spine(
         anomalies=tuple(found),
         sizes=sizes,
         arch=arches,
+        # A stream of its own: what is drawn besides stays as it was.
+        atlas=sample_atlas(rng.spawn(1)[0]),
         scale=scale,
         sacral_scale=scale * float(rng.normal(1, 0.06)),
         sacral_turn=float(np.clip(rng.normal(1, 0.3), 0.2, 1.8)),

@@ -22,8 +22,10 @@ from spinekit.core.errors import InputError
 from spinekit.core.intensity import normalise_intensity
 from spinekit.datasets.cord import cord_in_canal
 from spinekit.datasets.partial import (
+    ATLAS,
     BODY,
     CANAL_WITH_CORD,
+    POSTERIOR,
     allowed_from_bodies,
     allowed_from_cord,
     allowed_from_discs,
@@ -39,6 +41,8 @@ from spinekit.training.targets import level_codes
 
 PHANTOM_BLOCK = 24
 """Phantoms in one pack."""
+RULES = "2"
+"""Changes whenever what labels mean for a network does, so that packs are made anew."""
 
 
 def pack_real(
@@ -125,7 +129,7 @@ def pack_prepared(
     """
     found = open_prepared(folder)
     kind = "bodies" if bodies_only else "whole"
-    path = packs / f"set-{found.state[:16]}-{kind}.npz"
+    path = packs / f"set-{found.state[:16]}-{kind}-{RULES}.npz"
     if not path.is_file():
         report(f"packing {found.name}: {len(found.pairs)} scans")
         save_pack(path, [_pack_pair(pair, found.values, bodies_only) for pair in found.pairs])
@@ -173,9 +177,10 @@ def pack_phantoms(
     """
     jobs = []
     paths = []
-    drawn_by = hash_package("spinekit.synth")
+    drawn_by = hash_package("spinekit.synth") + RULES
     if views != FIELDS_OF_VIEW:
-        drawn_by = hashlib.sha256(" ".join([drawn_by, *views]).encode()).hexdigest()
+        drawn_by = " ".join([drawn_by, *views])
+    drawn_by = hashlib.sha256(drawn_by.encode()).hexdigest()
     drawn_by = drawn_by[:8]
     for start in range(0, count, PHANTOM_BLOCK):
         size = min(PHANTOM_BLOCK, count - start)
@@ -216,11 +221,13 @@ def pack_phantom(seed: int, views: tuple[str, ...] = FIELDS_OF_VIEW) -> PackedCa
 
     phantom = draw_phantom(seed, fov=views[seed % len(views)])
     present = {name for name in phantom.truth["levels"]}
+    allowed = (1 << phantom.parts.astype(np.int64)).astype(np.uint8)
+    allowed[(phantom.labels == ATLAS) & (phantom.parts > 0)] = POSTERIOR
     return PackedCase(
         f"phantom{seed}",
         f"phantom{seed}",
         phantom.grid.spacing_mm,
         np.round(normalise_intensity(phantom.image) * 255).astype(np.uint8),
-        (1 << phantom.parts.astype(np.int64)).astype(np.uint8),
+        allowed,
         level_codes(phantom.labels, present=present),
     )
