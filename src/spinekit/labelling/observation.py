@@ -5,7 +5,6 @@ It weighs evidence of different kinds and knows nothing of how hypotheses are se
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from spinekit.anatomy.column import LEVELS, VARIANTS, Variant
 from spinekit.anatomy.items import Instance, Instances
+from spinekit.labelling.pieces import Pair, admit_first_sacral, join_pieces, pair_bones
 from spinekit.labelling.priors import variant_log_prior
 from spinekit.labelling.sizes import weigh_sizes
 from spinekit.labelling.terms import IMPOSSIBLE, MAX_NOISE_RUN, Observations
@@ -65,23 +65,6 @@ SMALL_NOISE = np.log(0.08)
 """The same for a bone much smaller than its neighbours."""
 ODD_SIZE = -1.5
 """Size likelihood of what is no vertebra, against at best 0 for a level that fits."""
-FRAGMENT = np.log(0.3)
-"""Log probability that two bones without a disc between them, not taller than one, are one."""
-TWO_WHOLE = -6.0
-"""The same two being whole vertebrae one after the other: collapsed both, and fused."""
-FRAGMENT_HEIGHT = 1.35
-"""Most height of such two together, in neighbours."""
-AXIS_HEIGHT = 3.2
-"""The same where the network calls both C2, which with its dens is 2.3 pitches tall."""
-SACRAL_FRAGMENT = np.log(0.25)
-"""Log probability that a bone on the sacrum, without a disc between them, is S1."""
-RUDIMENT = 0.45
-"""A disc above the sacrum of less than this share of the next one's volume may be S1-S2: in 44
-hold-out scans two of S1-S2 had 0.21 and 0.35, a collapsed L5-S1 0.34, all others 0.54 and more."""
-SACRAL_ON_DISC = np.log(0.1)
-"""Log probability that a bone on such a disc is S1."""
-SACRAL_GAP = 0.15
-"""Widest gap between such two, over the depth of the bone."""
 GAP_RATIO = 0.28
 """Usual gap between neighbouring bodies over the depth of the body."""
 GAP_SD = 0.22
@@ -93,10 +76,6 @@ NO_DISC = np.log(0.05)
 """No disc between them, where most others have one: fused, or the two are one bone's pieces."""
 ATLAS_DISC = -4.0
 """A disc between C1 and C2: it would be false, there is none."""
-DENS_ON_DISC, CUT_DENS = np.log(0.05), np.log(0.04)
-"""Log probability that a small bone on top, called C2 like the taller one below it, is its dens
-although a disc lies between: what is left of the growth plate under the dens looks like one. Where
-the edge cuts it, the two together are not as tall as C2."""
 UNSEEN_IN_ROOM = -1.0
 """Per level that would have to lie in the scan beyond the outermost bone without being found."""
 UNSEEN_CAP = 4
@@ -144,14 +123,14 @@ def observe(
         network = network + told[:, _CHAINS][:, :, None]
     missed, atlas = _gaps(items, where)
     is_axis = safe.argmax(axis=1) == LEVELS.index("C2")
-    fragment = _fragments(items, where, is_axis)
+    pairs = pair_bones(items, where, is_axis)
     volume = np.array([bone.volume_mm3 for bone in bones])
-    _join_pieces(fragment, likeness, missed, volume)
-    _admit_first_sacral(fragment, is_sacrum, likeness, missed)
+    join_pieces(pairs, likeness, missed, volume)
+    admit_first_sacral(pairs, likeness, missed)
     height = np.array([bone.height_mm for bone in bones])
     room_above, room_below = _room(instances, bones)
     merged = _merged(height, is_sacrum)
-    sizes = weigh_sizes(bones, _steps(fragment, missed, merged))
+    sizes = weigh_sizes(bones, _steps(pairs, missed, merged))
     known = np.full(count, -1)
     for item, level in (certain or {}).items():
         known[where.index(item)] = LEVELS.index(level)
@@ -168,7 +147,7 @@ def observe(
             is_sacrum, NOISE - 6.0, np.where(_ratio(volume, is_sacrum) < 0.3, SMALL_NOISE, NOISE)
         )
         + ODD_SIZE,
-        fragment=fragment,
+        fragment=np.array([pair.log for pair in pairs]),
         missed=missed,
         atlas=atlas,
         above=_unseen(room_above),
@@ -271,98 +250,18 @@ def _gaps(
     return result, atlas
 
 
-def _join_pieces(
-    fragment: NDArray[np.float64],
-    likeness: NDArray[np.float64],
-    missed: dict[tuple[int, int], NDArray[np.float64]],
-    volume: NDArray[np.float64],
-) -> None:
-    """Change what is said of two bones that may be pieces of one, in place.
-
-    Its level is told by the piece that bears the name, the larger one sooner; what the other says
-    of levels would count for a network without drift.
-    """
-    for n in np.flatnonzero(fragment == FRAGMENT).tolist():
-        missed[n, n + 1][0] += TWO_WHOLE
-        both = volume[n] + volume[n + 1]
-        for piece, other in ((n, n + 1), (n + 1, n)):
-            likeness[piece] = likeness[piece].max() + np.log(2.0 * max(volume[other], 1.0) / both)
-
-
 def _steps(
-    fragment: NDArray[np.float64],
+    pairs: Sequence[Pair],
     missed: dict[tuple[int, int], NDArray[np.float64]],
     merged: NDArray[np.float64],
 ) -> list[int]:
     """(n - 1,) levels from each bone to the next, as heights, gaps and discs tell."""
     return [
         0
-        if fragment[n] in (FRAGMENT, DENS_ON_DISC)
+        if pair.is_one_bone
         else 1 + int(missed[n, n + 1].argmax()) + int(n > 0 and merged[n] > MERGED)
-        for n in range(len(fragment))
+        for n, pair in enumerate(pairs)
     ]
-
-
-def _admit_first_sacral(
-    fragment: NDArray[np.float64],
-    is_sacrum: NDArray[np.bool_],
-    likeness: NDArray[np.float64],
-    missed: dict[tuple[int, int], NDArray[np.float64]],
-) -> None:
-    """Change what speaks against a bone on the sacrum that may be S1, in place.
-
-    It was split off the sacrum by the network that calls it a lumbar level: that is no evidence
-    against S1, and the sacrum begins with it.
-    """
-    for n in np.flatnonzero(is_sacrum[1:] & (fragment >= SACRAL_ON_DISC)).tolist():
-        likeness[n, -1] = likeness[n].max()
-        if n > 0:
-            missed[n - 1, n + 1] = missed[n - 1, n]
-
-
-def _fragments(
-    items: tuple[Instance, ...], where: list[int], is_axis: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """(n - 1,) log likelihood of each bone and the next to be parts of one vertebra.
-
-    `is_axis` (n,) says which bones the network calls C2: parts of it may be taller together.
-    """
-    bones = [items[n] for n in where]
-    result = np.full(max(len(bones) - 1, 0), -30.0)
-    for n, (above, below) in enumerate(itertools.pairwise(bones)):
-        others = [
-            other.height_mm
-            for other in bones[max(0, n - 2) : n + 4]
-            if other.kind == "vertebra" and other not in (above, below)
-        ]
-        between = items[where[n] + 1 : where[n + 1]]
-        both_axis = is_axis[n] and is_axis[n + 1]
-        if below.kind == "sacrum" and others:
-            discs = [item for item in items[: where[n + 1]] if item.kind == "disc"]
-            result[n] = max(result[n], _sacral(above, below, between, discs))
-            continue
-        is_dens = n == 0 and both_axis and above.height_mm < below.height_mm
-        if not others or (between and not is_dens):
-            continue
-        height = below.bottom_mm - above.top_mm
-        most = AXIS_HEIGHT if both_axis else FRAGMENT_HEIGHT
-        if height < most * float(np.median(others)):
-            on_disc = CUT_DENS if above.touches_edge else DENS_ON_DISC
-            result[n] = on_disc if between else FRAGMENT
-    return result
-
-
-def _sacral(
-    bone: Instance, sacrum: Instance, between: Sequence[Instance], discs: Sequence[Instance]
-) -> float:
-    """Log probability that a bone on the sacrum is S1: right on it, or on a rudimentary disc."""
-    if not between:
-        touches = sacrum.top_mm - bone.bottom_mm < SACRAL_GAP * bone.depth_mm
-        return float(SACRAL_FRAGMENT if touches else IMPOSSIBLE)
-    is_rudiment = len(between) == 1 < len(discs) and (
-        discs[-1].volume_mm3 < RUDIMENT * discs[-2].volume_mm3
-    )
-    return float(SACRAL_ON_DISC if is_rudiment else IMPOSSIBLE)
 
 
 def _ratio(value: NDArray[np.float64], is_sacrum: NDArray[np.bool_]) -> NDArray[np.float64]:

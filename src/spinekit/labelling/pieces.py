@@ -1,0 +1,175 @@
+"""Two bones that may be one: pieces of a body, a dens on its disc, S1 split off the sacrum.
+
+It compares each bone with the next and says what the two may be; it knows nothing of hypotheses.
+"""
+
+from __future__ import annotations
+
+import enum
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit.anatomy.items import Instance
+
+FRAGMENT = np.log(0.3)
+"""Log probability that two bones without a disc between them, not taller than one, are one."""
+TWO_WHOLE = -6.0
+"""The same two being whole vertebrae one after the other: collapsed both, and fused."""
+FRAGMENT_HEIGHT = 1.35
+"""Most height of such two together, in neighbours."""
+AXIS_HEIGHT = 3.2
+"""The same where the network calls both C2, which with its dens is 2.3 pitches tall."""
+DENS_ON_DISC, CUT_DENS = np.log(0.05), np.log(0.04)
+"""Log probability that a small bone on top, called C2 like the taller one below it, is its dens
+although a disc lies between: what is left of the growth plate under the dens looks like one. Where
+the edge cuts it, the two together are not as tall as C2."""
+SACRAL_FRAGMENT = np.log(0.25)
+"""Log probability that a bone on the sacrum, without a disc between them, is S1."""
+RUDIMENT = 0.45
+"""A disc above the sacrum of less than this share of the next one's volume may be S1-S2: in 44
+hold-out scans two of S1-S2 had 0.21 and 0.35, a collapsed L5-S1 0.34, all others 0.54 and more."""
+SACRAL_ON_DISC = np.log(0.1)
+"""Log probability that a bone on such a disc is S1."""
+SACRAL_GAP = 0.15
+"""Widest gap between a bone and the sacrum it touches, over the depth of the bone."""
+NEVER = -30.0
+"""Log probability that two bones are one where nothing speaks for it."""
+
+
+class Kind(enum.Enum):
+    """What two bones, one after the other, may be besides two vertebrae."""
+
+    APART = enum.auto()
+    PIECES = enum.auto()
+    DENS = enum.auto()
+    CUT_DENS = enum.auto()
+    FIRST_SACRAL = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A bone and the next: what they may be, and its log probability."""
+
+    kind: Kind = Kind.APART
+    log: float = NEVER
+
+    @property
+    def is_one_bone(self) -> bool:
+        """Whether the two together are as tall as one vertebra."""
+        return self.kind in (Kind.PIECES, Kind.DENS)
+
+
+def pair_bones(
+    items: Sequence[Instance], where: Sequence[int], is_axis: NDArray[np.bool_]
+) -> list[Pair]:
+    """What each bone and the next may be.
+
+    Args:
+        items: bones and discs from the top.
+        where: (n,) places of the bones among them.
+        is_axis: (n,) which bones the network calls C2: parts of it may be taller together.
+
+    Returns:
+        One pair for each bone but the last.
+    """
+    bones = [items[n] for n in where]
+    pairs = []
+    for n, (above, below) in enumerate(itertools.pairwise(bones)):
+        heights = [
+            other.height_mm
+            for other in bones[max(0, n - 2) : n + 4]
+            if other.kind == "vertebra" and other not in (above, below)
+        ]
+        between = items[where[n] + 1 : where[n + 1]]
+        if not heights:
+            pair = Pair()
+        elif below.kind == "sacrum":
+            discs = [item for item in items[: where[n + 1]] if item.kind == "disc"]
+            pair = _on_sacrum(above, below, between, discs)
+        else:
+            both_axis = bool(is_axis[n] and is_axis[n + 1])
+            may_be_dens = n == 0 and both_axis
+            pair = _in_column(above, below, between, heights, both_axis, may_be_dens)
+        pairs.append(pair)
+    return pairs
+
+
+def _in_column(
+    above: Instance,
+    below: Instance,
+    between: Sequence[Instance],
+    heights: list[float],
+    both_axis: bool,
+    may_be_dens: bool,
+) -> Pair:
+    """Two bones above the sacrum: not taller together than one, and no disc between them."""
+    is_dens = may_be_dens and above.height_mm < below.height_mm
+    most = AXIS_HEIGHT if both_axis else FRAGMENT_HEIGHT
+    is_short = below.bottom_mm - above.top_mm < most * float(np.median(heights))
+    if not is_short or (between and not is_dens):
+        return Pair()
+    if not between:
+        return Pair(Kind.PIECES, FRAGMENT)
+    if above.touches_edge:
+        return Pair(Kind.CUT_DENS, CUT_DENS)
+    return Pair(Kind.DENS, DENS_ON_DISC)
+
+
+def _on_sacrum(
+    bone: Instance, sacrum: Instance, between: Sequence[Instance], discs: Sequence[Instance]
+) -> Pair:
+    """A bone that may be S1: right on the sacrum, or on a rudimentary disc."""
+    if not between:
+        touches = sacrum.top_mm - bone.bottom_mm < SACRAL_GAP * bone.depth_mm
+        return Pair(Kind.FIRST_SACRAL, SACRAL_FRAGMENT) if touches else Pair()
+    is_rudiment = len(between) == 1 < len(discs) and (
+        discs[-1].volume_mm3 < RUDIMENT * discs[-2].volume_mm3
+    )
+    return Pair(Kind.FIRST_SACRAL, SACRAL_ON_DISC) if is_rudiment else Pair()
+
+
+def join_pieces(
+    pairs: Sequence[Pair],
+    likeness: NDArray[np.float64],
+    missed: Mapping[tuple[int, int], NDArray[np.float64]],
+    volume: NDArray[np.float64],
+) -> None:
+    """Change what is said of two bones that may be pieces of one, in place.
+
+    Its level is told by the piece that bears the name, the larger one sooner; what the other says
+    of levels would count for a network without drift.
+
+    Args:
+        pairs: of the bones.
+        likeness: (n, 27) what the network says of each level.
+        missed: for each pair (a, b) of bones (27,) log likelihood of levels between them.
+        volume: (n,) of the bones.
+    """
+    for n, pair in enumerate(pairs):
+        if pair.kind is not Kind.PIECES:
+            continue
+        missed[n, n + 1][0] += TWO_WHOLE
+        both = volume[n] + volume[n + 1]
+        for piece, other in ((n, n + 1), (n + 1, n)):
+            likeness[piece] = likeness[piece].max() + np.log(2.0 * max(volume[other], 1.0) / both)
+
+
+def admit_first_sacral(
+    pairs: Sequence[Pair],
+    likeness: NDArray[np.float64],
+    missed: dict[tuple[int, int], NDArray[np.float64]],
+) -> None:
+    """Change what speaks against a bone on the sacrum that may be S1, in place.
+
+    It was split off the sacrum by the network that calls it a lumbar level: that is no evidence
+    against S1, and the sacrum begins with it. Arguments are those of `join_pieces`.
+    """
+    for n, pair in enumerate(pairs):
+        if pair.kind is Kind.FIRST_SACRAL:
+            likeness[n, -1] = likeness[n].max()
+            if n > 0:
+                missed[n - 1, n + 1] = missed[n - 1, n]
