@@ -9,6 +9,7 @@ import pytest
 
 import spinekit
 from blocks import BODY_MM, DISC_MM, NAMES, BlockSpine, draw_blocks, oracle_for
+from spinekit.anatomy.scheme import VALUES
 from spinekit.core.errors import GeometryError, UsageError
 from spinekit.core.grid import Grid
 from spinekit.core.resampling import resample_nearest
@@ -224,3 +225,22 @@ def test_a_volume_of_an_array_is_chosen_and_strictness_holds_for_it(spine: Block
     assert [warning["code"] for warning in found.report["warnings"]] == ["volume-chosen"]
     with pytest.raises(GeometryError, match="no spine"):
         segment(spine.image, spacing_mm=(0.04, 0.01, 0.01), strict=True)
+
+
+def test_two_pieces_of_a_body_become_one_vertebra() -> None:
+    truth = draw_blocks((4.0, 1.0, 1.0))
+    body = (truth.labels == VALUES["L2"]) & (truth.parts == 1)
+    k = np.flatnonzero(body.any(axis=(0, 1)))
+    middle = int(k.mean())
+    parts = truth.parts.copy()
+    parts[:, :, middle - 2 : middle + 2][body[:, :, middle - 2 : middle + 2]] = 0
+    cut = BlockSpine(truth.image, truth.labels, parts, truth.grid, truth.names)
+
+    found = segment(truth.image, affine=truth.grid.affine, predictor=oracle_for(cut))
+
+    rows = {row.name: row for row in found.structures}
+    assert [name for name in found.names if rows[name].part == "vertebra"] == list(NAMES)
+    mine = (found.labels == VALUES["L2"]) & (found.parts == 1)
+    assert dice(mine, body & (parts == 1)) > 0.99
+    assert "piece" in [row["name"] for row in found.report["column"]["anomalies"]]
+    assert [item["name"] for item in found.report["evidence"]["items"]].count("L2") == 1

@@ -29,12 +29,13 @@ from spinekit.core.resampling import resample_linear
 from spinekit.core.volume import Volume
 from spinekit.doubts import doubt_image, doubt_prediction
 from spinekit.instances import split_instances
+from spinekit.instances.joining import join_items
 from spinekit.io.reading import Scan, hash_files, read_scan, scan_from_array
 from spinekit.io.voxels import is_plausible
 from spinekit.labelling.evidence import pool_levels
 from spinekit.labelling.localizer import ask, read_localizer
 from spinekit.labelling.methods import check_method, name_with
-from spinekit.labelling.naming import Naming, leave_out_unsure
+from spinekit.labelling.naming import Naming, keep_items, leave_out_unsure
 from spinekit.labelling.outside import Outside
 from spinekit.levels import find_levels
 from spinekit.prediction.predictor import Predictor, Progress, load_predictor
@@ -242,7 +243,7 @@ def consult(found: Findings, options: SegmentOptions) -> Outside:
 def conclude(
     found: Findings, naming: Naming, options: SegmentOptions, *, outside: Outside
 ) -> Segmentation:
-    """Bring named instances back onto the scan's grid and report them.
+    """Bring named instances back onto the scan's grid and report them; pieces are joined first.
 
     Args:
         found: What `examine` found.
@@ -250,6 +251,10 @@ def conclude(
         options: How the scan was to be segmented.
         outside: What was known from elsewhere when the names were decided.
     """
+    if naming.pieces:
+        instances, kept = join_items(found.instances, naming.pieces)
+        found = dataclasses.replace(found, instances=instances, evidence=found.evidence[kept])
+        naming, outside = keep_items(naming, kept), outside.keep(kept)
     record, instances, seconds = found.record, found.instances, found.seconds
     named = give_names(instances.items, naming.names, naming.probability)
     with _timed(seconds, "restore"):

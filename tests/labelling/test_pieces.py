@@ -78,3 +78,24 @@ def test_the_first_disc_of_a_neck_not_found_makes_no_pieces():
         column = draw(np.random.default_rng(seed), first="C2", last="T4", spread=0.35, noise=0.2)
         harmed = delete(column, column.truth.index("C2-C3"))
         assert _name(harmed).names == harmed.truth, seed
+
+
+def test_what_belongs_to_a_bone_is_told():
+    column = draw(np.random.default_rng(8), first="T10", noise=0.1)
+    assert _name(column).pieces == ()
+    harmed = split(column, column.truth.index("L2"))
+    naming = _name(harmed)
+    upper = harmed.bones[[harmed.truth[n] for n in harmed.bones].index("L1") + 1]
+    named, nameless = sorted((upper, upper + 1), key=lambda n: naming.names[n] is None)
+    assert naming.pieces == ((nameless, named),)
+    assert "piece" in [anomaly["name"] for anomaly in naming.anomalies]
+
+
+def test_a_dens_takes_what_lies_below_it_along():
+    column = draw(np.random.default_rng(2), first="C2", last="T4", spread=0.35, noise=0.2)
+    assert _name(split_dens(column)).pieces == ((0, 2), (1, 2))
+
+
+def test_a_bone_that_holds_two_is_a_piece_of_none():
+    column = draw(np.random.default_rng(8), first="T10", noise=0.1)
+    assert _name(merge(column, column.truth.index("L2"))).pieces == ()

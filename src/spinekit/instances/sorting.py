@@ -94,7 +94,7 @@ def sort_bones(
     voxel_mm3 = float(np.prod(spacing_mm))
     body, straight = column.parts == BODY, column.straight[BODY]
     stretch = assign_bodies(body, straight, planes, voxel_mm3)
-    ring = column.curve.straighten(arch * np.asarray(spacing_mm, dtype=np.float32))
+    ring = column.curve.straighten(arch.astype(np.float32) * np.float32(spacing_mm))
     of_arch = np.zeros(0, dtype=np.int64)
     if len(arch):
         stretch, planes, of_arch = add_arch(stretch, planes, ring)

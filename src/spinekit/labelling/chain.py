@@ -7,7 +7,7 @@ columns, and reports names, probabilities, runners-up and oddities. It knows not
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from spinekit.anatomy.items import Instance, Instances
 from spinekit.labelling.hypotheses import Posterior, infer
 from spinekit.labelling.naming import Choice, Naming, name_items, spread_to_discs
 from spinekit.labelling.observation import observe
+from spinekit.labelling.pieces import find_owners
 from spinekit.labelling.states import SACRAL
 
 AMBIGUOUS_BELOW = 0.5
@@ -54,7 +55,8 @@ def name_column(
     if not bones:
         nameless: tuple[str | None, ...] = (None,) * len(items)
         return Naming(nameless, (0.0,) * len(items), (), True, "no vertebra in view", ())
-    posterior = infer(observe(instances, np.asarray(evidence, dtype=np.float64), certain, outside))
+    observed = observe(instances, np.asarray(evidence, dtype=np.float64), certain, outside)
+    posterior = infer(observed)
     choices, best = posterior.columns[0]
     names = name_items(items, bones, choices)
     alternatives = []
@@ -63,13 +65,16 @@ def name_column(
         if other_names != names and probability > 1e-4:
             alternatives.append((other_names, probability))
     ambiguous = best < AMBIGUOUS_BELOW
+    nothing = 1.0 - posterior.level.sum(axis=1) - np.where(observed.is_sacrum, 0, posterior.merged)
+    pieces = find_owners(bones, choices, observed, nothing)
     return Naming(
         names=names,
         probability=_probabilities(items, bones, names, posterior, choices),
         alternatives=tuple(alternatives[:5]),
         ambiguous=ambiguous,
         reason=_reason(items, names, best, alternatives) if ambiguous else None,
-        anomalies=_anomalies(choices, posterior),
+        anomalies=_anomalies(choices, posterior, {bones.index(n) for n, _ in pieces if n in bones}),
+        pieces=pieces,
     )
 
 
@@ -114,8 +119,13 @@ def _reason(
     return text + ": nothing in view decides"
 
 
-def _anomalies(choices: Sequence[Choice], posterior: Posterior) -> tuple[dict[str, Any], ...]:
-    """Counts that deviate, levels not found, and bones that are no single vertebra."""
+def _anomalies(
+    choices: Sequence[Choice], posterior: Posterior, joined: Set[int]
+) -> tuple[dict[str, Any], ...]:
+    """Counts that deviate, levels not found, and bones that are no single vertebra.
+
+    `joined` are those that are parts of another.
+    """
     found: list[dict[str, Any]] = []
     used = [choice for choice in choices if choice]
     levels = [level for choice in used for level in choice]
@@ -153,7 +163,12 @@ def _anomalies(choices: Sequence[Choice], posterior: Posterior) -> tuple[dict[st
             found.append(_anomaly("merged", sure, text))
         elif not choice:
             noise = 1.0 - float(posterior.level[n].sum() + posterior.merged[n])
-            found.append(_anomaly("no-vertebra", noise, _describe_extra(choices, n)))
+            text = _describe_extra(choices, n)
+            if n in joined:
+                text = (
+                    f"bone {n + 1} from the top is a piece of the one beside it, and joined with it"
+                )
+            found.append(_anomaly("piece" if n in joined else "no-vertebra", noise, text))
     return tuple(found)
 
 

@@ -30,7 +30,8 @@ class Naming:
     single vertebra or no disc between two, or where it was too unsure; a probability is None
     where the method gives none. `alternatives` are other whole columns, likeliest
     first, each with names aligned with the items and its probability. `anomalies` are
-    dictionaries with `name`, `probability` and `text`. `ambiguous` comes with a `reason`.
+    dictionaries with `name`, `probability` and `text`. `ambiguous` comes with a `reason`. `pieces`
+    are (item, vertebra it is a part of): bones without a name, and what looked like discs between.
     """
 
     names: tuple[str | None, ...]
@@ -39,6 +40,25 @@ class Naming:
     ambiguous: bool
     reason: str | None
     anomalies: tuple[dict[str, Any], ...]
+    pieces: tuple[tuple[int, int], ...] = ()
+
+
+def keep_items(naming: Naming, kept: Sequence[int]) -> Naming:
+    """The naming of a column whose pieces were joined.
+
+    Args:
+        naming: of all items.
+        kept: places of those that are left.
+    """
+    return dataclasses.replace(
+        naming,
+        names=tuple(naming.names[n] for n in kept),
+        probability=tuple(naming.probability[n] for n in kept),
+        alternatives=tuple(
+            (tuple(names[n] for n in kept), sure) for names, sure in naming.alternatives
+        ),
+        pieces=(),
+    )
 
 
 def name_items(

@@ -45,6 +45,18 @@ class Outside:
     readings: tuple[dict[str, Any], ...] = ()
     notices: tuple[Notice, ...] = ()
 
+    def keep(self, kept: Sequence[int]) -> Outside:
+        """The same of a column whose pieces were joined; `kept` are places of what is left."""
+        rows = [
+            {
+                key: [value[n] for n in kept] if key in ("names", "alone") else value
+                for key, value in row.items()
+            }
+            for row in self.readings
+        ]
+        likelihood = None if self.likelihood is None else self.likelihood[list(kept)]
+        return Outside(likelihood, tuple(rows), self.notices)
+
     def settle(self, own: Naming, final: Naming, items: Sequence[Instance]) -> Outside:
         """The same with each reading beside what the scan says by itself.
 

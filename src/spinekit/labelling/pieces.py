@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.anatomy.items import Instance
+from spinekit.labelling.naming import Choice
+from spinekit.labelling.terms import Floats, Observations
 
 FRAGMENT = np.log(0.3)
 """Log probability that two bones without a disc between them, not taller than one, are one."""
@@ -36,6 +38,8 @@ SACRAL_ON_DISC = np.log(0.1)
 """Log probability that a bone on such a disc is S1."""
 SACRAL_GAP = 0.15
 """Widest gap between a bone and the sacrum it touches, over the depth of the bone."""
+MOSTLY = 0.5
+"""Least probability of bearing no name for a bone to be joined with another."""
 NEVER = -30.0
 """Log probability that two bones are one where nothing speaks for it."""
 
@@ -173,3 +177,35 @@ def admit_first_sacral(
             likeness[n, -1] = likeness[n].max()
             if n > 0:
                 missed[n - 1, n + 1] = missed[n - 1, n]
+
+
+def find_owners(
+    where: Sequence[int], choices: Sequence[Choice], observations: Observations, nothing: Floats
+) -> tuple[tuple[int, int], ...]:
+    """Items that are sooner a part of a named vertebra beside them than anything else.
+
+    Args:
+        where: (n,) places of the bones among the items.
+        choices: what each bone is.
+        observations: of the bones.
+        nothing: (n,) probability that a bone bears no name.
+
+    Returns:
+        (item, item of the vertebra it belongs to), the discs between the two included.
+    """
+    owners = []
+    for n, choice in enumerate(choices):
+        if choice or nothing[n] < MOSTLY:
+            continue
+        likeliest, owner = observations.noise[n], None
+        for m in (n - 1, n + 1):
+            if not 0 <= m < len(choices) or len(choices[m]) != 1 or observations.is_sacrum[m]:
+                continue
+            log = observations.likeness[n, choices[m][0]] + observations.fragment[min(n, m)]
+            if log > likeliest:
+                likeliest, owner = log, m
+        if owner is not None:
+            first, last = sorted((where[n], where[owner]))
+            span = range(first, last + 1)
+            owners += [(item, where[owner]) for item in span if item != where[owner]]
+    return tuple(owners)

@@ -65,6 +65,7 @@ class Pool:
             member: position in `members`.
         """
         at = self.place[member]
+        item = {int(place): n for n, place in enumerate(at) if place >= 0}
 
         def own(names: Sequence[str | None]) -> tuple[str | None, ...]:
             return tuple(names[n] if n >= 0 else None for n in at)
@@ -74,6 +75,11 @@ class Pool:
             names=own(naming.names),
             probability=tuple(naming.probability[n] if n >= 0 else 0.0 for n in at),
             alternatives=tuple((own(names), sure) for names, sure in naming.alternatives),
+            pieces=tuple(
+                (item[piece], item[bone])
+                for piece, bone in naming.pieces
+                if piece in item and bone in item
+            ),
         )
 
 
