@@ -273,6 +273,19 @@ def test_atlas_in_front_of_the_dens_is_its_own_vertebra():
     assert overlap((result.vertebra_map == 2) & body, (truth == 1) & body) > 0.95
 
 
+@pytest.mark.parametrize("has_disc", [True, False])
+def test_a_small_lowest_bone_is_a_vertebra_where_a_disc_lies_below_it(has_disc):
+    toy = COLUMNS["lumbar"]
+    parts, truth = draw(toy)
+    i = np.arange(parts.shape[0])[:, None, None]
+    parts[(truth == 5) & (parts == BODY) & (np.abs(i - 6) > 0)] = 0
+    if not has_disc:
+        parts[truth == 105] = 0
+    result = _split(parts, toy)
+    assert _kinds(result).count("vertebra") == (5 if has_disc else 4)
+    assert _bodies_match(result, truth, 4)
+
+
 def test_nothing_and_canal_alone_give_nothing():
     for part in (0, CANAL):
         parts = np.zeros((5, 40, 60), np.uint8)

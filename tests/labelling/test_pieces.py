@@ -99,3 +99,15 @@ def test_a_dens_takes_what_lies_below_it_along():
 def test_a_bone_that_holds_two_is_a_piece_of_none():
     column = draw(np.random.default_rng(8), first="T10", noise=0.1)
     assert _name(merge(column, column.truth.index("L2"))).pieces == ()
+
+
+def test_pieces_beside_other_pieces_are_seen_as_such():
+    for seed in range(6):
+        column = draw(np.random.default_rng(seed), first="T10", noise=0.2)
+        harmed = split(split(column, column.bones[-2]), column.bones[-3])
+        naming = _name(harmed)
+        names = [naming.names[n] for n in harmed.bones if naming.names[n]]
+        assert names == [column.truth[n] for n in column.bones], seed
+        assert len(naming.pieces) == 2, seed
+        # Which of two equal halves bears the name does not make the name unsure.
+        assert min(p for n, p in enumerate(naming.probability) if naming.names[n]) > 0.5, seed

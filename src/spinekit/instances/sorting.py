@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from spinekit.instances.atlas import add_arch, part_atlas
-from spinekit.instances.bodies import Planes, assign_bodies
-from spinekit.instances.column import BODY, SACRUM, Column
+from spinekit.instances.bodies import Planes, assign_bodies, assign_discs
+from spinekit.instances.column import BODY, DISC, SACRUM, Column
 from spinekit.instances.measure import SACRAL_CORE_MM
 from spinekit.instances.profile import Profile
 
@@ -24,6 +24,8 @@ MIN_SHARE = 0.08
 """A body or disc smaller than this share of the scan's median is noise."""
 FRAGMENT_SHARE = 0.25
 """A lowest body smaller than this share of the scan's larger ones is no vertebra."""
+FRAGMENT_DISC_MM3 = 300.0
+"""Unless a disc of this volume lies below it, mm³."""
 SPILL_MM = 10.0
 """How far sacrum may reach above its separator before it counts as body, mm."""
 BESIDE_MM = 35.0
@@ -94,7 +96,7 @@ def sort_bones(
     voxel_mm3 = float(np.prod(spacing_mm))
     body, straight = column.parts == BODY, column.straight[BODY]
     stretch = assign_bodies(body, straight, planes, voxel_mm3)
-    ring = column.curve.straighten(arch.astype(np.float32) * np.float32(spacing_mm))
+    ring = column.curve.straighten((arch * np.asarray(spacing_mm)).astype(np.float32))
     of_arch = np.zeros(0, dtype=np.int64)
     if len(arch):
         stretch, planes, of_arch = add_arch(stretch, planes, ring)
@@ -110,7 +112,10 @@ def sort_bones(
     at_edge = (layer == 0) | (layer == depth - 1)
     cut = np.bincount(stretch[at_edge & (stretch >= 0)], minlength=m + 1) > 0
     is_vertebra = large_enough(stretch, m + 1, voxel_mm3, MIN_BODY_MM3, cut)
-    is_vertebra = _without_fragments_below(stretch, is_vertebra, cut & (first_sacral > m))
+    disc = assign_discs(column.parts == DISC, column.straight[DISC], planes, voxel_mm3)
+    on_disc = np.bincount(disc[disc >= 0], minlength=m + 1) * voxel_mm3 >= FRAGMENT_DISC_MM3
+    told = on_disc | (cut & (first_sacral > m))
+    is_vertebra = _without_fragments_below(stretch, is_vertebra, told)
     return Bones(where, straight, stretch, is_sacrum, is_vertebra, planes, first_sacral)
 
 
@@ -193,19 +198,19 @@ def large_enough(
 
 
 def _without_fragments_below(
-    stretch: Numbers, is_vertebra: Numbers, cut: NDArray[np.bool_]
+    stretch: Numbers, is_vertebra: Numbers, told: NDArray[np.bool_]
 ) -> Numbers:
     """Drop what is left of mistaken bone under the last real vertebra.
 
     Bodies grow downward, so a lowest one far smaller than the larger ones of the scan is none,
-    unless the scan's edge cuts it.
+    unless a disc below it or the scan's edge that cuts it tells of one.
     """
     volume = np.bincount(stretch[stretch >= 0], minlength=len(is_vertebra))[: len(is_vertebra)]
     kept = is_vertebra.copy()
     seen = np.flatnonzero(kept)
     while len(seen) > 2:
         lowest = seen[-1]
-        if cut[lowest] or volume[lowest] >= FRAGMENT_SHARE * np.quantile(volume[seen], 0.75):
+        if told[lowest] or volume[lowest] >= FRAGMENT_SHARE * np.quantile(volume[seen], 0.75):
             break
         kept[lowest] = 0
         seen = seen[:-1]

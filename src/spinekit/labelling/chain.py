@@ -7,7 +7,7 @@ columns, and reports names, probabilities, runners-up and oddities. It knows not
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from spinekit.anatomy.items import Instance, Instances
 from spinekit.labelling.hypotheses import Posterior, infer
 from spinekit.labelling.naming import Choice, Naming, name_items, spread_to_discs
 from spinekit.labelling.observation import observe
-from spinekit.labelling.pieces import find_owners
+from spinekit.labelling.pieces import find_owners, span_pieces
 from spinekit.labelling.states import SACRAL
 
 AMBIGUOUS_BELOW = 0.5
@@ -66,15 +66,15 @@ def name_column(
             alternatives.append((other_names, probability))
     ambiguous = best < AMBIGUOUS_BELOW
     nothing = 1.0 - posterior.level.sum(axis=1) - np.where(observed.is_sacrum, 0, posterior.merged)
-    pieces = find_owners(bones, choices, observed, nothing)
+    owners = find_owners(choices, observed, nothing)
     return Naming(
         names=names,
-        probability=_probabilities(items, bones, names, posterior, choices),
+        probability=_probabilities(items, bones, names, posterior, choices, owners),
         alternatives=tuple(alternatives[:5]),
         ambiguous=ambiguous,
         reason=_reason(items, names, best, alternatives) if ambiguous else None,
-        anomalies=_anomalies(choices, posterior, {bones.index(n) for n, _ in pieces if n in bones}),
-        pieces=pieces,
+        anomalies=_anomalies(choices, posterior, nothing, owners),
+        pieces=span_pieces(bones, owners),
     )
 
 
@@ -84,12 +84,15 @@ def _probabilities(
     names: Sequence[str | None],
     posterior: Posterior,
     choices: Sequence[Choice],
+    owners: Mapping[int, int],
 ) -> tuple[float | None, ...]:
     result = [0.0] * len(items)
-    for bone, level in zip(bones, posterior.level, strict=True):
+    # Either of two pieces may bear the name of the bone.
+    parts = {bone: [n, *(m for m in owners if owners[m] == n)] for n, bone in enumerate(bones)}
+    for bone, mine in parts.items():
         name = names[bone]
         if name is not None:
-            result[bone] = float(min(level[LEVELS.index(name)], 1.0))
+            result[bone] = min(float(posterior.level[mine, LEVELS.index(name)].sum()), 1.0)
     has_sacrum = names[bones[-1]] == SACRUM
     sure = result[bones[-1]]
     if has_sacrum:
@@ -120,11 +123,14 @@ def _reason(
 
 
 def _anomalies(
-    choices: Sequence[Choice], posterior: Posterior, joined: Set[int]
+    choices: Sequence[Choice],
+    posterior: Posterior,
+    nothing: NDArray[np.float64],
+    owners: Mapping[int, int],
 ) -> tuple[dict[str, Any], ...]:
     """Counts that deviate, levels not found, and bones that are no single vertebra.
 
-    `joined` are those that are parts of another.
+    `nothing` (n,) is the probability of bearing no name, `owners` says which are parts of another.
     """
     found: list[dict[str, Any]] = []
     used = [choice for choice in choices if choice]
@@ -161,14 +167,12 @@ def _anomalies(
         elif len(choice) == 2:
             text = f"{LEVELS[choice[0]]} and {LEVELS[choice[1]]} were not told apart"
             found.append(_anomaly("merged", sure, text))
+        elif n in owners:
+            text = f"bone {n + 1} from the top is a piece of the one beside it"
+            found.append(_anomaly("piece", float(nothing[n] + nothing[owners[n]]), text))
         elif not choice:
-            noise = 1.0 - float(posterior.level[n].sum() + posterior.merged[n])
             text = _describe_extra(choices, n)
-            if n in joined:
-                text = (
-                    f"bone {n + 1} from the top is a piece of the one beside it, and joined with it"
-                )
-            found.append(_anomaly("piece" if n in joined else "no-vertebra", noise, text))
+            found.append(_anomaly("no-vertebra", float(nothing[n]), text))
     return tuple(found)
 
 

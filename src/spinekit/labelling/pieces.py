@@ -23,6 +23,8 @@ TWO_WHOLE = -6.0
 """The same two being whole vertebrae one after the other: collapsed both, and fused."""
 FRAGMENT_HEIGHT = 1.35
 """Most height of such two together, in neighbours."""
+REACH, WHOLE = 4, 0.6
+"""Neighbours on either side, and the share of the taller ones below which one is a piece itself."""
 AXIS_HEIGHT = 3.2
 """The same where the network calls both C2, which with its dens is 2.3 pitches tall."""
 DENS_ON_DISC, CUT_DENS = np.log(0.05), np.log(0.04)
@@ -39,7 +41,7 @@ SACRAL_ON_DISC = np.log(0.1)
 SACRAL_GAP = 0.15
 """Widest gap between a bone and the sacrum it touches, over the depth of the bone."""
 MOSTLY = 0.5
-"""Least probability of bearing no name for a bone to be joined with another."""
+"""Least probability that two bones are one, of which either may bear the name, to join them."""
 NEVER = -30.0
 """Log probability that two bones are one where nothing speaks for it."""
 
@@ -83,13 +85,15 @@ def pair_bones(
     bones = [items[n] for n in where]
     pairs = []
     for n, (above, below) in enumerate(itertools.pairwise(bones)):
-        heights = [
-            other.height_mm
-            for other in bones[max(0, n - 2) : n + 4]
-            if other.kind == "vertebra" and other not in (above, below)
-        ]
+        heights = np.array(
+            [
+                other.height_mm
+                for other in bones[max(0, n - REACH) : n + 2 + REACH]
+                if other.kind == "vertebra" and other not in (above, below)
+            ]
+        )
         between = items[where[n] + 1 : where[n + 1]]
-        if not heights:
+        if not len(heights):
             pair = Pair()
         elif below.kind == "sacrum":
             discs = [item for item in items[: where[n + 1]] if item.kind == "disc"]
@@ -97,7 +101,8 @@ def pair_bones(
         else:
             both_axis = bool(is_axis[n] and is_axis[n + 1])
             may_be_dens = n == 0 and both_axis
-            pair = _in_column(above, below, between, heights, both_axis, may_be_dens)
+            usual = float(np.median(heights[heights >= WHOLE * np.quantile(heights, 0.75)]))
+            pair = _in_column(above, below, between, usual, both_axis, may_be_dens)
         pairs.append(pair)
     return pairs
 
@@ -106,14 +111,14 @@ def _in_column(
     above: Instance,
     below: Instance,
     between: Sequence[Instance],
-    heights: list[float],
+    usual_mm: float,
     both_axis: bool,
     may_be_dens: bool,
 ) -> Pair:
     """Two bones above the sacrum: not taller together than one, and no disc between them."""
     is_dens = may_be_dens and above.height_mm < below.height_mm
     most = AXIS_HEIGHT if both_axis else FRAGMENT_HEIGHT
-    is_short = below.bottom_mm - above.top_mm < most * float(np.median(heights))
+    is_short = below.bottom_mm - above.top_mm < most * usual_mm
     if not is_short or (between and not is_dens):
         return Pair()
     if not between:
@@ -180,32 +185,42 @@ def admit_first_sacral(
 
 
 def find_owners(
-    where: Sequence[int], choices: Sequence[Choice], observations: Observations, nothing: Floats
-) -> tuple[tuple[int, int], ...]:
-    """Items that are sooner a part of a named vertebra beside them than anything else.
+    choices: Sequence[Choice], observations: Observations, nothing: Floats
+) -> dict[int, int]:
+    """Bones that are sooner a part of a named vertebra beside them than anything else.
 
     Args:
-        where: (n,) places of the bones among the items.
         choices: what each bone is.
         observations: of the bones.
         nothing: (n,) probability that a bone bears no name.
 
     Returns:
-        (item, item of the vertebra it belongs to), the discs between the two included.
+        Bone → the vertebra that it belongs to.
     """
-    owners = []
+    owners = {}
     for n, choice in enumerate(choices):
-        if choice or nothing[n] < MOSTLY:
+        if choice:
             continue
-        likeliest, owner = observations.noise[n], None
+        likeliest = float(observations.noise[n])
         for m in (n - 1, n + 1):
             if not 0 <= m < len(choices) or len(choices[m]) != 1 or observations.is_sacrum[m]:
                 continue
             log = observations.likeness[n, choices[m][0]] + observations.fragment[min(n, m)]
-            if log > likeliest:
-                likeliest, owner = log, m
-        if owner is not None:
-            first, last = sorted((where[n], where[owner]))
-            span = range(first, last + 1)
-            owners += [(item, where[owner]) for item in span if item != where[owner]]
-    return tuple(owners)
+            if log > likeliest and nothing[n] + nothing[m] >= MOSTLY:
+                likeliest, owners[n] = float(log), m
+    return owners
+
+
+def span_pieces(where: Sequence[int], owners: Mapping[int, int]) -> tuple[tuple[int, int], ...]:
+    """(item, item of the vertebra it belongs to), the discs between two pieces included.
+
+    Args:
+        where: (n,) places of the bones among the items.
+        owners: bone → the vertebra that it belongs to.
+    """
+    return tuple(
+        (item, where[owner])
+        for bone, owner in owners.items()
+        for item in range(min(where[bone], where[owner]), max(where[bone], where[owner]) + 1)
+        if item != where[owner]
+    )
