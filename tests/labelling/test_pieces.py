@@ -20,6 +20,10 @@ def test_a_merged_bone_gets_no_name_and_is_reported():
     merged = [a for a in naming.anomalies if a["name"] == "merged"]
     assert len(merged) == 1
     assert "L2 and L3" in merged[0]["text"]
+    for disc in ("L1-L2", "L3-L4"):
+        sure = naming.probability[naming.names.index(disc)]
+        assert 0.5 < sure <= merged[0]["probability"] + 1e-4
+    assert naming.probability[harmed.truth.index(None)] == 0.0
 
 
 def test_halves_of_one_bone_get_one_name_at_most():

@@ -93,6 +93,8 @@ def _probabilities(
         name = names[bone]
         if name is not None:
             result[bone] = min(float(posterior.level[mine, LEVELS.index(name)].sum()), 1.0)
+        elif len(choices[mine[0]]) == 2:
+            result[bone] = float(posterior.merged[mine[0]])
     has_sacrum = names[bones[-1]] == SACRUM
     sure = result[bones[-1]]
     if has_sacrum:

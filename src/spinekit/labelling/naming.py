@@ -142,7 +142,8 @@ def spread_to_discs(
     Args:
         items: from the top.
         names: one per item.
-        of_bones: one per item, whatever stands for the discs.
+        of_bones: one per item, whatever stands for the discs; for a bone without a name that holds
+            two vertebrae, that it does.
 
     Returns:
         0 without a name. A disc is named by its neighbours: it is no surer than the less sure of
@@ -155,7 +156,7 @@ def spread_to_discs(
         elif item.kind != "disc":
             result.append(of_bones[n])
         else:
-            near = [of_bones[m] for m in _neighbours(n, items) if names[m] is not None]
+            near = [of_bones[m] for m in _neighbours(n, items) if names[m] or of_bones[m]]
             known = [p for p in near if p is not None]
             result.append(min(known, default=0.0) if len(known) == len(near) else None)
     return tuple(result)
