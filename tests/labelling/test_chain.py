@@ -274,6 +274,16 @@ def test_a_bone_on_a_whole_disc_is_a_vertebra():
     assert _name(one_more).names[-3] in ("L5", "L6")
 
 
+def test_a_disc_cut_by_the_edge_is_no_rudiment():
+    _, one_more = _with_first_sacral_apart(0.65)
+    items = list(one_more.instances.items)
+    items[-2] = dataclasses.replace(items[-2], touches_edge=True, partial=True)
+    instances = dataclasses.replace(one_more.instances, items=tuple(items))
+    names = name_column(instances, one_more.evidence).names
+    assert names[-3] in ("L5", "L6")
+    assert names[-1] == "sacrum"
+
+
 def test_nothing_and_discs_alone_are_ambiguous():
     empty = build([], np.zeros((0, len(LEVELS))), [("vertebra", 0.0, 1.0, 1.0)])
     nothing = type(empty.instances)(

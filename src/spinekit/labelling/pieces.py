@@ -34,8 +34,9 @@ the edge cuts it, the two together are not as tall as C2."""
 SACRAL_FRAGMENT = np.log(0.25)
 """Log probability that a bone on the sacrum, without a disc between them, is S1."""
 RUDIMENT = 0.45
-"""A disc above the sacrum of less than this share of the next one's volume may be S1-S2: in 44
-hold-out scans two of S1-S2 had 0.21 and 0.35, a collapsed L5-S1 0.34, all others 0.54 and more."""
+"""A disc above the sacrum of less than this share of the next one's volume may be S1-S2, unless the
+scan's edge cuts it: in 44 hold-out scans two of S1-S2 had 0.21 and 0.35, a collapsed L5-S1 0.34,
+all others 0.54 and more."""
 SACRAL_ON_DISC = np.log(0.1)
 """Log probability that a bone on such a disc is S1."""
 SACRAL_GAP = 0.15
@@ -135,8 +136,10 @@ def _on_sacrum(
     if not between:
         touches = sacrum.top_mm - bone.bottom_mm < SACRAL_GAP * bone.depth_mm
         return Pair(Kind.FIRST_SACRAL, SACRAL_FRAGMENT) if touches else Pair()
-    is_rudiment = len(between) == 1 < len(discs) and (
-        discs[-1].volume_mm3 < RUDIMENT * discs[-2].volume_mm3
+    is_rudiment = (
+        len(between) == 1 < len(discs)
+        and not discs[-1].touches_edge
+        and discs[-1].volume_mm3 < RUDIMENT * discs[-2].volume_mm3
     )
     return Pair(Kind.FIRST_SACRAL, SACRAL_ON_DISC) if is_rudiment else Pair()
 
