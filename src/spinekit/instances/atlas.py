@@ -28,7 +28,7 @@ RING_FRONT_MM = 2.0
 """Of a ring, what lies this far in front of the dens's axis is its anterior arch, mm."""
 RING_BESIDE_MM = 11.0
 """And this near the middle, mm."""
-RING_HEIGHTS_MM = (-12.0, 28.0)
+RING_HEIGHTS_MM = (-6.0, 28.0)
 """From above the tip of the dens to below it, mm."""
 
 Floats = NDArray[np.float32]
