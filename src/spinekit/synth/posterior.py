@@ -15,7 +15,7 @@ from spinekit.synth.scene import Scene
 from spinekit.synth.style import Style
 
 DURA_MM = 0.8
-"""Dura and longitudinal ligament before the sac, dura and a film of fat behind it."""
+"""Dura and longitudinal ligament before the sac, which masks of the canal take in."""
 
 
 def find_level(canvas: Canvas, scene: Scene, t: Any) -> Any:
@@ -231,8 +231,8 @@ def draw_canal(canvas: Canvas, scene: Scene, style: Style, place: Place, streak:
     canvas.paint(sac, value)
     # Above the foramen magnum it is brain stem and cisterns, which bear no label.
     below_skull = place.t > -8.0
-    # Masks of the canal take in dura and ligament before and behind, and end with the sac aside.
-    rim = DURA_MM * xp.abs(q) / (xp.sqrt(place.u**2 + q * q) + 1e-3)
+    # Masks of the canal take in dura and ligament before the sac, and end with it behind and aside.
+    rim = DURA_MM * xp.clip(-q, 0.0, 99.0) / (xp.sqrt(place.u**2 + q * q) + 1e-3)
     canvas.mark((sac < rim) & below_skull, 4, 2)
     cq = q - along["cord_back"]
     cap, cw = along["cord_ap"] + 1e-3, along["cord_w"] + 1e-3
