@@ -92,7 +92,8 @@ def test_what_belongs_to_a_bone_is_told():
     upper = harmed.bones[[harmed.truth[n] for n in harmed.bones].index("L1") + 1]
     named, nameless = sorted((upper, upper + 1), key=lambda n: naming.names[n] is None)
     assert naming.pieces == ((nameless, named),)
-    assert "piece" in [anomaly["name"] for anomaly in naming.anomalies]
+    found = [anomaly["text"] for anomaly in naming.anomalies if anomaly["name"] == "piece"]
+    assert found == ["L2 was found in more than one piece"]
 
 
 def test_a_dens_takes_what_lies_below_it_along():

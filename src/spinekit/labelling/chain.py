@@ -170,7 +170,7 @@ def _anomalies(
             text = f"{LEVELS[choice[0]]} and {LEVELS[choice[1]]} were not told apart"
             found.append(_anomaly("merged", sure, text))
         elif n in owners:
-            text = f"bone {n + 1} from the top is a piece of the one beside it"
+            text = f"{LEVELS[choices[owners[n]][0]]} was found in more than one piece"
             found.append(_anomaly("piece", float(nothing[n] + nothing[owners[n]]), text))
         elif not choice:
             text = _describe_extra(choices, n)
