@@ -23,8 +23,10 @@ TWO_WHOLE = -6.0
 """The same two being whole vertebrae one after the other: collapsed both, and fused."""
 FRAGMENT_HEIGHT = 1.35
 """Most height of such two together, in neighbours."""
-REACH, WHOLE = 4, 0.6
-"""Neighbours on either side, and the share of the taller ones below which one is a piece itself."""
+NEAR, WIDE = 2, 4
+"""Neighbours on either side that tell how tall one is, and those that do where they are pieces."""
+WHOLE = 0.6
+"""Share of the taller neighbours below which one is a piece itself."""
 AXIS_HEIGHT = 3.2
 """The same where the network calls both C2, which with its dens is 2.3 pitches tall."""
 DENS_ON_DISC, CUT_DENS = np.log(0.05), np.log(0.04)
@@ -86,15 +88,9 @@ def pair_bones(
     bones = [items[n] for n in where]
     pairs = []
     for n, (above, below) in enumerate(itertools.pairwise(bones)):
-        heights = np.array(
-            [
-                other.height_mm
-                for other in bones[max(0, n - REACH) : n + 2 + REACH]
-                if other.kind == "vertebra" and other not in (above, below)
-            ]
-        )
         between = items[where[n] + 1 : where[n + 1]]
-        if not len(heights):
+        usual = _usual_height(bones, n)
+        if usual is None:
             pair = Pair()
         elif below.kind == "sacrum":
             discs = [item for item in items[: where[n + 1]] if item.kind == "disc"]
@@ -102,10 +98,30 @@ def pair_bones(
         else:
             both_axis = bool(is_axis[n] and is_axis[n + 1])
             may_be_dens = n == 0 and both_axis
-            usual = float(np.median(heights[heights >= WHOLE * np.quantile(heights, 0.75)]))
             pair = _in_column(above, below, between, usual, both_axis, may_be_dens)
         pairs.append(pair)
     return pairs
+
+
+def _usual_height(bones: Sequence[Instance], n: int) -> float | None:
+    """Height of the vertebrae beside bone n and the next, pieces left out; None where none is."""
+    near, wide = (
+        np.array(
+            [
+                bone.height_mm
+                for m, bone in enumerate(bones)
+                if n - reach <= m <= n + 1 + reach
+                and m not in (n, n + 1)
+                and bone.kind == "vertebra"
+            ]
+        )
+        for reach in (NEAR, WIDE)
+    )
+    if not len(wide):
+        return None
+    least = WHOLE * np.quantile(wide, 0.75)
+    kept = near[near >= least]
+    return float(np.median(kept if len(kept) else wide[wide >= least]))
 
 
 def _in_column(
