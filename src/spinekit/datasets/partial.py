@@ -24,8 +24,8 @@ CANAL_WITH_CORD = 4
 """SPIDER's part that is canal and cord in one, in the masks of parts."""
 
 ATLAS = VALUES["C1"]
-"""C1 is all ring: its anterior arch is of the posterior elements' part for a network, so that it is
-told from the dens behind it; splitting gives it back as body."""
+"""All of it is posterior elements for a network, the anterior arch too, so that it is told from
+the dens behind it; splitting gives the arch back as body."""
 
 Bytes = NDArray[np.uint8]
 LabelMap = NDArray[np.integer]
@@ -100,8 +100,7 @@ def allowed_from_labels(
     Between the outermost structures a voxel without a label is background, or of a kind that the
     map holds none of; beyond them it is unknown. A vertebra is body in front of the canal and
     posterior elements behind it, either where no canal is drawn; C1 is posterior elements all
-    around. A canal without a cord in the
-    map may hide one.
+    around. A canal without a cord in the map may hide one.
 
     Args:
         labels: Label map in this package's values; vertebrae and discs without a name count too.

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from spinekit.anatomy.items import Instance, Instances
 from spinekit.instances.atlas import take_arch
-from spinekit.instances.bodies import Planes, assign_discs
+from spinekit.instances.bodies import Planes
 from spinekit.instances.column import (
     BODY,
     CANAL,
@@ -62,7 +62,7 @@ def assemble(
     """
     column, arch = take_arch(column, profile, spacing_mm)
     bones = sort_bones(column, profile, planes, arch, box[2].start, shape[2], spacing_mm)
-    disc_number, is_rudiment = _sort_discs(column, bones, spacing_mm)
+    disc_number, is_rudiment = _sort_discs(bones, float(np.prod(spacing_mm)))
     owner, is_speck = _own_posterior(column, profile, bones, spacing_mm)
     posterior, discs = (np.argwhere(column.parts == part) for part in (POSTERIOR, DISC))
 
@@ -111,13 +111,9 @@ def assemble(
     )
 
 
-def _sort_discs(
-    column: Column, bones: Bones, spacing_mm: tuple[float, float, float]
-) -> tuple[Numbers, NDArray[np.bool_]]:
+def _sort_discs(bones: Bones, voxel_mm3: float) -> tuple[Numbers, NDArray[np.bool_]]:
     """(N,) number of the disc of each voxel, 0 for none, and whether it lies in the sacrum."""
-    voxel_mm3 = float(np.prod(spacing_mm))
-    m = len(bones.planes.at)
-    disc = assign_discs(column.parts == DISC, column.straight[DISC], bones.planes, voxel_mm3)
+    disc, m = bones.disc, len(bones.planes.at)
     index = _number_discs(disc, bones.is_vertebra, bones.first_sacral, voxel_mm3)
     is_rudiment = (disc >= bones.first_sacral) & (bones.first_sacral <= m)
     return np.where(disc >= 0, index[disc], 0) if m else np.zeros(len(disc), int), is_rudiment

@@ -71,8 +71,8 @@ def take_arch(
 
 def add_arch(
     stretch: NDArray[np.int64], planes: Planes, arch: Floats
-) -> tuple[NDArray[np.int64], Planes, NDArray[np.int64]]:
-    """Number an anterior arch that was taken out before as a stretch above all others.
+) -> tuple[NDArray[np.int64], Planes, int]:
+    """Make room for an anterior arch above all other stretches.
 
     Args:
         stretch: (N,) stretch of the body voxels.
@@ -80,12 +80,17 @@ def add_arch(
         arch: (n, 3) straightened coordinates of the arch, n > 0.
 
     Returns:
-        Stretches and planes with one more above, and the arch's stretch (n,).
+        Stretches moved down by one, planes with one more below the arch, and the arch's stretch.
     """
     used = stretch[stretch >= 0]
     top = int(used.min()) if len(used) else 0
+    border = float(arch[:, 0].mean()) + BORDER_MM
+    if top < len(planes.at):
+        border = min(border, float(planes.at[top]) - 1.0)
+    at = np.insert(planes.at, top, border)
+    right, front = (np.insert(slope, top, 0.0) for slope in (planes.right, planes.front))
     moved = np.where(stretch >= 0, stretch + 1, stretch)
-    return moved, _with_plane(planes, top, arch), np.full(len(arch), top, dtype=np.int64)
+    return moved, Planes(at.astype(np.float32), right, front), top
 
 
 def part_atlas(
@@ -122,19 +127,9 @@ def part_atlas(
     arch = _find_arch(piece, straight[mine], voxel_mm3)
     if arch is None:
         return stretch, planes
-    moved = np.where(stretch >= 0, stretch + 1, stretch)
+    moved, planes, top = add_arch(stretch, planes, straight[mine][piece == arch])
     moved[np.flatnonzero(mine)[piece == arch]] = top
-    return moved, _with_plane(planes, top, straight[mine][piece == arch])
-
-
-def _with_plane(planes: Planes, top: int, arch: Floats) -> Planes:
-    """The separators and one more, below the arch."""
-    border = float(arch[:, 0].mean()) + BORDER_MM
-    if top < len(planes.at):
-        border = min(border, float(planes.at[top]) - 1.0)
-    at = np.insert(planes.at, top, border)
-    flat = [np.insert(slope, top, 0.0) for slope in (planes.right, planes.front)]
-    return Planes(at.astype(np.float32), flat[0], flat[1])
+    return moved, planes
 
 
 def _pieces(mask: NDArray[np.bool_], mine: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -49,6 +49,7 @@ class Bones:
         is_vertebra: (m + 1,) 1 for each stretch that is a vertebra.
         planes: the separators, those of the second look included.
         first_sacral: the first stretch of the sacrum, m + 1 for none.
+        disc: separator of each voxel of the part disc, -1 for none.
     """
 
     where: NDArray[np.intp]
@@ -58,6 +59,7 @@ class Bones:
     is_vertebra: Numbers
     planes: Planes
     first_sacral: int
+    disc: Numbers
 
     @property
     def index(self) -> Numbers:
@@ -97,9 +99,9 @@ def sort_bones(
     body, straight = column.parts == BODY, column.straight[BODY]
     stretch = assign_bodies(body, straight, planes, voxel_mm3)
     ring = column.curve.straighten((arch * np.asarray(spacing_mm)).astype(np.float32))
-    of_arch = np.zeros(0, dtype=np.int64)
+    top = 0
     if len(arch):
-        stretch, planes, of_arch = add_arch(stretch, planes, ring)
+        stretch, planes, top = add_arch(stretch, planes, ring)
     else:
         stretch, planes = part_atlas(body, straight, stretch, planes, profile.depth_mm, voxel_mm3)
     sacrum, body_of_sacrum, first_sacral = _decide_sacrum(column, stretch, planes, voxel_mm3)
@@ -107,6 +109,7 @@ def sort_bones(
     straight = np.concatenate([straight, column.straight[SACRUM], ring])
     where = np.concatenate([np.argwhere(body), np.argwhere(column.parts == SACRUM), arch])
     is_sacrum = np.concatenate([stretch >= first_sacral, sacrum, np.zeros(len(arch), dtype=bool)])
+    of_arch = np.full(len(arch), top, dtype=np.int64)
     stretch = np.where(is_sacrum, -1, np.concatenate([stretch, body_of_sacrum, of_arch]))
     layer = where[:, 2] + lowest
     at_edge = (layer == 0) | (layer == depth - 1)
@@ -116,7 +119,7 @@ def sort_bones(
     on_disc = np.bincount(disc[disc >= 0], minlength=m + 1) * voxel_mm3 >= FRAGMENT_DISC_MM3
     told = on_disc | (cut & (first_sacral > m))
     is_vertebra = _without_fragments_below(stretch, is_vertebra, told)
-    return Bones(where, straight, stretch, is_sacrum, is_vertebra, planes, first_sacral)
+    return Bones(where, straight, stretch, is_sacrum, is_vertebra, planes, first_sacral, disc)
 
 
 def _decide_sacrum(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from spinekit.anatomy.column import LEVELS, VARIANTS, Variant
 from spinekit.anatomy.items import Instance, Instances
-from spinekit.labelling.pieces import Pair, admit_first_sacral, join_pieces, pair_bones
+from spinekit.labelling.pieces import Pair, admit_first_sacral, pair_bones, weigh_pieces
 from spinekit.labelling.priors import variant_log_prior
 from spinekit.labelling.sizes import weigh_sizes
 from spinekit.labelling.terms import IMPOSSIBLE, MAX_NOISE_RUN, Observations
@@ -125,7 +125,7 @@ def observe(
     is_axis = safe.argmax(axis=1) == LEVELS.index("C2")
     pairs = pair_bones(items, where, is_axis)
     volume = np.array([bone.volume_mm3 for bone in bones])
-    join_pieces(pairs, likeness, missed, volume)
+    weigh_pieces(pairs, likeness, missed, volume)
     admit_first_sacral(pairs, likeness, missed)
     height = np.array([bone.height_mm for bone in bones])
     room_above, room_below = _room(instances, bones)

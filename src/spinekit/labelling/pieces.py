@@ -160,7 +160,7 @@ def _on_sacrum(
     return Pair(Kind.FIRST_SACRAL, SACRAL_ON_DISC) if is_rudiment else Pair()
 
 
-def join_pieces(
+def weigh_pieces(
     pairs: Sequence[Pair],
     likeness: NDArray[np.float64],
     missed: Mapping[tuple[int, int], NDArray[np.float64]],
@@ -194,7 +194,7 @@ def admit_first_sacral(
     """Change what speaks against a bone on the sacrum that may be S1, in place.
 
     It was split off the sacrum by the network that calls it a lumbar level: that is no evidence
-    against S1, and the sacrum begins with it. Arguments are those of `join_pieces`.
+    against S1, and the sacrum begins with it. Arguments are those of `weigh_pieces`.
     """
     for n, pair in enumerate(pairs):
         if pair.kind is Kind.FIRST_SACRAL:
