@@ -118,14 +118,16 @@ def test_posterior_elements_end_where_their_dark_cortex_begins(drawn, seed):
     in_plane = np.array([[[0, 1, 0], [1, 1, 1], [0, 1, 0]]], dtype=bool)
     around = ndimage.binary_dilation(bone, in_plane) & (p.parts == 0)
     marrow = ndimage.binary_erosion(bone, in_plane)
-    assert p.image[around].mean() < 0.75 * p.image[marrow].mean()
+    # The median, for fat lies on some of the cortex.
+    assert np.median(p.image[around]) < 0.75 * np.median(p.image[marrow])
 
 
 def test_laminae_lie_close_behind_the_canal(drawn):
-    # In SPIDER's masks the median is 3.8 mm from 2.5 to 7.5 mm beside the middle.
+    # In SPIDER's masks it is 5.2 mm from 2.5 to 7.5 mm beside the middle (3.8 to 6.6 mm in eight
+    # scans of ten).
     distances = [d for seed in (1, 2, 3, 4) for d in lamina_distances(drawn(seed, "lumbar"))]
     assert len(distances) > 100
-    assert 2.0 <= np.median(distances) <= 5.0
+    assert 3.8 <= np.median(distances) <= 6.6
 
 
 def lamina_distances(p):
@@ -140,6 +142,30 @@ def lamina_distances(p):
             bone = np.flatnonzero(p.parts[i, :back, k] == 2)
             if len(bone):
                 yield back - 1 - bone[-1]
+
+
+def test_laminae_are_as_large_as_in_masks(drawn):
+    # In SPIDER's masks a lumbar lamina has 42 to 210 mm² (tenth to ninetieth percentile, median
+    # 105) from 5 to 10 mm beside the middle, and is 19 mm tall.
+    sizes = [s for seed in (1, 2, 3, 4) for s in lamina_sizes(drawn(seed, "lumbar"))]
+    areas, heights = np.array(sizes).T
+    assert len(areas) > 20
+    assert 75 <= np.median(areas) <= 145
+    assert 14 <= np.median(heights) <= 24
+
+
+def lamina_sizes(p):
+    """Area in mm² and height in mm of each lumbar lamina's section beside the middle."""
+    canal = (p.parts == 4) | (p.parts == 5)
+    slices = np.flatnonzero(canal.any(axis=(1, 2)))
+    aside_mm = 4 * abs(slices - np.argwhere(canal)[:, 0].mean())
+    for i in slices[(aside_mm > 5) & (aside_mm < 10)]:
+        for name in ("L1", "L2", "L3", "L4"):
+            bone = (p.labels[i] == VALUES[name]) & (p.parts[i] == 2)
+            pieces, count = ndimage.label(bone)
+            if count:
+                largest = pieces == np.bincount(pieces[bone]).argmax()
+                yield largest.sum(), largest.any(axis=0).sum()
 
 
 @pytest.mark.parametrize("seed", [11, 12])

@@ -34,11 +34,13 @@ class Arch:
     plate_tall: float
     """Half height of the lamina, in half heights of the body."""
     plate_mm: float
-    """Half thickness of the lamina."""
+    """Half thickness of the lamina where it is thickest."""
+    coat_mm: float
+    """Depth of the fat on the back of its upper half."""
     plate_lean: float
     """Tangent of the angle by which the lamina slopes backward as it goes down."""
     roof_mm: float
-    """Added to the distance between sac and lamina."""
+    """Added to the distance between sac and arch."""
     round: float
     """Rounding of the process's corners as a share of its half height, 0–1."""
     rough_mm: float
@@ -57,10 +59,11 @@ def sample_arches(rng: np.random.Generator, levels: tuple[str, ...]) -> tuple[Ar
         "drop": rng.uniform(0.35, 1.15),
         "slope": rng.normal(0.1, 0.12),
         "gap_mm": rng.uniform(-0.5, 4.0),
-        "plate_tall": rng.uniform(0.4, 0.72),
-        "plate_mm": rng.uniform(2.4, 3.8),
-        "plate_lean": rng.uniform(0.1, 0.4),
-        "roof_mm": rng.uniform(-6.5, -2.5),
+        "plate_tall": rng.uniform(0.75, 1.3),
+        "plate_mm": rng.uniform(3.4, 5.6),
+        "plate_lean": rng.uniform(0.05, 0.45),
+        "coat_mm": rng.uniform(-1.0, 6.0),
+        "roof_mm": rng.uniform(-1.5, 1.5),
         "round": rng.uniform(0.45, 1.0),
         "rough_mm": rng.uniform(0.3, 1.6),
         "pad_mm": rng.uniform(1.5, 8.5),
@@ -87,10 +90,11 @@ def _sample_arch(rng: np.random.Generator, habit: dict[str, float], *, is_loin: 
         slope=slope if is_loin else 0.5 * slope,
         aside_mm=float(rng.normal(0, 1.5)),
         gap_mm=near("gap_mm", 0.6, -1.0, 5.0),
-        plate_tall=near("plate_tall", 0.08, 0.35, 1.0),
-        plate_mm=near("plate_mm", 0.3, 2.0, 4.3),
-        plate_lean=near("plate_lean", 0.08, 0.0, 0.6),
-        roof_mm=near("roof_mm", 0.5, -7.0, -1.5) if is_loin else 0.5 * habit["roof_mm"] + 0.25,
+        plate_tall=near("plate_tall", 0.1, 0.5, 1.4) * (1.0 if is_loin else 0.85),
+        plate_mm=near("plate_mm", 0.5, 2.5, 6.5),
+        plate_lean=near("plate_lean", 0.08, -0.05, 0.6) + (0.0 if is_loin else 0.1),
+        coat_mm=near("coat_mm", 0.6, 0.0, 7.0),
+        roof_mm=near("roof_mm", 0.5, -2.5, 2.5) if is_loin else 0.5 * habit["roof_mm"],
         round=near("round", 0.15, 0.3, 1.0),
         rough_mm=near("rough_mm", 0.2, 0.2, 2.0),
         pad_mm=near("pad_mm", 1.2, 0.5, 10.0) if is_loin else near("pad_mm", 1.0, 0.3, 4.0),

@@ -33,10 +33,13 @@ def draw_posterior(canvas: Canvas, scene: Scene, style: Style, place: Place) -> 
     last = len(scene.spine.levels)
     is_free = place.level < last
     side = xp.where(scene.level["kind"][place.level] == 0, 5.0, 9.0)
-    deep = 2.0 + _pad_depth(canvas, scene, place, u)
-    flavum = xp.maximum(u - width - 4.0, xp.abs(q - ap - deep - 1.8) - 1.8) + 0.4 * place.mottle
+    # The sac's back edge recedes to its sides, and with it what lies behind.
+    rounded = xp.sqrt(xp.clip(1.0 - (u / (width + 1.5)) ** 2, 0.05, 1.0))
+    behind = q - ap * rounded
+    deep = 0.4 + 1.6 * xp.clip(1.0 - u / 8.0, 0.0, 1.0) + _pad_depth(canvas, scene, place, u)
+    flavum = xp.maximum(u - width - 4.0, xp.abs(behind - deep - 1.8) - 1.8) + 0.4 * place.mottle
     canvas.paint(xp.where(is_free, flavum, 99.0), style.ligament)
-    fat = xp.maximum(u - width - side, q - ap - deep) + 0.5 * place.mottle
+    fat = xp.maximum(u - width - side, behind - deep) + 0.5 * place.mottle
     fat = xp.maximum(fat, place.v + 0.62 * scene.level["d"][place.level])
     fat = xp.where(is_free, fat, 99.0)
     strand = xp.clip(place.mottle + 0.8 * place.fine - 0.6, 0.0, 1.0) * xp.clip(
@@ -52,14 +55,14 @@ def draw_posterior(canvas: Canvas, scene: Scene, style: Style, place: Place) -> 
 def _pad_depth(canvas: Canvas, scene: Scene, place: Place, u: Any) -> Any:
     """Depth of the triangular pads of fat behind the sac, deepest between two laminae."""
     xp = canvas.backend.xp
-    near = find_level(canvas, scene, place.t - 5.0)
-    above = scene.disc["middle"][near] + 5.0
-    below = scene.disc["middle"][xp.clip(near + 1, 0, len(scene.spine.levels))] + 5.0
+    near = find_level(canvas, scene, place.t - 8.0)
+    above = scene.disc["middle"][near] + 8.0
+    below = scene.disc["middle"][xp.clip(near + 1, 0, len(scene.spine.levels))] + 8.0
     is_lower = xp.abs(place.t - below) < xp.abs(place.t - above)
     level = xp.where(is_lower, near, xp.clip(near - 1, 0, None))
     far = xp.minimum(xp.abs(place.t - below), xp.abs(place.t - above))
     share = xp.clip(1.15 - far / (0.75 * scene.level["half"][near]), 0.0, 1.0)
-    return scene.level["pad"][level] * share * xp.clip(1.0 - u / 14.0, 0.0, 1.0)
+    return scene.level["pad"][level] * share * xp.clip(1.0 - u / 7.0, 0.0, 1.0)
 
 
 def _finish(canvas: Canvas, scene: Scene, style: Style, place: Place, bone: Any,
@@ -138,8 +141,7 @@ def _draw_arch(canvas: Canvas, scene: Scene, style: Style, place: Place, u: Any,
     shear = level["shear"][base]
     sheared = place.t - shear * xp.clip(q - pillar_q, -8.0, 8.0)
     near = find_level(canvas, scene, sheared)
-    row = {n: level[n][near] for n in ("middle", "half", "pedicle_w", "kind", "plate_tall",
-                                          "plate_half", "plate_lean", "roof")}  # fmt: skip
+    row = {n: level[n][near] for n in ("pedicle_w", "kind")}
     joint_above = scene.disc["middle"][near]
     joint_below = scene.disc["middle"][xp.clip(near + 1, 0, len(scene.spine.levels))]
     gap = xp.minimum(xp.abs(sheared - joint_above), xp.abs(sheared - joint_below))
@@ -151,18 +153,38 @@ def _draw_arch(canvas: Canvas, scene: Scene, style: Style, place: Place, u: Any,
     wide = xp.where(is_neck, 5.2, 5.6) + 1.8 * close
     pillar = xp.maximum(xp.abs(u - pillar_u) - wide, xp.abs(q - pillar_q) - thick)
     pillar = xp.maximum(pillar, 0.7 - gap / slope) + 0.5 * place.mottle
-    roof = pillar_q + row["roof"] + 5.5 * xp.clip(1.0 - u / pillar_u, 0.0, 1.0)
-    leaning = place.t - 0.5 * (q - pillar_q)
-    centre = row["middle"] + 0.55 * row["half"]
-    along = xp.clip(xp.abs(leaning - centre) - row["plate_tall"] * row["half"] + 3.0, 0.0, 99.0)
-    # Laminae slope backward as they go down, and are thickest near their lower edge.
-    down = xp.clip((place.t - centre) / row["half"], -1.2, 1.2)
-    across = xp.abs(q - roof - row["plate_lean"] * row["half"] * down) * 0.95
-    plate = xp.sqrt(along * along + across * across) - row["plate_half"] * (1.0 + 0.3 * down)
-    plate = plate + 0.4 * place.mottle
-    plate = xp.maximum(plate, u - pillar_u)
-    _finish(canvas, scene, style, place, xp.minimum(pillar, plate), near)
+    _draw_laminae(canvas, scene, style, place, u, q, ap, pillar_u)
+    _finish(canvas, scene, style, place, pillar, near)
     _draw_spinous(canvas, scene, style, place, q, ap)
+
+
+def _draw_laminae(canvas: Canvas, scene: Scene, style: Style, place: Place, u: Any, q: Any,
+                  ap: Any, pillar_u: Any) -> None:  # fmt: skip
+    """Paint the laminae: straight before, rounded behind, and fat on their upper halves.
+
+    A lamina hangs beside the root of its spinous process, half a body below its own body's middle,
+    and reaches down to the next one.
+    """
+    xp = canvas.backend.xp
+    hung = place.t - scene.along["drop"][place.along]
+    level = find_level(canvas, scene, hung)
+    row = {n: scene.level[n][level] for n in ("middle", "half", "kind", "plate_tall", "plate_half",
+                                              "plate_lean", "plate_coat", "roof")}  # fmt: skip
+    tall = row["plate_tall"] * row["half"]
+    down = (hung - row["middle"]) / tall - 0.1
+    before = xp.where(row["kind"] == 2, 6.5, xp.where(row["kind"] == 1, 5.7, 4.2))
+    front = ap + before + row["roof"] - 0.6 * xp.clip(u, 0.0, 11.0)
+    front = front + row["plate_lean"] * tall * xp.clip(down, -1.0, 1.0)
+    deep = row["plate_half"] * xp.where(row["kind"] == 0, 0.5, 1.0)
+    deep = deep * xp.clip(1.0 - xp.abs(down) ** 3, -0.5, 1.0)
+    bone = (xp.abs(q - front - deep) - deep) * 0.95 + 0.4 * place.mottle
+    bone = xp.maximum(bone, (xp.abs(down) - 1.0) * tall)
+    bone = xp.maximum(bone, u - pillar_u)
+    coat = bone - row["plate_coat"] * xp.clip(0.6 - down, 0.0, 1.0) + 0.6 * place.mottle
+    coat = xp.maximum(coat, front - q)
+    coat = xp.where((level > 0) & (level < len(scene.spine.levels)), coat, 99.0)
+    canvas.paint(coat, style.fat * (1 + 0.06 * place.fine))
+    _finish(canvas, scene, style, place, bone, level)
 
 
 def _draw_spinous(canvas: Canvas, scene: Scene, style: Style, place: Place, q: Any,

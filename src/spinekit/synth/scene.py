@@ -117,6 +117,7 @@ def _arch_columns(spine: Spine) -> dict[str, NDArray[np.float64]]:
         "plate_tall": [arch.plate_tall for arch in spine.arch],
         "plate_half": [arch.plate_mm for arch in spine.arch],
         "plate_lean": [arch.plate_lean for arch in spine.arch],
+        "plate_coat": [arch.coat_mm for arch in spine.arch],
         "roof": [arch.roof_mm for arch in spine.arch],
         "round": [arch.round for arch in spine.arch],
         "rough": [arch.rough_mm for arch in spine.arch],
