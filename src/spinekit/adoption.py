@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.anatomy.items import Instances
-from spinekit.anatomy.scheme import LEVELS, PARTS, VALUES
+from spinekit.anatomy.scheme import LEVELS, PARTS, VALUES, Lost
 from spinekit.core.errors import InputError, Notice, UsageError
 from spinekit.core.geometry import (
     GeometryRecord,
@@ -54,6 +54,10 @@ SURE = 0.95
 """Names without a landmark are ambiguous below this probability."""
 REACH_VOXELS = 4
 """How far from the instances found a voxel of the mask may lie and still take their name."""
+LEAST_INSIDE = 0.9
+"""Share of the marked voxels that must lie in the scan a mask is said to be drawn on."""
+MARKED_STEP = 7
+"""Of the marked voxels, every so many are looked up there."""
 
 
 @dataclass(frozen=True)
@@ -101,17 +105,18 @@ def adopt_mask(
         The result on the mask's grid; voxels that belong to no vertebra or disc are left out.
 
     Raises:
-        InputError: The mask cannot be read, is empty, or holds values without a meaning.
+        InputError: The mask cannot be read, is empty, or holds no value with a meaning.
         UsageError: It holds several values and no meaning was given, or the scheme is unknown.
     """
     path, options = Path(path), options or MaskOptions()
     mask, header = read_label_file(path)
-    image = None if options.image is None else _on_grid(options.image, mask.grid)
+    image = None if options.image is None else _on_grid(options.image, mask)
     see = None if image is None or predictor is None else see_levels(image, predictor)
-    told: Outside = Outside()
+    told, notices = Outside(), list[Notice]()
     if options.scheme is not None or options.meaning == "instances":
         given = read_given(path.name, mask.array, options.scheme)
         adopted, told = name_given(given, mask.grid, see=see)
+        notices = [_left_out(given.lost, options.scheme)] if given.lost else []
     else:
         parts = _parts_of(path.name, mask.array, options.meaning)
         adopted = name_parts(parts, mask.grid, see=see)
@@ -128,7 +133,7 @@ def adopt_mask(
         seconds={},
         structures=structures,
         naming=adopted.naming,
-        notices=[*told.notices, *([] if adopted.instances.items else empty)],
+        notices=[*notices, *told.notices, *([] if adopted.instances.items else empty)],
         evidence=describe_evidence(
             adopted.instances, adopted.evidence, named, record.working_grid, told.likelihood
         ),
@@ -154,6 +159,12 @@ def adopt_mask(
     )
 
 
+def _left_out(lost: Sequence[Lost], scheme: str | None) -> Notice:
+    """A warning of values that mean nothing in their scheme."""
+    shown = ", ".join(f"{row.value} ({row.voxels} voxels)" for row in lost)
+    return Notice("values-left-out", f"no structure in scheme {scheme!r}, left out: {shown}")
+
+
 See = Callable[[Instances], NDArray[np.float64]]
 """What a network says of the levels of instances on the working grid."""
 
@@ -170,11 +181,11 @@ def see_levels(image: Volume, predictor: Predictor) -> See:
     return lambda instances: pool_levels(seen.level_probs, seen.level_stride, instances)
 
 
-def _on_grid(path: str, grid: Grid) -> Volume:
-    """A scan as it lies on the mask's grid.
+def _on_grid(path: str, mask: Volume) -> Volume:
+    """A scan as it lies on the grid of a mask that was drawn on it.
 
     Raises:
-        InputError: It is not there, or cannot be read.
+        InputError: It is not there, cannot be read, or lies elsewhere.
     """
     if not Path(path).exists():
         raise InputError(
@@ -183,7 +194,17 @@ def _on_grid(path: str, grid: Grid) -> Volume:
             "check --image; a mask's name begins with its scan's",
         )
     found = read_scan(path).volume
-    return Volume(resample_linear(found.array, found.grid, grid, antialias=True), grid)
+    marked = mask.grid.ijk_to_ras(np.argwhere(mask.array)[::MARKED_STEP])
+    at = found.grid.ras_to_ijk(marked)
+    inside = np.all((at > -1) & (at < found.grid.shape), axis=1)
+    share = float(np.mean(inside)) if len(marked) else 1.0
+    if share < LEAST_INSIDE:
+        raise InputError(
+            "scan-elsewhere",
+            f"{path}: holds {share:.0%} of what is marked, so the mask is of another scan",
+            "give the scan it was drawn on, or leave --image out",
+        )
+    return Volume(resample_linear(found.array, found.grid, mask.grid, antialias=True), mask.grid)
 
 
 @dataclass(frozen=True)

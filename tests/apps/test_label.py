@@ -196,6 +196,48 @@ def test_a_mask_without_a_scan_fails_alone(
     assert not (tmp_path / "out" / "b_bodies_dseg.nii.gz").exists()
 
 
+def test_a_mask_takes_no_scan_of_another_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("masks/s10_bodies", "scans/s1"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write(tmp_path / f"{name}.nii.gz", SPINE.parts == BODY)
+    words = ["label", str(tmp_path / "masks" / "s10_bodies.nii.gz"), str(tmp_path / "out")]
+
+    assert main([*words, "--image", str(tmp_path / "scans"), "--rules-only"]) == 2
+    assert "no scan for s10_bodies.nii.gz" in capsys.readouterr().err
+
+
+def test_a_scan_that_lies_elsewhere_is_no_evidence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mask = write(tmp_path / "mask.nii.gz", SPINE.parts == BODY)
+    moved = SPINE.grid.affine.copy()
+    moved[2, 3] += 0.5 * SPINE.grid.size_mm[2]
+    nib.save(nib.Nifti1Image(SPINE.image.astype(np.int16), moved), tmp_path / "scan.nii.gz")
+    words = ["label", mask, str(tmp_path / "out"), "--image", str(tmp_path / "scan.nii.gz")]
+
+    assert main([*words, "--rules-only"]) == 1
+
+    said = capsys.readouterr().err
+    assert "scan.nii.gz: holds " in said
+    assert "the mask is of another scan" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_values_that_mean_nothing_in_a_scheme_are_told(tmp_path: Path) -> None:
+    labels = SPINE.labels.copy()
+    labels[labels == VALUES["L3"]] = 7
+    count = int((labels == 7).sum())
+    mask = write(tmp_path / "mask.nii.gz", labels)
+
+    assert main(["label", mask, str(tmp_path / "out"), "--from", "spinekit", "--quiet"]) == 0
+
+    warnings = report_of(tmp_path, "mask")["warnings"]
+    (told,) = [row["text"] for row in warnings if row["code"] == "values-left-out"]
+    assert f"7 ({count} voxels)" in told
+
+
 def test_the_scan_is_evidence_unless_only_rules_are_asked_for(
     tmp_path: Path, oracle: None, spine: BlockSpine
 ) -> None:

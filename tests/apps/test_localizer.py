@@ -10,6 +10,7 @@ import pytest
 from spinekit.anatomy.scheme import VALUES
 from spinekit.apps import jobs
 from spinekit.apps.cli import main
+from spinekit.labelling.localizer import read_localizer
 from views import SPINE, blind, save_view, stretch, truth_on
 
 LOIN = stretch(150, 290)
@@ -171,3 +172,48 @@ def test_a_file_that_names_nothing_is_refused(
     assert run(scan, tmp_path / "out", "--loc", loc) == 1
     assert "parts.nii.gz: names no vertebra" in capsys.readouterr().err
     assert run(scan, tmp_path / "out", "--loc", tmp_path / "absent.nii.gz") == 2
+
+
+def test_another_programs_json_beside_a_localizer_is_not_read(
+    predictor: dict, tmp_path: Path
+) -> None:
+    scan = save_view(tmp_path / "loin.nii.gz", LOIN)
+    loc = save_view(tmp_path / "whole_dseg.nii.gz", WIDE, of="labels")
+    (tmp_path / "whole_dseg.json").write_text('{"SpatialReference": "orig"}', encoding="utf-8")
+
+    assert run(scan, tmp_path / "out", "--loc", loc, "--quiet") == 0
+
+    rows = report_of(tmp_path / "out")["structures"]
+    assert [row["name"] for row in rows if row["part"] == "vertebra"] == ["T12", "L1", "L2", "L3"]
+
+
+@pytest.mark.parametrize(
+    ("renamed", "last"),
+    [({}, "L5-S1"), ({"L5": "L6"}, "L6-S1"), ({"L5": None}, "L4-S1")],
+)
+def test_the_last_disc_is_called_as_the_localizers_column_ends(
+    tmp_path: Path, renamed: dict[str, str | None], last: str
+) -> None:
+    path = save_view(tmp_path / "whole.nii.gz", WIDE, of="labels")
+    image = nib.load(path)
+    labels = np.asarray(image.dataobj).copy()
+    for old, new in renamed.items():
+        labels[labels == VALUES[old]] = 0 if new is None else VALUES[new]
+    nib.save(nib.Nifti1Image(labels, image.affine), path)
+
+    assert read_localizer(path).names[VALUES["L5-S1"]] == last
+
+
+def test_a_word_settles_what_sources_disagreed_on(predictor: dict, tmp_path: Path) -> None:
+    predictor["predictor"] = blind(shift=1, claims=0.98)
+    scan = save_view(tmp_path / "loin.nii.gz", LOIN)
+    loc = save_view(tmp_path / "whole.nii.gz", WIDE, of="labels")
+    assert run(scan, tmp_path / "out", "--loc", loc, "--quiet") == 0
+    before = report_of(tmp_path / "out")
+    assert codes(before) == ["sources-disagree"]
+    first = next(row["name"] for row in before["structures"] if row["part"] == "vertebra")
+
+    result = tmp_path / "out" / "loin_dseg.nii.gz"
+    assert main(["relabel", str(result), "--set", f"{first}=T12", "--quiet"]) == 0
+
+    assert codes(report_of(tmp_path / "out")) == []

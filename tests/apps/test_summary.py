@@ -3,12 +3,14 @@
 from spinekit.apps.summary import describe_report
 
 
-def test_only_likely_anomalies_are_told() -> None:
+def test_anomalies_are_told_unless_they_are_unlikely() -> None:
     anomalies = [
         {"name": "L6", "probability": 0.14, "text": "six lumbar vertebrae: 14%"},
         {"name": "T13", "probability": 0.69, "text": "thirteen thoracic vertebrae: 69%"},
+        {"name": "four-lumbar", "probability": None, "text": "four lumbar vertebrae"},
     ]
     column = {"ambiguous": False, "anomalies": anomalies}
     row = describe_report({"structures": [], "column": column, "warnings": []})
-    assert row["anomalies"] == ("thirteen thoracic vertebrae: 69%",)
+    # Counting from landmarks gives no probability.
+    assert row["anomalies"] == ("thirteen thoracic vertebrae: 69%", "four lumbar vertebrae")
     assert row["probability"] is None

@@ -153,7 +153,7 @@ def _image_of(mask: ScanSource, args: argparse.Namespace, *, alone: bool) -> str
     if args.image.is_dir():
         inside = args.image / mask.relative_dir
         scans = find_scans(inside if inside.is_dir() else args.image)
-        fitting = [scan.path for scan in scans if mask.stem.startswith(scan.stem)]
+        fitting = [scan.path for scan in scans if _begins_with(mask.stem, scan.stem)]
         found = sorted(fitting, key=lambda path: -len(stem_of(path)))
     if not found and not alone:
         return str(args.image / mask.relative_dir / mask.stem)
@@ -164,6 +164,11 @@ def _image_of(mask: ScanSource, args: argparse.Namespace, *, alone: bool) -> str
             "check --image; a mask's name begins with its scan's",
         )
     return str(found[0])
+
+
+def _begins_with(stem: str, name: str) -> bool:
+    """Whether a stem is a name, or goes on behind it with neither letter nor digit."""
+    return stem.startswith(name) and not stem[len(name) :][:1].isalnum()
 
 
 def group_series(jobs: Sequence[Job], *, top: Path) -> list[Job]:

@@ -14,7 +14,7 @@ from spinekit.preview.outlines import UNSURE_BELOW
 
 FILE = "summary.csv"
 LIKELY = 0.5
-"""Anomalies at least as probable are told; the report holds the others too."""
+"""Anomalies at least as probable, or of no known probability, are told; the report holds all."""
 FARTHEST = 4
 """A summary lies at most so many folders above a result: patient, visit and two more."""
 
@@ -46,7 +46,7 @@ def describe_report(report: Mapping[str, Any]) -> dict[str, Any]:
         "anomalies": tuple(
             anomaly["text"]
             for anomaly in report["column"]["anomalies"]
-            if anomaly["probability"] >= LIKELY
+            if anomaly["probability"] is None or anomaly["probability"] >= LIKELY
         ),
         "warnings": tuple(warning["text"] for warning in report["warnings"]),
     }

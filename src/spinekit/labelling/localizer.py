@@ -7,6 +7,7 @@ differ. It knows label values and places, and nothing of the image or of file na
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from spinekit.anatomy.column import LEVELS, SACRUM
 from spinekit.anatomy.items import Instances
-from spinekit.anatomy.scheme import NAMES, VALUES
+from spinekit.anatomy.scheme import NAMES, VALUES, name_in_context
 from spinekit.core.errors import InputError, Notice
 from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
@@ -36,11 +37,13 @@ LEAST_KNOWN = 0.9
 class NamedMap:
     """A label map whose names are taken as evidence.
 
-    `labels` holds this package's values (TotalSpineSeg's are the same); `reliability` (27,) is the
+    `labels` holds this package's values (TotalSpineSeg's are the same), `names` what each is called
+    in this column: the last disc is L6-S1 in one and L4-S1 in another. `reliability` (27,) is the
     probability that each level is named rightly; `source` is what a report says of it.
     """
 
     labels: Volume
+    names: Mapping[int, str]
     reliability: NDArray[np.float64]
     source: dict[str, Any]
 
@@ -70,7 +73,10 @@ def read_localizer(path: Path) -> NamedMap:
     array = np.where((found.array >= 0) & (found.array < 256), found.array, 0).astype(np.uint8)
     labels = table[array]
     is_scan = (labels > 0).sum() < LEAST_KNOWN * (found.array != 0).sum()
-    present = {NAMES[int(value)] for value in np.unique(labels) if value}
+    values = [int(value) for value in np.unique(labels) if value]
+    names = {value: name_in_context(value, values) for value in values}
+    names |= {VALUES[row["name"]]: row["name"] for row in rows}
+    present = {names[value] for value in values}
     shown = [level for level in LEVELS if level in present]
     if shown in ([SACRUM], ["C1", SACRUM]):
         labels[labels == VALUES[SACRUM]] = 0
@@ -90,21 +96,24 @@ def read_localizer(path: Path) -> NamedMap:
         if row["name"] in LEVELS and row.get("probability") is not None:
             reliability[LEVELS.index(row["name"])] = float(row["probability"])
     source = {"source": "localizer", "file": path.name, "sha256": hash_files([path])}
-    return NamedMap(Volume(labels, found.grid), reliability, source)
+    return NamedMap(Volume(labels, found.grid), names, reliability, source)
 
 
 def _rows_beside(path: Path) -> list[dict[str, Any]]:
-    """Rows of the table in the report of a `_dseg` file; none where there is no such report."""
+    """Rows of the table in the report of a `_dseg` file; none where none of ours lies there."""
     stem = next((path.name[: -len(e)] for e in FILE_ENDINGS if path.name.endswith(e)), "")
     report = path.with_name(f"{stem.removesuffix('.seg')}.json")
     if not stem.removesuffix(".seg").endswith("_dseg") or not report.is_file():
         return []
     try:
-        rows = json.loads(report.read_bytes())["structures"]
+        read = json.loads(report.read_bytes())
+        if "spinekit_version" not in read:
+            return []
+        rows = read["structures"]
         return [row for row in rows if row["value"] is not None and row["name"] in VALUES]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            "report-damaged", f"{report.name}: no report of this program", "segment it again"
+            "report-damaged", f"{report.name}: damaged", "segment it again, or move it away"
         ) from error
 
 
@@ -150,9 +159,9 @@ def look_up(
             continue
         counts = np.bincount(values_at(named.labels, points), minlength=256) / len(points)
         share = {
-            NAMES[int(value)]: float(counts[value])
-            for value in np.flatnonzero(counts)
-            if value in NAMES and (NAMES[int(value)] in LEVELS) == (items[n].kind != "disc")
+            name: float(counts[value])
+            for value, name in named.names.items()
+            if counts[value] and (name in LEVELS) == (items[n].kind != "disc")
         }
         share = {name: size for name, size in share.items() if name in LEVELS or "-" in name}
         if sum(share.values()) < LEAST_SEEN:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.anatomy.column import LEVELS
-from spinekit.anatomy.scheme import NAMES, PARTS, VALUES, load_scheme, part_of
+from spinekit.anatomy.scheme import NAMES, PARTS, Lost, load_scheme, name_in_context, part_of
 from spinekit.core.errors import InputError
 from spinekit.labelling.outside import NO_END_IN_VIEW, usual_reliability
 
@@ -34,6 +34,7 @@ class Given:
     names: Mapping[int, str]
     reliability: NDArray[np.float64]
     file: str
+    lost: tuple[Lost, ...] = ()
 
 
 def read_given(file: str, label_map: NDArray[np.integer], scheme: str | None) -> Given:
@@ -65,7 +66,7 @@ def read_given(file: str, label_map: NDArray[np.integer], scheme: str | None) ->
         tissue = np.where(numbers > 0, PARTS.index("body"), 0).astype(np.uint8)
         return Given(numbers, tissue, {}, np.full(len(LEVELS), NO_END_IN_VIEW), file)
     loaded = load_scheme(scheme)
-    ours, _ = loaded.read(label_map)
+    ours, lost = loaded.read(label_map)
     part = {
         "vertebra": "body",
         "disc": "disc",
@@ -84,8 +85,10 @@ def read_given(file: str, label_map: NDArray[np.integer], scheme: str | None) ->
             "check --from; `spinekit labels` lists the schemes",
         )
     numbers = np.where(np.isin(tissue, (1, 3)), ours, 0).astype(np.uint8)
-    present = [NAMES[int(value)] for value in np.unique(ours) if value]
-    names = {VALUES[name]: name for name in present if not name.startswith(("vertebra_", "disc_"))}
+    values = [int(value) for value in np.unique(ours) if value]
+    told = {value: name_in_context(value, values) for value in values}
+    present = list(told.values())
+    names = {v: name for v, name in told.items() if not name.startswith(("vertebra_", "disc_"))}
     counted = loaded.bottom_up_vertebra is not None
     sure = NO_END_IN_VIEW if counted else usual_reliability(present)
-    return Given(numbers, tissue, names, np.full(len(LEVELS), sure), file)
+    return Given(numbers, tissue, names, np.full(len(LEVELS), sure), file, lost)

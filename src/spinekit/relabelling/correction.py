@@ -35,6 +35,8 @@ from spinekit.structures import convert_labels, give_names, tabulate
 
 NAMELESS_KINDS = ("image", "image_json", "input", "step1_canal", "step1_cord")
 """Files that no name changes; they stay as they are."""
+OF_NAMES = ("lost-in-scheme", "sources-disagree", "series-disagree")
+"""Warnings about the names before; a person's word settles what sources say."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def relabel(
     levels = find_levels(labels, grid, structures) if result.found.wanted.levels else None
     scheme = str(options.get("scheme", "spinekit"))
     written, structures, lost = convert_labels(labels, structures, scheme)
-    warnings = [w for w in result.report["warnings"] if w["code"] != "lost-in-scheme"]
+    warnings = [w for w in result.report["warnings"] if w["code"] not in OF_NAMES]
     report = {
         **result.report,
         "structures": [dataclasses.asdict(row) for row in structures],
