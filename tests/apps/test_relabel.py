@@ -9,10 +9,14 @@ import pytest
 from PIL import Image
 
 from blocks import BlockSpine, draw_blocks, oracle_for
+from spinekit.anatomy.items import Instance, Instances
 from spinekit.anatomy.scheme import VALUES
 from spinekit.apps.cli import main
 from spinekit.core.grid import Grid
 from spinekit.pipeline import segment
+from spinekit.relabelling.words import Column, certain_levels
+
+GRID = Grid((1, 1, 1), np.eye(4))
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +135,22 @@ def test_a_place_means_the_bone_that_lies_there(
     assert main(["relabel", str(result), *words[:2], "--quiet"]) == 0
 
     assert bones(report_of(result)) == ["L1", "L2", "L3", "L4"]
+
+
+def test_a_disc_tells_nothing_of_a_bone_beyond_a_missed_one() -> None:
+    heights = {"L2": 0.0, "L5": 80.0, "sacrum": 114.0}
+    rows = [("vertebra", top, 26.0) for top in heights.values()]
+    rows.insert(1, ("disc", 72.0, 8.0))
+    items = tuple(
+        Instance(kind, n + 1, (0.0, 0.0, 0.0), 9e3, False, False, top + high / 2, top, top + high,
+                 high, 30.0, 40.0)
+        for n, (kind, top, high) in enumerate(rows)
+    )  # fmt: skip
+    empty = np.zeros((1, 1, 1), np.uint8)
+    instances = Instances(empty, empty, empty, items, (1.0, 1.0, 1.0))
+    column = Column("a.nii.gz", instances, ("L2", "L3-L4", "L5", None), [], empty, GRID)
+
+    assert certain_levels(column, {1: "L4-L5"}) == {2: "L5"}
 
 
 def test_a_disc_names_the_bones_beside_it(result: Path) -> None:

@@ -193,6 +193,14 @@ def test_a_missed_level_is_skipped_and_reported():
     assert "L1 and L3" in missed[0]["text"]
 
 
+@pytest.mark.parametrize("lost", ["L1-L2", "L2-L3"])
+def test_a_disc_at_a_missed_vertebra_is_named_by_the_bone_it_lies_at(lost):
+    column = draw(np.random.default_rng(8), first="T10", noise=0.1)
+    harmed = delete(column, column.truth.index("L2"))
+    harmed = delete(harmed, harmed.truth.index(lost))
+    assert _name(harmed).names == harmed.truth
+
+
 @pytest.mark.parametrize("harm", [merge, split])
 def test_a_harmed_bone_moves_no_name_in_columns_that_little_decides(harm):
     """Names, right or wrong, are those of the whole column: the harm itself tells no level."""

@@ -42,6 +42,11 @@ class Instance:
     posterior_mm3: float = 0.0
 
 
+def gap_mm(upper: Instance, lower: Instance) -> float:
+    """Room between two of them along the column, negative where they overlap."""
+    return lower.top_mm - upper.bottom_mm
+
+
 @dataclass(frozen=True, slots=True)
 class Instances:
     """The spine of one scan, split.

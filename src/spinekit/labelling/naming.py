@@ -7,7 +7,7 @@ their names it does not know.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.anatomy.column import LEVELS, SACRUM, successors
-from spinekit.anatomy.items import Instance
+from spinekit.anatomy.items import Instance, gap_mm
 from spinekit.anatomy.scheme import disc_name
 
 Choice = tuple[int, ...]
@@ -82,33 +82,52 @@ def name_items(
         elif items[bone].kind == "sacrum" and choice:
             names[bone] = SACRUM
     spans: dict[int, Choice] = dict(zip(bones, choices, strict=True))
-    above: Choice = ()
+    above: int | None = None
     waiting: list[int] = []
     for n, item in enumerate(items):
         if item.kind == "disc":
             waiting.append(n)
         elif spans[n]:
-            _name_discs(names, waiting, above, spans[n])
-            above, waiting = spans[n], []
-    _name_discs(names, waiting, above, ())
+            _name_discs(names, items, waiting, above, n, spans)
+            above, waiting = n, []
+    _name_discs(names, items, waiting, above, None, spans)
     return tuple(names)
 
 
-def _name_discs(names: list[str | None], discs: list[int], above: Choice, below: Choice) -> None:
-    """Name the discs between two bones; () stands for the end of the column."""
+def _name_discs(
+    names: list[str | None],
+    items: Sequence[Instance],
+    discs: list[int],
+    above: int | None,
+    below: int | None,
+    spans: Mapping[int, Choice],
+) -> None:
+    """Name the discs between two bones; None stands for the end of the column."""
     if not discs:
         return
-    upper = LEVELS[above[-1]] if above else None
-    lower = LEVELS[below[0]] if below else None
+    upper = None if above is None else LEVELS[spans[above][-1]]
+    lower = None if below is None else LEVELS[spans[below][0]]
     if upper and lower and lower in successors(upper):
         # One disc between neighbours; a second one is noise, or S1-S2 above what was found of the
         # sacrum, and stays without a name.
         names[discs[0 if lower == SACRUM else len(discs) // 2]] = _disc(upper, lower)
         return
-    if upper:
-        names[discs[0]] = _disc(upper, _usual_below(upper))
-    if lower and (len(discs) > 1 or not upper):
-        names[discs[-1]] = _disc(_usual_above(lower), lower)
+    # Where a bone between them was missed, a disc belongs to the bone that it lies at.
+    at_upper = [n for n in discs if _is_at_upper(items, n, above, below)]
+    at_lower = [n for n in discs if n not in at_upper]
+    if upper and at_upper:
+        names[at_upper[0]] = _disc(upper, _usual_below(upper))
+    if lower and at_lower:
+        names[at_lower[-1]] = _disc(_usual_above(lower), lower)
+
+
+def _is_at_upper(
+    items: Sequence[Instance], disc: int, above: int | None, below: int | None
+) -> bool:
+    """Whether a disc lies nearer to the bone above it than to the one below."""
+    if above is None or below is None:
+        return below is None
+    return gap_mm(items[above], items[disc]) <= gap_mm(items[disc], items[below])
 
 
 def _disc(upper: str | None, lower: str | None) -> str | None:

@@ -10,13 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spinekit.anatomy.items import Instances
+from spinekit.anatomy.items import Instance, Instances, gap_mm
 from spinekit.anatomy.scheme import LEVELS, VALUES
 from spinekit.core.errors import UsageError
 from spinekit.core.grid import Grid
 
 NEAR_MM = 10.0
 """A place that lies in no bone or disc means the nearest one up to this far away, mm."""
+
+
+FAR_SHARE = 0.5
+"""A bone farther from a disc than this share of its own height is not the disc's neighbour."""
 
 
 @dataclass(frozen=True)
@@ -101,14 +105,16 @@ def certain_levels(column: Column, words: Mapping[int, str]) -> dict[int, str]:
                 f"{column.file}: {column.names[item] or 'what is meant'} is {kind}, {word} is not",
                 "name a vertebra T12, a disc L4-L5",
             )
-        beside = [item]
+        beside = [(item, ends[0])]
         if is_disc:
-            bones = [n for n, other in enumerate(items) if other.kind != "disc"]
-            above = [n for n in bones if n < item][-1:]
-            below = [n for n in bones if n > item][:1]
-            ends = ends[: len(above)] + ends[2 - len(below) :] if above or below else []
-            beside = above + below
-        for bone, level in zip(beside, ends, strict=True):
+            beside = _bones_at(items, item, ends)
+        if not beside:
+            raise UsageError(
+                "nothing-beside",
+                f"{column.file}: no vertebra was found at {column.names[item]}",
+                "name the nearest vertebra instead",
+            )
+        for bone, level in beside:
             if certain.setdefault(bone, level) != level:
                 raise UsageError(
                     "contradicting-names",
@@ -116,6 +122,19 @@ def certain_levels(column: Column, words: Mapping[int, str]) -> dict[int, str]:
                     "check the names against the preview; names already given count too",
                 )
     return certain
+
+
+def _bones_at(items: Sequence[Instance], disc: int, ends: Sequence[str]) -> list[tuple[int, str]]:
+    """The bones that lie at a disc and what it makes them; one beyond a missed one does not."""
+    bones = [n for n, other in enumerate(items) if other.kind != "disc"]
+    found = []
+    for bone, level in zip([n for n in bones if n < disc][-1:], ends[:1], strict=False):
+        if gap_mm(items[bone], items[disc]) < FAR_SHARE * items[bone].height_mm:
+            found.append((bone, level))
+    for bone, level in zip([n for n in bones if n > disc][:1], ends[1:], strict=False):
+        if gap_mm(items[disc], items[bone]) < FAR_SHARE * items[bone].height_mm:
+            found.append((bone, level))
+    return found
 
 
 def _name_at(place: tuple[float, float, float], column: Column) -> str:
