@@ -8,6 +8,7 @@ import pytest
 from blocks import NAMES, BlockSpine, draw_blocks
 from spinekit.anatomy.scheme import PARTS, VALUES, load_scheme
 from spinekit.apps.cli import main
+from spinekit.io.writing import write_labels
 
 SPINE = draw_blocks((4.0, 2.0, 2.0))
 BODY = PARTS.index("body")
@@ -223,6 +224,18 @@ def test_a_scan_that_lies_elsewhere_is_no_evidence(
     assert "scan.nii.gz: holds " in said
     assert "the mask is of another scan" in said
     assert not (tmp_path / "out").exists()
+
+
+def test_segmentations_of_slicer_are_the_masks_of_their_folder(tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    write(tmp_path / "masks" / "a.nii.gz", SPINE.image)
+    bone = (SPINE.parts == BODY).astype(np.uint8)
+    write_labels(tmp_path / "masks" / "a.seg.nrrd", bone, SPINE.grid)
+
+    assert main(["label", str(tmp_path / "masks"), str(tmp_path / "out"), "--quiet"]) == 0
+
+    found = np.asarray(nib.load(tmp_path / "out" / "a_dseg.nii.gz").dataobj)
+    np.testing.assert_array_equal(found > 0, bone > 0)
 
 
 def test_values_that_mean_nothing_in_a_scheme_are_told(tmp_path: Path) -> None:

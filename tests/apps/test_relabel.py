@@ -101,7 +101,7 @@ def test_a_word_names_what_was_left_without_a_name(loin: BlockSpine, tmp_path: P
 
 def test_undo_leads_back_step_by_step_to_the_same_bytes(result: Path) -> None:
     states = [bytes_of(result.parent)]
-    for word in ("L2=L3", "L4=L5"):
+    for word in ("l2=L3", "L4=L5"):
         main(["relabel", str(result), "--set", word, "--quiet"])
         states.append(bytes_of(result.parent))
     assert bones(report_of(result)) != bones(json.loads(states[1]["spine_dseg.json"]))
@@ -111,6 +111,20 @@ def test_undo_leads_back_step_by_step_to_the_same_bytes(result: Path) -> None:
         assert bytes_of(result.parent) == state
 
     assert main(["relabel", str(result), "--undo"]) == 2
+
+
+def test_a_change_cut_short_is_noticed_and_undone(
+    result: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = bytes_of(result.parent)
+    main(["relabel", str(result), "--set", "L2=L3", "--quiet"])
+    # Killed before the sidecar, which moves last.
+    (result.parent / "spine_dseg.json").write_bytes(before["spine_dseg.json"])
+
+    assert main(["relabel", str(result), "--set", "L2=L3"]) == 1
+    assert "which its report does not tell of" in capsys.readouterr().err
+    assert main(["relabel", str(result), "--undo", "--quiet"]) == 0
+    assert bytes_of(result.parent) == before
 
 
 def test_a_later_word_about_the_same_bone_replaces_the_earlier(result: Path) -> None:
@@ -173,6 +187,7 @@ def test_a_disc_names_the_bones_beside_it(result: Path) -> None:
         (["--at=1,2=L3"], "no place R,A,S"),
         (["--at=900,2,3=L3"], "within 10 mm of 900, 2, 3"),
         (["--set", "41=L3", "--undo"], "either names or --undo"),
+        (["--set", "L1=L3", "--set", "41=L4"], "L1 cannot be L3 and L4"),
         ([], "either names or --undo"),
         (["--undo"], "no name was changed"),
     ],

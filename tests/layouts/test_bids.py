@@ -106,6 +106,19 @@ def test_one_word_moves_every_name_and_undo_brings_the_same_bytes_back(
     assert {name: (out / name).read_bytes() for name in listing(out)} == before
 
 
+def test_what_others_say_of_the_derivatives_stays(dataset: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(dataset, out, "--layout", "bids")
+    described = read_json(out / "dataset_description.json")
+    theirs = json.dumps({**described, "Authors": ["A. Author"]})
+    (out / "dataset_description.json").write_text(theirs)
+
+    seg = out / f"{START}_seg-spine_desc-T2w_dseg.nii.gz"
+    assert main(["relabel", str(seg), "--set", "L5=L6", "--quiet"]) == 0
+
+    assert read_json(out / "dataset_description.json") == {**described, "Authors": ["A. Author"]}
+
+
 def test_renaming_needs_no_raw_dataset(
     dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

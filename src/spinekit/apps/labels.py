@@ -72,7 +72,7 @@ def _convert(args: argparse.Namespace) -> int:
 
     source = find_scheme(args.inverse or args.source)
     target = find_scheme(args.target)
-    found = find_scans(args.labels, exclude=args.out)
+    found = find_scans(args.labels, exclude=args.out, masks=True)
     alone = is_single(found, args.labels)
     jobs = [(scan.path, _target(args, scan.path, alone=alone)) for scan in found]
     _check_places(jobs, overwrite=args.overwrite)

@@ -115,7 +115,7 @@ def plan_masks(args: argparse.Namespace) -> list[Job]:
             )
         load_scheme(args.scheme)
     _check_places(args.input, args.out)
-    found = _with_suffix(find_scans(args.input, exclude=args.out), args)
+    found = _with_suffix(find_scans(args.input, exclude=args.out, masks=True), args)
     alone = is_single(found, args.input)
     jobs = [
         Job(

@@ -15,7 +15,8 @@ from spinekit.core.errors import UsageError
 FILE_ENDINGS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd")
 """Extensions of single-file scans, the longer of two first."""
 DICOM_ENDINGS = (".dcm", ".ima")
-_NOT_SCANS = (".seg.nrrd",)
+SEGMENTATION_ENDING = ".seg.nrrd"
+"""Of 3D Slicer's segmentations, which are no scans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +36,20 @@ def find_scans(
     *,
     exclude: Path | None = None,
     leave_out: Callable[[Path], bool] | None = None,
+    masks: bool = False,
 ) -> list[ScanSource]:
     """Find every scan of a file or folder, sorted by path.
 
     A folder that directly holds DICOM files is one scan. Hidden files and folders and ``.seg.nrrd``
-    files are passed over. A folder inside that cannot be opened is listed as a scan, so that
+    files are passed over; where masks are looked for, these alone are what is found if there are
+    any. A folder inside that cannot be opened is listed as a scan, so that
     reading it reports the failure.
 
     Args:
         source: A scan file, a DICOM folder, or a folder of scans at any depth.
         exclude: A folder not to look into, such as OUT.
         leave_out: Asked of every scan file of a folder; those it holds for are none.
+        masks: Look for masks instead of scans.
 
     Returns:
         At least one scan.
@@ -66,6 +70,10 @@ def find_scans(
     except OSError as error:
         raise _cannot_open(source, error) from error
     found = sorted(_walk(source, exclude, leave_out), key=lambda scan: scan.path)
+    segmentations = [scan for scan in found if _is_segmentation(scan.path)]
+    found = [scan for scan in found if not _is_segmentation(scan.path)]
+    if masks and segmentations:
+        found = segmentations
     if not found:
         raise UsageError(
             "no-scans",
@@ -97,7 +105,7 @@ def stem_of(path: Path) -> str:
     name = path.name or path.resolve().name or "scan"
     if path.is_dir():
         return name
-    for ending in (*_NOT_SCANS, *FILE_ENDINGS, *DICOM_ENDINGS):
+    for ending in (SEGMENTATION_ENDING, *FILE_ENDINGS, *DICOM_ENDINGS):
         if name.lower().endswith(ending) and len(name) > len(ending):
             return name[: -len(ending)]
     return name
@@ -129,10 +137,14 @@ def _looks_dicom(path: Path) -> bool:
         return False
 
 
+def _is_segmentation(path: Path) -> bool:
+    return path.name.lower().endswith(SEGMENTATION_ENDING)
+
+
 def _walk(
     top: Path, exclude: Path | None, leave_out: Callable[[Path], bool] | None
 ) -> Iterable[ScanSource]:
-    """Every scan below ``top``, in no particular order."""
+    """Every scan and segmentation below ``top``, in no particular order."""
     barred = None if exclude is None else exclude.resolve()
     unopened: list[str] = []
     for folder, names, files in os.walk(top, onerror=lambda e: unopened.append(str(e.filename))):
@@ -143,8 +155,8 @@ def _walk(
         relative = here.relative_to(top)
         for file in files:
             path = here / file
-            scan = ending_of(path) in FILE_ENDINGS and not file.lower().endswith(_NOT_SCANS)
-            if scan and file[0] != "." and not (leave_out and leave_out(path)):
+            is_file = ending_of(path) in FILE_ENDINGS and file[0] != "."
+            if is_file and not (leave_out and leave_out(path)):
                 yield ScanSource(path, stem_of(path), relative)
         if dicom_files(here):
             yield ScanSource(here, stem_of(here), relative if here == top else relative.parent)

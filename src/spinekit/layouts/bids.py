@@ -33,6 +33,7 @@ from spinekit.segmentation import (
 
 OPTIONS: Mapping[str, Any] = {}
 """Options of the segmentation that this layout fixes: none."""
+DESCRIPTION = "dataset_description.json"
 VERSION = "1.10.0"
 """Of BIDS; the first with the entity `seg`."""
 PASSED_OVER = ("derivatives", "sourcedata", "code", "stimuli", "phenotype")
@@ -197,7 +198,7 @@ def recall(labels: Path) -> Wanted | None:
 def _raw_dataset(out: Path) -> Path:
     """The dataset that derivatives are of, by what they say themselves; they may have moved."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        said = json.loads((out / "dataset_description.json").read_bytes())
+        said = json.loads((out / DESCRIPTION).read_bytes())
         return Path(os.path.abspath(out / said["DatasetLinks"]["raw"]))
     return out
 
@@ -231,7 +232,7 @@ def write(result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:
     with staged(place.root, last=place.files["json"]) as stage:
         description = _description(name, wanted.out)
         if description is not None:
-            write_json(stage / "dataset_description.json", description)
+            write_json(stage / DESCRIPTION, description)
         write_bytes(stage / ".bidsignore", _IGNORED.encode())
         for kind, path in place.files.items():
             if kind in maps:
@@ -261,14 +262,14 @@ def _sidecar(name: RawName, wanted: Wanted) -> dict[str, Any]:
 
 
 def _description(name: RawName, out: Path) -> dict[str, Any] | None:
-    """`dataset_description.json` of the derivatives; None where the one there says all there is."""
-    raw: dict[str, Any] = {}
-    if not name.dataset.is_dir() and (out / "dataset_description.json").is_file():
+    """`dataset_description.json` of the derivatives; None where the one there says all there is.
+
+    What others wrote into it stays.
+    """
+    raw, there = _read_table(name.dataset), _read_table(out)
+    if not name.dataset.is_dir() and (out / DESCRIPTION).is_file():
         return None
-    with contextlib.suppress(OSError, ValueError):
-        raw = json.loads((name.dataset / "dataset_description.json").read_bytes())
-    title = raw.get("Name") if isinstance(raw, dict) else None
-    doi = raw.get("DatasetDOI") if isinstance(raw, dict) else None
+    title, doi = raw.get("Name"), raw.get("DatasetDOI")
     try:
         link = Path(os.path.relpath(name.dataset, os.path.abspath(out))).as_posix()
     except ValueError:  # another drive
@@ -280,7 +281,17 @@ def _description(name: RawName, out: Path) -> dict[str, Any] | None:
         "GeneratedBy": [{"Name": "SpineKit", "Version": version("spinekit")}],
         "DatasetLinks": {"raw": link},
     }
-    return {**content, "SourceDatasets": [{"DOI": doi}]} if doi else content
+    if doi:
+        content["SourceDatasets"] = [{"DOI": doi}]
+    return {**content, **{key: value for key, value in there.items() if key not in content}}
+
+
+def _read_table(folder: Path) -> dict[str, Any]:
+    """A dataset's description; empty where there is none that can be read."""
+    with contextlib.suppress(OSError, ValueError):
+        read = json.loads((folder / DESCRIPTION).read_bytes())
+        return read if isinstance(read, dict) else {}
+    return {}
 
 
 def _table(rows: Sequence[Segment]) -> bytes:

@@ -75,7 +75,7 @@ def relabel(
     instances, evidence, names = recall_evidence(result.report["evidence"])
     column = Column(path.name, instances, names, result.report["structures"], result.own, grid)
     earlier = words_in_force(result.report)
-    given = {find_item(word, column): word.name for word in words}
+    given = _given(column, words)
     certain = certain_levels(column, {**earlier, **given})
     try:
         naming = name_with(
@@ -125,7 +125,9 @@ def relabel(
 
 
 def undo(path: str | Path) -> Corrected:
-    """Take back the last `relabel` of a result: its files are, byte for byte, what they were.
+    """Take back the last `relabel` of a result, also one that was cut short.
+
+    Its files are, byte for byte, what they were.
 
     Args:
         path: The labels of the result.
@@ -140,10 +142,30 @@ def undo(path: str | Path) -> Corrected:
     """
     path = Path(path)
     place = find_result(path).place
-    if not words_in_force(read_report(place.path("json"))):
+    # A change that was cut short has kept the files before, but its word may not be told yet.
+    was_cut = (place.root / place.undo).is_file()
+    if not was_cut and not words_in_force(read_report(place.path("json"))):
         raise UsageError("nothing-to-undo", f"{path.name}: no name was changed", "nothing to do")
     take_back(place.root, place.undo)
     return Corrected(read_report(place.path("json")), place.path(place.shown))
+
+
+def _given(column: Column, words: Sequence[Word]) -> dict[int, str]:
+    """Item → name of the words of one change.
+
+    Raises:
+        UsageError: Two of them are about one structure, or one is about none.
+    """
+    given: dict[int, str] = {}
+    for word in words:
+        item = find_item(word, column)
+        if given.setdefault(item, word.name) != word.name:
+            raise UsageError(
+                "contradicting-names",
+                f"{column.file}: {column.names[item]} cannot be {given[item]} and {word.name}",
+                "give one name for each structure",
+            )
+    return given
 
 
 def _replaced(place: Place) -> list[str]:

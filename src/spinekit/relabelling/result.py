@@ -126,7 +126,8 @@ def _own_values(
     """The labels in this package's values, whatever scheme they were written in.
 
     Raises:
-        InputError: The scheme has lost structures, so that names cannot move.
+        InputError: The scheme has lost structures, so that names cannot move, or the labels hold
+            what the report does not tell of.
     """
     rows = report["structures"]
     written = [row["value"] for row in rows]
@@ -135,6 +136,14 @@ def _own_values(
             "lost-in-scheme",
             f"{name}: its label values cannot hold every structure",
             "segment the scan without --scheme and --layout, relabel that",
+        )
+    unknown = sorted({int(v) for v in np.unique(labels)} - {0, *written})
+    if unknown:
+        raise InputError(
+            "report-of-another",
+            f"{name}: holds {', '.join(map(str, unknown))}, which its report does not tell of",
+            "`relabel --undo` if a change of names was cut short; hand-made labels go to "
+            "`spinekit label`",
         )
     table = np.zeros(256, dtype=np.uint8)
     for row in rows:

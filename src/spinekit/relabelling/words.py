@@ -66,8 +66,13 @@ def find_item(word: Word, column: Column) -> int:
         UsageError: There is none of this value or name, or none at this place.
     """
     if isinstance(word.where, str):
+        wanted = word.where.casefold()
         name = next(
-            (row["name"] for row in column.rows if word.where in (row["name"], str(row["value"]))),
+            (
+                row["name"]
+                for row in column.rows
+                if wanted in (row["name"].casefold(), str(row["value"]))
+            ),
             word.where,
         )
     else:
