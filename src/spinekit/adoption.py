@@ -134,9 +134,7 @@ def adopt_mask(
         structures=structures,
         naming=adopted.naming,
         notices=[*notices, *told.notices, *([] if adopted.instances.items else empty)],
-        evidence=describe_evidence(
-            adopted.instances, adopted.evidence, named, record.working_grid, told.likelihood
-        ),
+        evidence=_describe_column(adopted, told.likelihood),
         outside=told.readings,
     )
     drawn = Volume((mask.array != 0).astype(np.float32), mask.grid) if image is None else image
@@ -327,6 +325,19 @@ def _doubted(naming: Naming) -> Naming:
         return naming
     reason = f"no sacrum in the mask, sizes alone decide: {sure:.0%}"
     return dataclasses.replace(naming, ambiguous=True, reason=reason)
+
+
+def _describe_column(adopted: Adopted, likelihood: NDArray[np.float64] | None) -> dict[str, Any]:
+    """What naming was decided from, with the column as naming saw it."""
+    described = describe_evidence(
+        adopted.instances, adopted.evidence, adopted.named, adopted.record.working_grid, likelihood
+    )
+    column = _without_room(adopted.instances)
+    rows = [
+        {**row, "centroid_ijk": [float(at) for at in item.centroid_ijk]}
+        for row, item in zip(described["items"], column.items, strict=True)
+    ]
+    return {**described, "shape": list(column.parts.shape), "items": rows}
 
 
 def _without_room(instances: Instances) -> Instances:

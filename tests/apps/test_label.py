@@ -9,6 +9,8 @@ from blocks import NAMES, BlockSpine, draw_blocks
 from spinekit.anatomy.scheme import PARTS, VALUES, load_scheme
 from spinekit.apps.cli import main
 from spinekit.io.writing import write_labels
+from spinekit.labelling.chain import name_column
+from spinekit.report import recall_evidence
 
 SPINE = draw_blocks((4.0, 2.0, 2.0))
 BODY = PARTS.index("body")
@@ -39,6 +41,13 @@ def test_bone_of_one_value_is_split_in_order_and_its_names_are_unsure(
     assert "0 discs" in printed.out
     assert "names unsure" in printed.out
     assert (tmp_path / "out" / "mask_preview.png").exists()
+
+    # What the report keeps gives the same names with the same certainty.
+    column, evidence, names = recall_evidence(report["evidence"])
+    again = name_column(column, evidence)
+    assert again.names == names
+    told = [row["probability"] for row in report["structures"]]
+    assert [p for p in again.probability if p] == pytest.approx(told, abs=2e-3)
 
     result = str(tmp_path / "out" / "mask_dseg.nii.gz")
     assert main(["relabel", result, "--set", f"{given[-1][0]}=L5", "--quiet"]) == 0

@@ -108,9 +108,13 @@ def refresh_row(preview: Path, report: Mapping[str, Any]) -> Path | None:
         path = folder / FILE
         if not path.is_file():
             continue
-        with path.open(newline="", encoding="utf-8") as file:
-            table = csv.DictReader(file)
-            columns, rows = list(table.fieldnames or []), list(table)
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                table = csv.DictReader(file)
+                columns, rows = list(table.fieldnames or []), list(table)
+        except (UnicodeDecodeError, csv.Error):
+            # A table of this name that another program wrote.
+            continue
         inside = place.relative_to(folder).parts
         mine = [
             row for row in rows if Path(row.get("preview") or "").parts[-len(inside) :] == inside
