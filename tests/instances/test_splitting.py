@@ -130,6 +130,16 @@ def test_fused_bodies_are_parted_by_their_length():
     assert _bodies_match(result, truth, 6, least=0.8)
 
 
+@pytest.mark.parametrize("disc", [102, 103])
+def test_fused_bodies_are_parted_where_all_others_are_short_for_their_depth(disc):
+    toy = Toy(count=8, height=20, disc=4, depth=34)
+    parts, truth = draw(toy)
+    parts[truth == disc] = BODY
+    result = _split(parts, toy)
+    assert _kinds(result).count("vertebra") == 8
+    assert _bodies_match(result, truth, 8, least=0.75)
+
+
 def test_touching_discs_do_not_join_their_bodies():
     toy = Toy(disc=6, depth=30)
     parts, truth = draw(toy)

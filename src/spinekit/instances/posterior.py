@@ -15,7 +15,7 @@ REAR_MM = 12.0
 """How far behind the bodies the curve runs by which arches are ordered, mm."""
 REACH_MM = 84.0
 """Farthest behind the bodies that a process may reach, mm."""
-START_PITCH = -0.08
+START_PITCH = -0.1
 """Where a seam leaves the separator, in pitches: the pedicle springs from the upper body."""
 BAND_MM = 8.0
 """Half width of the middle band, mm: spinous processes within, facets and arches outside."""
@@ -30,7 +30,7 @@ SLOPE = (0.3, 0.5, 1.0, 1.0, 0.4, 0.0)
 The processes of neck and loin point back, those of the thorax down (Gray's Anatomy, 41st ed.,
 chapter 43); the seam bends away from this wherever bone is in its way.
 """
-SLOPE_WEIGHT = 1.0
+SLOPE_WEIGHT = 0.6
 """Cost of a squared deviation of 1 from that slope, in full bone thicknesses per bin."""
 WHOLE_SHARE = 0.85
 """A connected piece with at least this share at one vertebra is not cut."""

@@ -33,6 +33,10 @@ MAX_SEPARATOR = 5.0
 MIN_BONE_MM = 2.5
 HOLLOW_COST = 8.0
 """Cost of a stretch with less bone than MIN_BONE_MM (mm) and disc instead: one thick disc."""
+ROUNDS = 4
+"""Most rounds in which the patient's own pitch is learned; two or three nearly always do."""
+NEAR_MM = 130.0
+"""Distance over which vertebrae tell of each other's pitch, as a standard deviation, mm."""
 CLEAR = 2.5
 """Score from which a separator may cut off a piece of any length at the column's end."""
 MAX_LENGTH_COST = 9.0
@@ -117,7 +121,8 @@ def find_separators(profile: Profile) -> NDArray[np.float64]:
     length, so a collapsed body between two discs stays; length decides where evidence is weak, so
     fused bodies are parted and a body with a dark cleft stays one.
 
-    How tall the patient's vertebrae are for their depth is learned from a first round.
+    How tall the patient's vertebrae are for their depth is learned from what was found, round by
+    round: two in one are taken for the usual only until their neighbours are told apart.
 
     Args:
         profile: areas along the column.
@@ -129,15 +134,38 @@ def find_separators(profile: Profile) -> NDArray[np.float64]:
     ratio = np.interp(profile.depth_mm, RATIO_DEPTH_MM, PITCH_PER_DEPTH)
     log_pitch = np.log(np.clip(ratio * profile.depth_mm / BIN_MM, 9, 50))
     found = _best_set(profile, gain, log_pitch)
-    lengths = np.diff(found)
-    clear = (gain[found[1:]] >= CLEAR) & (gain[found[:-1]] >= CLEAR)
-    if clear.any():
-        middle = (found[1:] + found[:-1])[clear] // 2
-        deviation = float(np.median(np.log(lengths[clear]) - log_pitch[middle]))
-        # Shrunk towards the published ratio where few vertebrae tell.
-        count = int(clear.sum())
-        found = _best_set(profile, gain, log_pitch + deviation * count / (count + 2.0))
+    for _ in range(ROUNDS):
+        clear = (gain[found[1:]] >= CLEAR) & (gain[found[:-1]] >= CLEAR)
+        if not clear.any():
+            break
+        before = found
+        found = _best_set(profile, gain, log_pitch + _deviation(found, clear, log_pitch))
+        if np.array_equal(found, before):
+            break
     return found.astype(np.float64) * BIN_MM
+
+
+def _deviation(found: NDArray[np.int64], clear: NDArray[np.bool_], log_pitch: Floats) -> Floats:
+    """(n,) by how much the logarithm of the patient's pitch differs from the usual, per bin.
+
+    A weighted median of the intervals near by, the one that the bin lies in left out: two in one
+    say nothing of themselves. Shrunk towards 0 where few intervals tell.
+
+    Args:
+        found: (m,) bins of the separators.
+        clear: (m - 1,) intervals with a clear separator at either end.
+        log_pitch: (n,) logarithm of the usual pitch.
+    """
+    upper, lower = found[:-1][clear], found[1:][clear]
+    middle = (upper + lower) // 2
+    told = np.log(lower - upper) - log_pitch[middle]
+    order = np.argsort(told)
+    at = np.arange(len(log_pitch))[:, None]
+    weight = np.exp(-0.5 * ((at - middle[order]) * BIN_MM / NEAR_MM) ** 2)
+    weight[(at >= upper[order]) & (at <= lower[order])] = 0.0
+    share = weight.sum(axis=1)
+    half = (np.cumsum(weight, axis=1) >= 0.5 * share[:, None]).argmax(axis=1)
+    return np.asarray(told[order][half] * share / (share + 1.0))
 
 
 def _best_set(profile: Profile, gain: Floats, log_pitch: Floats) -> NDArray[np.int64]:
