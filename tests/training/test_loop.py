@@ -1,6 +1,7 @@
 """Training learns, resumes to the same weights, keeps its best, and exports what it trained."""
 
 import dataclasses
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,14 @@ from spinekit.core.grid import Grid  # noqa: E402
 from spinekit.core.volume import Volume  # noqa: E402
 from spinekit.prediction.runner import load_model, predict  # noqa: E402
 from spinekit.training.batches import index_sets, split_cases  # noqa: E402
-from spinekit.training.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
+from spinekit.training.checkpoint import (  # noqa: E402
+    hash_weights,
+    load_checkpoint,
+    save_checkpoint,
+)
 from spinekit.training.export import (  # noqa: E402
     Probabilities,
     export_checkpoint,
-    hash_weights,
     load_network,
     store_scores,
 )
@@ -69,10 +73,54 @@ def test_a_stopped_run_goes_on_to_the_same_weights(cases, recipe, tmp_path):
     again = trainer(cases, recipe, tmp_path / "parts", lines)
     again.start(None)
     again.run()
-    assert lines[0] == "resumed at step 4"
+    assert lines[0] == "resumed at step 4 of 12"
     whole, parts = weights(tmp_path / "whole/last.pt"), weights(tmp_path / "parts/last.pt")
     for name, value in whole.items():
         torch.testing.assert_close(parts[name], value, atol=1e-5, rtol=1e-3)
+
+
+@pytest.mark.parametrize("where", ["step", "save"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_within_a_step_waits_for_its_end(
+    cases, recipe, tmp_path, monkeypatch, where, number
+):
+    """The run goes on to the weights, last and best, of one that was never stopped."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    trained(cases, recipe, tmp_path / "whole")
+    stopped = trainer(cases, recipe, tmp_path / "parts")
+    stopped.start(None)
+    owner, name = (stopped.optimiser, "step") if where == "step" else (stopped, "_save")
+    original, calls = getattr(owner, name), []
+
+    def interrupted(*values):
+        calls.append(1)
+        if len(calls) == 2:
+            signal.raise_signal(number)
+        original(*values)
+
+    monkeypatch.setattr(owner, name, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run()
+    signal.signal(signal.SIGTERM, before)
+    assert stopped.progress.step == (2 if where == "step" else 4)
+    again = trainer(cases, recipe, tmp_path / "parts")
+    again.start(None)
+    again.run()
+    for file in ("last.pt", "best.pt"):
+        whole, parts = weights(tmp_path / "whole" / file), weights(tmp_path / "parts" / file)
+        for name, value in whole.items():
+            torch.testing.assert_close(parts[name], value, atol=1e-5, rtol=1e-3)
+
+
+def test_a_run_stopped_after_its_last_step_is_still_scored(cases, recipe, tmp_path):
+    run = trainer(cases, recipe, tmp_path)
+    run.start(None)
+    run.progress.step = recipe.steps
+    run._save("last.pt")
+    again = trainer(cases, recipe, tmp_path)
+    again.start(None)
+    assert again.run().is_file()
+    assert again.progress.validated == recipe.steps
 
 
 def test_the_best_is_never_replaced_by_a_worse(cases, recipe, tmp_path):
@@ -136,7 +184,7 @@ def test_onnx_equals_torch_and_carries_its_promise(cases, recipe, tmp_path):
     model = load_model(export_checkpoint(best, tmp_path / "m.onnx", scores={"a": 1}), threads=1)
     assert model.spec.recipe["name"] == "tiny"
     network, _, _ = load_network(best)
-    assert model.spec.facts == {"data": "x", "weights_sha256": hash_weights(network)}
+    assert model.spec.facts == {"data": "x", "weights_sha256": hash_weights(network.state_dict())}
     assert model.spec.scores == {"a": 1}
     slices = torch.rand(3, 3, 96, 64)
     with torch.no_grad():

@@ -73,6 +73,19 @@ def test_a_pack_that_exists_is_not_made_again(folder, tmp_path):
     assert not said
 
 
+def test_a_pack_of_other_masks_is_made_again(folder, tmp_path):
+    first = pack_real(folder, tmp_path / "packs")["chu"]
+    name = folder / "labels" / "tight01_bodies.nii.gz"
+    mask = np.asarray(nib.load(name).dataobj).astype(np.uint8)
+    mask[mask == 44] = 43
+    _save(name, mask)
+    second = pack_real(folder, tmp_path / "packs")["chu"]
+    assert not first.exists()
+    (case,) = load_pack(second)
+    assert LEVELS.index("L3") + 1 in np.unique(case.level)
+    assert LEVELS.index("L4") + 1 not in np.unique(case.level)
+
+
 def test_phantoms_of_earlier_code_are_drawn_anew(tmp_path, monkeypatch):
     (first,) = pack_phantoms(tmp_path, 1, 5)
     other_seed = tmp_path / "phantom-6-00000-1-0123abcd.npz"

@@ -62,7 +62,8 @@ def test_the_pack_is_made_again_when_the_set_changes(prepared, tmp_path):
 
 
 def test_training_on_a_prepared_set_goes_on_from_a_model(prepared, tmp_path, monkeypatch):
-    monkeypatch.setenv("SPINEKIT_REAL_DATA", str(tmp_path / "absent"))
+    monkeypatch.delenv("SPINEKIT_REAL_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
     more = f"real = false\nsets = [{json.dumps(str(prepared))}]\n"
     work = tmp_path / "work"
     first = train(write_recipe(tmp_path, "one", more), work=work, device="cpu", report=str)

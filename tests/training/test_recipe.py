@@ -32,6 +32,10 @@ def test_unknown_key_names_the_nearest():
         ({"appearance": 1.5}, "appearance"),
         ({"phantom_views": ["lumbar", "knee"]}, "phantom_views"),
         ({"phantom_views": []}, "phantom_views"),
+        ({"steps": 0}, "at least 1"),
+        ({"validate_every": 0}, "at least 1"),
+        ({"batch": -1}, "at least 1"),
+        ({"learning_rate": 0.0}, "learning_rate"),
         ({"phantoms": 0, "real": False}, "nothing to train on"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from spinekit.core.errors import ModelError, RecipeError
+from spinekit.core.errors import InputError, ModelError, RecipeError
 from spinekit.loaders.pack import save_pack
 from spinekit.prediction.runner import load_model
 from spinekit.training.recipe import Recipe
@@ -27,8 +27,9 @@ validate_every = 2
 @pytest.fixture
 def work(cases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A work folder whose only data is one packed set."""
-    monkeypatch.setenv("SPINEKIT_REAL_DATA", str(tmp_path / "absent"))
-    save_pack(tmp_path / "work/packs/real-blocks.npz", cases)
+    monkeypatch.delenv("SPINEKIT_REAL_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    save_pack(tmp_path / "work/packs/real-blocks-0123456789abcdef.npz", cases)
     return tmp_path / "work"
 
 
@@ -56,7 +57,7 @@ def training_cases(work: Path) -> list[str]:
     from spinekit.loaders.pack import load_pack
     from spinekit.training.batches import split_cases
 
-    packed = {"blocks": load_pack(work / "packs/real-blocks.npz")}
+    packed = {"blocks": load_pack(work / "packs/real-blocks-0123456789abcdef.npz")}
     train_sets, _ = split_cases(packed, Recipe())
     return [case.name for case in train_sets["blocks"]]
 
@@ -75,7 +76,7 @@ def test_a_start_that_has_seen_the_held_out_sets_is_refused(work, tmp_path):
 
 
 def test_without_any_data_it_says_so(work, tmp_path):
-    (work / "packs/real-blocks.npz").unlink()
+    (work / "packs/real-blocks-0123456789abcdef.npz").unlink()
     with pytest.raises(RecipeError, match="no real scans found"):
         train(write_recipe(tmp_path, "alone"), work=work, device="cpu", report=lambda _: None)
 
@@ -137,3 +138,89 @@ def test_a_run_is_refused_by_what_it_was_trained_on_whatever_its_recipe_says_now
     path = write_recipe(tmp_path, "next", 'init = "start"\nhold_out = "H1"\n')
     with pytest.raises(RecipeError, match="start has seen it"):
         train(path, work=work, device="cpu", report=lambda _: None)
+
+
+def test_a_start_whose_own_start_has_seen_the_held_out_sets_is_refused(work, tmp_path):
+    packs = work / "packs"
+    (packs / "real-blocks-0123456789abcdef.npz").rename(packs / "real-chu-0123456789abcdef.npz")
+    write_recipe(tmp_path, "all")
+    middle = write_recipe(tmp_path, "middle", 'init = "all"\nreal = false\n')
+    middle.write_text(middle.read_text().replace("phantoms = 0", "phantoms = 1"))
+    model = train(middle, work=work, device="cpu", report=lambda _: None)
+    assert set(read_model(model)[1].facts["trained_on"]) == {"phantom"}
+    path = write_recipe(tmp_path, "next", 'init = "middle"\nhold_out = "H1"\n')
+    with pytest.raises(RecipeError, match="middle, which goes back to all, has seen it"):
+        train(path, work=work, device="cpu", report=lambda _: None)
+
+
+def test_what_a_model_goes_back_to_is_told_once_each(work, tmp_path):
+    for name, more in (
+        ("a", ""),
+        ("b", 'init = "a"\nteacher = "a"\n'),
+        ("c", 'init = "b"\nteacher = "b"\n'),
+    ):
+        path = write_recipe(tmp_path, name, more)
+    _, spec = read_model(train(path, work=work, device="cpu", report=lambda _: None))
+    assert spec.facts["start"]["name"] == "b"
+    assert [told["name"] for told in spec.facts["start"]["lineage"]] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("change", "word"), [('teacher = "old"\n', "teacher"), ("ema = 0.9\n", "ema")]
+)
+def test_a_run_of_another_recipe_is_not_gone_on_with(work, tmp_path, change, word):
+    write_recipe(tmp_path, "old")
+    train(write_recipe(tmp_path, "mine"), work=work, device="cpu", report=lambda _: None)
+    path = write_recipe(tmp_path, "mine", change)
+    with pytest.raises(RecipeError, match=f"differs in {word}"):
+        train(path, work=work, device="cpu", report=lambda _: None)
+
+
+def test_a_run_from_other_weights_is_not_gone_on_with(work, tmp_path):
+    write_recipe(tmp_path, "start")
+    path = write_recipe(tmp_path, "next", 'init = "start"\n')
+    train(path, work=work, device="cpu", report=lambda _: None)
+    for file in (work / "runs/start").iterdir():
+        file.unlink()
+    write_recipe(tmp_path, "start", "seed = 1\n")
+    with pytest.raises(RecipeError, match="the weights of its start"):
+        train(path, work=work, device="cpu", report=lambda _: None)
+
+
+def test_a_longer_run_goes_on_and_says_that_the_schedule_changed(work, tmp_path):
+    path = write_recipe(tmp_path, "mine")
+    train(path, work=work, device="cpu", report=lambda _: None)
+    lines: list[str] = []
+    train(path, work=work, device="cpu", overrides={"steps": 6}, report=lines.append)
+    assert "steps was 4 and is 6: the schedule is the new one from here" in lines
+    train(path, work=work, device="cpu", overrides={"steps": 6}, report=lines.append)
+    assert "resumed at step 6 of 6: nothing is left to train" in lines
+
+
+def test_values_that_cannot_work_are_named_before_anything_is_done(work, tmp_path):
+    path = write_recipe(tmp_path, "mine")
+    with pytest.raises(RecipeError, match="steps, batch and validate_every"):
+        train(path, work=work, device="cpu", overrides={"steps": 0}, report=lambda _: None)
+    assert not (work / "runs/mine").exists()
+
+
+def test_a_hold_out_that_leaves_nothing_is_named(work, tmp_path):
+    packs = work / "packs"
+    (packs / "real-blocks-0123456789abcdef.npz").rename(packs / "real-chu-0123456789abcdef.npz")
+    path = write_recipe(tmp_path, "mine", 'hold_out = "H1"\n')
+    with pytest.raises(RecipeError, match="nothing to train on"):
+        train(path, work=work, device="cpu", report=lambda _: None)
+
+
+def test_too_few_patients_choose_the_weights_themselves(work, cases, tmp_path):
+    save_pack(work / "packs/real-blocks-0123456789abcdef.npz", cases[:2])
+    lines: list[str] = []
+    train(write_recipe(tmp_path, "mine"), work=work, device="cpu", report=lines.append)
+    assert any("the scans of blocks that train choose weights too" in line for line in lines)
+    assert any("packed before: blocks" in line for line in lines)
+
+
+def test_a_folder_of_scans_that_is_not_there_is_named(work, tmp_path, monkeypatch):
+    monkeypatch.setenv("SPINEKIT_REAL_DATA", str(tmp_path / "mistyped"))
+    with pytest.raises(InputError, match=r"mistyped.*correct the variable"):
+        train(write_recipe(tmp_path, "mine"), work=work, device="cpu", report=lambda _: None)

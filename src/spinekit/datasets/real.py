@@ -46,10 +46,22 @@ class RealCase:
 
 
 def real_data_folder() -> Path | None:
-    """The folder of real scans, None when there is none."""
+    """The folder of real scans, None when there is none and none was named.
+
+    Raises:
+        InputError: SPINEKIT_REAL_DATA names a folder without an index.
+    """
     setting = os.environ.get("SPINEKIT_REAL_DATA")
     folder = Path(setting) if setting else Path("../shared/data/real")
-    return folder if (folder / "index.json").is_file() else None
+    if (folder / "index.json").is_file():
+        return folder
+    if setting:
+        raise InputError(
+            "file-missing",
+            f"{folder / 'index.json'}: no such file, so SPINEKIT_REAL_DATA names no set of scans",
+            "correct the variable, or unset it to go without real scans",
+        )
+    return None
 
 
 def subject_fold(subject: str, folds: int = 5) -> int:

@@ -5,11 +5,14 @@ A kill costs the steps since the last one and nothing else. It knows nothing of 
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from spinekit.core.errors import ModelError
 
@@ -40,3 +43,11 @@ def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
             "delete it to start again",
         ) from error
     return state
+
+
+def hash_weights(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 of all weights in order, which scores or metadata added later do not change."""
+    digest = hashlib.sha256()
+    for value in weights.values():
+        digest.update(value.contiguous().cpu().numpy().tobytes())
+    return digest.hexdigest()

@@ -7,7 +7,6 @@ promise (`ModelSpec`) travels in the metadata.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 import warnings
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from torch import Tensor, nn
 from spinekit.anatomy.scheme import LEVELS, PARTS
 from spinekit.core.modelspec import METADATA_KEY, ModelSpec, spec_from_json
 from spinekit.networks.slice_unet import DOWNSCALE, SliceUNet
-from spinekit.training.checkpoint import load_checkpoint
+from spinekit.training.checkpoint import hash_weights, load_checkpoint
 from spinekit.training.loop import LEVEL_STRIDE, build_network
 from spinekit.training.recipe import Recipe
 from spinekit.training.start import recipe_from_plain
@@ -91,7 +90,7 @@ def export_checkpoint(
             levels=LEVELS,
             gmac_per_megapixel=count_gmac(network, recipe),
             recipe=dataclasses.asdict(recipe),
-            facts={**facts, "weights_sha256": hash_weights(network)},
+            facts={**facts, "weights_sha256": hash_weights(network.state_dict())},
             scores=scores or {},
         )
         onnx.helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
@@ -101,14 +100,6 @@ def export_checkpoint(
         temporary.unlink(missing_ok=True)
     report(f"exported {target.name}: {target.stat().st_size / 1e6:.1f} MB")
     return target
-
-
-def hash_weights(network: nn.Module) -> str:
-    """SHA-256 of all weights in order, which scores or metadata added later do not change."""
-    digest = hashlib.sha256()
-    for value in network.state_dict().values():
-        digest.update(value.contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def store_scores(path: Path, scores: dict[str, Any]) -> None:

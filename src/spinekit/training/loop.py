@@ -22,10 +22,12 @@ from spinekit.core.errors import RecipeError
 from spinekit.networks.slice_unet import SliceUNet
 from spinekit.training.batches import Batch, CaseSet, StepBatches, validation_batches
 from spinekit.training.checkpoint import load_checkpoint, save_checkpoint
+from spinekit.training.interrupts import postponed_interrupts
 from spinekit.training.losses import allowed_bits, level_loss, parts_losses
 from spinekit.training.optimiser import Optimiser
 from spinekit.training.precision import fast_type, memory_format
 from spinekit.training.recipe import Recipe
+from spinekit.training.resuming import check_resume
 from spinekit.training.start import Start
 from spinekit.training.targets import target_table
 
@@ -40,6 +42,8 @@ class Progress:
     step: int = 0
     seconds: float = 0.0
     best: float = -1.0
+    validated: int = 0
+    """The step after which the weights were last scored."""
 
 
 def build_network(recipe: Recipe) -> SliceUNet:
@@ -89,16 +93,20 @@ class Trainer:
         """Resume from `last.pt`, else begin with the start's weights, else with random ones.
 
         Raises:
-            RecipeError: The start is a network of another shape.
+            RecipeError: The start is a network of another shape, or the folder holds a run of
+                another recipe or from another start.
         """
         last = self.folder / "last.pt"
         if last.is_file():
             state = load_checkpoint(last, self.device)
+            check_resume(last, state, self.recipe, self.facts, report=self.report)
             self.network.load_state_dict(state["network"])
             self.mean.load_state_dict(state["mean"])
             self.optimiser.load_state_dict(state["optimiser"])
             self.progress = Progress(**state["progress"])
-            self.report(f"resumed at step {self.progress.step}")
+            steps = self.recipe.steps
+            done = ": nothing is left to train" if self.progress.step >= steps else ""
+            self.report(f"resumed at step {self.progress.step} of {steps}{done}")
             if state["facts"].get("data_sha256") != self.facts.get("data_sha256"):
                 self._score_best_again()
         elif start is not None:
@@ -131,19 +139,22 @@ class Trainer:
                 fraction = self._fraction()
                 if fraction >= 1.0:
                     break
-                running.append(self._step(batch, fraction))
-                progress.step += 1
-                progress.seconds += time.monotonic() - mark
-                mark = time.monotonic()
-                if progress.step % recipe.validate_every == 0:
+                # A step and what is written of it are done whole: a signal waits until then.
+                with postponed_interrupts():
+                    running.append(self._step(batch, fraction))
+                    progress.step += 1
+                    progress.seconds += time.monotonic() - mark
+                    mark = time.monotonic()
+                    if progress.step % recipe.validate_every == 0:
+                        self._validate(running)
+                        running = []
+            if progress.validated < progress.step:
+                with postponed_interrupts():
                     self._validate(running)
-                    running = []
         except KeyboardInterrupt:
             self._save("last.pt")
             self.report(f"interrupted at step {progress.step}; the same command goes on from here")
             raise
-        if running:
-            self._validate(running)
         return self.folder / "best.pt"
 
     def _fraction(self) -> float:
@@ -208,6 +219,7 @@ class Trainer:
         """Score the mean weights, log a row, save `last.pt` and, when best so far, `best.pt`."""
         started = time.monotonic()
         score, level = self._score()
+        self.progress.validated = self.progress.step
         loss = sum(losses) / max(len(losses), 1)
         if score > self.progress.best:
             self.progress.best = score

@@ -1,8 +1,7 @@
 """From scans and phantoms to packs, the only files that training reads.
 
-Real scans and prepared sets are packed one file a set, phantoms in blocks; a pack that exists is
-not made again, but for phantoms that other code drew. It knows nothing of networks, and needs no
-torch.
+Real scans and prepared sets are packed one file a set, phantoms in blocks; a pack is made again
+when files or the code that made it changed. It knows nothing of networks, and needs no torch.
 """
 
 from __future__ import annotations
@@ -44,11 +43,16 @@ PHANTOM_BLOCK = 24
 RULES = "2"
 """Changes whenever what labels mean for a network does, so that packs are made anew."""
 
+STATE_PATTERN = "[0-9a-f]" * 16
+"""What ends the name of a real set's pack."""
+
 
 def pack_real(
     folder: Path, packs: Path, *, report: Callable[[str], None] = lambda _: None
 ) -> dict[str, Path]:
     """Pack every set with masks that training can use; returns set name → pack.
+
+    A pack made of other files, or by other code, is made again and the old one removed.
 
     Raises:
         InputError: The index or a scan cannot be read.
@@ -59,12 +63,32 @@ def pack_real(
             by_set.setdefault(case.dataset, []).append(case)
     paths = {}
     for name, cases in by_set.items():
-        path = packs / f"real-{name}.npz"
+        path = packs / f"real-{name}-{_state(cases)}.npz"
         if not path.is_file():
             report(f"packing {name}: {len(cases)} scans")
             save_pack(path, [pack_case(case) for case in cases])
+        for old in packs.glob(f"real-{name}-{STATE_PATTERN}.npz"):
+            if old != path:
+                old.unlink()
         paths[name] = path
     return paths
+
+
+def find_packed(packs: Path) -> dict[str, Path]:
+    """Set name → pack of the real sets that were packed before, from scans not at hand now."""
+    found = sorted(packs.glob(f"real-*-{STATE_PATTERN}.npz"), key=lambda path: path.stat().st_mtime)
+    return {path.stem.removeprefix("real-").rpartition("-")[0]: path for path in found}
+
+
+def _state(cases: list[RealCase]) -> str:
+    """Changes whenever a scan, a mask or what is made of them does."""
+    digest = hashlib.sha256((hash_package("spinekit.datasets") + RULES).encode())
+    for case in cases:
+        for path in (case.image, *case.masks.values()):
+            state = path.stat() if path.is_file() else None
+            size = (state.st_size, state.st_mtime_ns) if state else ()
+            digest.update(f"{case.dataset} {case.subject} {path.name} {size}".encode())
+    return digest.hexdigest()[:16]
 
 
 def pack_case(case: RealCase) -> PackedCase:

@@ -5,7 +5,8 @@ It knows nothing of torch, so that a recipe can be read, checked and hashed anyw
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,17 @@ def recipe_from_dict(table: dict[str, Any], *, source: str = "recipe") -> Recipe
     return recipe
 
 
+def change_recipe(recipe: Recipe, values: Mapping[str, Any], *, source: str = "recipe") -> Recipe:
+    """A recipe with other values of the right types, checked together.
+
+    Raises:
+        RecipeError: They do not work together.
+    """
+    changed = replace(recipe, **values)
+    _check_ranges(source, changed)
+    return changed
+
+
 def _check_ranges(source: str, recipe: Recipe) -> None:
     """Raise where a value cannot work."""
     wrong = None
@@ -131,7 +143,11 @@ def _check_ranges(source: str, recipe: Recipe) -> None:
         wrong = "working_mm must be 0.5 to 2"
     elif not 0.0 <= recipe.appearance <= 1.0:
         wrong = "appearance must be 0 to 1"
-    elif recipe.context % 2 == 0:
+    elif min(recipe.steps, recipe.batch, recipe.validate_every) < 1:
+        wrong = "steps, batch and validate_every must be at least 1"
+    elif min(recipe.phantoms, recipe.workers, recipe.minutes) < 0 or recipe.learning_rate <= 0:
+        wrong = "phantoms, workers and minutes must not be negative, learning_rate above 0"
+    elif recipe.context < 1 or recipe.context % 2 == 0:
         wrong = "context must be odd"
     elif not recipe.phantom_views or set(recipe.phantom_views) - set(FIELDS_OF_VIEW):
         wrong = f"phantom_views must be some of {', '.join(dict.fromkeys(FIELDS_OF_VIEW))}"

@@ -5,7 +5,6 @@ This is the one page of the training flow; each step is a module of its own.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import platform
 from collections.abc import Callable
@@ -16,8 +15,8 @@ from spinekit import __version__
 from spinekit.core.errors import DependencyError, RecipeError
 from spinekit.datasets.real import real_data_folder
 from spinekit.loaders.pack import PackedCase, load_pack, pack_hash
-from spinekit.training.packing import pack_phantoms, pack_prepared, pack_real
-from spinekit.training.recipe import Recipe, read_recipe
+from spinekit.training.packing import find_packed, pack_phantoms, pack_prepared, pack_real
+from spinekit.training.recipe import Recipe, change_recipe, read_recipe
 
 if TYPE_CHECKING:
     from spinekit.training.start import Start
@@ -68,7 +67,7 @@ def train(
     from spinekit.training.loop import Trainer
     from spinekit.training.selftraining import fill_sets
 
-    recipe = dataclasses.replace(read_recipe(recipe_path), **(overrides or {}))
+    recipe = change_recipe(read_recipe(recipe_path), overrides or {}, source=str(recipe_path))
     start, teacher = (
         find_weights(
             name, recipe, recipe_path, work, device=device, processes=processes, report=report
@@ -78,6 +77,7 @@ def train(
     name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     sets = gather(recipe, work / "packs", processes=processes, report=report)
     train_sets, valid_sets = split_cases(sets, recipe)
+    check_split(recipe, train_sets, valid_sets, report=report)
     if teacher is not None:
         train_sets = fill_sets(
             train_sets, teacher, work / "packs", device=torch.device(name), report=report
@@ -92,7 +92,7 @@ def train(
     trainer = Trainer(
         recipe,
         index_sets(train_sets),
-        index_sets(valid_sets or train_sets),
+        index_sets(valid_sets),
         folder,
         device=torch.device(name),
         facts=facts,
@@ -129,7 +129,7 @@ def find_weights(
     if not (folder / "model.onnx").is_file():
         before_path = path.with_name(f"{name}.toml")
         before = read_recipe(before_path)
-        check_leak(recipe, before.name, real=before.real, hold_out=before.hold_out)
+        check_leak(recipe, before.name, before, {})
         report(f"{recipe.name} needs {name}: training that first")
         train(before_path, work=work, device=device, processes=processes, report=report)
     return start_from_run(recipe, folder)
@@ -160,7 +160,9 @@ def gather(
         if folder is not None:
             found = pack_real(folder, packs, report=report)
         else:
-            found = {p.stem.removeprefix("real-"): p for p in sorted(packs.glob("real-*.npz"))}
+            found = find_packed(packs)
+            if found:
+                report(f"real scans from {packs}, packed before: {', '.join(found)}")
         if not found:
             report("no real scans found: training on phantoms alone (set SPINEKIT_REAL_DATA)")
         sets.update({name: load_pack(path) for name, path in found.items()})
@@ -182,6 +184,33 @@ def gather(
             "name prepared sets, set SPINEKIT_REAL_DATA, or ask for phantoms",
         )
     return sets
+
+
+def check_split(
+    recipe: Recipe,
+    train: dict[str, list[PackedCase]],
+    valid: dict[str, list[PackedCase]],
+    *,
+    report: Report,
+) -> None:
+    """Make sure that there is something to train on, and real scans to choose weights by.
+
+    Where patients are too few for one to be spared, those that are trained on choose the weights.
+
+    Raises:
+        RecipeError: What is held out leaves nothing to train on.
+    """
+    if not train:
+        raise RecipeError(
+            "no-data",
+            f"recipe {recipe.name}: what it holds out leaves nothing to train on",
+            "name other sets, or ask for phantoms",
+        )
+    real = {name: cases for name, cases in train.items() if name != "phantom"}
+    if not valid or (real and not set(valid) - {"phantom"}):
+        valid.update(real or train)
+        names = ", ".join(real or train)
+        report(f"too few patients to spare one: the scans of {names} that train choose weights too")
 
 
 def describe(

@@ -68,7 +68,7 @@ def fill_sets(
         RecipeError: The teacher's weights do not fit the network its recipe names.
     """
     network = _network(teacher)
-    weights = hash_weights(network)
+    weights = hash_weights(network.state_dict())
     network.to(device)
     filled = {}
     for name, cases in sets.items():

@@ -6,7 +6,7 @@ It knows recipes, checkpoints and model files, nothing of batches or losses.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -17,11 +17,14 @@ from torch import Tensor
 
 from spinekit.core.errors import ModelError, RecipeError
 from spinekit.core.modelspec import METADATA_KEY, ModelSpec, spec_from_json
-from spinekit.training.checkpoint import load_checkpoint
+from spinekit.datasets.real import HOLD_OUTS
+from spinekit.training.checkpoint import hash_weights, load_checkpoint
 from spinekit.training.recipe import Recipe, recipe_from_dict
 
 EMBEDDED = "embedded"
 """As `init`, the model in the package."""
+TOLD = ("weights_sha256", "data_sha256", "trained_on")
+"""Facts of a start that are kept."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,9 @@ def start_from_run(recipe: Recipe, folder: Path) -> Start:
     """
     state = load_checkpoint(folder / "best.pt", torch.device("cpu"))
     before = recipe_from_plain(state["recipe"], source=folder.name)
-    check_leak(recipe, folder.name, real=before.real, hold_out=before.hold_out)
-    facts = {"name": folder.name, **_kept(state["facts"])}
-    return Start(folder.name, before, state["mean"], facts)
+    told = {"weights_sha256": hash_weights(state["mean"]), **state["facts"]}
+    check_leak(recipe, folder.name, before, told)
+    return Start(folder.name, before, state["mean"], _kept(folder.name, before, told))
 
 
 def start_from_model(recipe: Recipe, init: str, folder: Path) -> Start:
@@ -68,8 +71,8 @@ def start_from_model(recipe: Recipe, init: str, folder: Path) -> Start:
         path = folder / init
     weights, spec = read_model(path)
     before = recipe_from_plain(spec.recipe, source=path.name)
-    check_leak(recipe, spec.name, real=before.real, hold_out=before.hold_out)
-    return Start(spec.name, before, weights, {"name": spec.name, **_kept(spec.facts)})
+    check_leak(recipe, spec.name, before, spec.facts)
+    return Start(spec.name, before, weights, _kept(spec.name, before, spec.facts))
 
 
 def recipe_from_plain(values: Mapping[str, Any], *, source: str) -> Recipe:
@@ -78,18 +81,47 @@ def recipe_from_plain(values: Mapping[str, Any], *, source: str) -> Recipe:
     return recipe_from_dict(table, source=source)
 
 
-def check_leak(recipe: Recipe, name: str, *, real: bool, hold_out: str | None) -> None:
-    """Refuse a start that has seen what the recipe holds out.
+def check_leak(recipe: Recipe, name: str, before: Recipe, facts: Mapping[str, Any]) -> None:
+    """Refuse a start that has seen what the recipe holds out, itself or in what it began from.
+
+    Args:
+        recipe: The run to come.
+        name: The start's.
+        before: What the start was trained by.
+        facts: What is known of its training; empty before it is trained.
 
     Raises:
         RecipeError: It has.
     """
-    if recipe.hold_out and real and hold_out != recipe.hold_out:
+    if not recipe.hold_out:
+        return
+    seen = name if before.real and before.hold_out != recipe.hold_out else ""
+    for told in ancestors(facts):
+        if _has_seen(told, recipe.hold_out):
+            seen = seen or f"{name}, which goes back to {told['name']},"
+    if seen:
         raise RecipeError(
             "recipe-leak",
-            f"{recipe.name} holds out {recipe.hold_out}, but its start {name} has seen it",
+            f"{recipe.name} holds out {recipe.hold_out}, but its start {seen} has seen it",
             "start from a recipe with the same hold_out, or from phantoms",
         )
+
+
+def ancestors(facts: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """What is known of every start and teacher that a model goes back to; some come twice."""
+    yield from facts.get("lineage", ())
+    for role in ("start", "teacher"):
+        if role in facts:
+            yield facts[role]
+            yield from ancestors(facts[role])
+
+
+def _has_seen(told: Mapping[str, Any], hold_out: str) -> bool:
+    """Whether a model's training had scans that a split holds out."""
+    real = set(told.get("trained_on", ())) - {"phantom"}
+    if hold_out in HOLD_OUTS:
+        return bool(real & HOLD_OUTS[hold_out])
+    return bool(real) and told.get("hold_out") != hold_out
 
 
 def read_model(path: Path) -> tuple[dict[str, Tensor], ModelSpec]:
@@ -120,10 +152,13 @@ def read_model(path: Path) -> tuple[dict[str, Tensor], ModelSpec]:
     return weights, spec
 
 
-def _kept(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a start's facts, what tells where it came from."""
-    return {
-        key: facts[key]
-        for key in ("weights_sha256", "data_sha256", "trained_on", "start", "teacher")
-        if key in facts
-    }
+def _kept(name: str, recipe: Recipe, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model says of its start: what it is, and in `lineage`, flat, what it goes back to."""
+    kept = {"name": name, "hold_out": recipe.hold_out}
+    kept |= {key: facts[key] for key in TOLD if key in facts}
+    lineage: list[dict[str, Any]] = []
+    for told in ancestors(facts):
+        plain = {key: told[key] for key in ("name", "hold_out", *TOLD) if key in told}
+        if plain not in lineage:
+            lineage.append(plain)
+    return {**kept, "lineage": lineage} if lineage else kept
