@@ -53,6 +53,8 @@ class Row:
     hold_out: str
     variant: str
     steps: int
+    every: int
+    """Every n-th scan of the sets was scored."""
     dataset: str
     structure: str
     scope: str
@@ -94,10 +96,11 @@ def run_variants(args: argparse.Namespace) -> int:
         print("no real scans found; set SPINEKIT_REAL_DATA", file=sys.stderr)
         return 2
     rows = read_records(RESULTS, Row) if RESULTS.is_file() else []
-    done = {(row.hold_out, row.variant, row.steps) for row in rows}
+    done = {(row.hold_out, row.variant, row.steps, row.every) for row in rows}
     for variant in args.variants:
         for hold_out in args.hold_outs:
-            if (hold_out, variant, args.steps) in done or not is_sensible(variant, hold_out):
+            key = (hold_out, variant, args.steps, args.every)
+            if key in done or not is_sensible(variant, hold_out):
                 continue
             print(f"{hold_out}: {variant}", file=sys.stderr)
             rows += measure(variant, hold_out, folder, args)
@@ -150,7 +153,12 @@ def measure(variant: str, hold_out: str, folder: Path, args: argparse.Namespace)
     with tempfile.TemporaryDirectory() as out:
         failed = segment_cases(chosen, predictor, Path(out))
         scores = score_cases(chosen, Path(out), failed)
-    about: Mapping[str, Any] = {"hold_out": hold_out, "variant": variant, "steps": args.steps}
+    about: Mapping[str, Any] = {
+        "hold_out": hold_out,
+        "variant": variant,
+        "steps": args.steps,
+        "every": args.every,
+    }
     return [to_row(about, row) for row in summarise(scores) if row.dice.mean == row.dice.mean]
 
 
@@ -176,11 +184,12 @@ def print_table() -> None:
     """Print the committed rows, one line per variant, with the change against `all`."""
     print_comments(RESULTS)
     rows = read_records(RESULTS, Row)
-    for steps, hold_out in sorted({(row.steps, row.hold_out) for row in rows}):
-        own = [row for row in rows if (row.steps, row.hold_out) == (steps, hold_out)]
+    for kind in sorted({(row.steps, row.every, row.hold_out) for row in rows}):
+        steps, every, hold_out = kind
+        own = [row for row in rows if (row.steps, row.every, row.hold_out) == kind]
         columns = list(dict.fromkeys((r.dataset, r.structure, r.scope) for r in own))
         dice = {(r.variant, (r.dataset, r.structure, r.scope)): r for r in own}
-        print(f"\n{hold_out}, {steps} steps\n")
+        print(f"\n{hold_out}, {steps} steps, one scan in {every}\n")
         print("| variant | " + " | ".join(f"{d} {s} ({o})" for d, s, o in columns) + " |")
         print("|---" * (len(columns) + 1) + "|")
         for variant in dict.fromkeys(row.variant for row in own):

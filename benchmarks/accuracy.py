@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from spinekit.core.errors import SpineKitError
-from spinekit.core.modelspec import ModelSpec
+from spinekit.core.modelspec import ModelSpec, ancestors
 from spinekit.datasets.real import RealCase, is_held_out, list_real_cases, real_data_folder
 from spinekit.evaluation.files import evaluate_files, read_reference
 from spinekit.evaluation.scoring import CaseScores, evaluate_case
@@ -87,6 +87,11 @@ def run_row(args: argparse.Namespace) -> int:
         print("no scan to score: is the model of a recipe that holds some out?", file=sys.stderr)
         return 2
     out = args.out or Path(".spinekit/accuracy") / args.row
+    if args.out and args.out.is_dir() and any(args.out.iterdir()):
+        print(f"{args.out}: not empty; name a new folder", file=sys.stderr)
+        return 2
+    if args.out is None and out.exists():
+        shutil.rmtree(out)
     failed = segment_cases(cases, predictor, out)
     scores = score_cases(cases, out, failed)
     spec = predictor.model.spec
@@ -98,7 +103,8 @@ def run_row(args: argparse.Namespace) -> int:
         "recipe": spec.name,
         "trained on sets scored here": ", ".join(seen) or "none",
         "failed, counted as missed": ", ".join(f"{n} ({e})" for n, e in failed.items()) or "none",
-        "command": f"python benchmarks/accuracy.py run --row {args.row} --model {spec.name}.onnx "
+        "command": f"python benchmarks/accuracy.py run --row {args.row} "
+        + (f"--model .spinekit/runs/{spec.name}/model.onnx " if args.model != EMBEDDED else "")
         + ("--held-out" if args.held_out else f"--sets {' '.join(sorted(sets))}"),
     }
     RESULTS.mkdir(exist_ok=True)
@@ -109,10 +115,16 @@ def run_row(args: argparse.Namespace) -> int:
 
 
 def is_seen(case: RealCase, spec: ModelSpec) -> bool:
-    """Whether the model was trained on a scan, or chose its weights by it."""
+    """Whether the model, or one that it goes back to, was trained on a scan or chosen by it."""
     hold_out = spec.recipe.get("hold_out", "")
     trained_on = case.dataset in spec.facts.get("trained_on", {})
-    return trained_on and not is_held_out(case.dataset, case.subject, hold_out)
+    goes_back_to_it = any(
+        case.dataset in told.get("trained_on", {})
+        and not is_held_out(case.dataset, case.subject, told.get("hold_out", hold_out))
+        for told in ancestors(spec.facts)
+    )
+    own = trained_on and not is_held_out(case.dataset, case.subject, hold_out)
+    return own or goes_back_to_it
 
 
 def list_rows() -> list[Path]:
@@ -146,8 +158,6 @@ def segment_cases(
     cases: Sequence[RealCase], predictor: ModelPredictor, out: Path
 ) -> dict[str, str]:
     """Segment every scan into `out`; returns the names of those that failed and why."""
-    if out.exists():
-        shutil.rmtree(out)
     failed = {}
     for number, case in enumerate(cases, start=1):
         started = time.perf_counter()

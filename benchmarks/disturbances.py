@@ -50,7 +50,7 @@ class Trial:
         """Labels on the shown voxels → nearest on the reference's grid, 0 beyond the view."""
         back = np.linalg.inv(self.seen.true) @ self.grid.affine
         moved: Labels = ndimage.affine_transform(
-            labels, back, output_shape=self.grid.shape, order=0
+            labels, back, output_shape=self.grid.shape, order=0, mode="grid-constant"
         )
         return moved
 

@@ -49,7 +49,7 @@ from naming_scores import (
 from naming_sizes import format_shared, gather_drawn, gather_real
 from spinekit.labelling import observation
 from spinekit.labelling.methods import LABELLERS, name_with
-from spinekit.metrics.intervals import bootstrap_interval
+from spinekit.metrics.intervals import share_interval
 from tables import read_records, spoken_command, write_records
 
 RESULTS = Path(__file__).parent / "results" / "naming"
@@ -173,7 +173,7 @@ def format_harm(rows: Sequence[Row]) -> str:
                 if r.source != "none" and harm in (r.source, "any") and r.labeller == labeller
             ]
             kept = [r for r in mine if before[r.case, labeller]]
-            stay = bootstrap_interval([float(r.all_right) for r in kept], [r.case for r in kept])
+            stay = share_interval([r.all_right for r in kept])
             lines.append(
                 f"| {harm} | {labeller} | {len(kept)} of {len(mine)} | "
                 f"{stay.mean:.1%} ({stay.low:.1%}–{stay.high:.1%}) |"

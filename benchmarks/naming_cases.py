@@ -1,15 +1,16 @@
 """Columns that went through splitting and network: phantoms and real scans, with their truth.
 
-What was found in a scan is stored by the model's hash and read back the next time. It knows no
-labeller.
+What was found in a scan is stored and read back the next time, by the hashes of the model and of
+the code between scan and column. It knows no labeller.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,12 @@ from spinekit.anatomy.scheme import NAMES, PARTS
 from spinekit.core.geometry import normalise_labels
 from spinekit.datasets.real import RealCase, list_real_cases, real_data_folder
 from spinekit.io.reading import read_labels
+from spinekit.io.writing import write_bytes
 from spinekit.pipeline import Findings, SegmentOptions, examine
 from spinekit.prediction.predictor import ModelPredictor, load_predictor
 from spinekit.report import describe_evidence, recall_evidence
 from spinekit.synth.phantom import draw_phantom
+from spinekit.training.packing import hash_package
 
 STORE = Path(".spinekit/naming")
 IMAGE_VIEWS: tuple[int | None, ...] = (5, 8, 10, 15, None)
@@ -90,12 +93,21 @@ def recall_case(
     predictor: ModelPredictor, name: str, examined: Callable[[], dict[str, Any]]
 ) -> dict[str, Any]:
     """What the model found in a case: as stored, or examined now and stored."""
-    path = STORE / predictor.model.sha256[:12] / f"{name}.json"
+    path = STORE / f"{predictor.model.sha256[:12]}-{_hash_code()}" / f"{name}.json"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(examined()), encoding="utf-8")
+        write_bytes(path, json.dumps(examined()).encode("utf-8"))
     stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return stored
+
+
+@cache
+def _hash_code() -> str:
+    """Changes with the code that draws, reads and splits what is stored."""
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for package in ("core", "instances", "prediction", "synth"):
+        digest.update(hash_package(f"spinekit.{package}").encode())
+    return digest.hexdigest()[:12]
 
 
 def read_annotated(case: RealCase) -> NDArray[np.uint8]:

@@ -15,7 +15,7 @@ import numpy as np
 from columns import COUNTS, Column
 from spinekit.anatomy.column import LEVELS
 from spinekit.labelling.naming import Naming
-from spinekit.metrics.intervals import bootstrap_interval
+from spinekit.metrics.intervals import bootstrap_interval, share_interval
 
 SURE = 0.8
 """Names below this are shown as unsure; the table's abstaining leaves them out."""
@@ -242,10 +242,14 @@ def _groups(
 
 
 def _rate(pairs: Sequence[tuple[str, bool]]) -> str:
-    """A share in per cent with its 95 % interval over cases."""
+    """A share in per cent with its 95 % interval; Wilson's where no case comes twice."""
     if not pairs:
         return "–"
-    found = bootstrap_interval([float(hit) for _, hit in pairs], [case for case, _ in pairs])
+    cases = [case for case, _ in pairs]
+    if len(set(cases)) == len(cases):
+        found = share_interval([hit for _, hit in pairs])
+    else:
+        found = bootstrap_interval([float(hit) for _, hit in pairs], cases)
     return f"{found.mean:.1%} ({found.low:.1%}–{found.high:.1%})"
 
 

@@ -6,10 +6,13 @@ It knows flat dataclasses of texts and numbers; not what is measured.
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
+
+from spinekit.io.writing import write_bytes
 
 Record = TypeVar("Record")
 
@@ -17,15 +20,16 @@ Record = TypeVar("Record")
 def write_records(
     path: Path, kind: type[Record], records: Iterable[Record], comments: Mapping[str, object]
 ) -> None:
-    """Write one line per record, a dataclass of this kind, with the comments above."""
+    """Write one line per record, with the comments above, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        for key, value in comments.items():
-            file.write(f"# {key}: {value}\n")
-        names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-        table = csv.DictWriter(file, names, lineterminator="\n")
-        table.writeheader()
-        table.writerows(asdict(record) for record in records)  # type: ignore[call-overload]
+    text = io.StringIO(newline="")
+    for key, value in comments.items():
+        text.write(f"# {key}: {value}\n")
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    table = csv.DictWriter(text, names, lineterminator="\n")
+    table.writeheader()
+    table.writerows(asdict(record) for record in records)  # type: ignore[call-overload]
+    write_bytes(path, text.getvalue().encode("utf-8"))
 
 
 def read_records(path: Path, kind: type[Record]) -> list[Record]:

@@ -92,6 +92,17 @@ def test_prediction_on_a_finer_grid_is_brought_onto_the_reference(folders):
     assert found.cases[0].mean_dice("body") == 1.0
 
 
+def test_a_coarse_prediction_counts_to_the_edge_of_its_voxels(folders):
+    whole = np.full((24, 40, 70), 44, np.uint8)
+    save(folders / "ref" / "one_bodies.nii.gz", whole, np.eye(4))
+    affine = AFFINE.copy()
+    affine[0, 3] = 1.5
+    save(folders / "coarse" / "one_dseg.nii.gz", whole[::4], affine)
+    save(folders / "coarse" / "one_parts.nii.gz", whole[::4] > 0, affine)
+    (case,) = evaluate_files(folders / "coarse", folders / "ref").cases
+    assert [item.dice for item in case.instances] == [1.0]
+
+
 def test_prediction_elsewhere_in_space_is_an_error(folders):
     far = AFFINE.copy()
     far[2, 3] = 5000.0

@@ -34,7 +34,7 @@ def test_one_set_alone_is_not_the_one_held_out():
 def test_a_cell_tells_the_change_and_the_names():
     column = ("chu", "body", "instances")
     rows = {
-        name: ablation.Row("H1", name, 5, *column, 2, dice, 0.1, 0.9, 0.2, 0, 6, 7)
+        name: ablation.Row("H1", name, 5, 3, *column, 2, dice, 0.1, 0.9, 0.2, 0, 6, 7)
         for name, dice in (("all", 0.8), ("no Dice loss", 0.75))
     }
     dice = {(name, column): row for name, row in rows.items()}

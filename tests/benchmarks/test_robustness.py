@@ -1,5 +1,8 @@
 """The robustness run goes on where it stopped, counts failures and tells the rows apart."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,6 +13,9 @@ from spinekit.core.errors import ModelError
 from spinekit.core.volume import Volume
 from spinekit.evaluation.reference import labels_reference
 from spinekit.evaluation.table import read_csv
+from spinekit.training.recipe import read_recipe
+
+RECIPES = Path(__file__).parents[2] / "recipes"
 
 
 @pytest.fixture
@@ -74,3 +80,8 @@ def test_c1_stands_alone(spine, tmp_path):
 def test_phantoms_are_held_out():
     names = [name for _, _, name, _ in robustness.phantom_jobs(2)]
     assert len(set(names)) == len(names) == 2 * len(robustness.PHANTOMS)
+    seeds = {int(re.sub(r"\D", "", name)) for name in names}
+    for path in RECIPES.glob("*.toml"):
+        recipe = read_recipe(path)
+        first = recipe.seed * 1_000_000
+        assert not seeds & set(range(first, first + recipe.phantoms)), path.stem

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,3 +70,12 @@ def spec_from_json(text: str, *, source: str) -> ModelSpec:
             f"{source}: its SpineKit metadata cannot be read ({error})",
             "export the model again with this version",
         ) from error
+
+
+def ancestors(facts: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """What is known of every start and teacher that a model goes back to; some come twice."""
+    yield from facts.get("lineage", ())
+    for role in ("start", "teacher"):
+        if role in facts:
+            yield facts[role]
+            yield from ancestors(facts[role])

@@ -240,7 +240,11 @@ def _on_grid(volume: Volume, grid: Grid, path: Path) -> LabelMap:
         return oriented.array
     to_source = np.linalg.inv(oriented.grid.affine) @ grid.affine
     inside = ndimage.affine_transform(
-        np.ones(oriented.shape, dtype=np.uint8), to_source, output_shape=grid.shape, order=0
+        np.ones(oriented.shape, dtype=np.uint8),
+        to_source,
+        output_shape=grid.shape,
+        order=0,
+        mode="grid-constant",
     )
     if not inside.any():
         raise GeometryError(
@@ -249,7 +253,7 @@ def _on_grid(volume: Volume, grid: Grid, path: Path) -> LabelMap:
             "check that both belong to the same scan",
         )
     moved: LabelMap = ndimage.affine_transform(
-        oriented.array, to_source, output_shape=grid.shape, order=0
+        oriented.array, to_source, output_shape=grid.shape, order=0, mode="grid-constant"
     )
     return moved
 

@@ -6,7 +6,7 @@ It knows recipes, checkpoints and model files, nothing of batches or losses.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from spinekit.core.errors import ModelError, RecipeError
-from spinekit.core.modelspec import METADATA_KEY, ModelSpec, spec_from_json
+from spinekit.core.modelspec import METADATA_KEY, ModelSpec, ancestors, spec_from_json
 from spinekit.datasets.real import HOLD_OUTS
 from spinekit.training.checkpoint import hash_weights, load_checkpoint
 from spinekit.training.recipe import Recipe, recipe_from_dict
@@ -105,15 +105,6 @@ def check_leak(recipe: Recipe, name: str, before: Recipe, facts: Mapping[str, An
             f"{recipe.name} holds out {recipe.hold_out}, but its start {seen} has seen it",
             "start from a recipe with the same hold_out, or from phantoms",
         )
-
-
-def ancestors(facts: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """What is known of every start and teacher that a model goes back to; some come twice."""
-    yield from facts.get("lineage", ())
-    for role in ("start", "teacher"):
-        if role in facts:
-            yield facts[role]
-            yield from ancestors(facts[role])
 
 
 def _has_seen(told: Mapping[str, Any], hold_out: str) -> bool:
