@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from spinekit.core.errors import GeometryError, InputError
+from spinekit.core.errors import GeometryError, InputError, UsageError
 from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
 from spinekit.evaluation.files import evaluate_files, orient_ras, split_name
@@ -132,15 +132,15 @@ def test_bodies_and_points_of_one_scan_are_joined(folders):
 
 def test_nothing_in_common_and_nothing_there(folders):
     (folders / "empty").mkdir()
-    with pytest.raises(InputError, match="no file"):
+    with pytest.raises(UsageError, match="no file"):
         evaluate_files(folders / "pred", folders / "empty")
-    with pytest.raises(InputError, match="does not exist"):
+    with pytest.raises(UsageError, match="does not exist"):
         evaluate_files(folders / "nowhere", folders / "ref")
 
 
 def test_one_stem_in_two_places_is_an_error(folders):
     save(folders / "ref" / "deeper" / "one_bodies.nii.gz", two_bodies())
-    with pytest.raises(InputError, match="one_bodies"):
+    with pytest.raises(UsageError, match="one_bodies"):
         evaluate_files(folders / "pred", folders / "ref")
 
 

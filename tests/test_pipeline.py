@@ -1,6 +1,8 @@
 """The whole page: what was drawn comes back with its names, places and sizes."""
 
 import json
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -15,6 +17,9 @@ from spinekit.core.grid import Grid
 from spinekit.core.resampling import resample_nearest
 from spinekit.core.volume import Volume
 from spinekit.pipeline import SegmentOptions, segment
+from spinekit.relabelling.correction import relabel
+from spinekit.relabelling.words import Word
+from spinekit.structures import Structure
 
 L4_MM3 = np.prod(BODY_MM) + 16**3
 DISC_MM3 = BODY_MM[0] * BODY_MM[1] * DISC_MM
@@ -66,6 +71,54 @@ def test_names_and_sizes_come_back_from_an_oblique_scan_of_other_spacing() -> No
         assert dice(found.labels == rows[name].value, drawn == rows[name].value) > 0.95
     assert rows["L4"].volume_mm3 == pytest.approx(L4_MM3, rel=0.07)
     assert rows["L3-L4"].volume_mm3 == pytest.approx(DISC_MM3, rel=0.07)
+
+
+def cut_in(rows: Iterable[Structure]) -> list[str]:
+    return [row.name for row in rows if row.touches_edge]
+
+
+def test_what_the_ends_of_the_scan_cut_is_told(spine: BlockSpine) -> None:
+    def shown(low: int, high: int, codes: str = "RAS") -> list[str]:
+        part = slice(low, spine.parts.shape[2] - high)
+        affine = spine.grid.affine.copy()
+        affine[2, 3] += low
+        grid = Grid(spine.image[:, :, part].shape, affine)
+        piece = replace(spine, image=spine.image[:, :, part], grid=grid)
+        scan = turned(piece, codes)
+        found = segment(scan.array, affine=scan.grid.affine, predictor=oracle_for(spine))
+        assert not next(row for row in found.structures if row.name == "spinal_canal").partial
+        return cut_in(found.structures)
+
+    assert shown(0, 0) == shown(0, 0, "PIR") == ["spinal_canal"]
+    assert shown(0, 20, "SLA") == ["T12", "spinal_canal"]
+    assert shown(35, 0, "LPI") == ["sacrum", "spinal_canal"]
+
+
+def test_a_canal_that_ends_in_view_is_not_cut(spine: BlockSpine) -> None:
+    short = replace(spine, labels=spine.labels.copy(), parts=spine.parts.copy())
+    for array, canal in ((short.labels, VALUES["spinal_canal"]), (short.parts, 4)):
+        for end in (array[:, :, :5], array[:, :, -5:]):
+            end[end == canal] = 0
+
+    found = segment(spine.image, affine=spine.grid.affine, predictor=oracle_for(short))
+
+    assert cut_in(found.structures) == []
+
+
+def test_the_ends_of_an_oblique_scan_are_its_own_on_any_grid(tmp_path: Path) -> None:
+    truth = draw_blocks((4.0, 2.0, 2.0))
+    turn = np.eye(4)
+    turn[1:3, 1:3] = [[0.8, -0.6], [0.6, 0.8]]
+    oblique = replace(truth, grid=Grid(truth.grid.shape, turn @ truth.grid.affine))
+
+    found = segment(
+        truth.image, affine=oblique.grid.affine, predictor=oracle_for(oblique), iso=True
+    )
+
+    assert cut_in(found.structures) == ["spinal_canal"]
+    file = found.save(tmp_path, stem="spine")["dseg"]
+    changed = relabel(file, [Word("L4", "L4")]).report["structures"]
+    assert [row["name"] for row in changed if row["touches_edge"]] == ["spinal_canal"]
 
 
 def test_edges_follow_fine_pixels_and_not_the_working_grid() -> None:

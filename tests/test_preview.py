@@ -171,6 +171,43 @@ def test_size_for_single_slices_axial_scans_and_odd_shapes(shape, spacing, heigh
     assert near(panels(picture)[1], COLOURS[VALUES["L2"]]).any()
 
 
+@pytest.mark.parametrize(
+    ("shape", "spacing"),
+    [((200, 200, 1), (1.0, 1.0, 1.0)), ((1, 1, 300), (4.0, 1.0, 1.0)), ((1, 64, 1), SPACING)],
+)
+def test_a_scan_of_one_row_or_column_is_shown_in_a_field_that_holds_the_words(shape, spacing):
+    image = np.random.default_rng(0).uniform(50, 200, shape).astype(np.float32)
+    nothing = np.zeros(shape, np.uint8)
+
+    plain, named = panels(draw(image, nothing, nothing, [], spacing=spacing))
+
+    assert min(plain.shape[:2]) >= 160
+    assert np.argwhere(plain.max(axis=-1) > 60).mean(axis=0) == pytest.approx(
+        np.array(plain.shape[:2]) / 2, abs=25
+    )
+    words = np.argwhere(near(named, AMBER))
+    assert words.shape[0] > 100
+    low, high = words.min(axis=0), words.max(axis=0)
+    assert (low > 3).all()
+    assert (high < np.array(named.shape[:2]) - 4).all()
+
+
+def test_structures_of_one_row_are_drawn_where_the_row_is():
+    image, dseg, parts = column()
+    row = slice(20, 21)
+    picture = draw(image[:, :, row], dseg[:, :, row], parts[:, :, row], spacing=(4.0, 1.0, 4.0))
+
+    plain, named = panels(picture)
+
+    height = plain.shape[0]
+    assert height >= 160
+    drawn = np.flatnonzero(near(named, COLOURS[VALUES["L4"]]).sum(axis=1) > 100)
+    shown = np.flatnonzero((plain.max(axis=-1) > 60).any(axis=1))
+    assert abs(drawn.mean() - height / 2) < 3
+    assert drawn.min() >= shown.min() - 4
+    assert drawn.max() <= shown.max() + 4
+
+
 def test_constant_and_broken_images_are_drawn():
     image, dseg, parts = column()
     broken = image.copy()

@@ -6,6 +6,7 @@ from spinekit.core.grid import Grid
 from spinekit.structures import (
     compose_labels,
     convert_labels,
+    find_cut,
     give_names,
     grow_map,
     tabulate,
@@ -74,6 +75,39 @@ def test_the_table_has_volumes_and_places_in_millimetres() -> None:
     assert rows[0].centroid_ras_mm == (3.0, 1.5, 3.0)
     assert rows[1].probability is None
     assert tabulate(np.zeros_like(labels), grid, named) == ()
+
+
+TURNS = {
+    "RAS": np.diag([1.0, 1.0, 1.0, 1.0]),
+    "LPI": np.diag([-1.0, -1.0, -1.0, 1.0]),
+    "SRA": np.array([[0.0, 1, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1]]),
+    "ASR": np.array([[0, 0, 1, 0], [0.9, -0.4, 0, 0], [0.4, 0.9, 0, 0], [0, 0, 0, 1]]),
+}
+
+
+@pytest.mark.parametrize(("codes", "up"), [("RAS", 2), ("LPI", 2), ("SRA", 0), ("ASR", 1)])
+@pytest.mark.parametrize("layer", [0, -1])
+def test_canal_and_cord_tell_whether_an_end_of_the_scan_cuts_them(
+    codes: str, up: int, layer: int
+) -> None:
+    labels = np.zeros((5, 5, 5), np.uint8)
+    sides = np.moveaxis(labels, up, 2)
+    sides[2, 2, layer] = 1
+    sides[0, 0, 1:-1] = 2
+    sides[:, 4, 2] = 44
+    grid = Grid((5, 5, 5), TURNS[codes])
+    named = give_names([instance("vertebra", 1)], ["L4"], [0.9])
+
+    rows = tabulate(labels, grid, named)
+
+    assert find_cut(labels, grid) == {1}
+    assert {row.name: row.touches_edge for row in rows} == {
+        "L4": False,
+        "spinal_canal": False,
+        "spinal_cord": True,
+    }
+    assert not any(row.partial for row in rows)
+    assert find_cut(np.zeros_like(labels), grid) == frozenset()
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.anatomy.items import Instances
-from spinekit.anatomy.scheme import LEVELS, PARTS, VALUES, Lost
+from spinekit.anatomy.scheme import ABSTAINED_VERTEBRA, LEVELS, PARTS, VALUES
 from spinekit.core.errors import InputError, Notice, UsageError
 from spinekit.core.geometry import (
     GeometryRecord,
@@ -26,12 +26,20 @@ from spinekit.core.intensity import normalise_intensity
 from spinekit.core.resampling import resample_linear
 from spinekit.core.volume import Volume
 from spinekit.instances import split_instances
-from spinekit.instances.given import take_instances
-from spinekit.io.reading import hash_files, read_label_file, read_scan
+from spinekit.instances.given import find_scattered, take_instances
+from spinekit.io.reading import hash_scan, read_label_file, read_scan
 from spinekit.labelling.chain import name_column
 from spinekit.labelling.evidence import pool_levels
 from spinekit.labelling.naming import Naming
-from spinekit.labelling.numbers import Given, read_given
+from spinekit.labelling.numbers import (
+    Given,
+    Meaning,
+    leave_out_negative,
+    read_given,
+    read_parts,
+    tell_left_out,
+    tell_scattered,
+)
 from spinekit.labelling.outside import Outside, weigh
 from spinekit.prediction.predictor import Predictor
 from spinekit.report import build_report, describe_evidence
@@ -49,7 +57,6 @@ from spinekit.structures import (
     tabulate,
 )
 
-Meaning = Literal["bone", "parts", "instances"]
 SURE = 0.95
 """Names without a landmark are ambiguous below this probability."""
 REACH_VOXELS = 4
@@ -58,6 +65,8 @@ LEAST_INSIDE = 0.9
 """Share of the marked voxels that must lie in the scan a mask is said to be drawn on."""
 MARKED_STEP = 7
 """Of the marked voxels, every so many are looked up there."""
+MOST_VERTEBRAE = len(LEVELS) + len(ABSTAINED_VERTEBRA)
+"""A result has no names and numbers for more, and no spine has them."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,7 @@ class MaskOptions:
 
     def recorded(self) -> dict[str, Any]:
         """What the report keeps: all that can change the result, and no path."""
-        image = None if self.image is None else hash_files([Path(self.image)])
+        image = None if self.image is None else hash_scan(self.image)
         return {
             "meaning": self.meaning,
             "from": self.scheme,
@@ -97,7 +106,8 @@ def adopt_mask(
     Args:
         path: Label map. `bone` takes every voxel for vertebral body, `parts` reads 1 to 6 as this
             package's parts, `instances` takes every value for one vertebra. A scheme's values are
-            what they are there; the names they give are evidence.
+            what they are there; the names they give are evidence. Negative values are left out,
+            with a warning.
         options: How it is to be read and named.
         predictor: What sees levels in the image; None for nothing.
 
@@ -109,16 +119,18 @@ def adopt_mask(
         UsageError: It holds several values and no meaning was given, or the scheme is unknown.
     """
     path, options = Path(path), options or MaskOptions()
-    mask, header = read_label_file(path)
+    read, header = read_label_file(path)
+    array, lost = leave_out_negative(path.name, read.array)
+    mask = Volume(array, read.grid)
     image = None if options.image is None else _on_grid(options.image, mask)
     see = None if image is None or predictor is None else see_levels(image, predictor)
-    told, notices = Outside(), list[Notice]()
+    told = Outside()
     if options.scheme is not None or options.meaning == "instances":
         given = read_given(path.name, mask.array, options.scheme)
         adopted, told = name_given(given, mask.grid, see=see)
-        notices = [_left_out(given.lost, options.scheme)] if given.lost else []
+        lost = (*lost, *given.lost)
     else:
-        parts = _parts_of(path.name, mask.array, options.meaning)
+        parts = read_parts(path.name, mask.array, options.meaning)
         adopted = name_parts(parts, mask.grid, see=see)
     source = read_scan(path)
     labels, kept, named, record = adopted.labels, adopted.kept, adopted.named, adopted.record
@@ -133,7 +145,11 @@ def adopt_mask(
         seconds={},
         structures=structures,
         naming=adopted.naming,
-        notices=[*notices, *told.notices, *([] if adopted.instances.items else empty)],
+        notices=[
+            *tell_left_out(lost, options.scheme),
+            *told.notices,
+            *([] if adopted.instances.items else empty),
+        ],
         evidence=_describe_column(adopted, told.likelihood),
         outside=told.readings,
     )
@@ -157,12 +173,6 @@ def adopt_mask(
     )
 
 
-def _left_out(lost: Sequence[Lost], scheme: str | None) -> Notice:
-    """A warning of values that mean nothing in their scheme."""
-    shown = ", ".join(f"{row.value} ({row.voxels} voxels)" for row in lost)
-    return Notice("values-left-out", f"no structure in scheme {scheme!r}, left out: {shown}")
-
-
 See = Callable[[Instances], NDArray[np.float64]]
 """What a network says of the levels of instances on the working grid."""
 
@@ -184,6 +194,7 @@ def _on_grid(path: str, mask: Volume) -> Volume:
 
     Raises:
         InputError: It is not there, cannot be read, or lies elsewhere.
+        UsageError: It is a DICOM folder of several series.
     """
     if not Path(path).exists():
         raise InputError(
@@ -191,7 +202,11 @@ def _on_grid(path: str, mask: Volume) -> Volume:
             f"{path}: no such scan for this mask",
             "check --image; a mask's name begins with its scan's",
         )
-    found = read_scan(path).volume
+    try:
+        found = read_scan(path).volume
+    except UsageError as error:
+        remedy = "give a folder that holds the series of the mask alone"
+        raise UsageError(error.code, error.message, remedy) from error
     marked = mask.grid.ijk_to_ras(np.argwhere(mask.array)[::MARKED_STEP])
     at = found.grid.ras_to_ijk(marked)
     inside = np.all((at > -1) & (at < found.grid.shape), axis=1)
@@ -278,25 +293,35 @@ def name_given(given: Given, grid: Grid, *, see: See | None = None) -> tuple[Ado
 
     Returns:
         The named structures, and what the mask's own names say of them.
+
+    Raises:
+        InputError: More vertebrae are told apart than any spine has.
     """
     working, record = normalise_geometry(Volume((given.tissue > 0).astype(np.float32), grid))
-    instances, bore = take_instances(
-        normalise_labels(given.numbers, record),
-        normalise_labels(given.tissue, record),
-        working.grid.spacing_mm,
-    )
+    numbers, spacing_mm = normalise_labels(given.numbers, record), working.grid.spacing_mm
+    tissue = normalise_labels(given.tissue, record)
+    instances, bore = take_instances(numbers, tissue, spacing_mm)
     items, column = instances.items, _without_room(instances)
+    bones = sum(item.kind == "vertebra" for item in items)
+    if bones > MOST_VERTEBRAE:
+        raise InputError(
+            "too-many-values",
+            f"{given.file}: {bones} values are as large as vertebrae, more than a spine has",
+            "give a map with one value per vertebra; a scan goes with --image",
+        )
     evidence = _nothing(instances) if see is None else see(instances)
     own = name_column(column, evidence)
     own = _doubted(own) if see is None else own
     names = tuple(given.names.get(number) for number in bore)
     shares = np.array([[name == level for level in LEVELS] for name in names], dtype=np.float64)
-    likelihood = weigh(shares.reshape(len(items), -1), items, given.reliability)
+    likelihood = weigh(shares.reshape(len(items), len(LEVELS)), items, given.reliability)
     told, naming = Outside(), own
     if likelihood.any():
         naming = name_column(column, evidence, outside=likelihood)
         row = {"source": "mask", "file": given.file, "names": list(names)}
         told = Outside(likelihood, (row,)).settle(own, naming, items)
+    scattered = tell_scattered(given, find_scattered(numbers, spacing_mm))
+    told = dataclasses.replace(told, notices=(*told.notices, *scattered))
     named = give_names(items, naming.names, naming.probability)
     table = np.zeros(256, np.uint8)
     values = {id(entry.item): entry.value for entry in named}
@@ -350,31 +375,3 @@ def _without_room(instances: Instances) -> Instances:
     )
     empty = np.broadcast_to(np.uint8(0), (1, 1, int(high - low) + 1))
     return dataclasses.replace(instances, parts=empty, items=items)
-
-
-def _parts_of(
-    name: str, label_map: NDArray[np.integer], meaning: Meaning | None
-) -> NDArray[np.uint8]:
-    """Parts 0 to 6 of a foreign label map."""
-    values = [int(value) for value in np.unique(label_map) if value != 0]
-    if not values:
-        raise InputError("empty-mask", f"{name}: nothing is marked", "give a mask of the bones")
-    if label_map.all():
-        raise InputError(
-            "not-labels",
-            f"{name}: every voxel is marked, so it is no mask",
-            "give the mask of the bones; the scan it was drawn on goes with --image",
-        )
-    if meaning is None and len(values) > 1:
-        raise UsageError(
-            "mask-meaning",
-            f"{name}: holds {len(values)} values",
-            "say what they are: --as bone, --as parts or --as instances, or --from SCHEME",
-        )
-    if meaning == "parts":
-        if values[0] < 0 or values[-1] >= len(PARTS):
-            raise InputError(
-                "not-parts", f"{name}: holds values beyond 1 to 6", "renumber them, or --as bone"
-            )
-        return label_map.astype(np.uint8)
-    return np.where(label_map != 0, np.uint8(BODY), np.uint8(0))

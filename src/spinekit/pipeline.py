@@ -77,7 +77,7 @@ class SegmentOptions:
     volume: int | None = None
     """Which volume of a 4-D scan, from 0; None averages them."""
     series: str | None = None
-    """Which series of a DICOM folder: its number or the end of its UID."""
+    """Which series of a DICOM folder: its number, its UID or the UID's end."""
     localizer: str | None = None
     """Path of a named label map of the same patient, as evidence; a folder says it has none."""
     together: tuple[str, ...] = ()

@@ -63,6 +63,7 @@ def build_report(
         "warnings": [asdict(notice) for notice in notices],
         "evidence": evidence,
         "provenance": [],
+        "files": [],
     }
 
 

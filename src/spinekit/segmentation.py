@@ -144,7 +144,9 @@ class Segmentation:
             self.preview().save(png, format="PNG", compress_level=3)
             write_bytes(stage / files["preview"], png.getvalue())
             seconds = {**self.report["seconds"], "write": round(time.perf_counter() - started, 3)}
-            write_json(stage / files["json"], {**self.report, "seconds": seconds})
+            listed = self.report.get("files") or sorted(files.values())
+            report = {**self.report, "seconds": seconds, "files": listed}
+            write_json(stage / files["json"], report)
         return {kind: folder / name for kind, name in files.items()}
 
     def _write_volumes(self, stage: Path, files: Mapping[str, str], fmt: str) -> None:

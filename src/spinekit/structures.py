@@ -14,7 +14,7 @@ from scipy import ndimage
 from spinekit.anatomy.items import Instance, Instances
 from spinekit.anatomy.scheme import NAMES, PARTS, VALUES, Lost, load_scheme, part_of
 from spinekit.core.errors import Notice
-from spinekit.core.grid import Grid
+from spinekit.core.grid import Grid, closest_axes
 
 BODY, POSTERIOR, DISC, CANAL, CORD, SACRUM = range(1, len(PARTS))
 
@@ -130,6 +130,21 @@ def compose_labels(
     return labels, np.where(labels > 0, parts, 0).astype(np.uint8)
 
 
+def find_cut(labels: NDArray[np.uint8], grid: Grid) -> frozenset[int]:
+    """Values that the upper or lower edge of the scan cuts.
+
+    Args:
+        labels: (I, J, K) uint8 on `grid`.
+        grid: Of the scan, in any orientation; its sides do not count.
+
+    Returns:
+        What lies in the first or last layer along the axis closest to S; empty for no labels.
+    """
+    up = [axis for axis, _ in closest_axes(grid.affine)].index(2)
+    ends = labels.take([0, -1], axis=up)
+    return frozenset(np.unique(ends[ends > 0]).tolist())
+
+
 def tabulate(
     labels: NDArray[np.uint8], grid: Grid, named: Sequence[NamedInstance]
 ) -> tuple[Structure, ...]:
@@ -137,13 +152,14 @@ def tabulate(
 
     Args:
         labels: (I, J, K) uint8 on `grid`, this package's values.
-        grid: Where they lie.
-        named: The instances with their names, from the top.
+        grid: Where they lie: the scan's own, or one with the same ends.
+        named: The instances with their names, from the top; they tell whether they are cut.
 
     Returns:
         One row per value that occurs; empty for an empty map.
     """
     sizes = _measure(labels, grid)
+    cut = find_cut(labels, grid)
     rows = []
     for entry in named:
         if entry.value in sizes:
@@ -160,7 +176,10 @@ def tabulate(
                 )
             )
     for value, size in sorted(sizes.items(), reverse=True):
-        rows.append(Structure(NAMES[value], value, part_of(value), None, *size, False, False))
+        # A tube is measured as far as it is in view, and so is never partial.
+        rows.append(
+            Structure(NAMES[value], value, part_of(value), None, *size, value in cut, False)
+        )
     return tuple(rows)
 
 

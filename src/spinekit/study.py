@@ -5,7 +5,7 @@ are named at once. It knows the steps of the main job and nothing of how they wo
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ def segment_study(
     *,
     names: Sequence[str],
     frames: Sequence[str] = (),
+    lacking: Sequence[bool] = (),
     predictor: Predictor | None = None,
     progress: Progress | None = None,
 ) -> list[Segmentation | Exception]:
@@ -38,6 +39,8 @@ def segment_study(
         names: What each is called in warnings and reports.
         frames: What the scanner's frame of each is called, where that is known; series of
             different frames are not compared.
+        lacking: Which of them lack a result, all by default; where none of those can be done, the
+            others are not looked at either.
         predictor: What to predict with, instead of loading the first one's model.
         progress: Told the share of the predictions that is done, 0 to 1.
 
@@ -49,20 +52,15 @@ def segment_study(
     """
     if predictor is None and series:
         predictor = load_predictor(series[0][1].model, threads=series[0][1].threads)
-    found: dict[int, Findings] = {}
     results: list[Segmentation | Exception] = [RuntimeError("not done")] * len(series)
+    found: dict[int, Findings] = {}
     told: dict[int, Outside] = {}
-    for s, (source, options) in enumerate(series):
-        try:
-            share = None if progress is None else _part_of(progress, s, len(series))
-            found[s] = examine(source, options, predictor=predictor, progress=share)
-            told[s] = consult(found[s], options)
-        except ModelError:
-            raise
-        except Exception as error:
-            found.pop(s, None)
-            results[s] = error
-    order = list(found)
+    for s, seen in _look(series, lacking, predictor, progress):
+        if isinstance(seen, Exception):
+            results[s] = seen
+        else:
+            found[s], told[s] = seen
+    order = sorted(found)
     columns = [_column(found[s], told[s], frames[s] if frames else "") for s in order]
     method = series[0][1].labeller if series else "chain"
     alone = [name_with(method, column.instances, column.evidence) for column in columns]
@@ -74,7 +72,7 @@ def segment_study(
             naming = pool.share_out(joint, m)
             outside = _account(pool, m, naming, items, alone, known)
             outside = _with_localizer(outside, told[s], alone[member], naming, items)
-            if len(order) > 1 and len(pool.members) == 1 and items:
+            if len(series) > 1 and len(pool.members) == 1 and items:
                 outside = dataclasses.replace(outside, notices=(*outside.notices, _ALONE))
             options = series[s][1]
             kept = leave_out_unsure(items, naming, options.min_probability)
@@ -89,6 +87,32 @@ _ALONE = Notice(
     "named-alone",
     "no other series shows a bone where this one does, or in its frame; it was named by itself",
 )
+
+
+def _look(
+    series: Sequence[tuple[str | Path, SegmentOptions]],
+    lacking: Sequence[bool],
+    predictor: Predictor | None,
+    progress: Progress | None,
+) -> Iterator[tuple[int, tuple[Findings, Outside] | Exception]]:
+    """What is in each series and what its localizer says; those that lack a result come first."""
+    order = sorted(range(len(series)), key=lambda s: bool(lacking) and not lacking[s])
+    is_worthwhile = False
+    for n, s in enumerate(order):
+        if lacking and not lacking[s] and not is_worthwhile:
+            return
+        source, options = series[s]
+        try:
+            share = None if progress is None else _part_of(progress, n, len(series))
+            found = examine(source, options, predictor=predictor, progress=share)
+            told = consult(found, options)
+        except ModelError:
+            raise
+        except Exception as error:
+            yield s, error
+        else:
+            is_worthwhile = True
+            yield s, (found, told)
 
 
 def _part_of(progress: Progress, s: int, count: int) -> Progress:

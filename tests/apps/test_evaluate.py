@@ -46,5 +46,17 @@ def test_nothing_to_compare_is_one_line(
 ) -> None:
     (tmp_path / "empty").mkdir()
 
-    assert main(["evaluate", str(pair[0]), str(tmp_path / "empty")]) == 1
+    assert main(["evaluate", str(pair[0]), str(tmp_path / "empty")]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_what_is_not_there_is_wrong_use_and_what_cannot_be_read_is_a_failure(
+    pair: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pred, ref = pair
+    for words in ((pred, tmp_path / "nowhere"), (tmp_path / "nowhere", ref)):
+        assert main(["evaluate", *map(str, words)]) == 2
+        assert "nowhere does not exist" in capsys.readouterr().err
+    (pred / "a_dseg.nii.gz").write_bytes(b"no labels")
+
+    assert main(["evaluate", str(pred), str(ref)]) == 1

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from blocks import NAMES, BlockSpine, draw_blocks
+from scan_files import Slices
 from spinekit.anatomy.scheme import PARTS, VALUES, load_scheme
 from spinekit.apps.cli import main
+from spinekit.io.reading import hash_scan
 from spinekit.io.writing import write_labels
 from spinekit.labelling.chain import name_column
 from spinekit.report import recall_evidence
@@ -281,6 +283,42 @@ def test_the_scan_is_evidence_unless_only_rules_are_asked_for(
     assert names_of(report) == list(NAMES)
     assert not report["column"]["ambiguous"]
     assert report["model"]["name"] == "oracle"
+
+
+def write_dicom(folder: Path, **tags: object) -> None:
+    """The scan of blocks as a DICOM series."""
+    size = SPINE.grid.shape
+    low = SPINE.grid.affine[:3, 3]
+    image = np.flip(SPINE.image.transpose(1, 2, 0), (0, 1)).astype(np.int16)
+    high = low + 2.0 * (np.array(size) - 1)
+    origin = (-low[0], -high[1], high[2])
+    flat = {"spacing": (2.0, 2.0), "slope": 1.0, "intercept": 0.0, "origin": origin, **tags}
+    Slices(image, **flat).write(folder, prefix=str(tags.get("number", "IM")))
+
+
+@pytest.mark.parametrize("mask", ["one_mask", "bodies", "scans/one/bodies"])
+def test_a_dicom_folder_is_the_scan_itself(tmp_path: Path, mask: str) -> None:
+    scan = tmp_path / "scans" / "one"
+    write_dicom(scan)
+    path = write(tmp_path / f"{mask}.nii.gz", SPINE.parts == BODY)
+    words = ["label", path, str(tmp_path / "out"), "--image", str(scan), "--rules-only"]
+
+    assert main(words) == 0
+    report = report_of(tmp_path, Path(mask).name)
+    assert report["options"]["image"] == hash_scan(scan)
+    assert main(words) == 0
+
+
+def test_of_a_dicom_folder_of_several_series_one_must_be_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in (1, 2):
+        write_dicom(tmp_path / "scan", number=number, uid=f"1.2.3.{number}")
+    mask = write(tmp_path / "mask.nii.gz", SPINE.parts == BODY)
+    words = ["label", mask, str(tmp_path / "out"), "--image", str(tmp_path / "scan")]
+
+    assert main([*words, "--rules-only"]) == 2
+    assert "give a folder that holds the series of the mask alone" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from results import listing
 from spinekit.apps.cli import main
 
 
@@ -53,6 +54,52 @@ def test_a_folder_goes_on_after_a_bad_file(label_file, tmp_path, capsys) -> None
     assert voxels(out / "scan.nii.gz")[:3] == [41, 43, 45]
     assert "bad.nii.gz" in capsys.readouterr().err
     assert [row["input"] for row in json.loads(report.read_text())] == ["scan.nii.gz"]
+
+
+@pytest.mark.usefixtures("oracle")
+@pytest.mark.parametrize(
+    ("options", "label_map"),
+    [
+        (["--levels", "--soft", "--iso"], "spine_dseg.nii.gz"),
+        (["--levels", "--format", "seg.nrrd"], "spine_dseg.seg.nrrd"),
+        (["--layout", "totalspineseg"], "step2_output/spine.nii.gz"),
+        (
+            ["--layout", "bids", "--soft"],
+            "sub-1/anat/sub-1_space-orig_seg-spine_desc-T2w_dseg.nii.gz",
+        ),
+    ],
+)
+def test_of_results_only_the_maps_that_bear_names_are_converted(
+    scan_file, tmp_path, capsys, options, label_map
+) -> None:
+    if "bids" in options:
+        place = scan_file.parent / "sub-1" / "anat" / "sub-1_T2w.nii.gz"
+        place.parent.mkdir(parents=True)
+        scan_file.rename(place)
+    results, out = tmp_path / "results", tmp_path / "out"
+    assert main(["segment", str(scan_file.parent), str(results), *options, "--quiet"]) == 0
+
+    assert (
+        main(["labels", "convert", str(results), "--to", "totalsegmentator", "--out", str(out)])
+        == 0
+    )
+
+    assert listing(out) == [label_map]
+    assert "bear no names (parts, points, images); passed over" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("oracle")
+def test_masks_of_others_are_converted_whatever_they_are_called(
+    label_file, scan_file, tmp_path
+) -> None:
+    results, out = tmp_path / "results", tmp_path / "out"
+    assert main(["segment", str(scan_file), str(results), "--quiet"]) == 0
+    for name in ("mine_parts.nii.gz", "mine_levels.nii.gz"):
+        (results / name).write_bytes(label_file.read_bytes())
+
+    assert main(["labels", "convert", str(results), "--to", "gliwa", "--out", str(out)]) == 0
+
+    assert listing(out) == ["mine_levels.nii.gz", "mine_parts.nii.gz", "spine_dseg.nii.gz"]
 
 
 def test_nothing_is_overwritten_unasked(label_file, capsys) -> None:

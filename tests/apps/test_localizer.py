@@ -40,6 +40,17 @@ def codes(report: dict) -> list[str]:
     return [warning["code"] for warning in report["warnings"]]
 
 
+def test_a_suffix_of_localizers_without_any_is_wrong_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scan = save_view(tmp_path / "loin.nii.gz", LOIN)
+
+    assert run(scan, tmp_path / "out", "--loc-suffix", "_T1w") == 2
+
+    assert "there is no --loc; add --loc" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("moved_mm", [0.0, 0.9, -6.0])
 def test_a_column_without_landmark_gets_the_localizers_names(
     predictor: dict, tmp_path: Path, moved_mm: float

@@ -205,14 +205,33 @@ def test_wrong_use_changes_nothing(
     assert bytes_of(result.parent) == before
 
 
+@pytest.mark.parametrize("word", ["L5=L1", "L5=C7", "T12=C7"])
+def test_names_that_no_column_above_the_sacrum_has_are_refused(
+    word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = draw_blocks((4.0, 2.0, 2.0))
+    found = segment(whole.image, affine=whole.grid.affine, predictor=oracle_for(whole))
+    path = found.save(tmp_path / "out", stem="spine")["dseg"]
+    assert {"T12", "L5", "sacrum"} <= {row["name"] for row in report_of(path)["structures"]}
+    before = bytes_of(path.parent)
+    assert main(["relabel", str(path), "--set", word]) == 2
+    assert "above the sacrum in view" in capsys.readouterr().err
+    assert bytes_of(path.parent) == before
+
+
 def test_a_file_that_is_no_result_is_refused(
     result: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = result.parent / "spine_parts.nii.gz"
     assert main(["relabel", str(other), "--set", "41=L3"]) == 2
     for words in (["--set", "41=L3"], ["--undo"]):
-        assert main(["relabel", str(result.with_suffix("")), *words]) == 1
+        assert main(["relabel", str(result.with_suffix("")), *words]) == 2
         assert "spine_dseg.nii: no such file" in capsys.readouterr().err
+    before = bytes_of(result.parent)
+    words = ["--set", "41=L3", "--image", "nowhere.nii.gz"]
+    assert main(["relabel", str(result), *words]) == 2
+    assert "nowhere.nii.gz: no such file; check --image" in capsys.readouterr().err
+    assert bytes_of(result.parent) == before
     (result.parent / "spine_dseg.json").unlink()
     assert main(["relabel", str(result), "--set", "41=L3"]) == 1
     assert "keep it where it was written" in capsys.readouterr().err

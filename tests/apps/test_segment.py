@@ -56,6 +56,7 @@ def test_the_report_has_every_key_and_the_sizes_that_were_drawn(
         "warnings",
         "evidence",
         "provenance",
+        "files",
     ]
     assert report["not_a_medical_device"] is True
     assert report["input"]["file"] == "spine.nii.gz"

@@ -1,5 +1,6 @@
 """`spinekit segment --together`: the series of a study share what they know."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -111,6 +112,7 @@ def test_each_folder_is_a_study(tmp_path: Path) -> None:
     alone = report_of(tmp_path / "out" / "p2", "T1")
     assert alone["column"]["ambiguous"]
     assert alone["options"]["together"] == []
+    assert codes(alone) == []
 
 
 @pytest.mark.parametrize("same_frame", [True, False])
@@ -126,3 +128,118 @@ def test_the_series_of_a_dicom_folder_are_scans(tmp_path: Path, same_frame: bool
     assert report["options"]["series"] == "3"
     assert (vertebrae(report) == list(UPPER)) == same_frame
     assert (codes(report) == ["named-alone"]) != same_frame
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """A study of which one series, the one that shows the sacrum, cannot be read."""
+    save_view(tmp_path / "study" / "T1.nii.gz", LOIN)
+    save_view(tmp_path / "study" / "axial.nii.gz", BLOCK)
+    (tmp_path / "study" / "T2.nii.gz").write_bytes(b"no scan")
+    assert run(tmp_path / "study", tmp_path / "out", "--together", "--quiet") == 1
+    return tmp_path / "study"
+
+
+def contents(folder: Path, stem: str) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob(f"{stem}_*"))}
+
+
+def table(out: Path) -> dict[str, dict[str, str]]:
+    with (out / "summary.csv").open(newline="", encoding="utf-8") as file:
+        return {row["input"]: row for row in csv.DictReader(file)}
+
+
+def failures(out: Path) -> dict[str, str]:
+    rows = json.loads((out / "failures.json").read_text(encoding="utf-8"))
+    return {row["input"]: row["code"] for row in rows}
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+def test_a_study_with_a_broken_series_is_not_done_again(
+    broken: Path, tmp_path: Path, corrected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    said = failures(out)
+    assert list(said) == ["T2.nii.gz"]
+    if corrected:
+        seg = out / "T1_dseg.nii.gz"
+        assert main(["relabel", str(seg), "--set", "L4=L3", "--quiet"]) == 0
+    before = {stem: contents(out, stem) for stem in ("T1", "axial")}
+    rows = table(out)
+    monkeypatch.setattr(blind().__class__, "predict", lambda *_: pytest.fail("looked again"))
+
+    assert run(broken, out, "--together", "--quiet") == 1
+
+    assert {stem: contents(out, stem) for stem in before} == before
+    assert failures(out) == said
+    found = table(out)
+    assert {name: row["status"] for name, row in found.items()} == {
+        "T1.nii.gz": "skipped",
+        "T2.nii.gz": "failed",
+        "axial.nii.gz": "skipped",
+    }
+    for name in ("T1.nii.gz", "axial.nii.gz"):
+        assert found[name]["vertebrae"] == rows[name]["vertebrae"] != ""
+
+
+def test_a_series_that_was_broken_and_is_whole_again_names_the_others(
+    broken: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert report_of(out, "T1")["column"]["ambiguous"]
+    save_view(broken / "T2.nii.gz", LOW)
+
+    assert run(broken, out, "--together", "--quiet") == 0
+
+    assert {row["status"] for row in table(out).values()} == {"done"}
+    assert not report_of(out, "T1")["column"]["ambiguous"]
+    assert vertebrae(report_of(out, "T1")) == list(UPPER)
+
+
+def test_what_is_missing_of_a_study_is_done_and_what_is_there_left_alone(tmp_path: Path) -> None:
+    study, out = tmp_path / "study", tmp_path / "out"
+    for name, grid in (("T1", LOIN), ("T2", LOW), ("axial", BLOCK)):
+        save_view(study / f"{name}.nii.gz", grid)
+    assert run(study, out, "--together", "--quiet") == 0
+    assert main(["relabel", str(out / "T1_dseg.nii.gz"), "--set", "L1=L2", "--quiet"]) == 0
+    before = {stem: contents(out, stem) for stem in ("T1", "T2")}
+    lost = contents(out, "axial")
+    for name in lost:
+        (out / name).unlink()
+
+    assert run(study, out, "--together", "--quiet") == 0
+
+    assert {stem: contents(out, stem) for stem in before} == before
+    for name in ("axial_dseg.nii.gz", "axial_parts.nii.gz", "axial_preview.png"):
+        assert (out / name).read_bytes() == lost[name]
+    status = {name: row["status"] for name, row in table(out).items()}
+    assert status == {"T1.nii.gz": "skipped", "T2.nii.gz": "skipped", "axial.nii.gz": "done"}
+
+
+def test_each_series_is_refused_for_its_own_reason(tmp_path: Path) -> None:
+    study, out = tmp_path / "study", tmp_path / "out"
+    for name, grid in (("T1", LOIN), ("T2", LOW), ("axial", BLOCK)):
+        save_view(study / f"{name}.nii.gz", grid)
+    assert run(study, out, "--together", "--quiet") == 0
+    assert main(["relabel", str(out / "T1_dseg.nii.gz"), "--set", "L1=L2", "--quiet"]) == 0
+    (out / "T1_preview.png").unlink()
+    (out / "T2_dseg.json").write_text("{}")
+    before = {stem: contents(out, stem) for stem in ("T1", "T2", "axial")}
+
+    assert run(study, out, "--together", "--quiet") == 1
+
+    rows = json.loads((out / "failures.json").read_text(encoding="utf-8"))
+    assert [row["input"] for row in rows] == ["T1.nii.gz", "T2.nii.gz"]
+    assert "corrected by hand" in rows[0]["message"]
+    assert "no report of this program" in rows[1]["message"]
+    assert table(out)["axial.nii.gz"]["status"] == "skipped"
+    assert {stem: contents(out, stem) for stem in before} == before
+
+
+def test_a_series_whose_study_cannot_be_read_says_that_it_was_named_alone(tmp_path: Path) -> None:
+    save_view(tmp_path / "study" / "T1.nii.gz", LOIN)
+    (tmp_path / "study" / "T2.nii.gz").write_bytes(b"no scan")
+
+    assert run(tmp_path / "study", tmp_path / "out", "--together", "--quiet") == 1
+
+    assert codes(report_of(tmp_path / "out", "T1")) == ["named-alone"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from instances.toys import BODY, CANAL, DISC, POSTERIOR, SACRUM, Toy, draw, levels
-from spinekit.instances.given import take_instances
+from spinekit.instances.given import find_scattered, take_instances
 
 NUMBERS = (9, 2, 200, 41, 7)
 
@@ -65,6 +65,31 @@ def test_nothing_in_nothing_out() -> None:
     found, bore = take_instances(empty, empty, (4.0, 1.0, 1.0))
 
     assert found.items == bore == ()
+
+
+@pytest.mark.parametrize("toy", [Toy(), Toy(lean=0.3), Toy(bend=12.0)], ids=["", "lean", "bend"])
+def test_a_number_on_more_than_one_vertebra_is_found(toy: Toy) -> None:
+    parts, numbers, tissue = numbered(toy)
+    assert find_scattered(numbers, toy.spacing) == {}
+
+    numbers[numbers == 41] = 2
+    layers = np.flatnonzero((numbers == 2).any(axis=(0, 1)))
+    height_mm = (layers[-1] - layers[0] + 1) * toy.spacing[2]
+    assert find_scattered(numbers, toy.spacing) == pytest.approx({2: height_mm})
+    found, _ = take_instances(numbers, tissue, toy.spacing)
+    assert len([item for item in found.items if item.kind == "vertebra"]) == toy.count - 1
+
+    everything = (parts == BODY).astype(np.uint8)
+    assert list(find_scattered(everything, toy.spacing)) == [1]
+
+
+def test_a_speck_far_off_is_no_other_place() -> None:
+    toy = Toy()
+    _, numbers, _ = numbered(toy)
+    numbers[0, 0, 0] = NUMBERS[0]
+
+    assert find_scattered(numbers, toy.spacing) == {}
+    assert find_scattered(numbers * 0, toy.spacing) == {}
 
 
 def test_what_the_edge_cuts_is_partial() -> None:

@@ -133,6 +133,37 @@ def test_several_series_are_listed_and_chosen(tmp_path: Path) -> None:
     assert "1.2.3.4" in error.message
 
 
+@pytest.fixture
+def third_and_fourth(tmp_path: Path) -> tuple[Path, Slices, Slices]:
+    """A folder with series 3, and series 4 whose UID ends in a 3."""
+    third = Slices(number=3, uid="1.2.3.9.12.8.10")
+    fourth = Slices(number=4, uid="1.2.3.9.12.714.3", slope=5)
+    folder = third.write(tmp_path / "a", prefix="A")
+    return fourth.write(folder, prefix="B"), third, fourth
+
+
+def test_a_series_number_is_not_taken_for_the_end_of_a_uid(
+    third_and_fourth: tuple[Path, Slices, Slices],
+) -> None:
+    folder, third, _ = third_and_fourth
+    for wanted in ("3", 3):
+        found = read_scan(folder, series=wanted).volume.array
+        np.testing.assert_array_equal(found, rescaled(third))
+    for path in folder.glob("A*"):
+        edit_dicom(path, SeriesNumber=5)
+    for wanted in ("3", ".3", "10", "14.3"):
+        assert refused(folder, series=wanted).code == "no-such-series"
+
+
+@pytest.mark.parametrize("wanted", ["714.3", ".714.3", "12.714.3", "2.714.3", "1.2.3.9.12.714.3"])
+def test_a_series_is_chosen_by_the_end_of_its_uid(
+    third_and_fourth: tuple[Path, Slices, Slices], wanted: str
+) -> None:
+    folder, _, fourth = third_and_fourth
+    found = read_scan(folder, series=wanted).volume.array
+    np.testing.assert_array_equal(found, rescaled(fourth))
+
+
 def test_checksum_depends_on_content_not_on_names(tmp_path: Path) -> None:
     folder = Slices().write(tmp_path / "a")
     before = read_scan(folder).source["sha256"]

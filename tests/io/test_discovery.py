@@ -80,6 +80,64 @@ def test_same_names_in_different_folders_are_fine(tmp_path: Path) -> None:
     assert len(find_scans(tmp_path)) == 2
 
 
+def link(place: Path, to: Path | str) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(to, target_is_directory=True)
+
+
+def test_linked_folders_are_looked_into_where_the_link_lies(tmp_path: Path) -> None:
+    touch(tmp_path, "top/b.nii", "away/deep/a.nii", "further/c.nii")
+    SMALL.write(tmp_path / "series")
+    link(tmp_path / "top" / "linked", "../away")
+    link(tmp_path / "away" / "deep" / "on", tmp_path / "further")
+    link(tmp_path / "top" / "sub" / "t2", tmp_path / "series")
+    link(tmp_path / "top" / ".hidden", tmp_path / "further")
+
+    assert found(tmp_path / "top") == [
+        ("b.nii", "b", "."),
+        ("linked/deep/a.nii", "a", "linked/deep"),
+        ("linked/deep/on/c.nii", "c", "linked/deep/on"),
+        ("sub/t2", "t2", "sub"),
+    ]
+    link(tmp_path / "way", "top")
+    assert len(found(tmp_path / "way")) == 4
+
+
+def test_each_folder_is_looked_into_once_by_the_way_without_links(tmp_path: Path) -> None:
+    touch(tmp_path, "top/real/x.nii", "away/in/y.nii")
+    for name, to in [("a", "real"), ("b", "../away/in"), ("c", "../away"), ("d", "../away/in")]:
+        link(tmp_path / "top" / name, to)
+
+    assert found(tmp_path / "top") == [("b/y.nii", "y", "b"), ("real/x.nii", "x", "real")]
+
+
+def test_links_that_lead_in_a_circle_end(tmp_path: Path) -> None:
+    touch(tmp_path, "around/top/sub/a.nii", "around/other.nii", "away/b.nii")
+    top = tmp_path / "around" / "top"
+    for place, to in [
+        ("here", "."), ("sub/top", ".."), ("sub/around", "../.."), ("away", "../../away"),
+        ("itself", "itself"), ("gone", "nowhere"),
+    ]:  # fmt: skip
+        link(top / place, to)
+    link(tmp_path / "away" / "back", top)
+    link(tmp_path / "away" / "around", top.parent)
+
+    assert found(top) == [("away/b.nii", "b", "away"), ("sub/a.nii", "a", "sub")]
+
+
+def test_the_output_is_passed_over_by_any_way(tmp_path: Path) -> None:
+    touch(tmp_path, "top/a.nii", "away/out/sub/a_dseg.nii.gz", "away/b.nii")
+    out = tmp_path / "away" / "out"
+    link(tmp_path / "top" / "away", "../away")
+    link(tmp_path / "top" / "out", out)
+    link(tmp_path / "top" / "sub", out / "sub")
+
+    assert found(tmp_path / "top", exclude=out) == [
+        ("a.nii", "a", "."),
+        ("away/b.nii", "b", "away"),
+    ]
+
+
 @pytest.mark.parametrize(("name", "code"), [("gone", "file-missing"), ("empty", "no-scans")])
 def test_nothing_to_find(tmp_path: Path, name: str, code: str) -> None:
     (tmp_path / "empty").mkdir()

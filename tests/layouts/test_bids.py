@@ -210,6 +210,25 @@ def test_a_second_run_finds_its_results(
     assert "done before" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("change", [("--format", "nii"), ("--iso",)])
+def test_what_an_earlier_run_left_goes_and_nothing_else(
+    store, dataset: Path, tmp_path: Path, change: tuple[str, ...]
+) -> None:
+    out, clean = tmp_path / "out", tmp_path / "clean"
+    store(dataset / SCAN.replace("T2w", "T1w"))
+    run(dataset, out, "--layout", "bids", "--levels", "--soft")
+    other = [name for name in listing(out) if "T1w" in name]
+    seg = out / f"{START}_seg-spine_desc-T2w_dseg.nii.gz"
+    assert main(["relabel", str(seg), "--set", "L5=L6", "--quiet"]) == 0
+
+    assert run(dataset / SCAN, out, "--layout", "bids", "--overwrite", *change) == 0
+
+    assert [name for name in listing(out) if "T1w" in name] == other
+    run(dataset / SCAN, clean, "--layout", "bids", *change)
+    mine = {*listing(out)} - {*other, "summary.csv", "failures.json"}
+    assert mine == {*listing(clean)}
+
+
 def test_both_contrasts_of_a_session_have_their_own_files(
     store, dataset: Path, tmp_path: Path
 ) -> None:

@@ -228,6 +228,38 @@ def test_one_word_moves_every_name_of_the_tree_and_comes_back(
     assert {name: (out / name).read_bytes() for name in listing(out)} == before
 
 
+def test_there_is_nothing_to_say_of_a_picture_that_was_not_kept(
+    store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    run(store(tmp_path / "spine.nii.gz"), out, *TREE, "--keep-only", "step2_output")
+    (tmp_path / "spine.nii.gz").unlink()
+
+    assert main(["relabel", str(out / "step2_output/spine.nii.gz"), "--set", "45=L6"]) == 0
+
+    assert "preview" not in capsys.readouterr().err
+
+
+def test_folders_that_are_no_longer_kept_lose_the_scan_and_no_other(store, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for name in ("spine", "spine_2"):
+        run(store(tmp_path / f"{name}.nii.gz"), out, *TREE)
+    assert main(["relabel", str(out / "step2_output/spine.nii.gz"), "--set", "45=L6"]) == 0
+    (out / "step2_raw" / "spine.txt").write_bytes(b"mine")
+    words = ("--keep-only", "step2_output", "preview")
+
+    assert run(tmp_path / "spine.nii.gz", out, *TREE, "--overwrite", *words) == 0
+
+    kept = [".spinekit/spine.json", "step2_output/spine.nii.gz"]
+    kept += [name for name in tree("spine") if name.startswith("preview/")]
+    assert listing(out) == sorted([*kept, *tree("spine_2"), "step2_raw/spine.txt"])
+
+    assert run(tmp_path / "spine.nii.gz", out, *TREE, "--overwrite", "--step1") == 0
+
+    first = tree("spine", step2=False)
+    assert listing(out) == sorted([*first, *tree("spine_2"), "step2_raw/spine.txt"])
+
+
 def test_only_the_final_labels_can_be_renamed(
     store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -34,10 +34,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Draw a phantom unless a scan was given, segment it, and say where the picture is."""
     from spinekit.apps import segment
-    from spinekit.apps.phantom import draw_one
+    from spinekit.apps.phantom import check_place, draw_one
 
     args.input = args.scan
     if args.input is None:
+        check_place(args.out)
         args.input = draw_one(args.out / "phantom", args.seed, DEMO_PHANTOM)
         print(f"phantom drawn: {args.input}", file=sys.stderr)
     code = segment.run(args)

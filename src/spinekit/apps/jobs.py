@@ -20,6 +20,7 @@ from spinekit.apps.summary import describe_report
 from spinekit.core.errors import ModelError, UsageError
 from spinekit.io.reading import hash_scan
 from spinekit.layouts.registry import LAYOUTS
+from spinekit.layouts.replacing import replace_result
 from spinekit.layouts.wanted import Place, Wanted
 from spinekit.pipeline import SegmentOptions, segment
 from spinekit.prediction.predictor import Predictor, load_predictor
@@ -115,31 +116,74 @@ def process(jobs: Sequence[Job], bar: Any = None) -> list[Outcome]:
 
 def _process_study(jobs: Sequence[Job], bar: Any) -> list[Outcome]:
     started = time.perf_counter()
+    settled = [_settle(job, started) for job in jobs]
+    known = [outcome for outcome in settled if outcome is not None]
+    if len(known) == len(jobs):
+        return known
+    results = _segment_series(jobs, [outcome is None for outcome in settled], bar)
+    return [
+        _finish(job, result, started)
+        if before is None or _is_outdated(job, before, result)
+        else before
+        for job, before, result in zip(jobs, settled, results, strict=True)
+    ]
+
+
+def _segment_series(
+    jobs: Sequence[Job], lacking: Sequence[bool], bar: Any
+) -> Sequence[Segmentation | Exception]:
+    """The results of a study, or what they failed with."""
+    series = [(j.source, j.options) for j in jobs if isinstance(j.options, SegmentOptions)]
+    first = series[0][1]
     try:
-        if _is_study_done(jobs):
-            return [_before(job) for job in jobs]
-        series = [(j.source, j.options) for j in jobs if isinstance(j.options, SegmentOptions)]
-        first = series[0][1]
-        results = segment_study(
+        return segment_study(
             series,
             names=[job.shown for job in jobs],
             frames=[job.frame for job in jobs],
+            lacking=lacking,
             predictor=_predictor(first.model, first.threads),
             progress=None if bar is None else functools.partial(_advance, bar),
         )
     except ModelError:
         raise
     except Exception as error:
-        return [_failure(job, error, started) for job in jobs]
-    outcomes = []
-    for job, result in zip(jobs, results, strict=True):
-        try:
-            if isinstance(result, Exception):
-                raise result
-            outcomes.append(_save(job, result, started))
-        except Exception as error:
-            outcomes.append(_failure(job, error, started))
-    return outcomes
+        return [error] * len(jobs)
+
+
+def _finish(job: Job, result: Segmentation | Exception, started: float) -> Outcome:
+    try:
+        if isinstance(result, Exception):
+            raise result
+        return _save(job, result, started)
+    except Exception as error:
+        return _failure(job, error, started)
+
+
+def _settle(job: Job, started: float) -> Outcome | None:
+    """What became of a series before, or why it may not be done; None where it is to be done."""
+    try:
+        return _before(job) if not job.overwrite and _is_done(job) else None
+    except ModelError:
+        raise
+    except Exception as error:
+        return _failure(job, error, started)
+
+
+def _is_outdated(job: Job, before: Outcome, result: Segmentation | Exception) -> bool:
+    """Whether the study now says otherwise than a result that nobody has corrected.
+
+    So it is where a series is read that could not be read before.
+    """
+    if before.status != "skipped" or isinstance(result, Exception):
+        return False
+    report = json.loads(job.files["json"].read_bytes())
+    return not report["provenance"] and _told(report) != _told(result.report)
+
+
+def _told(report: Mapping[str, Any]) -> str:
+    """What a report says of the names."""
+    names = [item["name"] for item in report["evidence"]["items"]]
+    return json.dumps([names, report["column"]])
 
 
 def _process_one(job: Job, bar: Any) -> list[Outcome]:
@@ -176,7 +220,8 @@ def _before(job: Job) -> Outcome:
 
 
 def _save(job: Job, result: Segmentation, started: float) -> Outcome:
-    report = LAYOUTS[job.layout].write(result, job.wanted)
+    layout = LAYOUTS[job.layout]
+    report = replace_result(layout, result, job.wanted, beside=not job.overwrite)
     return _outcome(job, report, "done", time.perf_counter() - started)
 
 
@@ -251,19 +296,6 @@ def _hash_of(job: Job) -> str:
     if isinstance(options, MaskOptions):
         return hash_scan(job.source)
     return hash_scan(job.source, series=options.series, force=options.force)
-
-
-def _is_study_done(jobs: Sequence[Job]) -> bool:
-    """Whether all series are done; what is there of them is replaced where one is not.
-
-    Raises:
-        UsageError: Files are there that would be replaced by something else.
-    """
-    done = [not job.overwrite and _is_done(job) for job in jobs]
-    for job in jobs if not all(done) else ():
-        if not job.overwrite:
-            _keep_corrected(job, _report_of(job.files["json"]))
-    return all(done)
 
 
 def _keep_corrected(job: Job, report: Mapping[str, Any] | None) -> None:

@@ -46,7 +46,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--image",
         metavar="PATH",
         type=Path,
-        help="the scan, or a folder of scans: evidence for the names, and for the preview",
+        help="the scan, a file or a DICOM folder, or a folder of scans: evidence for the names, "
+        "and for the preview",
     )
     parser.add_argument(
         "--rules-only",

@@ -36,6 +36,12 @@ def plan_jobs(args: argparse.Namespace) -> list[Job]:
 
     load_scheme(args.scheme)
     check_method(args.labeller, args.min_probability)
+    if args.loc_suffix and args.loc is None:
+        raise UsageError(
+            "localizer-option",
+            "--loc-suffix says what localizers are called, and there is no --loc",
+            "add --loc, or leave it out",
+        )
     _check_places(args.input, args.out)
     layout = LAYOUTS[args.layout]
     options = SegmentOptions(
@@ -140,7 +146,8 @@ def plan_masks(args: argparse.Namespace) -> list[Job]:
 def _image_of(mask: ScanSource, args: argparse.Namespace, *, alone: bool) -> str | None:
     """Path of the scan a mask was drawn on: in a folder, the longest name the mask's begins with.
 
-    Of several masks, one without a scan gets the path where it was looked for, and fails alone.
+    A DICOM folder is the scan itself, as a file is, unless another scan in it bears such a name. Of
+    several masks, one without a scan gets the path where it was looked for, and fails alone.
 
     Raises:
         UsageError: There is no such scan for the only mask, or no such file or folder for any.
@@ -152,9 +159,12 @@ def _image_of(mask: ScanSource, args: argparse.Namespace, *, alone: bool) -> str
     found = [args.image] if args.image.is_file() else []
     if args.image.is_dir():
         inside = args.image / mask.relative_dir
-        scans = find_scans(inside if inside.is_dir() else args.image)
+        folder = inside if inside.is_dir() else args.image
+        own = os.path.realpath(mask.path)
+        scans = [scan for scan in find_scans(folder) if os.path.realpath(scan.path) != own]
         fitting = [scan.path for scan in scans if _begins_with(mask.stem, scan.stem)]
         found = sorted(fitting, key=lambda path: -len(stem_of(path)))
+        found = found or [scan.path for scan in scans if scan.path == folder]
     if not found and not alone:
         return str(args.image / mask.relative_dir / mask.stem)
     if not found:

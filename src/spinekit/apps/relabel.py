@@ -74,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
         if not args.quiet:
             print(f"{args.seg.name}: names are as they were before → {back.shown}")
         return 0
+    if args.image is not None and not args.image.exists():
+        raise UsageError("file-missing", f"{args.image}: no such file", "check --image")
     corrected = relabel(args.seg, words, image=args.image)
     refresh_row(corrected.shown, corrected.report)
     if not args.quiet:

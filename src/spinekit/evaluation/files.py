@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from spinekit.core.errors import GeometryError, InputError
+from spinekit.core.errors import GeometryError, InputError, UsageError
 from spinekit.core.grid import Grid, closest_axes
 from spinekit.core.volume import Volume
 from spinekit.evaluation import reference as annotations
@@ -71,7 +71,8 @@ def evaluate_files(
         references, or else the reference's folder.
 
     Raises:
-        InputError: nothing to compare, an unreadable file, or one stem twice.
+        UsageError: nothing to compare, or one stem twice.
+        InputError: an unreadable file.
         GeometryError: prediction and reference have no voxel in common.
     """
     preds = {found.stem: found for found in find_label_files(pred)}
@@ -80,7 +81,7 @@ def evaluate_files(
         refs = {next(iter(preds)): next(iter(refs.values()))}
     stems = sorted(preds.keys() & refs.keys())
     if not stems:
-        raise InputError(
+        raise UsageError(
             "nothing-to-compare",
             f"no file in {pred} has the name of a reference in {ref}",
             "name predictions <stem>_dseg and references <stem> or <stem>_bodies, _discs, …",
@@ -177,10 +178,10 @@ def find_label_files(path: Path) -> list[LabelFiles]:
         One entry per stem.
 
     Raises:
-        InputError: nothing there, or two files of one kind share a stem.
+        UsageError: nothing there, or two files of one kind share a stem.
     """
     if not path.exists():
-        raise InputError("missing", f"{path} does not exist", "check the path")
+        raise UsageError("missing", f"{path} does not exist", "check the path")
     if path.is_file():
         stem, kind = split_name(path)
         files = {kind: path}
@@ -197,7 +198,7 @@ def find_label_files(path: Path) -> list[LabelFiles]:
             continue
         stem, kind = split_name(file)
         if kind in by_stem.setdefault(stem, {}):
-            raise InputError(
+            raise UsageError(
                 "stem-twice",
                 f"{file} and {by_stem[stem][kind]} have the same name",
                 "compare one folder at a time",

@@ -29,6 +29,13 @@ ARCH_SHARE = 0.08
 """With less than this behind its body, a bone is a body alone."""
 MIN_BODY_MM3 = 80.0
 """A smaller bone is a speck, mm³."""
+GAP_MM = 15.0
+"""Body and arch of one vertebra have no layers without either between them as thick as this, mm;
+two vertebrae with another between them have more even in the neck."""
+TALLEST_MM = 90.0
+"""The height of no vertebra, from its upper rim to the tip of its arch, mm."""
+PLACE_SHARE = 0.1
+"""What holds less of the voxels of a number is a speck, and no place where it lies."""
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -113,6 +120,30 @@ def take_instances(
     return Instances(parts, vertebrae, discs, tuple(ordered), spacing_mm), tuple(bore)
 
 
+def find_scattered(numbers: Bytes, spacing_mm: tuple[float, float, float]) -> dict[int, float]:
+    """Numbers that lie farther apart than one vertebra or disc.
+
+    Args:
+        numbers: (I, J, K) a number per vertebra and per disc, 0 elsewhere; k upwards.
+        spacing_mm: voxel size.
+
+    Returns:
+        Number to the height over which it lies, mm. Empty without numbers.
+    """
+    layers = np.stack([np.bincount(cut.ravel(), minlength=256) for cut in numbers.T], axis=1)
+    found = {}
+    for number in (np.flatnonzero(layers[1:].any(axis=1)) + 1).tolist():
+        count = layers[number]
+        marked = np.flatnonzero(count)
+        below = np.cumsum(count[marked])[:-1] / count.sum()
+        is_place = np.minimum(below, 1 - below) >= PLACE_SHARE
+        between_mm = (np.diff(marked) - 1)[is_place] * spacing_mm[2]
+        height_mm = is_place.sum() * spacing_mm[2] + between_mm.sum()
+        if height_mm > TALLEST_MM or (between_mm >= GAP_MM).any():
+            found[number] = float(marked[-1] - marked[0] + 1) * spacing_mm[2]
+    return found
+
+
 def _depth(bone: Bytes, spacing_mm: tuple[float, float, float]) -> Floats:
     """How deep each voxel lies in its bone's sagittal cut, as a share of the bone's deepest."""
     depth = np.zeros(bone.shape, np.float32)
@@ -172,6 +203,8 @@ def _is_body(
         middle = along[deep[mine] >= CORE_SHARE].mean(axis=0)
         if wall is None:
             near = along[np.abs(along[:, 0] - middle[0]) < BAND_MM]
+            # The middle of a number on two bones lies on neither.
+            near = near if len(near) else along
             rear = 2 * middle[2] - np.quantile(near[:, 2], 0.98) - REAR_SLACK_MM
         else:
             rear = np.interp(along[:, 0], *wall)

@@ -37,6 +37,8 @@ _TAGS = [
     "PerFrameFunctionalGroupsSequence",
 ]  # fmt: skip
 _AGAIN = "copy or export it again"
+_UID_END = 6
+"""Fewest characters that tell a series by any end of its UID; fewer may be a mere number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,8 @@ def read_dicom(
 
     Args:
         path: A folder that directly holds the files, or a file.
-        series: Number, UID or end of the UID of the series, where there are several.
+        series: Number, UID or end of the UID of the series, where there are several; an end has
+            six characters or more, or is whole components, two or more: `3.14`.
         volume_index: Which of several volumes (echoes, time points); None takes their mean.
         force: See `stack_frames`; files that cannot be read count as missing.
 
@@ -181,7 +184,7 @@ def _choose(name: str, found: Sequence[Series], wanted: str | int | None) -> Ser
         )
     text = str(wanted)
     fitting = [s for s in found if text in (s.number, s.uid)]
-    fitting = fitting or [s for s in found if text and s.uid.endswith(text)]
+    fitting = fitting or [s for s in found if _ends_in(s.uid, text)]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
@@ -194,6 +197,14 @@ def _choose(name: str, found: Sequence[Series], wanted: str | int | None) -> Ser
     raise UsageError(
         "no-such-series", f"{name}: no series {text}; it has {listed}", "choose one of these"
     )
+
+
+def _ends_in(uid: str, text: str) -> bool:
+    """Whether a UID ends in a text that is no mere series number."""
+    if len(text) >= _UID_END:
+        return uid.endswith(text)
+    components = text.removeprefix(".")
+    return "." in components and f".{uid}".endswith(f".{components}")
 
 
 def _read_header(file: Path) -> Dataset | None:

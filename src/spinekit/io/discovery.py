@@ -6,7 +6,7 @@ Knows file names and the mark of DICOM files; opens nothing else.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,8 +42,10 @@ def find_scans(
 
     A folder that directly holds DICOM files is one scan. Hidden files and folders and ``.seg.nrrd``
     files are passed over; where masks are looked for, these alone are what is found if there are
-    any. A folder inside that cannot be opened is listed as a scan, so that
-    reading it reports the failure.
+    any. Links to folders are followed; a folder that several ways lead to is looked into once, by
+    the way without links if there is one, and one that holds the link or ``source`` itself is not.
+    A folder inside that cannot be opened is listed as a scan, so that reading it reports the
+    failure.
 
     Args:
         source: A scan file, a DICOM folder, or a folder of scans at any depth.
@@ -118,8 +120,16 @@ def dicom_files(folder: Path) -> list[Path]:
         OSError: If the folder cannot be opened.
     """
     with os.scandir(folder) as entries:
-        files = sorted(Path(e.path) for e in entries if e.is_file() and e.name[0] != ".")
+        files = sorted(Path(e.path) for e in entries if _may_be_file(e) and e.name[0] != ".")
     return [path for path in files if _looks_dicom(path)]
+
+
+def _may_be_file(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file, or a link of which only reading will tell, such as one to itself."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return True
 
 
 def _looks_dicom(path: Path) -> bool:
@@ -145,13 +155,8 @@ def _walk(
     top: Path, exclude: Path | None, leave_out: Callable[[Path], bool] | None
 ) -> Iterable[ScanSource]:
     """Every scan and segmentation below ``top``, in no particular order."""
-    barred = None if exclude is None else exclude.resolve()
     unopened: list[str] = []
-    for folder, names, files in os.walk(top, onerror=lambda e: unopened.append(str(e.filename))):
-        here = Path(folder)
-        names[:] = sorted(
-            n for n in names if n[0] != "." and (barred is None or (here / n).resolve() != barred)
-        )
+    for here, files in _folders(top, exclude, unopened):
         relative = here.relative_to(top)
         for file in files:
             path = here / file
@@ -163,6 +168,51 @@ def _walk(
     for folder in unopened:
         here = Path(folder)
         yield ScanSource(here, stem_of(here), here.relative_to(top).parent)
+
+
+def _folders(
+    top: Path, exclude: Path | None, unopened: list[str]
+) -> Iterator[tuple[Path, list[str]]]:
+    """Every folder below ``top`` once, with the names of its files; links to folders come last.
+
+    A folder is called by the way that leads to it: one behind a link lies where the link does.
+
+    Args:
+        top: Where to begin.
+        exclude: A folder not to look into, nor below.
+        unopened: Gets the folders that cannot be opened.
+    """
+    barred = None if exclude is None else exclude.resolve()
+    seen: set[Path] = set()
+    starts = [top]
+    for start in starts:
+        real = start.resolve()
+        if start != top and (real in seen or _is_around(real, start.parent, top, barred)):
+            continue
+        seen.add(real)
+        for folder, names, files in os.walk(
+            start, onerror=lambda error: unopened.append(str(error.filename))
+        ):
+            here = Path(folder)
+            seen.add(here.resolve())
+            shown = sorted(name for name in names if name[0] != ".")
+            starts += [here / name for name in shown if (here / name).is_symlink()]
+            reals = {name: (here / name).resolve() for name in shown}
+            names[:] = [name for name in shown if reals[name] not in seen and reals[name] != barred]
+            yield here, files
+
+
+def _is_around(real: Path, link_in: Path, top: Path, barred: Path | None) -> bool:
+    """Whether a link's folder leads back to what holds the link or ``top``, or into what is barred.
+
+    Args:
+        real: What the link leads to.
+        link_in: Where the link lies.
+        top: Where the search began.
+        barred: A folder not to look into.
+    """
+    holders = {place for held in (link_in.resolve(), top.resolve()) for place in held.parents}
+    return real in holders or (barred is not None and barred in (real, *real.parents))
 
 
 def _check_collisions(found: list[ScanSource]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from spinekit.core.errors import UsageError
 from spinekit.io.writing import output_errors
 
 if sys.platform != "win32":
@@ -124,10 +125,14 @@ def check_writable(folder: Path) -> None:
         folder: Where to; it may have to be made.
 
     Raises:
+        UsageError: It is a file, or would lie in one.
         OutputError: Neither it nor the folder it would be made in can be written to.
     """
     with output_errors(folder):
         there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not there.is_dir():
+            what = "is a file" if there == folder else f"lies in a file, {there.name}"
+            raise UsageError("out-is-file", f"OUT ({folder}) {what}", "choose a folder")
         os.rmdir(tempfile.mkdtemp(prefix=PREFIX, dir=there))
 
 

@@ -51,6 +51,23 @@ def put_back(folder: Path, archive: str, files: Iterable[str], nested: bool) -> 
         raise
 
 
+def read_kept(folder: Path, archive: str, name: str) -> bytes | None:
+    """Read one of the files kept.
+
+    Args:
+        folder: Where the files lie, in it or below.
+        archive: Path of the archive below it.
+        name: Path of the file below it.
+
+    Returns:
+        Its bytes; None where nothing is kept, or not this file.
+
+    Raises:
+        InputError: The archive is damaged.
+    """
+    return _read(folder, archive).get(name) if (folder / archive).is_file() else None
+
+
 def take_back(folder: Path, archive: str) -> None:
     """Put kept files back, byte for byte; the archive goes, or becomes the one it held.
 
@@ -63,15 +80,7 @@ def take_back(folder: Path, archive: str) -> None:
         OutputError: A file cannot be written.
     """
     path = folder / archive
-    try:
-        with zipfile.ZipFile(path) as kept:
-            files = {name: kept.read(name) for name in kept.namelist()}
-    except (OSError, zipfile.BadZipFile, KeyError) as error:
-        raise InputError(
-            "undo-missing",
-            f"{archive}: missing or damaged, so the names before cannot come back",
-            "segment the scan again",
-        ) from error
+    files = _read(folder, archive)
     earlier = files.pop(archive, None)
     # The JSON last: whoever sees it sees the rest.
     for name in sorted(files, key=lambda name: (name.endswith(".json"), name)):
@@ -84,3 +93,20 @@ def take_back(folder: Path, archive: str) -> None:
         path.unlink()
     else:
         write_bytes(path, earlier)
+
+
+def _read(folder: Path, archive: str) -> dict[str, bytes]:
+    """All files of an archive.
+
+    Raises:
+        InputError: It is missing or damaged.
+    """
+    try:
+        with zipfile.ZipFile(folder / archive) as kept:
+            return {name: kept.read(name) for name in kept.namelist()}
+    except (OSError, zipfile.BadZipFile, KeyError) as error:
+        raise InputError(
+            "undo-missing",
+            f"{archive}: missing or damaged, so the names before cannot come back",
+            "segment the scan again",
+        ) from error

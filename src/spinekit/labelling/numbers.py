@@ -5,19 +5,23 @@ It knows label schemes and values, and nothing of places or of how the map came 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.anatomy.column import LEVELS
 from spinekit.anatomy.scheme import NAMES, PARTS, Lost, load_scheme, name_in_context, part_of
-from spinekit.core.errors import InputError
+from spinekit.core.errors import InputError, Notice, UsageError
 from spinekit.labelling.outside import NO_END_IN_VIEW, usual_reliability
 
+Meaning = Literal["bone", "parts", "instances"]
 MOST_BONES = 254
 """Numbers that one map may hold; no spine has as many bones."""
+MOST_SHOWN = 8
+"""A warning lists no more values than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +29,80 @@ class Given:
     """A label map whose bones are told apart.
 
     `numbers` (I, J, K) is a number per vertebra and disc, `tissue` (I, J, K) what a voxel is: 1 a
-    vertebra's, 3 a disc's, 4 canal, 5 cord, 6 sacrum. `names` holds the names that numbers stand
-    for, `reliability` (27,) how far those are to be believed; `file` is the map's name.
+    vertebra's, 3 a disc's, 4 canal, 5 cord, 6 sacrum. `values` holds the map's own value for each
+    number, `names` the names that numbers stand for, `reliability` (27,) how far those are to be
+    believed; `file` is the map's name.
     """
 
     numbers: NDArray[np.uint8]
     tissue: NDArray[np.uint8]
+    values: Mapping[int, int]
     names: Mapping[int, str]
     reliability: NDArray[np.float64]
     file: str
     lost: tuple[Lost, ...] = ()
+
+
+def leave_out_negative(file: str, label_map: NDArray[Any]) -> tuple[NDArray[Any], tuple[Lost, ...]]:
+    """A map without its negative values, which mark what is to be ignored.
+
+    Args:
+        file: its name, for errors.
+        label_map: (I, J, K) whole numbers.
+
+    Returns:
+        (I, J, K) the map with 0 for them, and a row for each of them. The map as it is without any.
+
+    Raises:
+        InputError: no value is above 0, but some are below.
+    """
+    is_negative = label_map < 0
+    if not is_negative.any():
+        return label_map, ()
+    if not (label_map > 0).any():
+        raise InputError(
+            "empty-mask",
+            f"{file}: nothing is marked but with negative values, down to {label_map.min()}",
+            "give the bones values above 0",
+        )
+    values, counts = np.unique(label_map[is_negative], return_counts=True)
+    lost = [Lost(str(v), int(v), int(n)) for v, n in zip(values, counts, strict=True)]
+    return np.where(is_negative, label_map.dtype.type(0), label_map), tuple(lost)
+
+
+def read_parts(
+    file: str, label_map: NDArray[np.integer], meaning: Meaning | None
+) -> NDArray[np.uint8]:
+    """Tell what the values of a map are whose bones are not told apart.
+
+    Args:
+        file: its name, for errors.
+        label_map: (I, J, K) values, none negative.
+        meaning: `parts` reads 1 to 6 as this package's parts, `bone` takes every voxel for
+            vertebral body, and so does None for a single value.
+
+    Returns:
+        (I, J, K) parts 0 to 6.
+
+    Raises:
+        InputError: nothing or everything is marked, or a value is no part.
+        UsageError: there are several values and no meaning.
+    """
+    values = _marked(file, label_map)
+    _check_background(file, label_map)
+    if meaning is None and len(values) > 1:
+        raise UsageError(
+            "mask-meaning",
+            f"{file}: holds {len(values)} values",
+            "say what they are: --as bone, --as parts or --as instances, or --from SCHEME",
+        )
+    if meaning == "parts":
+        if values[-1] >= len(PARTS):
+            raise InputError(
+                "not-parts", f"{file}: holds values beyond 1 to 6", "renumber them, or --as bone"
+            )
+        return label_map.astype(np.uint8)
+    return np.where(label_map != 0, PARTS.index("body"), 0).astype(np.uint8)
 
 
 def read_given(file: str, label_map: NDArray[np.integer], scheme: str | None) -> Given:
@@ -42,20 +110,20 @@ def read_given(file: str, label_map: NDArray[np.integer], scheme: str | None) ->
 
     Args:
         file: its name, for errors and reports.
-        label_map: (I, J, K) values.
+        label_map: (I, J, K) values, none negative.
         scheme: the label scheme they are of; None takes every value for a vertebra without name.
 
     Returns:
         The map with its values told.
 
     Raises:
-        InputError: nothing is marked, no value has a meaning, or there are too many.
+        InputError: nothing is marked, or everything with no scheme; no value has a meaning, or
+            there are too many.
         UsageError: no scheme bears the name.
     """
-    found = [int(value) for value in np.unique(label_map) if value != 0]
-    if not found:
-        raise InputError("empty-mask", f"{file}: nothing is marked", "give a mask of the bones")
+    found = _marked(file, label_map)
     if scheme is None:
+        _check_background(file, label_map)
         if len(found) > MOST_BONES:
             raise InputError(
                 "too-many-values",
@@ -64,7 +132,8 @@ def read_given(file: str, label_map: NDArray[np.integer], scheme: str | None) ->
             )
         numbers = np.searchsorted([0, *found], label_map).astype(np.uint8)
         tissue = np.where(numbers > 0, PARTS.index("body"), 0).astype(np.uint8)
-        return Given(numbers, tissue, {}, np.full(len(LEVELS), NO_END_IN_VIEW), file)
+        values = dict(enumerate(found, start=1))
+        return Given(numbers, tissue, values, {}, np.full(len(LEVELS), NO_END_IN_VIEW), file)
     loaded = load_scheme(scheme)
     ours, lost = loaded.read(label_map)
     part = {
@@ -82,13 +151,73 @@ def read_given(file: str, label_map: NDArray[np.integer], scheme: str | None) ->
         raise InputError(
             "empty-mask",
             f"{file}: no value is a vertebra in scheme {scheme!r}",
-            "check --from; `spinekit labels` lists the schemes",
+            "check --from; `spinekit labels list` names the schemes",
         )
     numbers = np.where(np.isin(tissue, (1, 3)), ours, 0).astype(np.uint8)
-    values = [int(value) for value in np.unique(ours) if value]
-    told = {value: name_in_context(value, values) for value in values}
+    each, first = np.unique(ours, return_index=True)
+    theirs = label_map.ravel()[first].tolist()
+    values = {o: t for o, t in zip(each.tolist(), theirs, strict=True) if o}
+    told = {value: name_in_context(value, list(values)) for value in values}
     present = list(told.values())
     names = {v: name for v, name in told.items() if not name.startswith(("vertebra_", "disc_"))}
     counted = loaded.bottom_up_vertebra is not None
     sure = NO_END_IN_VIEW if counted else usual_reliability(present)
-    return Given(numbers, tissue, names, np.full(len(LEVELS), sure), file, lost)
+    return Given(numbers, tissue, values, names, np.full(len(LEVELS), sure), file, lost)
+
+
+def tell_left_out(lost: Sequence[Lost], scheme: str | None) -> list[Notice]:
+    """A warning of values that mean nothing.
+
+    Args:
+        lost: the values.
+        scheme: the scheme they mean nothing in; None where they are but negative.
+
+    Returns:
+        One notice, or none for no values.
+    """
+    if not lost:
+        return []
+    which = "negative values" if scheme is None else f"no structure in scheme {scheme!r}"
+    shown = _list_some([f"{row.value} ({row.voxels} voxels)" for row in lost])
+    return [Notice("values-left-out", f"{which}, left out: {shown}")]
+
+
+def tell_scattered(given: Given, over_mm: Mapping[int, float]) -> list[Notice]:
+    """A warning of values that lie farther apart than a vertebra.
+
+    Args:
+        given: the map.
+        over_mm: number to the height over which it lies, of such numbers.
+
+    Returns:
+        One notice, or none for no numbers.
+    """
+    if not over_mm:
+        return []
+    shown = _list_some([f"{given.values[n]} (over {mm:.0f} mm)" for n, mm in over_mm.items()])
+    text = f"values farther apart than one vertebra or disc, each taken for one: {shown}"
+    return [Notice("value-scattered", f"{text}; check the mask")]
+
+
+def _list_some(words: Sequence[str]) -> str:
+    """The first words, and how many more there are."""
+    more = len(words) - MOST_SHOWN
+    return ", ".join(words[:MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _marked(file: str, label_map: NDArray[np.integer]) -> list[int]:
+    """The values of a map but 0, ascending; at least one."""
+    found = [int(value) for value in np.unique(label_map) if value != 0]
+    if not found:
+        raise InputError("empty-mask", f"{file}: nothing is marked", "give a mask of the bones")
+    return found
+
+
+def _check_background(file: str, label_map: NDArray[np.integer]) -> None:
+    """Refuse a map without background: it is a scan, or the wrong file."""
+    if label_map.all():
+        raise InputError(
+            "not-labels",
+            f"{file}: every voxel is marked, so it is no mask",
+            "give the mask of the bones; the scan it was drawn on goes with --image",
+        )

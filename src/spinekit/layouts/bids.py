@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -34,6 +34,8 @@ from spinekit.segmentation import (
 OPTIONS: Mapping[str, Any] = {}
 """Options of the segmentation that this layout fixes: none."""
 DESCRIPTION = "dataset_description.json"
+FORMATS = ("nii.gz", "nii")
+"""Endings of volumes in BIDS."""
 VERSION = "1.10.0"
 """Of BIDS; the first with the entity `seg`."""
 PASSED_OVER = ("derivatives", "sourcedata", "code", "stimuli", "phenotype")
@@ -70,7 +72,7 @@ def check(wanted: Wanted) -> None:
         UsageError: Steps, folders to keep, or a format that BIDS does not have.
     """
     refuse_steps(wanted, "bids")
-    if wanted.fmt not in ("nii.gz", "nii"):
+    if wanted.fmt not in FORMATS:
         raise UsageError(
             "layout-option",
             "layout 'bids' is always NIfTI",
@@ -153,6 +155,12 @@ def plan(wanted: Wanted) -> Place:
     # Among the figures, where no validator looks.
     undo = f"{figures}/{name.entities}{res}{desc}_undo.zip"
     return Place(wanted.out, files, "preview", "dseg", undo)
+
+
+def reach(wanted: Wanted) -> list[Place]:
+    """Where the files of a scan may lie, whatever else a run was asked for."""
+    whole = replace(wanted, levels=True, soft=True)
+    return [plan(replace(whole, fmt=fmt, iso=iso)) for fmt in FORMATS for iso in (False, True)]
 
 
 def recall(labels: Path) -> Wanted | None:

@@ -3,6 +3,7 @@
 It knows names of files; the result writes itself.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,12 @@ def plan(wanted: Wanted) -> Place:
     )
     undo = f"{wanted.stem}_undo.zip"
     return Place(wanted.out / wanted.inside, names, "preview", "dseg", undo)
+
+
+def reach(wanted: Wanted) -> list[Place]:
+    """Where the files of a scan may lie, whatever else a run was asked for."""
+    whole = dataclasses.replace(wanted, iso=True, levels=True, soft=True)
+    return [plan(dataclasses.replace(whole, fmt=fmt)) for fmt in FORMATS]
 
 
 def recall(labels: Path) -> Wanted | None:

@@ -28,6 +28,9 @@ class Layout(Protocol):
     def plan(self, wanted: Wanted) -> Place:
         """Where the files of a scan go."""
 
+    def reach(self, wanted: Wanted) -> list[Place]:
+        """Where the files of a scan may lie, whatever else a run was asked for."""
+
     def recall(self, labels: Path) -> Wanted | None:
         """What the run was asked for that wrote these labels; None where it has none such."""
 

@@ -7,7 +7,7 @@ networks are not here: what they would have put out is computed from the labels.
 import io
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,11 @@ def plan(wanted: Wanted) -> Place:
     looked_at = ("preview_step2_output_tags", "preview_step1_output_tags", *STEP2, *STEP1)
     shown = next((kind for kind in looked_at if kind in files), "json")
     return Place(wanted.out, files, shown, _NAMED, f"{REPORTS}/{name}_undo.zip")
+
+
+def reach(wanted: Wanted) -> list[Place]:
+    """Where the files of a scan may lie, whatever else a run was asked for."""
+    return [plan(replace(wanted, keep=(), step1=False, localizer=wanted.source))]
 
 
 def recall(labels: Path) -> Wanted | None:

@@ -53,6 +53,11 @@ class Place:
     undo: str
     """Path below `root` of the archive that a change of names leaves."""
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether a picture is among the files."""
+        return any(kind.startswith("preview") for kind in self.files)
+
     def path(self, kind: str) -> Path:
         """The path of a file."""
         return self.root / self.files[kind]

@@ -97,7 +97,10 @@ def _trace(window: Window, mask: Mask) -> Shape | None:
     if rows.size == 0:
         return None
     k, j = (rows[0] - REACH, rows[-1] + 1 + REACH), (columns[0] - REACH, columns[-1] + 1 + REACH)
-    part, top, left = window.around(k, j, scale=OVERSAMPLING)
+    inside = [
+        (max(low, 0), min(high, n)) for (low, high), n in zip((k, j), mask.shape, strict=True)
+    ]
+    part, top, left = window.around(inside[0], inside[1], scale=OVERSAMPLING)
     if min(part.size_px) <= 0:
         return None
     # Twice the reach, and the mask goes on beyond the scan: its border is no outline.

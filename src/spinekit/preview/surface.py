@@ -15,6 +15,7 @@ from scipy import ndimage
 from spinekit.anatomy.scheme import PARTS
 
 IMAGE_HEIGHT_PX = 1040  # of the image alone, for a scan of ordinary shape
+LEAST_PX = 160  # least side of the image alone: a scan of one row is shown in a black field
 PANEL_WIDTH_PX = (300, 760)  # narrower panels are widened, wider ones make the picture lower
 BEHIND_MM, ENDS_MM = 22.0, 14.0  # shown behind, and above and below what was found
 NAMES_PX = 118  # shown in front of what was found, black where the scan ends: room for the names
@@ -58,8 +59,8 @@ class Window:
     """The part of a (K, J) surface that is shown, and its size in the picture.
 
     Attributes:
-        j: first and last + 1 voxel shown along A, fractional; the last may lie beyond the scan.
-        k: first and last + 1 voxel shown along S, fractional.
+        j: first and last + 1 voxel shown along A, fractional; they may lie beyond the scan.
+        k: first and last + 1 voxel shown along S, as above.
         size_px: width and height.
         step_mm: voxel size of the surface along K and J.
     """
@@ -71,9 +72,14 @@ class Window:
 
     def draw(self, surface: NDArray[np.floating], *, scale: int = 1) -> NDArray[np.float32]:
         """(K, J) surface → (height, width) pixels, anterior left, superior up."""
-        beyond = max(0, math.ceil(self.j[1]) - surface.shape[1])
-        padded = np.pad(surface, ((0, 0), (0, beyond)), constant_values=surface.min())
-        rows, columns = padded.shape
+        beyond = [
+            (max(0, -math.floor(low)), max(0, math.ceil(high) - size))
+            for (low, high), size in zip((self.k, self.j), surface.shape, strict=True)
+        ]
+        padded = np.pad(surface, beyond, constant_values=surface.min())
+        rows, columns = (
+            size - before for size, (before, _) in zip(padded.shape, beyond, strict=True)
+        )
         flipped = Image.fromarray(np.ascontiguousarray(padded[::-1, ::-1], dtype=np.float32))
         box = (columns - self.j[1], rows - self.k[1], columns - self.j[0], rows - self.k[0])
         size = (self.size_px[0] * scale, self.size_px[1] * scale)
@@ -152,7 +158,7 @@ def choose_window(found: Mask, spacing_mm: Spacing) -> Window:
         spacing_mm: voxel size along i, j, k.
 
     Returns:
-        A window with square pixels.
+        A window with square pixels, beyond a scan that is too low or too narrow for `LEAST_PX`.
     """
     rows, columns = found.shape
     _, step_j, step_k = spacing_mm
@@ -171,6 +177,12 @@ def choose_window(found: Mask, spacing_mm: Spacing) -> Window:
         j = (posterior, max(anterior, min(narrowest, float(columns))))
     width_mm, height_mm = (j[1] - j[0]) * step_j, (k[1] - k[0]) * step_k
     scale = min(IMAGE_HEIGHT_PX / height_mm, PANEL_WIDTH_PX[1] / width_mm)
-    return Window(
-        j, k, (max(1, round(width_mm * scale)), max(1, round(height_mm * scale))), (step_k, step_j)
-    )
+    j, k = _at_least(LEAST_PX / scale / step_j, j), _at_least(LEAST_PX / scale / step_k, k)
+    width_mm, height_mm = (j[1] - j[0]) * step_j, (k[1] - k[0]) * step_k
+    return Window(j, k, (round(width_mm * scale), round(height_mm * scale)), (step_k, step_j))
+
+
+def _at_least(length: float, ends: tuple[float, float]) -> tuple[float, float]:
+    """The stretch, widened on both sides where it is shorter."""
+    more = max(0.0, length - (ends[1] - ends[0])) / 2
+    return ends[0] - more, ends[1] + more

@@ -5,8 +5,10 @@ knows how these steps follow on each other, and nothing of how instances were fo
 """
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,10 @@ from numpy.typing import NDArray
 
 from spinekit.anatomy.items import Instances
 from spinekit.anatomy.scheme import VALUES
-from spinekit.core.errors import UsageError
-from spinekit.io.undo import put_back, take_back
+from spinekit.core.errors import InputError, UsageError
+from spinekit.io.undo import put_back, read_kept, take_back
 from spinekit.labelling.methods import name_with
+from spinekit.labelling.naming import Naming
 from spinekit.layouts.wanted import Place
 from spinekit.levels import find_levels
 from spinekit.relabelling.result import find_result, read_result, view_result
@@ -26,6 +29,7 @@ from spinekit.relabelling.words import (
     Column,
     Word,
     certain_levels,
+    drops_sacrum,
     find_item,
     words_in_force,
 )
@@ -35,6 +39,8 @@ from spinekit.structures import convert_labels, give_names, tabulate
 
 NAMELESS_KINDS = ("image", "image_json", "input", "step1_canal", "step1_cord")
 """Files that no name changes; they stay as they are."""
+OF_NAMING = ("structures", "column", "warnings", "evidence", "provenance", "seconds", "files")
+"""Keys of the report that a change of names may change; all others tell which result it is."""
 OF_NAMES = ("lost-in-scheme", "sources-disagree", "series-disagree")
 """Warnings about the names before; a person's word settles what sources say."""
 
@@ -48,7 +54,7 @@ class Corrected:
     shown: Path
     """The file to look at."""
     has_image: bool = True
-    """The picture shows the scan; else the labels alone."""
+    """The picture shows the scan, or there is none; else it shows the labels alone."""
 
 
 def relabel(
@@ -66,7 +72,7 @@ def relabel(
 
     Raises:
         InputError: Files of the result are missing or damaged, or no structure is meant.
-        UsageError: A word makes no sense, or no legal column has all that is certain.
+        UsageError: No result is there, a word makes no sense, or no legal column has all of them.
         OutputError: The files cannot be written; the old ones are then still there.
     """
     path = Path(path)
@@ -76,18 +82,7 @@ def relabel(
     column = Column(path.name, instances, names, result.report["structures"], result.own, grid)
     earlier = words_in_force(result.report)
     given = _given(column, words)
-    certain = certain_levels(column, {**earlier, **given})
-    try:
-        naming = name_with(
-            str(options.get("labeller", "chain")),
-            instances,
-            evidence,
-            certain=certain,
-            outside=recall_outside(result.report["evidence"]),
-            min_probability=float(options.get("min_probability", 0.0)),
-        )
-    except UsageError as error:
-        raise UsageError(error.code, f"{path.name}: {error.message}", error.remedy) from error
+    naming = _decide(result.report, column, evidence, earlier, given)
     named = give_names(instances.items, naming.names, naming.probability)
     new_names = _names_by_item(instances, named)
 
@@ -106,7 +101,7 @@ def relabel(
         "provenance": [*result.report.get("provenance", []), _change(given, names)],
     }
     picture, has_image = view_result(result, labels, image)
-    found = result.found
+    found, place = result.found, result.found.place
     segmentation = Segmentation(
         labels=written,
         parts=result.parts,
@@ -119,9 +114,9 @@ def relabel(
         view=picture,
         levels=levels,
     )
-    with put_back(found.place.root, found.place.undo, _replaced(found.place), bool(earlier)):
+    with put_back(place.root, place.undo, _replaced(place), bool(earlier)):
         report = dict(found.layout.write(segmentation, found.wanted))
-    return Corrected(report, found.place.path(found.place.shown), has_image)
+    return Corrected(report, place.path(place.shown), has_image or not place.is_drawn)
 
 
 def undo(path: str | Path) -> Corrected:
@@ -137,17 +132,34 @@ def undo(path: str | Path) -> Corrected:
 
     Raises:
         UsageError: Nothing was relabelled.
-        InputError: What was kept for this is missing or damaged.
+        InputError: What was kept for this is missing, damaged or of another result.
         OutputError: The files cannot be written.
     """
     path = Path(path)
     place = find_result(path).place
+    report = read_report(place.path("json"))
+    kept = read_kept(place.root, place.undo, place.files["json"])
+    is_own = kept is not None and _is_before(kept, report)
     # A change that was cut short has kept the files before, but its word may not be told yet.
-    was_cut = (place.root / place.undo).is_file()
-    if not was_cut and not words_in_force(read_report(place.path("json"))):
+    if not is_own and not words_in_force(report):
         raise UsageError("nothing-to-undo", f"{path.name}: no name was changed", "nothing to do")
+    if kept is not None and not is_own:
+        raise InputError(
+            "undo-missing",
+            f"{place.undo}: kept of another result, so the names before cannot come back",
+            "segment the scan again",
+        )
     take_back(place.root, place.undo)
     return Corrected(read_report(place.path("json")), place.path(place.shown))
+
+
+def _is_before(kept: bytes, report: Mapping[str, Any]) -> bool:
+    """Whether a report that was kept is that of the same result before a change of names."""
+    try:
+        before = json.loads(kept)
+        return {**before, **dict.fromkeys(OF_NAMING)} == {**report, **dict.fromkeys(OF_NAMING)}
+    except (ValueError, TypeError):
+        return False
 
 
 def _given(column: Column, words: Sequence[Word]) -> dict[int, str]:
@@ -166,6 +178,42 @@ def _given(column: Column, words: Sequence[Word]) -> dict[int, str]:
                 "give one name for each structure",
             )
     return given
+
+
+def _decide(
+    report: Mapping[str, Any],
+    column: Column,
+    evidence: NDArray[np.float64],
+    earlier: Mapping[int, str],
+    given: Mapping[int, str],
+) -> Naming:
+    """The names that follow when the words of now and before are certain.
+
+    Raises:
+        UsageError: No legal column has them, or only one without the sacrum in view.
+    """
+    options = report["options"]
+    name = partial(
+        name_with,
+        str(options.get("labeller", "chain")),
+        column.instances,
+        evidence,
+        outside=recall_outside(report["evidence"]),
+        min_probability=float(options.get("min_probability", 0.0)),
+    )
+    try:
+        naming = name(certain=certain_levels(column, {**earlier, **given}))
+    except UsageError as error:
+        raise UsageError(error.code, f"{column.file}: {error.message}", error.remedy) from error
+    if drops_sacrum(column, naming.names):
+        before = name(certain=certain_levels(column, earlier))
+        if not drops_sacrum(column, before.names):
+            raise UsageError(
+                "contradicting-names",
+                f"{column.file}: no legal column has these names above the sacrum in view",
+                "check them against the preview",
+            )
+    return naming
 
 
 def _replaced(place: Place) -> list[str]:

@@ -71,12 +71,11 @@ def find_result(path: Path) -> Found:
     """Tell from the path of a result's labels where its other files are.
 
     Raises:
-        UsageError: No layout calls labels so, or these bear no names.
-        InputError: They are not there, or what tells where the other files are is missing or
-            damaged.
+        UsageError: They are not there, no layout calls labels so, or these bear no names.
+        InputError: What tells where the other files are is missing or damaged.
     """
     if not path.exists():
-        raise InputError("file-missing", f"{path}: no such file", "check the path")
+        raise UsageError("file-missing", f"{path}: no such file", "check the path")
     for layout in LAYOUTS.values():
         wanted = layout.recall(path)
         if wanted is None:

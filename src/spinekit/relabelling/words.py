@@ -129,6 +129,12 @@ def certain_levels(column: Column, words: Mapping[int, str]) -> dict[int, str]:
     return certain
 
 
+def drops_sacrum(column: Column, names: Sequence[str | None]) -> bool:
+    """Whether a naming takes the sacrum in view for something else."""
+    items = column.instances.items
+    return any(i.kind == "sacrum" and n is None for i, n in zip(items, names, strict=True))
+
+
 def _bones_at(items: Sequence[Instance], disc: int, ends: Sequence[str]) -> list[tuple[int, str]]:
     """The bones that lie at a disc and what it makes them; one beyond a missed one does not."""
     bones = [n for n, other in enumerate(items) if other.kind != "disc"]

@@ -1,0 +1,63 @@
+"""A result put where an earlier one of the scan lies: no file stays that would contradict it.
+
+It knows paths and what reports list, in whatever layout; not how a result came about.
+"""
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from spinekit.io.writing import output_errors
+from spinekit.layouts.registry import Layout
+from spinekit.layouts.wanted import Place, Wanted
+from spinekit.segmentation import Segmentation
+
+
+def replace_result(
+    layout: Layout, result: Segmentation, wanted: Wanted, *, beside: bool = False
+) -> Mapping[str, Any]:
+    """Write a result; what an earlier run wrote of the scan and this one does not is removed.
+
+    A file goes only where the earlier report lists it and the layout has its name for this scan,
+    and once the new files are in place. So does what an earlier change of names could be undone by.
+
+    Args:
+        layout: Where its files go.
+        result: The result.
+        wanted: What of it.
+        beside: Leave the other files of the earlier run, such as the same in another format.
+
+    Returns:
+        The report as written; its `files` are those of the result, with those left beside it.
+
+    Raises:
+        OutputError: A file cannot be written or removed.
+    """
+    place = layout.plan(wanted)
+    new = set(place.files.values())
+    earlier: set[str] = set()
+    archives: set[str] = set()
+    for other in layout.reach(wanted):
+        listed = _listed(other)
+        if listed is not None:
+            earlier |= listed & set(other.files.values()) - new
+            archives.add(other.undo)
+    kept = {name for name in earlier if (place.root / name).exists()} if beside else set()
+    report = {**result.report, "files": sorted(new | kept)}
+    written = layout.write(dataclasses.replace(result, report=report), wanted)
+    for name in sorted(earlier - kept | ({place.undo} & archives if beside else archives)):
+        with output_errors(place.root / name):
+            (place.root / name).unlink(missing_ok=True)
+    return written
+
+
+def _listed(place: Place) -> set[str] | None:
+    """What the report in a place lists as the files of its result; None where there is none."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        report = json.loads(Path(place.path("json")).read_bytes())
+        if report["spinekit_version"]:
+            return {str(name) for name in report.get("files", ())}
+    return None

@@ -1,0 +1,144 @@
+"""`spinekit label` on masks that mark something else than was said."""
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from blocks import NAMES, draw_blocks
+from spinekit.anatomy.scheme import PARTS, VALUES, load_scheme
+from spinekit.apps.cli import main
+
+SPINE = draw_blocks((4.0, 2.0, 2.0))
+BONES = np.isin(SPINE.parts, (PARTS.index("body"), PARTS.index("posterior")))
+NUMBERS = np.where(BONES, SPINE.labels, 0).astype(np.int16)
+BODIES = (SPINE.parts == PARTS.index("body")).astype(np.int16)
+THEIRS = load_scheme("totalspineseg").convert(SPINE.labels)[0].astype(np.int16)
+
+
+def label(folder: Path, array: np.ndarray, *words: str) -> int:
+    """The exit status of naming the mask."""
+    nib.save(nib.Nifti1Image(array, SPINE.grid.affine), folder / "mask.nii.gz")
+    return main(["label", str(folder / "mask.nii.gz"), str(folder / "out"), "--quiet", *words])
+
+
+def found_in(folder: Path, kind: str = "dseg") -> np.ndarray:
+    return np.asarray(nib.load(folder / "out" / f"mask_{kind}.nii.gz").dataobj)
+
+
+def warnings_of(folder: Path) -> dict[str, str]:
+    report = json.loads((folder / "out" / "mask_dseg.json").read_text(encoding="utf-8"))
+    return {row["code"]: row["text"] for row in report["warnings"]}
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (NUMBERS, ["--as", "instances"]),
+        (BODIES, ["--as", "bone"]),
+        (BODIES, []),
+        (SPINE.parts.astype(np.int16), ["--as", "parts"]),
+        (THEIRS, ["--from", "totalspineseg"]),
+    ],
+    ids=["instances", "bone", "", "parts", "scheme"],
+)
+def test_negative_values_are_left_out_and_told(
+    tmp_path: Path, array: np.ndarray, words: list[str]
+) -> None:
+    ignored = (array == 0) & (np.arange(array.shape[1]) < 5)[None, :, None]
+    for name, mask in (("without", array), ("with", np.where(ignored, np.int16(-1), array))):
+        (tmp_path / name).mkdir()
+        assert label(tmp_path / name, mask, *words) == 0
+
+    for kind in ("dseg", "parts"):
+        without, found = (found_in(tmp_path / name, kind) for name in ("without", "with"))
+        np.testing.assert_array_equal(found, without)
+    assert "values-left-out" not in warnings_of(tmp_path / "without")
+    assert f"-1 ({ignored.sum()} voxels)" in warnings_of(tmp_path / "with")["values-left-out"]
+
+
+def test_nothing_but_negative_values_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert label(tmp_path, -BODIES) == 1
+
+    assert "mask.nii.gz: nothing is marked but with negative values" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [(NUMBERS, ["--as", "instances"]), (THEIRS, ["--from", "totalspineseg"])],
+    ids=["instances", "scheme"],
+)
+def test_a_value_on_two_bones_far_apart_is_told(
+    tmp_path: Path, array: np.ndarray, words: list[str]
+) -> None:
+    top, low = ((SPINE.labels == VALUES[name]) & BONES for name in ("T12", "L5"))
+    value = array[top][0]
+    # Without a canal nothing but the middles of the bones tells bodies from arches.
+    marked = np.where(BONES, array, 0)
+
+    assert label(tmp_path, np.where(low, value, marked), *words) == 0
+
+    told = warnings_of(tmp_path)["value-scattered"]
+    height = 2 * np.ptp(np.flatnonzero((top | low).any(axis=(0, 1)))) + 2
+    assert f": {value} (over {height} mm)" in told
+    np.testing.assert_array_equal(found_in(tmp_path) > 0, marked > 0)
+
+
+def test_no_value_is_told_where_each_is_one_bone(tmp_path: Path) -> None:
+    assert label(tmp_path, NUMBERS, "--as", "instances") == 0
+
+    assert warnings_of(tmp_path) == {}
+
+
+def test_a_scan_is_no_mask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scan = np.clip(SPINE.image, 1, 250).astype(np.int16)
+
+    assert label(tmp_path, scan, "--as", "instances") == 1
+
+    assert "every voxel is marked, so it is no mask" in capsys.readouterr().err
+
+
+def test_more_bones_than_any_spine_has_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blocks = np.zeros((4, 20, 6 * 60), np.int16)
+    for n in range(60):
+        blocks[:, 5:15, 6 * n + 1 : 6 * n + 5] = n + 1
+
+    assert label(tmp_path, blocks, "--as", "instances") == 1
+
+    assert "60 values are as large as vertebrae" in capsys.readouterr().err
+
+
+def test_a_sacrum_alone_is_no_spine(tmp_path: Path) -> None:
+    sacrum = np.where(SPINE.parts == PARTS.index("sacrum"), THEIRS, 0)
+
+    assert label(tmp_path, sacrum, "--from", "totalspineseg") == 0
+
+    assert "no-spine" in warnings_of(tmp_path)
+    np.testing.assert_array_equal(found_in(tmp_path), np.where(sacrum, VALUES["sacrum"], 0))
+
+
+def test_specks_are_no_spine(tmp_path: Path) -> None:
+    specks = np.zeros_like(NUMBERS)
+    for n in range(len(NAMES)):
+        specks[8, 30, 20 + 10 * n] = n + 1
+
+    assert label(tmp_path, specks, "--as", "instances") == 0
+
+    assert "no-spine" in warnings_of(tmp_path)
+    assert not found_in(tmp_path).any()
+
+
+def test_an_unknown_meaning_in_a_scheme_names_the_command_that_lists_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert label(tmp_path, BODIES, "--from", "totalspineseg") == 1
+
+    assert "`spinekit labels list`" in capsys.readouterr().err
+    assert main(["labels", "list"]) == 0

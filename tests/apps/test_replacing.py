@@ -1,0 +1,218 @@
+"""A result put in the place of an earlier one: what goes with that one, and what never does."""
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from results import FILES, listing, report_of
+from spinekit.apps.cli import main
+
+pytestmark = pytest.mark.usefixtures("oracle")
+
+
+def run(*words: object) -> int:
+    return main([*map(str, words), "--quiet"])
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in listing(folder)}
+
+
+def other_patient(scan_file: Path) -> Path:
+    """Another scan of the same name."""
+    image = nib.load(scan_file)
+    voxels = np.asarray(image.dataobj).copy()
+    voxels[0, 0, 0] += 1
+    path = scan_file.parent.parent / "other" / scan_file.name
+    path.parent.mkdir()
+    nib.save(nib.Nifti1Image(voxels, image.affine), path)
+    return path
+
+
+def test_the_report_lists_the_files_of_the_result(scan_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run("segment", scan_file, out, "--levels", "--iso", "--soft")
+    assert report_of(out)["files"] == listing(out)
+
+    run("relabel", out / "spine_dseg.nii.gz", "--set", "L5=L6")
+    assert report_of(out)["files"] == [name for name in listing(out) if "undo" not in name]
+
+
+def test_results_saved_from_python_are_replaced_too(scan_file: Path, tmp_path: Path) -> None:
+    from spinekit.apps import jobs
+    from spinekit.pipeline import segment
+
+    out = tmp_path / "out"
+    made = segment(scan_file, levels=True, predictor=jobs.load_predictor(None, threads=1))
+    made.save(out, fmt="mha")
+    assert report_of(out)["files"] == listing(out)
+
+    assert run("segment", scan_file, out, "--overwrite") == 0
+
+    assert listing(out) == FILES
+
+
+def test_a_result_whose_report_lists_no_files_can_be_relabelled_and_back(
+    scan_file: Path, tmp_path: Path
+) -> None:
+    out, seg = tmp_path / "out", tmp_path / "out" / "spine_dseg.nii.gz"
+    run("segment", scan_file, out)
+    report = report_of(out)
+    del report["files"]
+    (out / "spine_dseg.json").write_text(json.dumps(report))
+    before = contents(out)
+
+    assert run("relabel", seg, "--set", "L5=L6") == 0
+    assert run("relabel", seg, "--undo") == 0
+
+    assert contents(out) == before
+    assert run("segment", scan_file, out, "--overwrite") == 0
+    assert listing(out) == FILES
+
+
+def test_files_of_the_run_before_do_not_stay_beside_the_new_ones(
+    scan_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert run("segment", scan_file, out, "--levels", "--soft", "--iso") == 0
+    assert run("relabel", out / "spine_dseg.nii.gz", "--set", "L5=L6") == 0
+    assert len(listing(out)) == len(FILES) + 6
+
+    assert run("segment", scan_file, out, "--overwrite", "--min-probability", "0.99") == 0
+
+    assert listing(out) == FILES
+    assert report_of(out)["files"] == FILES
+
+
+@pytest.mark.parametrize("fmt", ["mha", "seg.nrrd"])
+def test_no_other_format_stays_to_say_other_names(
+    scan_file: Path, tmp_path: Path, fmt: str
+) -> None:
+    out = tmp_path / "out"
+    run("segment", scan_file, out, "--levels")
+
+    assert run("segment", scan_file, out, "--overwrite", "--format", fmt) == 0
+
+    expected = [name.replace("nii.gz", fmt) for name in FILES]
+    assert listing(out) == sorted(expected)
+
+
+def test_formats_that_were_asked_for_one_by_one_are_replaced_together(
+    scan_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    run("segment", scan_file, out)
+    assert run("segment", scan_file, out, "--format", "mha") == 0
+    assert set(FILES) < set(listing(out))
+
+    assert run("segment", scan_file, out, "--format", "nrrd", "--overwrite") == 0
+
+    assert sorted(name.replace("nrrd", "nii.gz") for name in listing(out)) == FILES
+
+
+def test_what_others_wrote_stays_whatever_it_is_called(scan_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run("segment", scan_file, out, "--levels")
+    names = (
+        "spine_dseg.seg.nrrd",
+        "spine_parts.seg.nrrd",
+        "spine_image.nii.gz",
+        "spine_levels.csv",
+    )
+    for name in (*names, "spine_2_levels.nii.gz", "spine_cord_soft.nii.gz"):
+        (out / name).write_bytes(b"mine")
+
+    assert run("segment", scan_file, out, "--overwrite") == 0
+
+    mine = [name for name, content in contents(out).items() if content == b"mine"]
+    assert len(mine) == 6
+    assert sorted({*listing(out)} - {*mine}) == FILES
+
+
+def test_a_report_cannot_name_files_that_no_run_would_write(
+    scan_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    run("segment", scan_file, out)
+    for path in (tmp_path / "other.nii.gz", out / "case_dseg.nii.gz"):
+        path.write_bytes(b"mine")
+    report = out / "spine_dseg.json"
+    text = report.read_text().replace(
+        '"spine_parts.nii.gz"', '"../other.nii.gz", "case_dseg.nii.gz"'
+    )
+    report.write_text(text)
+    assert "../other.nii.gz" in report_of(out)["files"]
+
+    assert run("segment", scan_file, out, "--overwrite") == 0
+
+    assert (tmp_path / "other.nii.gz").is_file()
+    assert (out / "case_dseg.nii.gz").is_file()
+
+
+def test_when_writing_fails_nothing_of_the_run_before_is_lost(
+    scan_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from spinekit import segmentation
+
+    out = tmp_path / "out"
+    run("segment", scan_file, out, "--levels")
+    run("relabel", out / "spine_dseg.nii.gz", "--set", "L5=L6")
+    before = contents(out)
+
+    def fail(path: Path, content: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(segmentation, "write_json", fail)
+
+    assert run("segment", scan_file, out, "--overwrite") == 1
+    assert contents(out) == before
+
+
+def test_undo_never_brings_back_what_a_fresh_result_replaced(
+    scan_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, seg = tmp_path / "out", tmp_path / "out" / "spine_dseg.nii.gz"
+    run("segment", scan_file, out)
+    run("relabel", seg, "--set", "L5=L6")
+    assert run("segment", other_patient(scan_file), out, "--overwrite") == 0
+    assert listing(out) == FILES
+    before = contents(out)
+
+    assert run("relabel", seg, "--undo") == 2
+
+    assert "no name was changed" in capsys.readouterr().err
+    assert contents(out) == before
+
+
+@pytest.mark.parametrize("fresh", ["another patient", "other options"])
+def test_an_archive_of_another_result_is_not_undone(
+    scan_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], fresh: str
+) -> None:
+    out, seg = tmp_path / "out", tmp_path / "out" / "spine_dseg.nii.gz"
+    run("segment", scan_file, out)
+    run("relabel", seg, "--set", "L5=L6")
+    archive = (out / "spine_undo.zip").read_bytes()
+    scan = other_patient(scan_file) if fresh == "another patient" else scan_file
+    options = () if fresh == "another patient" else ("--min-probability", "0.5")
+    run("segment", scan, out, "--overwrite", *options)
+    # As if the run had been killed before it removed the archive.
+    (out / "spine_undo.zip").write_bytes(archive)
+    before = contents(out)
+
+    assert run("relabel", seg, "--undo") == 2
+    assert "no name was changed" in capsys.readouterr().err
+    assert contents(out) == before
+
+    # A change of its own takes the archive's place.
+    assert run("relabel", seg, "--set", "L5=L6") == 0
+    assert run("relabel", seg, "--undo") == 0
+    del before["spine_undo.zip"]
+    assert contents(out) == before
+
+    run("relabel", seg, "--set", "L5=L6")
+    (out / "spine_undo.zip").write_bytes(archive)
+    assert run("relabel", seg, "--undo") == 1
+    assert "kept of another result" in capsys.readouterr().err
