@@ -73,4 +73,6 @@ def test_the_model_says_what_it_is_and_how_good(predictor: Predictor) -> None:
 
     assert len(card["sha256"]) == 64
     assert card["name"]
-    assert isinstance(card["scores"], dict)
+    assert {"shipped", "h1", "h2", "h3", "within"} <= set(card["scores"])
+    for row in card["scores"].values():
+        assert all(0.0 < dice <= 1.0 for dice in row.values())
