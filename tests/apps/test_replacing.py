@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from results import FILES, listing, report_of
+from spinekit.anatomy.scheme import VALUES
 from spinekit.apps.cli import main
+from spinekit.io.reading import read_labels
 
 pytestmark = pytest.mark.usefixtures("oracle")
 
@@ -39,6 +41,28 @@ def test_the_report_lists_the_files_of_the_result(scan_file: Path, tmp_path: Pat
 
     run("relabel", out / "spine_dseg.nii.gz", "--set", "L5=L6")
     assert report_of(out)["files"] == [name for name in listing(out) if "undo" not in name]
+
+
+@pytest.mark.parametrize(("named", "copy"), [("nii.gz", "mha"), ("mha", "nii.gz"), ("nrrd", "nii")])
+def test_a_corrected_name_is_corrected_in_every_format(
+    scan_file: Path, tmp_path: Path, named: str, copy: str
+) -> None:
+    out = tmp_path / "out"
+    run("segment", scan_file, out, "--format", named)
+    run("segment", scan_file, out, "--format", copy)
+    paths = [out / f"spine_dseg.{fmt}" for fmt in (named, copy)]
+    before, grids = contents(out), [read_labels(path).grid for path in paths]
+
+    assert run("relabel", paths[0], "--set", "L5=L6") == 0
+
+    first, second = (read_labels(path) for path in paths)
+    assert VALUES["L6"] in first.array
+    np.testing.assert_array_equal(first.array, second.array)
+    assert [read_labels(path).grid.affine.tolist() for path in paths] == [
+        grid.affine.tolist() for grid in grids
+    ]
+    assert run("relabel", paths[1], "--undo") == 0
+    assert contents(out) == before
 
 
 def test_results_saved_from_python_are_replaced_too(scan_file: Path, tmp_path: Path) -> None:

@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from spinekit.anatomy.items import Instances
 from spinekit.anatomy.scheme import VALUES
 from spinekit.core.errors import InputError, UsageError
+from spinekit.io.reading import read_label_file
 from spinekit.io.undo import put_back, read_kept, take_back
 from spinekit.labelling.methods import name_with
 from spinekit.labelling.naming import Naming
 from spinekit.layouts.wanted import Place
 from spinekit.levels import find_levels
-from spinekit.relabelling.result import find_result, read_result, view_result
+from spinekit.relabelling.result import find_copies, find_result, read_result, view_result
 from spinekit.relabelling.words import (
     Column,
     Word,
@@ -114,7 +115,12 @@ def relabel(
         view=picture,
         levels=levels,
     )
-    with put_back(place.root, place.undo, _replaced(place), bool(earlier)):
+    copies = find_copies(found, result.report)
+    files = {file for one in (found, *copies) for file in _replaced(one.place)}
+    with put_back(place.root, place.undo, files, bool(earlier)):
+        for copy in copies:
+            _, header = read_label_file(copy.labels)
+            copy.layout.write(dataclasses.replace(segmentation, header=header), copy.wanted)
         report = dict(found.layout.write(segmentation, found.wanted))
     return Corrected(report, place.path(place.shown), has_image or not place.is_drawn)
 

@@ -96,6 +96,17 @@ def find_result(path: Path) -> Found:
     )
 
 
+def find_copies(found: Found, report: Mapping[str, Any]) -> list[Found]:
+    """The same result in other formats beside it, as its report lists them."""
+    listed = set(report.get("files", ()))
+    copies: dict[Path, Found] = {}
+    for place in found.layout.reach(found.wanted):
+        labels = place.path(place.labels)
+        if place.files[place.labels] in listed and labels != found.labels and labels.is_file():
+            copies[labels] = find_result(labels)
+    return list(copies.values())
+
+
 def read_result(path: Path) -> Result:
     """Read a result back.
 
