@@ -105,8 +105,9 @@ def recall_case(
 def _hash_code() -> str:
     """Changes with the code that draws, reads and splits what is stored."""
     digest = hashlib.sha256(Path(__file__).read_bytes())
-    for package in ("core", "instances", "prediction", "synth"):
-        digest.update(hash_package(f"spinekit.{package}").encode())
+    inside = (f"spinekit.{package}" for package in ("core", "instances", "prediction", "synth"))
+    for package in ("spinekit", *inside):
+        digest.update(hash_package(package).encode())
     return digest.hexdigest()[:12]
 
 

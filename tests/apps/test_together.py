@@ -196,12 +196,18 @@ def test_a_series_that_was_broken_and_is_whole_again_names_the_others(
     assert vertebrae(report_of(out, "T1")) == list(UPPER)
 
 
-def test_what_is_missing_of_a_study_is_done_and_what_is_there_left_alone(tmp_path: Path) -> None:
-    study, out = tmp_path / "study", tmp_path / "out"
+def corrected_study(folder: Path) -> tuple[Path, Path]:
+    """A study of three series, and their results, the first of them with a corrected name."""
+    study, out = folder / "study", folder / "out"
     for name, grid in (("T1", LOIN), ("T2", LOW), ("axial", BLOCK)):
         save_view(study / f"{name}.nii.gz", grid)
     assert run(study, out, "--together", "--quiet") == 0
     assert main(["relabel", str(out / "T1_dseg.nii.gz"), "--set", "L1=L2", "--quiet"]) == 0
+    return study, out
+
+
+def test_what_is_missing_of_a_study_is_done_and_what_is_there_left_alone(tmp_path: Path) -> None:
+    study, out = corrected_study(tmp_path)
     before = {stem: contents(out, stem) for stem in ("T1", "T2")}
     lost = contents(out, "axial")
     for name in lost:
@@ -217,11 +223,7 @@ def test_what_is_missing_of_a_study_is_done_and_what_is_there_left_alone(tmp_pat
 
 
 def test_each_series_is_refused_for_its_own_reason(tmp_path: Path) -> None:
-    study, out = tmp_path / "study", tmp_path / "out"
-    for name, grid in (("T1", LOIN), ("T2", LOW), ("axial", BLOCK)):
-        save_view(study / f"{name}.nii.gz", grid)
-    assert run(study, out, "--together", "--quiet") == 0
-    assert main(["relabel", str(out / "T1_dseg.nii.gz"), "--set", "L1=L2", "--quiet"]) == 0
+    study, out = corrected_study(tmp_path)
     (out / "T1_preview.png").unlink()
     (out / "T2_dseg.json").write_text("{}")
     before = {stem: contents(out, stem) for stem in ("T1", "T2", "axial")}

@@ -85,7 +85,6 @@ def test_a_signal_within_a_step_waits_for_its_end(
     cases, recipe, tmp_path, monkeypatch, where, number
 ):
     """The run goes on to the weights, last and best, of one that was never stopped."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     trained(cases, recipe, tmp_path / "whole")
     stopped = trainer(cases, recipe, tmp_path / "parts")
     stopped.start(None)
@@ -99,9 +98,12 @@ def test_a_signal_within_a_step_waits_for_its_end(
         original(*values)
 
     monkeypatch.setattr(owner, name, interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        stopped.run()
-    signal.signal(signal.SIGTERM, before)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            stopped.run()
+    finally:
+        signal.signal(signal.SIGTERM, before)
     assert stopped.progress.step == (2 if where == "step" else 4)
     again = trainer(cases, recipe, tmp_path / "parts")
     again.start(None)

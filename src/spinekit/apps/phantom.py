@@ -12,6 +12,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+DEFAULTS: Mapping[str, Any] = {
+    "fov": "random",
+    "contrast": "random",
+    "plane": "sagittal",
+    "spacing_mm": None,
+    "anomalies": None,
+}
+"""Options of a phantom."""
+SPACING_MM = (0.1, 30.0)
+"""Least and greatest size of a voxel along an axis, mm: more than any scanner's."""
+LEAST_VOXEL_MM3 = 0.05
+"""With smaller voxels (mm³) a whole spine would need many gigabytes."""
+INTENSITY_SCALE = 16.0
+"""Whole numbers of a stored image per unit of the drawn one."""
 EPILOG = """\
 OUT gets images/<name>.nii.gz, labels/<name>_dseg.nii.gz and _parts.nii.gz, and
 truth/<name>.json (levels, anomalies, sizes in mm), where <name> holds the seed. So
@@ -142,22 +156,6 @@ def draw_one(folder: Path, seed: int, options: Mapping[str, Any] | None = None) 
         write_labels(paths["parts"], phantom.parts, phantom.grid)
         write_json(paths["truth"], {**phantom.truth, "options": options})
     return _paths(folder, seed)["image"]
-
-
-DEFAULTS: Mapping[str, Any] = {
-    "fov": "random",
-    "contrast": "random",
-    "plane": "sagittal",
-    "spacing_mm": None,
-    "anomalies": None,
-}
-"""Options of a phantom."""
-SPACING_MM = (0.1, 30.0)
-"""Least and greatest size of a voxel along an axis, mm: more than any scanner's."""
-LEAST_VOXEL_MM3 = 0.05
-"""With smaller voxels (mm³) a whole spine would need many gigabytes."""
-INTENSITY_SCALE = 16.0
-"""Whole numbers of a stored image per unit of the drawn one."""
 
 
 def _paths(folder: Path, seed: int) -> dict[str, Path]:

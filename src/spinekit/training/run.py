@@ -77,7 +77,7 @@ def train(
     name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     sets = gather(recipe, work / "packs", processes=processes, report=report)
     train_sets, valid_sets = split_cases(sets, recipe)
-    check_split(recipe, train_sets, valid_sets, report=report)
+    valid_sets = choose_validation(recipe, train_sets, valid_sets, report=report)
     if teacher is not None:
         train_sets = fill_sets(
             train_sets, teacher, work / "packs", device=torch.device(name), report=report
@@ -186,14 +186,14 @@ def gather(
     return sets
 
 
-def check_split(
+def choose_validation(
     recipe: Recipe,
     train: dict[str, list[PackedCase]],
     valid: dict[str, list[PackedCase]],
     *,
     report: Report,
-) -> None:
-    """Make sure that there is something to train on, and real scans to choose weights by.
+) -> dict[str, list[PackedCase]]:
+    """The sets that choose the weights: with real scans, where real scans are trained on.
 
     Where patients are too few for one to be spared, those that are trained on choose the weights.
 
@@ -207,10 +207,11 @@ def check_split(
             "name other sets, or ask for phantoms",
         )
     real = {name: cases for name, cases in train.items() if name != "phantom"}
-    if not valid or (real and not set(valid) - {"phantom"}):
-        valid.update(real or train)
-        names = ", ".join(real or train)
-        report(f"too few patients to spare one: the scans of {names} that train choose weights too")
+    if valid and (set(valid) - {"phantom"} or not real):
+        return valid
+    names = ", ".join(real or train)
+    report(f"too few patients to spare one: the scans of {names} that train choose weights too")
+    return {**valid, **(real or train)}
 
 
 def describe(
