@@ -110,6 +110,15 @@ def test_a_slice_given_twice_counts_once(tmp_path: Path) -> None:
     assert read_scan(folder).notices == ()
 
 
+def test_slices_that_share_one_uid_all_count(tmp_path: Path) -> None:
+    slices = Slices()
+    folder = slices.write(tmp_path / "a")
+    for path in folder.iterdir():
+        edit_dicom(path, SOPInstanceUID="1.2.3")
+
+    np.testing.assert_array_equal(read_scan(folder).volume.array, rescaled(slices))
+
+
 def test_several_series_are_listed_and_chosen(tmp_path: Path) -> None:
     first, second = Slices(number=3), Slices(number=12, uid="1.2.3.4", slope=5)
     folder = first.write(tmp_path / "a", prefix="A")
@@ -193,6 +202,7 @@ def test_other_modalities_are_told(tmp_path: Path) -> None:
         ({"PixelSpacing": None}, "no-geometry"),
         ({"PixelSpacing": [0, 0.5]}, "zero-spacing"),
         ({"SamplesPerPixel": 3}, "colour-image"),
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, "colour-image"),
         ({"Rows": None}, "file-damaged"),
         ({"PixelData": b"\0" * 8}, "file-damaged"),
     ],

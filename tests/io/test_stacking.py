@@ -127,6 +127,49 @@ def test_localizer_of_three_planes_is_refused_and_split_with_force(tmp_path: Pat
     assert [n.code for n in scan.notices] == ["mixed-orientation"]
 
 
+def add_station(folder: Path, slices: Slices) -> None:
+    for index in range(6):
+        image = slices.single(index)
+        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = f"9.{index}"
+        image.InstanceNumber = index + 7
+        image.save_as(folder / f"L{index}.dcm", enforce_file_format=True)
+
+
+def test_two_stations_of_one_series_are_refused_and_parted_with_force(tmp_path: Path) -> None:
+    upper = Slices()
+    x, y, z = upper.origin
+    lower = Slices(picture((36, 40, 6)) + 500, origin=(x, y, z - 200))
+    folder = upper.write(tmp_path / "a")
+    add_station(folder, lower)
+
+    error = refused(folder)
+    scan = read_scan(folder, force=True)
+
+    assert error.code == "mixed-orientation"
+    assert "6 of 12 slices lie beside others" in error.message
+    assert [n.code for n in scan.notices] == ["mixed-orientation"]
+    np.testing.assert_array_equal(scan.volume.array, rescaled(upper))
+
+
+def test_slices_that_all_state_one_position_are_refused(tmp_path: Path) -> None:
+    folder = Slices().write(tmp_path / "a")
+    for path in folder.iterdir():
+        edit_dicom(path, ImagePositionPatient=[0, 0, 0])
+
+    error = refused(folder)
+
+    assert error.code == "no-geometry"
+    assert "all 6 slices state the same position" in error.message
+
+
+def test_time_points_of_one_slice_are_volumes(tmp_path: Path) -> None:
+    folder = Slices().write(tmp_path / "a")
+    for number, path in enumerate(sorted(folder.iterdir())):
+        edit_dicom(path, ImagePositionPatient=[0, 0, 0], TemporalPositionIdentifier=number)
+
+    assert [n.code for n in read_scan(folder).notices] == ["volumes-averaged"]
+
+
 def write_echoes(folder: Path, indices: list[list[int]]) -> list[Slices]:
     echoes = [
         Slices(picture((36, 40, 6)) + 100 * n, tags={"EchoTime": str(time_ms)})

@@ -36,6 +36,11 @@ _TAGS = [
     "RescaleSlope", "RescaleIntercept", "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
 ]  # fmt: skip
+_IDENTITY = (
+    "SOPInstanceUID", "ImagePositionPatient", "InstanceNumber", "EchoTime",
+    "TemporalPositionIdentifier",
+)  # fmt: skip
+"""What two files of one slice share; some anonymisers give every slice the same UID."""
 _AGAIN = "copy or export it again"
 _UID_END = 6
 """Fewest characters that tell a series by any end of its UID; fewer may be a mere number."""
@@ -131,7 +136,7 @@ def list_series(path: Path, *, force: bool = False) -> list[Series]:
         InputError: If there is none, or a file is damaged.
         OSError: If the folder or a file cannot be opened.
     """
-    grouped: dict[str, dict[str, tuple[Path, Dataset]]] = {}
+    grouped: dict[str, dict[tuple[str, ...], tuple[Path, Dataset]]] = {}
     for file in dicom_files(path) if path.is_dir() else [path]:
         try:
             with _quiet():
@@ -142,7 +147,9 @@ def list_series(path: Path, *, force: bool = False) -> list[Series]:
             raise
         if header is not None:
             uid = str(header.get("SeriesInstanceUID") or "")
-            instance = str(header.get("SOPInstanceUID") or file.name)
+            instance = tuple(str(header.get(tag)) for tag in _IDENTITY)
+            if not header.get("SOPInstanceUID"):
+                instance = (file.name,)
             grouped.setdefault(uid, {}).setdefault(instance, (file, header))
     if not grouped:
         raise InputError(
@@ -232,7 +239,8 @@ def _read_header(file: Path) -> Dataset | None:
 
 def _frames(file: Path, header: Dataset) -> Iterator[Frame]:
     """Every slice of a file."""
-    if int(header.get("SamplesPerPixel") or 1) != 1:
+    kind = str(header.get("PhotometricInterpretation") or "MONOCHROME2").strip().upper()
+    if int(header.get("SamplesPerPixel") or 1) != 1 or not kind.startswith("MONOCHROME"):
         raise InputError(
             "colour-image",
             f"{file.name}: the pixels are colours",

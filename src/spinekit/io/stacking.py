@@ -100,9 +100,10 @@ def stack_frames(
         UsageError: If there is no volume ``volume_index``.
     """
     chosen, notices = _one_stack(name, frames, force=force)
-    positions, more = _by_position(name, chosen, force=force)
+    positions, apart = _one_station(name, _by_position(chosen), force=force)
+    positions, more = _equally_many(name, positions, force=force)
     plan = _plan(name, positions, force=force)
-    notices += more + plan.notices
+    notices += apart + more + plan.notices
     count = len(plan.frames[0])
     check_volume_index(name, volume_index, count)
     check_size(name, (*plan.grid.shape, count), 2, force=force)
@@ -156,10 +157,8 @@ def _normal(frame: Frame) -> NDArray[np.float64]:
     return np.asarray(np.cross(frame.along_row, frame.along_column))
 
 
-def _by_position(
-    name: str, frames: list[Frame], *, force: bool
-) -> tuple[list[list[Frame]], list[Notice]]:
-    """Frames by rising position along the normal, equally many at each."""
+def _by_position(frames: list[Frame]) -> list[list[Frame]]:
+    """Frames by rising position along the normal, in order at each."""
     normal = _normal(frames[0])
     along = np.array([frame.position @ normal for frame in frames])
     order = np.argsort(along, kind="stable")
@@ -172,6 +171,48 @@ def _by_position(
         positions[-1].append(frames[index])
     for group in positions:
         group.sort(key=lambda frame: (frame.order, frame.label))
+    return positions
+
+
+def _one_station(
+    name: str, positions: list[list[Frame]], *, force: bool
+) -> tuple[list[list[Frame]], list[Notice]]:
+    """The positions, if all frames at one lie on each other; with force those of one station.
+
+    Slices of the upper and the lower spine in one series lie in the same planes, far apart in them.
+    """
+    first = positions[0]
+    if len(positions) == 1 < len(first) and len({frame.order[:3] for frame in first}) == 1:
+        if force:
+            return positions, []
+        raise InputError(
+            "no-geometry",
+            f"{name}: all {len(first)} slices state the same position",
+            "export the series again with its positions, or use --force to take their mean",
+        )
+    place = first[0].position
+    kept: list[list[Frame]] = []
+    for group in positions:
+        beside = [float(np.linalg.norm(frame.position - place)) for frame in group]
+        place = group[int(np.argmin(beside))].position
+        kept.append([f for f in group if np.linalg.norm(f.position - place) <= _IN_LINE_MM])
+    dropped = sum(map(len, positions)) - sum(map(len, kept))
+    if not dropped:
+        return positions, []
+    text = f"{dropped} of {sum(map(len, positions))} slices lie beside others in the same planes"
+    if not force:
+        raise InputError(
+            "mixed-orientation",
+            f"{name}: the series holds stacks side by side ({text})",
+            "put each stack's files into a folder of its own, or use --force to take one stack",
+        )
+    return kept, [Notice("mixed-orientation", f"{text}; one stack was used")]
+
+
+def _equally_many(
+    name: str, positions: list[list[Frame]], *, force: bool
+) -> tuple[list[list[Frame]], list[Notice]]:
+    """The positions, if equally many frames lie at each; with force the first of each."""
     counts = [len(group) for group in positions]
     if min(counts) == max(counts):
         return positions, []
