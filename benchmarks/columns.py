@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from spinekit.anatomy.column import LEVELS, SACRUM, Variant
 from spinekit.anatomy.items import Instance, Instances
+from spinekit.anatomy.scheme import disc_name
 from spinekit.synth.spine import Spine, sample_spine
 
 USUAL = (*Variant().levels,)
@@ -68,8 +69,9 @@ Floats = NDArray[np.float64]
 class Column:
     """Instances, evidence, and the truth of one scan.
 
-    `truth` has a level per item, None for discs and for what is no single vertebra; `scored` are
-    the items whose names count: whole, single vertebrae. `levels` is the patient's whole column.
+    `truth` has a name per item, None for what is no single vertebra and for discs of other sources;
+    `scored` are the items whose names count: whole, single vertebrae. `levels` is the patient's
+    whole column.
     """
 
     instances: Instances
@@ -176,7 +178,8 @@ def _draw_pieces(
         disc = _cut(top[k] + height[k], spine.disc_mm[k], upper, lower)
         if k and not spine.bony[k] and disc[1] >= 0.5 * spine.disc_mm[k]:
             said = _say(rng, spine, k + 0.5, 0.5 * (error[k] + error[min(k + 1, n)]), sacrum)
-            pieces.append(_piece(rng, "disc", *disc, float(depths[k]), None, said, False))
+            name = disc_name(spine.levels[k], (*spine.levels, SACRUM)[k + 1])
+            pieces.append(_piece(rng, "disc", *disc, float(depths[k]), name, said, False))
     if sacrum:
         seen = (top[n], max(lower - top[n], 20.0))
         said = _say(rng, spine, n, 0.0, sacrum)
@@ -294,15 +297,19 @@ def drop(pieces: list[Piece], piece: Piece) -> list[Piece]:
 def merge(pieces: list[Piece], bone: Piece) -> list[Piece]:
     """With a bone, the disc below it and the next vertebra in one; unchanged for the last one."""
     at = next((n for n, other in enumerate(pieces) if other is bone), None)
-    if at is None:
+    below = None if at is None else next_vertebra(pieces, at)
+    if at is None or below is None:
         return pieces
-    rest = [n for n in range(at + 1, len(pieces)) if pieces[n].kind != "disc"]
-    if not rest or pieces[rest[0]].kind != "vertebra":
-        return pieces
-    lower = pieces[rest[0]]
+    lower = pieces[below]
     mixed = 0.5 * (bone.evidence + lower.evidence)
     whole = replace(bone, height=lower.top + lower.height - bone.top, truth=None, evidence=mixed)
-    return [*pieces[:at], whole, *pieces[rest[0] + 1 :]]
+    return [*pieces[:at], whole, *pieces[below + 1 :]]
+
+
+def next_vertebra(pieces: list[Piece], at: int) -> int | None:
+    """Place of the vertebra directly below a bone; None above the sacrum and at the end."""
+    rest = [n for n in range(at + 1, len(pieces)) if pieces[n].kind != "disc"]
+    return rest[0] if rest and pieces[rest[0]].kind == "vertebra" else None
 
 
 def split(pieces: list[Piece], bone: Piece) -> list[Piece]:

@@ -33,6 +33,7 @@ from columns import (
     draw_pieces,
     drop,
     merge,
+    next_vertebra,
     split,
 )
 from naming_cases import image_cases, real_cases
@@ -149,7 +150,12 @@ def run_harm(_: argparse.Namespace) -> int:
         rng = np.random.default_rng([CHECK, view or 0, 20_000 + n])
         drawn = draw_pieces(rng, visible=view)
         harm = names[(n // len(VIEWS)) % len(names)]
-        some = [piece for piece in drawn.pieces if piece.kind == HARMS[harm].kind]
+        some = [
+            piece
+            for n, piece in enumerate(drawn.pieces)
+            if piece.kind == HARMS[harm].kind
+            and (harm != "two bones merged" or next_vertebra(drawn.pieces, n) is not None)
+        ]
         piece = some[int(rng.integers(len(some)))]
         rows += name_all(_harmed(drawn, "none", piece), "none", _view(view), f"h{n}", harm)
         rows += name_all(_harmed(drawn, harm, piece), harm, _view(view), f"h{n}", harm)
@@ -163,7 +169,10 @@ def _harmed(drawn: Drawn, harm: str, piece: Piece) -> Column:
 
 def format_harm(rows: Sequence[Row]) -> str:
     """Of the columns named right before, those in which all other names stay right."""
-    lines = ["| harm | labeller | named right before | others stay right |", "|---|---|---|---|"]
+    lines = [
+        "| harm | labeller | named right before | other vertebrae stay right | discs too |",
+        "|---|---|---|---|---|",
+    ]
     before = {(r.case, r.labeller): r.all_right for r in rows if r.source == "none"}
     for harm in (*list(HARMS)[1:], "any"):
         for labeller in LABELLERS:
@@ -174,9 +183,11 @@ def format_harm(rows: Sequence[Row]) -> str:
             ]
             kept = [r for r in mine if before[r.case, labeller]]
             stay = share_interval([r.all_right for r in kept])
+            discs = share_interval([r.all_right and r.discs == r.discs_right for r in kept])
             lines.append(
                 f"| {harm} | {labeller} | {len(kept)} of {len(mine)} | "
-                f"{stay.mean:.1%} ({stay.low:.1%}–{stay.high:.1%}) |"
+                f"{stay.mean:.1%} ({stay.low:.1%}–{stay.high:.1%}) | "
+                f"{discs.mean:.1%} ({discs.low:.1%}–{discs.high:.1%}) |"
             )
     return "\n".join(lines)
 

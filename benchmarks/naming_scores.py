@@ -50,11 +50,14 @@ class Row:
     """Of one core."""
     detail: str
     """Per scored name its probability in per mille and R or W."""
+    discs: int = 0
+    """Discs whose true name is known."""
+    discs_right: int = 0
 
     @property
     def all_right(self) -> bool:
-        """Every whole vertebra bears its name."""
-        return self.right == self.scored
+        """Every whole vertebra bears its name; where none was found, none does."""
+        return 0 < self.scored == self.right
 
     @property
     def deviates(self) -> bool:
@@ -69,6 +72,8 @@ class Row:
 
 def score(column: Column, naming: Naming, seconds: float, **about: str) -> Row:
     """Judge the names of one column's whole vertebrae."""
+    items = column.instances.items
+    discs = [n for n, item in enumerate(items) if item.kind == "disc" and column.truth[n]]
     pairs = [(column.truth[n], naming.names[n], naming.probability[n]) for n in column.scored]
     named = [(truth, name) for truth, name, _ in pairs if truth and name]
     offsets = Counter(_place(name) - _place(truth) for truth, name in named)
@@ -83,10 +88,12 @@ def score(column: Column, naming: Naming, seconds: float, **about: str) -> Row:
         named=len(named),
         right=sum(truth == name for truth, name in named),
         offset=offsets.most_common(1)[0][0] if offsets else 0,
-        confidence=round(min((np.nan if p is None else p for p in sure), default=np.nan), 4),
+        confidence=round(min((np.nan if p is None else p for p in sure), default=0.0), 4),
         found=_found(naming),
         seconds=round(seconds, 4),
         detail=" ".join(f"{round(p * 1000)}{'R' if good else 'W'}" for p, good in known),
+        discs=len(discs),
+        discs_right=sum(column.truth[n] == naming.names[n] for n in discs),
     )
 
 
@@ -95,7 +102,7 @@ def _found(naming: Naming) -> str:
 
     Without ribs in view one vertebra too many may be either: their count is what is decided.
     """
-    given = {a["name"]: a["probability"] for a in naming.anomalies if a["name"] in COUNTS}
+    given = {a.name: a.probability for a in naming.anomalies if a.name in COUNTS}
     told = {name: 1.0 if p is None else float(p) for name, p in given.items()}
     found = []
     for pair in (("L6", "T13"), ("four-lumbar", "T11")):

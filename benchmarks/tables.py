@@ -33,12 +33,18 @@ def write_records(
 
 
 def read_records(path: Path, kind: type[Record]) -> list[Record]:
-    """Read back what `write_records` wrote; fields are of type int, float or str."""
+    """Read back what `write_records` wrote; fields are of type int, float or str.
+
+    A table without a column of a field that has a default gets the default.
+    """
     kinds: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "str": str}
     converts = {f.name: kinds[str(f.type)] for f in fields(kind)}  # type: ignore[arg-type]
     with path.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
-    return [kind(**{name: to(row[name]) for name, to in converts.items()}) for row in rows]
+    return [
+        kind(**{name: to(row[name]) for name, to in converts.items() if name in row})
+        for row in rows
+    ]
 
 
 def spoken_command(script: str, words: Sequence[str]) -> str:

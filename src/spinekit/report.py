@@ -72,7 +72,10 @@ def describe_column(naming: Naming) -> dict[str, Any]:
     return {
         "ambiguous": naming.ambiguous,
         "reason": naming.reason,
-        "anomalies": list(naming.anomalies),
+        "anomalies": [
+            {"name": found.name, "probability": found.probability, "text": found.text}
+            for found in naming.anomalies
+        ],
         "alternatives": [
             {"names": list(names), "probability": round(float(probability), 4)}
             for names, probability in naming.alternatives

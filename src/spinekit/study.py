@@ -16,7 +16,14 @@ from spinekit.anatomy.items import Instance
 from spinekit.core.errors import ModelError, Notice
 from spinekit.labelling.methods import name_with
 from spinekit.labelling.naming import Naming, leave_out_unsure
-from spinekit.labelling.outside import Outside, compare, read_out, span, weigh
+from spinekit.labelling.outside import (
+    Outside,
+    compare,
+    read_out,
+    span,
+    usual_reliability,
+    weigh,
+)
 from spinekit.labelling.series import Pool, SeriesColumn, pool_series
 from spinekit.pipeline import Findings, SegmentOptions, conclude, consult, examine
 from spinekit.prediction.predictor import Predictor, Progress, load_predictor
@@ -155,11 +162,13 @@ def _account(
         notices.append(Notice("series-disagree", text))
     shares = np.zeros((len(items), len(LEVELS)))
     sure_of = np.full(len(LEVELS), 0.0)
+    unsaid = usual_reliability([name for name in naming.names if name])
     for n in bones:
         name = naming.names[n]
         if name is not None:
             shares[n, LEVELS.index(name)] = 1.0
-            sure_of[LEVELS.index(name)] = naming.probability[n] or 0.0
+            sure = naming.probability[n]
+            sure_of[LEVELS.index(name)] = unsaid if sure is None else sure
     return Outside(weigh(shares, items, sure_of), tuple(readings), tuple(notices))
 
 

@@ -104,7 +104,7 @@ def test_every_deviating_count_is_found_with_good_evidence(thoracic, lumbar):
     column = _draw_variant(thoracic, lumbar)
     naming = _name(column)
     assert naming.names == column.truth
-    found = {anomaly["name"] for anomaly in naming.anomalies}
+    found = {anomaly.name for anomaly in naming.anomalies}
     expected = {11: {"T11"}, 12: set(), 13: {"T13"}}[thoracic]
     expected |= {4: {"four-lumbar"}, 5: set(), 6: {"L6"}}[lumbar]
     assert expected <= found
@@ -140,7 +140,7 @@ def test_l6_without_a_view_of_the_thorax_is_a_count_with_two_types():
     column = draw(rng, variant=Variant(12, 6), first="T12", noise=0.05, spread=0.35)
     naming = _name(column)
     assert naming.names == column.truth
-    assert "L6" in {anomaly["name"] for anomaly in naming.anomalies}
+    assert "L6" in {anomaly.name for anomaly in naming.anomalies}
 
 
 def test_l6_that_a_blunt_word_leaves_open_is_an_alternative_with_its_probability():
@@ -148,7 +148,7 @@ def test_l6_that_a_blunt_word_leaves_open_is_an_alternative_with_its_probability
     column = draw(rng, variant=Variant(12, 6), first="T12", noise=0.05)
     naming = _name(column)
     assert column.truth in [naming.names, *(names for names, _ in naming.alternatives)]
-    assert {a["name"]: 0.1 < a["probability"] < 0.9 for a in naming.anomalies} == {"L6": True}
+    assert {a.name: 0.1 < a.probability < 0.9 for a in naming.anomalies} == {"L6": True}
 
 
 def test_probability_is_that_of_all_hypotheses_together():
@@ -188,9 +188,26 @@ def test_a_missed_level_is_skipped_and_reported():
     harmed = delete(column, bone)
     naming = _name(harmed)
     assert naming.names == harmed.truth
-    missed = [a for a in naming.anomalies if a["name"] == "missed"]
+    missed = [a for a in naming.anomalies if a.name == "missed"]
     assert len(missed) == 1
-    assert "L1 and L3" in missed[0]["text"]
+    assert "L1 and L3" in missed[0].text
+
+
+@pytest.mark.parametrize(("lost", "between"), [("L5", "L4 and sacrum"), ("T12", "T11 and L1")])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_missed_last_vertebra_makes_no_neighbours_of_those_beside_it(lost, between, seed):
+    column = draw(np.random.default_rng(seed), first="T9")
+    harmed = delete(column, column.truth.index(lost))
+    naming = _name(harmed)
+    assert naming.names == harmed.truth
+    assert [a.text for a in naming.anomalies] == [f"a level between {between} was not found"]
+
+
+def test_four_lumbar_vertebrae_on_a_sacrum_are_neighbours():
+    column = draw(np.random.default_rng(2), variant=Variant(12, 4), first="C2", noise=0.05)
+    naming = _name(column)
+    assert "L4-S1" in naming.names
+    assert "missed" not in {a.name for a in naming.anomalies}
 
 
 @pytest.mark.parametrize("lost", ["L1-L2", "L2-L3"])
@@ -351,12 +368,12 @@ def test_a_sudden_step_of_the_evidence_is_a_missed_level_and_no_drift():
     column = draw(np.random.default_rng(8), first="T4", last="T12", noise=0.0)
     harmed = delete(column, column.truth.index("T8"))
     naming = _name(harmed)
-    assert [a["name"] for a in naming.anomalies] == ["missed"]
+    assert [a.name for a in naming.anomalies] == ["missed"]
     assert others_right(harmed, naming.names)
 
 
 def test_a_bone_that_is_no_vertebra_is_told_by_its_place() -> None:
     last, sacrum = (LEVELS.index("L5"),), (LEVELS.index("sacrum"),)
     assert "above the sacrum" in _describe_extra([last, (), sacrum], 1)
-    assert _describe_extra([(), last, sacrum], 0) == "bone 1 from the top is no single vertebra"
-    assert _describe_extra([last, ()], 1) == "bone 2 from the top is no single vertebra"
+    assert _describe_extra([(), last, sacrum], 0) == "a bone above L5 is no single vertebra"
+    assert _describe_extra([last, ()], 1) == "a bone below L5 is no single vertebra"

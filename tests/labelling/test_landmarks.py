@@ -32,8 +32,8 @@ def test_two_anchors_find_a_deviating_loin(lumbar, anomaly):
     column = _draw(first="C2", variant=Variant(12, lumbar))
     naming = _name(column)
     assert naming.names == column.truth
-    assert [found["name"] for found in naming.anomalies] == [anomaly]
-    assert naming.anomalies[0]["probability"] is None
+    assert [found.name for found in naming.anomalies] == [anomaly]
+    assert naming.anomalies[0].probability is None
 
 
 def test_with_the_sacrum_alone_a_sixth_lumbar_is_not_seen():

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pytest
 
 from labelling.columns import delete, draw, merge, others_right, split, split_dens
 from spinekit.labelling.chain import name_column
@@ -12,17 +13,27 @@ def _name(column):
     return name_column(column.instances, column.evidence)
 
 
+@pytest.mark.parametrize("level", ["T11", "L2", "L4"])
+def test_equal_halves_leave_a_sure_column_sure(level):
+    for seed in range(6):
+        column = draw(np.random.default_rng(seed), first="T9")
+        whole, halves = _name(column), _name(split(column, column.truth.index(level)))
+        assert halves.ambiguous == whole.ambiguous
+        found = [a for a in halves.anomalies if a.name == "piece"]
+        assert [a.text for a in found] == [f"{level} was found in more than one piece"]
+
+
 def test_a_merged_bone_gets_no_name_and_is_reported():
     column = draw(np.random.default_rng(8), first="T10", noise=0.1)
     harmed = merge(column, column.truth.index("L2"))
     naming = _name(harmed)
     assert others_right(harmed, naming.names)
-    merged = [a for a in naming.anomalies if a["name"] == "merged"]
+    merged = [a for a in naming.anomalies if a.name == "merged"]
     assert len(merged) == 1
-    assert "L2 and L3" in merged[0]["text"]
+    assert "L2 and L3" in merged[0].text
     for disc in ("L1-L2", "L3-L4"):
         sure = naming.probability[naming.names.index(disc)]
-        assert 0.5 < sure <= merged[0]["probability"] + 1e-4
+        assert 0.5 < sure <= merged[0].probability + 1e-4
     assert naming.probability[harmed.truth.index(None)] == 0.0
 
 
@@ -74,7 +85,7 @@ def test_the_last_vertebra_inside_the_sacrum_moves_no_name():
         # A column of four above it looks the same: only the name of the disc there is open.
         assert others_right(harmed, naming.names), seed
         assert harmed.truth in [naming.names, *(names for names, _ in naming.alternatives)], seed
-        assert "merged" in [anomaly["name"] for anomaly in naming.anomalies], seed
+        assert "merged" in [anomaly.name for anomaly in naming.anomalies], seed
 
 
 def test_the_first_disc_of_a_neck_not_found_makes_no_pieces():
@@ -92,7 +103,7 @@ def test_what_belongs_to_a_bone_is_told():
     upper = harmed.bones[[harmed.truth[n] for n in harmed.bones].index("L1") + 1]
     named, nameless = sorted((upper, upper + 1), key=lambda n: naming.names[n] is None)
     assert naming.pieces == ((nameless, named),)
-    found = [anomaly["text"] for anomaly in naming.anomalies if anomaly["name"] == "piece"]
+    found = [anomaly.text for anomaly in naming.anomalies if anomaly.name == "piece"]
     assert found == ["L2 was found in more than one piece"]
 
 

@@ -6,6 +6,7 @@ of images, label values or of how likely a variant is.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -46,6 +47,14 @@ class Variant:
     def levels(self) -> tuple[str, ...]:
         """The names of this column from C1 to the sacrum."""
         return (*CERVICAL, *THORACIC[: self.thoracic], *LUMBAR[: self.lumbar], SACRUM)
+
+    def below(self, level: str) -> str | None:
+        """The name below a level in this column; None below the sacrum and for others' levels."""
+        return dict(itertools.pairwise(self.levels)).get(level)
+
+    def above(self, level: str) -> str | None:
+        """The name above a level in this column; None above C1 and for others' levels."""
+        return dict(itertools.pairwise(self.levels[::-1])).get(level)
 
 
 VARIANTS: tuple[Variant, ...] = tuple(

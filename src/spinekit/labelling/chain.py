@@ -6,23 +6,27 @@ columns, and reports names, probabilities, runners-up and oddities. It knows not
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spinekit.anatomy.column import LEVELS, SACRUM, VARIANTS, successors
+from spinekit.anatomy.column import LEVELS, SACRUM, VARIANTS
 from spinekit.anatomy.items import Instance, Instances
 from spinekit.labelling.hypotheses import Posterior, infer
-from spinekit.labelling.naming import Choice, Naming, name_items, spread_to_discs
+from spinekit.labelling.naming import Anomaly, Choice, Naming, name_items, spread_to_discs
 from spinekit.labelling.observation import observe
+from spinekit.labelling.paths import Hypothesis
 from spinekit.labelling.pieces import find_owners, span_pieces
 from spinekit.labelling.states import SACRAL
+from spinekit.labelling.terms import Observations
 
 AMBIGUOUS_BELOW = 0.5
 """A column whose likeliest naming is less probable than this is ambiguous."""
+MOST_ALTERNATIVES, LEAST_ALTERNATIVE = 5, 1e-4
+"""So many of the next columns are alternatives, if they are more probable than this."""
 REPORT_ABOVE = 0.1
 """Least probability at which a deviating count is reported."""
 
@@ -57,25 +61,43 @@ def name_column(
         return Naming(nameless, (0.0,) * len(items), (), True, "no vertebra in view", ())
     observed = observe(instances, np.asarray(evidence, dtype=np.float64), certain, outside)
     posterior = infer(observed)
-    choices, best = posterior.columns[0]
-    names = name_items(items, bones, choices)
-    alternatives = []
-    for other, probability in posterior.columns[1:]:
-        other_names = name_items(items, bones, other)
-        if other_names != names and probability > 1e-4:
-            alternatives.append((other_names, probability))
-    ambiguous = best < AMBIGUOUS_BELOW
     nothing = 1.0 - posterior.level.sum(axis=1) - np.where(observed.is_sacrum, 0, posterior.merged)
-    owners = find_owners(choices, observed, nothing)
+    best, *others = _join_mirrored(posterior.columns, observed, nothing)
+    names = name_items(items, bones, best.choices, best.variant)
+    alternatives = []
+    for other in others[:MOST_ALTERNATIVES]:
+        other_names = name_items(items, bones, other.choices, other.variant)
+        if other_names != names and other.probability > LEAST_ALTERNATIVE:
+            alternatives.append((other_names, other.probability))
+    ambiguous = best.probability < AMBIGUOUS_BELOW
+    owners = find_owners(best.choices, observed, nothing)
     return Naming(
         names=names,
-        probability=_probabilities(items, bones, names, posterior, choices, owners),
-        alternatives=tuple(alternatives[:5]),
+        probability=_probabilities(items, bones, names, posterior, best.choices, owners),
+        alternatives=tuple(alternatives),
         ambiguous=ambiguous,
-        reason=_reason(items, names, best, alternatives) if ambiguous else None,
-        anomalies=_anomalies(choices, posterior, nothing, owners),
+        reason=_reason(items, names, best.probability, alternatives) if ambiguous else None,
+        anomalies=(
+            *_deviating_counts(best.choices, posterior),
+            *_missed_levels(best, bones),
+            *_odd_bones(best.choices, bones, posterior, nothing, owners),
+        ),
         pieces=span_pieces(bones, owners),
     )
+
+
+def _join_mirrored(
+    columns: Sequence[Hypothesis], observed: Observations, nothing: NDArray[np.float64]
+) -> list[Hypothesis]:
+    """The columns, likeliest first; those that differ in which piece bears a name are one."""
+    joined: dict[tuple[Choice, ...], Hypothesis] = {}
+    for column in columns:
+        owners = find_owners(column.choices, observed, nothing)
+        whole = tuple(column.choices[owners.get(n, n)] for n in range(len(column.choices)))
+        known = joined.get(whole, column)
+        both = column.probability + (known.probability if whole in joined else 0.0)
+        joined[whole] = dataclasses.replace(known, probability=both)
+    return sorted(joined.values(), key=lambda column: -column.probability)
 
 
 def _probabilities(
@@ -124,58 +146,66 @@ def _reason(
     return text + ": nothing in view decides"
 
 
-def _anomalies(
-    choices: Sequence[Choice],
-    posterior: Posterior,
-    nothing: NDArray[np.float64],
-    owners: Mapping[int, int],
-) -> tuple[dict[str, Any], ...]:
-    """Counts that deviate, levels not found, and bones that are no single vertebra.
-
-    `nothing` (n,) is the probability of bearing no name, `owners` says which are parts of another.
-    """
-    found: list[dict[str, Any]] = []
-    used = [choice for choice in choices if choice]
-    levels = [level for choice in used for level in choice]
-    seen = {LEVELS[level] for level in levels}
-    deviating = {
-        "four-lumbar": _share(posterior, lumbar=4),
-        "L6": _share(posterior, lumbar=6),
-        "T11": _share(posterior, thoracic=11),
-        "T13": _share(posterior, thoracic=13),
-    }
+def _deviating_counts(choices: Sequence[Choice], posterior: Posterior) -> list[Anomaly]:
+    """Counts of thoracic or lumbar vertebrae that deviate, where the names show them."""
+    seen = {LEVELS[level] for choice in choices for level in choice}
     has_extra = bool({"L6", "T13"} & seen)
     shows_loin = SACRUM in seen and "L1" in seen
     shows_thorax = "T1" in seen and ("L1" in seen or SACRUM in seen)
     decidable = {
-        "four-lumbar": shows_loin,
-        "L6": has_extra or shows_loin,
-        "T11": shows_thorax,
-        "T13": has_extra or shows_thorax,
+        "four-lumbar": (shows_loin, _share(posterior, lumbar=4)),
+        "L6": (has_extra or shows_loin, _share(posterior, lumbar=6)),
+        "T11": (shows_thorax, _share(posterior, thoracic=11)),
+        "T13": (has_extra or shows_thorax, _share(posterior, thoracic=13)),
     }
-    for name, probability in deviating.items():
-        if decidable[name] and probability >= REPORT_ABOVE:
-            found.append(_anomaly(name, probability, f"{_TEXTS[name]}: {probability:.0%}"))
-    for upper, lower in itertools.pairwise(used):
-        if LEVELS[lower[0]] not in successors(LEVELS[upper[-1]]):
-            text = f"a level between {LEVELS[upper[-1]]} and {LEVELS[lower[0]]} was not found"
-            found.append(_anomaly("missed", posterior.columns[0][1], text))
+    return [
+        _anomaly(name, probability, f"{_TEXTS[name]}: {probability:.0%}")
+        for name, (is_shown, probability) in decidable.items()
+        if is_shown and probability >= REPORT_ABOVE
+    ]
+
+
+def _missed_levels(best: Hypothesis, bones: Sequence[int]) -> list[Anomaly]:
+    """Levels of the column's likeliest variant that lie between two bones and were not found."""
+    used = [(bone, choice) for bone, choice in zip(bones, best.choices, strict=True) if choice]
+    found = []
+    for (a, upper), (b, lower) in itertools.pairwise(used):
+        above, below = LEVELS[upper[-1]], LEVELS[lower[0]]
+        if best.variant.below(above) != below:
+            text = f"a level between {above} and {below} was not found"
+            found.append(_anomaly("missed", best.probability, text, a, b))
+    return found
+
+
+def _odd_bones(
+    choices: Sequence[Choice],
+    bones: Sequence[int],
+    posterior: Posterior,
+    nothing: NDArray[np.float64],
+    owners: Mapping[int, int],
+) -> list[Anomaly]:
+    """Bones that are no single vertebra.
+
+    `nothing` (n,) is the probability of bearing no name, `owners` says which are parts of another.
+    """
+    found: list[Anomaly] = []
     for n, choice in enumerate(choices):
         sure = float(posterior.merged[n])
         holds_vertebra = bool(choice) and choice[-1] == SACRAL and sure >= REPORT_ABOVE
         if holds_vertebra and len(choice) == 1:
             text = "the sacrum found may hold the last lumbar vertebra"
-            found.append(_anomaly("merged", sure, text))
+            found.append(_anomaly("merged", sure, text, bones[n]))
         elif len(choice) == 2:
             text = f"{LEVELS[choice[0]]} and {LEVELS[choice[1]]} were not told apart"
-            found.append(_anomaly("merged", sure, text))
+            found.append(_anomaly("merged", sure, text, bones[n]))
         elif n in owners:
             text = f"{LEVELS[choices[owners[n]][0]]} was found in more than one piece"
-            found.append(_anomaly("piece", float(nothing[n] + nothing[owners[n]]), text))
+            sure = float(nothing[n] + nothing[owners[n]])
+            found.append(_anomaly("piece", sure, text, bones[owners[n]]))
         elif not choice:
             text = _describe_extra(choices, n)
-            found.append(_anomaly("no-vertebra", float(nothing[n]), text))
-    return tuple(found)
+            found.append(_anomaly("no-vertebra", float(nothing[n]), text, bones[n]))
+    return found
 
 
 def _describe_extra(choices: Sequence[Choice], n: int) -> str:
@@ -183,7 +213,10 @@ def _describe_extra(choices: Sequence[Choice], n: int) -> str:
     after = choices[n + 1] if n + 1 < len(choices) else ()
     if after and LEVELS[after[0]] == SACRUM and n > 0 and choices[n - 1]:
         return "the bone above the sacrum is no lumbar vertebra: S1 standing apart, or a piece"
-    return f"bone {n + 1} from the top is no single vertebra"
+    above = next((choice for choice in reversed(choices[:n]) if choice), ())
+    below = next((choice for choice in choices[n:] if choice), ())
+    where = f"below {LEVELS[above[-1]]}" if above else f"above {LEVELS[below[0]]}"
+    return f"a bone {where} is no single vertebra"
 
 
 _TEXTS = {
@@ -203,5 +236,5 @@ def _share(posterior: Posterior, *, thoracic: int = 0, lumbar: int = 0) -> float
     )
 
 
-def _anomaly(name: str, probability: float, text: str) -> dict[str, Any]:
-    return {"name": name, "probability": round(min(max(probability, 0.0), 1.0), 4), "text": text}
+def _anomaly(name: str, probability: float, text: str, *items: int) -> Anomaly:
+    return Anomaly(name, round(min(max(probability, 0.0), 1.0), 4), text, items)

@@ -12,8 +12,7 @@ import numpy as np
 
 from spinekit.anatomy.column import LEVELS, VARIANTS
 from spinekit.core.errors import UsageError
-from spinekit.labelling.naming import Choice
-from spinekit.labelling.paths import find_likeliest
+from spinekit.labelling.paths import Hypothesis, find_likeliest
 from spinekit.labelling.states import SACRAL, STATES
 from spinekit.labelling.terms import (
     IMPOSSIBLE,
@@ -35,16 +34,16 @@ class Posterior:
 
     `level` (n, 27) is the probability of each name for each bone (of the sacrum, also where it
     holds a vertebra too), `merged` (n,) of holding two levels, `variant` (9,) that of VARIANTS;
-    `columns` are (choices, probability), likeliest first.
+    `columns` are likeliest first.
     """
 
     level: Floats
     merged: Floats
     variant: Floats
-    columns: tuple[tuple[tuple[Choice, ...], float], ...]
+    columns: tuple[Hypothesis, ...]
 
 
-def infer(observations: Observations, *, columns: int = 6) -> Posterior:
+def infer(observations: Observations) -> Posterior:
     """Sum and maximise over all hypotheses.
 
     Forward-backward and Viterbi recursions (Rabiner, Proc IEEE 1989; 77:257, eqs 19-20, 24-25 and
@@ -55,7 +54,6 @@ def infer(observations: Observations, *, columns: int = 6) -> Posterior:
 
     Args:
         observations: at least one bone.
-        columns: how many of the likeliest columns to return.
 
     Returns:
         Marginals and columns.
@@ -88,7 +86,7 @@ def infer(observations: Observations, *, columns: int = 6) -> Posterior:
     level[observations.is_sacrum, SACRAL] += merged[observations.is_sacrum]
     variant = np.exp(log_sum(ended, axis=0) - total)
     found = find_likeliest(observations, emission, steps, end, gamma, total)
-    return Posterior(level, merged, variant, found[:columns])
+    return Posterior(level, merged, variant, found)
 
 
 def _forward(

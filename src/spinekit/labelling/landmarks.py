@@ -22,7 +22,6 @@ It knows instances and evidence, no voxel.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +31,8 @@ from spinekit.anatomy.items import Instance, Instances
 from spinekit.labelling.naming import (
     Choice,
     Naming,
+    count_deviations,
+    counted_variant,
     join_evidence,
     name_items,
     spread_to_discs,
@@ -80,7 +81,8 @@ def name_by_landmarks(
     levels = _name_bones(items, bones, dict(zip(discs, above, strict=True)))
     levels = {bone: level for bone, level in levels.items() if level not in given.values()} | given
     choices = _without_doubles([levels.get(bone) for bone in bones], items, bones)
-    names = name_items(items, bones, choices)
+    variant = counted_variant(items, bones, choices)
+    names = name_items(items, bones, choices, variant)
     of_bones = [1.0 if item.kind == "sacrum" else None for item in items]
     return Naming(
         names=names,
@@ -88,7 +90,7 @@ def name_by_landmarks(
         alternatives=(),
         ambiguous=not anchors,
         reason=None if anchors else "no landmark in view: no disc to count from",
-        anomalies=_deviating_counts({name for name in names if name}),
+        anomalies=count_deviations(variant, names),
     )
 
 
@@ -198,14 +200,3 @@ def _without_doubles(
         seen.add(level)
         choices.append((LEVELS.index(level),))
     return choices
-
-
-def _deviating_counts(names: set[str]) -> tuple[dict[str, Any], ...]:
-    """Four or six lumbar vertebrae, which two anchors may give."""
-    found = []
-    if "L6" in names:
-        found.append({"name": "L6", "probability": None, "text": "six lumbar vertebrae"})
-    if {"L1", "L4", SACRUM} <= names and "L5" not in names:
-        text = "four lumbar vertebrae"
-        found.append({"name": "four-lumbar", "probability": None, "text": text})
-    return tuple(found)

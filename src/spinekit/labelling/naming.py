@@ -7,19 +7,33 @@ their names it does not know.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spinekit.anatomy.column import LEVELS, SACRUM, successors
+from spinekit.anatomy.column import LEVELS, SACRUM, Variant
 from spinekit.anatomy.items import Instance, gap_mm
 from spinekit.anatomy.scheme import disc_name
 
 Choice = tuple[int, ...]
 """What a bone is: () no vertebra, (level,) or (level, next level) when two are merged in one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """A count that deviates, or what splitting got wrong."""
+
+    name: str
+    """`L6`, `four-lumbar`, `T11`, `T13`, `missed`, `merged`, `piece` or `no-vertebra`."""
+    probability: float | None
+    """0 to 1; None where the method gives none."""
+    text: str
+    """For persons; it speaks of names, never of places among the items."""
+    items: tuple[int, ...] = ()
+    """Places of the items it is about; empty for the whole column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +43,9 @@ class Naming:
     `names` and `probability` are aligned with the items; a name is None where an item is no
     single vertebra or no disc between two, or where it was too unsure; a probability is None
     where the method gives none. `alternatives` are other whole columns, likeliest
-    first, each with names aligned with the items and its probability. `anomalies` are
-    dictionaries with `name`, `probability` and `text`. `ambiguous` comes with a `reason`. `pieces`
-    are (item, vertebra it is a part of): bones without a name, and what looked like discs between.
+    first, each with names aligned with the items and its probability. `ambiguous` comes with a
+    `reason`. `pieces` are (item, vertebra it is a part of): bones without a name, and what looked
+    like discs between.
     """
 
     names: tuple[str | None, ...]
@@ -39,7 +53,7 @@ class Naming:
     alternatives: tuple[tuple[tuple[str | None, ...], float], ...]
     ambiguous: bool
     reason: str | None
-    anomalies: tuple[dict[str, Any], ...]
+    anomalies: tuple[Anomaly, ...]
     pieces: tuple[tuple[int, int], ...] = ()
 
 
@@ -57,12 +71,63 @@ def keep_items(naming: Naming, kept: Sequence[int]) -> Naming:
         alternatives=tuple(
             (tuple(names[n] for n in kept), sure) for names, sure in naming.alternatives
         ),
+        anomalies=move_anomalies(naming.anomalies, {old: new for new, old in enumerate(kept)}),
         pieces=(),
     )
 
 
-def name_items(
+def move_anomalies(anomalies: Sequence[Anomaly], place: Mapping[int, int]) -> tuple[Anomaly, ...]:
+    """Those about items that are still there, with their places.
+
+    Args:
+        anomalies: of the items before.
+        place: place before → place now, of the items that are left.
+    """
+    return tuple(
+        dataclasses.replace(anomaly, items=tuple(place[n] for n in anomaly.items))
+        for anomaly in anomalies
+        if all(n in place for n in anomaly.items)
+    )
+
+
+def count_deviations(variant: Variant, names: Sequence[str | None]) -> tuple[Anomaly, ...]:
+    """Deviating counts that names show, of a method without probabilities."""
+    loin = {"L1", SACRUM} <= set(names)
+    thorax = {"T1", "L1"} <= set(names)
+    told = {
+        "L6": ("six lumbar vertebrae", "L6" in names),
+        "four-lumbar": ("four lumbar vertebrae", loin and variant.lumbar == 4),
+        "T13": ("thirteen thoracic vertebrae", "T13" in names),
+        "T11": ("eleven thoracic vertebrae", thorax and variant.thoracic == 11),
+    }
+    return tuple(Anomaly(name, None, text) for name, (text, is_shown) in told.items() if is_shown)
+
+
+def counted_variant(
     items: Sequence[Instance], bones: list[int], choices: Sequence[Choice]
+) -> Variant:
+    """The usual column, unless the names themselves show another.
+
+    Args:
+        items: from the top.
+        bones: positions in items of those that are no disc.
+        choices: what each bone is.
+    """
+    used = [(bone, choice) for bone, choice in zip(bones, choices, strict=True) if choice]
+    shown = {LEVELS[level] for _, choice in used for level in choice}
+    # Two discs between two bones: a vertebra was missed, and the names do not follow each other.
+    pairs = {
+        (LEVELS[upper[-1]], LEVELS[lower[0]])
+        for (a, upper), (b, lower) in itertools.pairwise(used)
+        if sum(item.kind == "disc" for item in items[a:b]) <= 1
+    }
+    thoracic = 13 if "T13" in shown else 11 if ("T11", "L1") in pairs else 12
+    lumbar = 6 if "L6" in shown else 4 if ("L4", SACRUM) in pairs else 5
+    return Variant(thoracic, lumbar)
+
+
+def name_items(
+    items: Sequence[Instance], bones: list[int], choices: Sequence[Choice], variant: Variant
 ) -> tuple[str | None, ...]:
     """Names of all items from what the bones are; discs are called by their neighbours.
 
@@ -70,6 +135,7 @@ def name_items(
         items: from the top.
         bones: positions in items of those that are no disc.
         choices: what each bone is.
+        variant: which names follow each other.
 
     Returns:
         One name per item; None for merged vertebrae (a sacrum that holds one keeps its name), for
@@ -88,9 +154,9 @@ def name_items(
         if item.kind == "disc":
             waiting.append(n)
         elif spans[n]:
-            _name_discs(names, items, waiting, above, n, spans)
+            _name_discs(names, items, waiting, (above, n), spans, variant)
             above, waiting = n, []
-    _name_discs(names, items, waiting, above, None, spans)
+    _name_discs(names, items, waiting, (above, None), spans, variant)
     return tuple(names)
 
 
@@ -98,16 +164,17 @@ def _name_discs(
     names: list[str | None],
     items: Sequence[Instance],
     discs: list[int],
-    above: int | None,
-    below: int | None,
+    between: tuple[int | None, int | None],
     spans: Mapping[int, Choice],
+    variant: Variant,
 ) -> None:
     """Name the discs between two bones; None stands for the end of the column."""
     if not discs:
         return
+    above, below = between
     upper = None if above is None else LEVELS[spans[above][-1]]
     lower = None if below is None else LEVELS[spans[below][0]]
-    if upper and lower and lower in successors(upper):
+    if upper and lower and variant.below(upper) == lower:
         # One disc between neighbours; a second one is noise, or S1-S2 above what was found of the
         # sacrum, and stays without a name.
         names[discs[0 if lower == SACRUM else len(discs) // 2]] = _disc(upper, lower)
@@ -116,9 +183,9 @@ def _name_discs(
     at_upper = [n for n in discs if _is_at_upper(items, n, above, below)]
     at_lower = [n for n in discs if n not in at_upper]
     if upper and at_upper:
-        names[at_upper[0]] = _disc(upper, _usual_below(upper))
+        names[at_upper[0]] = _disc(upper, variant.below(upper))
     if lower and at_lower:
-        names[at_lower[-1]] = _disc(_usual_above(lower), lower)
+        names[at_lower[-1]] = _disc(variant.above(lower), lower)
 
 
 def _is_at_upper(
@@ -134,21 +201,6 @@ def _disc(upper: str | None, lower: str | None) -> str | None:
     if upper is None or lower is None or (upper, lower) == ("C1", "C2"):
         return None
     return disc_name(upper, lower)
-
-
-def _usual_below(level: str) -> str | None:
-    """The level below in the usual column, or in the one that has this level."""
-    usual = {"T12": "L1", "L5": SACRUM, "T11": "T12", "L4": "L5"}
-    below = successors(level)
-    return usual.get(level, below[0] if below else None)
-
-
-def _usual_above(level: str) -> str | None:
-    usual = {"L1": "T12", SACRUM: "L5"}
-    if level in usual:
-        return usual[level]
-    number = LEVELS.index(level)
-    return LEVELS[number - 1] if number else None
 
 
 def spread_to_discs(
@@ -189,6 +241,26 @@ def join_evidence(
     if outside is not None:
         joined = joined * np.exp(outside - outside.max(axis=1, keepdims=True))
     return np.asarray(joined / np.maximum(joined.sum(axis=1, keepdims=True), 1e-12))
+
+
+def call_discs(naming: Naming, words: Mapping[int, str]) -> Naming:
+    """The naming with some discs called as somebody knows them; no other bears the same name.
+
+    Args:
+        naming: of the items.
+        words: disc → its name.
+    """
+
+    def called(names: Sequence[str | None]) -> tuple[str | None, ...]:
+        free = [None if name in words.values() else name for name in names]
+        return tuple(words.get(n, name) for n, name in enumerate(free))
+
+    return dataclasses.replace(
+        naming,
+        names=called(naming.names),
+        probability=tuple(1.0 if n in words else p for n, p in enumerate(naming.probability)),
+        alternatives=tuple((called(names), sure) for names, sure in naming.alternatives),
+    )
 
 
 def leave_out_unsure(items: Sequence[Instance], naming: Naming, least: float) -> Naming:

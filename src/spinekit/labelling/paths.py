@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spinekit.anatomy.column import VARIANTS
+from spinekit.anatomy.column import VARIANTS, Variant
 from spinekit.labelling.naming import Choice
 from spinekit.labelling.states import STATES
 from spinekit.labelling.terms import (
@@ -28,8 +28,23 @@ PRUNED = 1e-5
 """States less probable than this are not on the likeliest paths."""
 TRACED = 12
 """So many different columns are weighed exactly."""
+PIECES_ABOVE = -20.0
+"""Log probability of two bones being one above which either may bear the name."""
 PER_END = 3
 """Most paths that are traced from one final state, beside one without drift."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One whole column: what each bone is, how probable that is, and in which legal column.
+
+    What was not found leaves it open how many vertebrae there are: `variant` is the likeliest of
+    the legal columns that allow these choices.
+    """
+
+    choices: tuple[Choice, ...]
+    probability: float
+    variant: Variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +107,13 @@ def find_likeliest(
     end: Floats,
     gamma: Floats,
     total: Floats,
-) -> tuple[tuple[tuple[Choice, ...], float], ...]:
+) -> tuple[Hypothesis, ...]:
     """Paths into every promising final state, each with its exact probability.
 
     A column is likely by the sum over all drifts, a path has but one: columns of paths that may
     drift stand far behind one that may not. So it is the states' own probabilities that say where
-    to look, and both kinds of paths are traced.
+    to look, and both kinds of paths are traced. Of two pieces of one bone either may bear its name:
+    a path goes through one of them, and the column with the other is weighed too.
     """
     best = _viterbi(observations, emission, steps, gamma)
     finals: list[tuple[float, int, int]] = []
@@ -109,16 +125,30 @@ def find_likeliest(
             for at in np.flatnonzero(beyond > IMPOSSIBLE / 2)
         ]
     finals.sort(key=lambda final: -final[0])
-    seen: dict[tuple[Choice, ...], float] = {}
+    traced: list[tuple[Choice, ...]] = []
     for _, b, at in finals:
-        if len(seen) >= TRACED:
+        if len(traced) >= TRACED:
             break
         for drift in _promising(best.score[b][at]):
             choices = _trace(best, b, at, drift, len(observations.noise))
-            if choices not in seen:
-                score = _score(choices, observations, emission, steps, end)
-                seen[choices] = float(np.exp(score - total))
-    return tuple(sorted(seen.items(), key=lambda item: -item[1]))
+            if choices not in traced:
+                traced.append(choices)
+    found = []
+    for choices in dict.fromkeys([*traced, *(m for c in traced for m in _mirror(c, observations))]):
+        scores = _score(choices, observations, emission, steps, end)
+        probability = float(np.exp(log_sum(scores, axis=None) - total))
+        found.append(Hypothesis(choices, probability, VARIANTS[int(scores.argmax())]))
+    return tuple(sorted(found, key=lambda hypothesis: -hypothesis.probability))
+
+
+def _mirror(choices: tuple[Choice, ...], observations: Observations) -> list[tuple[Choice, ...]]:
+    """The same column with the other of two pieces bearing the name, for each such two."""
+    found = []
+    for n, fragment in enumerate(observations.fragment):
+        one, other = choices[n : n + 2]
+        if fragment > PIECES_ABOVE and sorted((len(one), len(other))) == [0, 1]:
+            found.append((*choices[:n], other, one, *choices[n + 2 :]))
+    return found
 
 
 def _promising(score: Floats) -> list[int]:
@@ -146,7 +176,7 @@ def _score(
     steps: dict[tuple[int, int], Floats],
     end: Floats,
 ) -> Floats:
-    """Log likelihood of one column summed over all variants and drifts that allow it."""
+    """(variants,) log likelihood of one column summed over all drifts; IMPOSSIBLE in others."""
     used = [b for b, choice in enumerate(choices) if choice]
     start = find_starts(observations, used[0])
     kernel = np.exp(observations.wander)
@@ -169,4 +199,4 @@ def _score(
             step = steps[a, b][v, path[n - 1], path[n]]
             score = to_log(moved, top) + step + emission[b, v, :, path[n]]
         total[v] = score + end[used[-1], v, 0, path[-1]]
-    return log_sum(total, axis=None)
+    return log_sum(total, axis=1)

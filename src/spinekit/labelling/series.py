@@ -17,7 +17,7 @@ from spinekit.anatomy.items import Instance, Instances
 from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
 from spinekit.labelling.evidence import FLOOR, item_codes
-from spinekit.labelling.naming import Naming
+from spinekit.labelling.naming import Naming, move_anomalies
 from spinekit.labelling.places import item_points, values_at
 
 SAME_SHARE = 0.3
@@ -75,6 +75,7 @@ class Pool:
             names=own(naming.names),
             probability=tuple(naming.probability[n] if n >= 0 else 0.0 for n in at),
             alternatives=tuple((own(names), sure) for names, sure in naming.alternatives),
+            anomalies=move_anomalies(naming.anomalies, item),
             pieces=tuple(
                 (item[piece], item[bone])
                 for piece, bone in naming.pieces

@@ -31,6 +31,8 @@ from spinekit.anatomy.items import Instances
 from spinekit.labelling.naming import (
     Choice,
     Naming,
+    count_deviations,
+    counted_variant,
     join_evidence,
     name_items,
     spread_to_discs,
@@ -80,7 +82,8 @@ def name_by_shift(
         {n: given[bone] for n, bone in enumerate(bones) if bone in given},
     )
     choices = _choose(places, instances, bones, given)
-    names = name_items(items, bones, choices)
+    variant = counted_variant(items, bones, choices)
+    names = name_items(items, bones, choices, variant)
     of_bones: list[float | None] = [None] * len(items)
     for row, bone, choice in zip(votes, bones, choices, strict=True):
         certainly = bone in given or items[bone].kind == "sacrum"
@@ -91,7 +94,7 @@ def name_by_shift(
         alternatives=(),
         ambiguous=not bones,
         reason=None if bones else "no vertebra in view",
-        anomalies=(),
+        anomalies=count_deviations(variant, names),
     )
 
 

@@ -22,7 +22,7 @@ from spinekit.core.errors import InputError, UsageError
 from spinekit.io.reading import read_label_file
 from spinekit.io.undo import put_back, read_kept, take_back
 from spinekit.labelling.methods import name_with
-from spinekit.labelling.naming import Naming
+from spinekit.labelling.naming import Naming, call_discs
 from spinekit.layouts.wanted import Place
 from spinekit.levels import find_levels
 from spinekit.relabelling.result import find_copies, find_result, read_result, view_result
@@ -219,7 +219,9 @@ def _decide(
                 f"{column.file}: no legal column has these names above the sacrum in view",
                 "check them against the preview",
             )
-    return naming
+    words = {**earlier, **given}
+    items = column.instances.items
+    return call_discs(naming, {n: word for n, word in words.items() if items[n].kind == "disc"})
 
 
 def _replaced(place: Place) -> list[str]:
