@@ -53,6 +53,8 @@ def sample_grid(
     centre = curve.at(centre_t)
     if span is not None:
         centre[2], length = _span_box(rng, spine, curve, span)
+        shown = abs(curve.s - centre[2]) < length / 2
+        centre[1] = 0.5 * (curve.a[shown].min() + curve.a[shown].max())
     size = np.array([0.0, before + behind, length])
     if plane == "sagittal":
         size[0] = rng.uniform(40, 80) if spacing[0] > 2 else rng.uniform(14, 50)
