@@ -1,4 +1,4 @@
-"""`spinekit relabel SEG --set 43=L5`: a person's word in, every name that follows out.
+"""`spinekit relabel SEG --set L2=L1`: a person's word in, every name that follows out.
 
 It knows words as they are typed; what follows from them is decided elsewhere.
 """
@@ -16,9 +16,13 @@ _NEWS = ("lost-in-scheme",)
 
 EPILOG = """\
 Examples:
-  spinekit relabel results/scan_dseg.nii.gz --set 43=L5       # what was called L3 is L5
+  spinekit relabel results/scan_dseg.nii.gz --set L2=L1       # what is called L2 is L1
+  spinekit relabel results/scan_dseg.nii.gz --set 42=L1       # the same by its value
   spinekit relabel results/scan_dseg.nii.gz --at -3,20,55=L5  # the bone at R, A, S in mm
   spinekit relabel results/scan_dseg.nii.gz --undo            # as it was before
+
+With the sacrum in view only names that can stand above it are taken. The picture is drawn on
+the scan where it lies beside the result or --image names it, else on the labels alone.
 
 Exit: 0 done, 1 failed, 2 wrong use.
 Research use; not a medical device."""
@@ -66,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         words.append(Word(_place(where), name))
     if args.undo == bool(words):
         raise UsageError(
-            "relabel-what", "either names or --undo must be given", "add --set 43=L5, or --undo"
+            "relabel-what", "either names or --undo must be given", "add --set L2=L1, or --undo"
         )
     if args.undo:
         back = undo(args.seg)
@@ -104,7 +108,7 @@ def _report(seg: Path, corrected: "Corrected") -> None:
 
 
 def _halves(text: str) -> tuple[str, str]:
-    """Both sides of `43=L5`; names are written as this program writes them.
+    """Both sides of `L2=L1`; names are written as this program writes them.
 
     Raises:
         UsageError: It has no two sides.
@@ -113,7 +117,7 @@ def _halves(text: str) -> tuple[str, str]:
 
     where, _, name = (part.strip() for part in text.partition("="))
     if not where or not name:
-        raise UsageError("not-a-word", f"{text!r} is no VALUE=NAME", "write it like 43=L5")
+        raise UsageError("not-a-word", f"{text!r} is no VALUE=NAME", "write it like L2=L1")
     return where, "sacrum" if name.lower() == "sacrum" else name.upper()
 
 
