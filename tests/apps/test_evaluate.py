@@ -60,3 +60,20 @@ def test_what_is_not_there_is_wrong_use_and_what_cannot_be_read_is_a_failure(
     (pred / "a_dseg.nii.gz").write_bytes(b"no labels")
 
     assert main(["evaluate", str(pred), str(ref)]) == 1
+
+
+def test_masks_in_the_values_of_another_tool_are_told(
+    pair: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pred, ref = map(str, pair)
+    other, back = str(tmp_path / "other"), str(tmp_path / "back")
+    main(["evaluate", pred, ref])
+    assert capsys.readouterr().err == ""
+    assert main(["labels", "convert", ref, "--to", "spider", "--out", other]) == 0
+    assert main(["labels", "convert", other, "--from", "spider", "--out", back]) == 0
+
+    main(["evaluate", pred, other])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "1 file holds values that mean nothing in SpineKit's scheme (a.nii.gz: 3, 4, 5" in line
+    main(["evaluate", pred, back])
+    assert capsys.readouterr().err == ""

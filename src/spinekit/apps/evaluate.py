@@ -6,6 +6,7 @@ It knows options and where results go; how scores are made, it does not know.
 import argparse
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
@@ -53,4 +54,17 @@ def run(args: argparse.Namespace) -> int:
         print(format_table(rows))
     for name in found.without_prediction:
         print(f"spinekit: warning: {name}: no prediction, not in any figure", file=sys.stderr)
+    if found.foreign:
+        print(f"spinekit: warning: {describe_foreign(found.foreign)}", file=sys.stderr)
     return 0
+
+
+def describe_foreign(foreign: Mapping[Path, Sequence[int]]) -> str:
+    """Say in one line how many files hold values of another scheme, with one of them."""
+    path, values = next(iter(foreign.items()))
+    shown = ", ".join(map(str, values[:4])) + (", …" if len(values) > 4 else "")
+    files = "1 file holds" if len(foreign) == 1 else f"{len(foreign)} files hold"
+    return (
+        f"{files} values that mean nothing in SpineKit's scheme ({path.name}: {shown}); put masks "
+        "of another tool into it first with `spinekit labels convert --from SCHEME`"
+    )

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from spinekit.anatomy.scheme import NAMES
 from spinekit.core.errors import GeometryError, InputError, UsageError
 from spinekit.core.grid import Grid, closest_axes
 from spinekit.core.volume import Volume
@@ -22,6 +23,7 @@ from spinekit.io.reading import read_labels
 
 ENDINGS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", ".mhd")
 KINDS = ("dseg", "bodies", "discs", "cord", "points", "parts", "names")
+NAMED_KINDS = ("dseg", "bodies", "discs", "names", "")  # kinds whose values are names
 SAME_GRID_MM = 0.05  # closer corners than this are one grid written by two programs
 
 SINGLE: Mapping[str, Callable[[str, LabelMap], Reference]] = {
@@ -39,10 +41,13 @@ class Evaluation:
     Attributes:
         cases: scores by rising name.
         without_prediction: references that no prediction answers; they are not in any figure.
+        foreign: compared file → its values without a meaning in SpineKit's scheme. Another
+            scheme's file has such values, and what else it holds is then misread.
     """
 
     cases: tuple[CaseScores, ...]
     without_prediction: tuple[str, ...]
+    foreign: Mapping[Path, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,29 @@ def evaluate_files(
         reference = replace(reference, dataset=dataset, subject=subject)
         cases.append(score_files(preds[stem].files, reference, grid, annotated_only=annotated_only))
     missing = tuple(sorted(refs.keys() - preds.keys()))
-    return Evaluation(tuple(cases), missing)
+    compared = [found[stem].files for stem in stems for found in (preds, refs)]
+    return Evaluation(tuple(cases), missing, find_foreign_values(compared))
+
+
+def find_foreign_values(groups: Sequence[Mapping[str, Path]]) -> dict[Path, tuple[int, ...]]:
+    """Label files with values that mean nothing in SpineKit's scheme.
+
+    Args:
+        groups: kind → file of each scan, see KINDS; only NAMED_KINDS are looked at.
+
+    Returns:
+        File → its rising values without a meaning; files without any are left out.
+
+    Raises:
+        InputError: an unreadable file.
+    """
+    known = [0, *NAMES]
+    foreign = {}
+    for path in [files[kind] for files in groups for kind in NAMED_KINDS if kind in files]:
+        values = np.setdiff1d(read_labels(path).array, known)
+        if values.size:
+            foreign[path] = tuple(int(value) for value in values)
+    return foreign
 
 
 def score_files(
