@@ -81,6 +81,31 @@ def test_a_script_written_for_the_tool_keeps_working(store, tiny_model, tmp_path
     assert done.stdout.splitlines()[-1] == "2 images"
 
 
+def test_the_tools_short_options_and_those_that_do_nothing_here(
+    small: BlockSpine, store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a_T2w", "b_T1w"):
+        store(tmp_path / "scans" / f"{name}.nii.gz")
+    (tmp_path / "locs").mkdir()
+    nib.save(nib.Nifti1Image(small.labels, small.grid.affine), tmp_path / "locs/a_loc.nii.gz")
+    known = ("-s", "_T2w", "_STIR", "-l", tmp_path / "locs", "-ls", "_loc", "-k", "step2_output")
+    idle = ("--device", "cpu", "-w", 2, "--max-workers-nnunet", 1, "-d", "w", "--no-stalling")
+
+    words = ["segment", tmp_path / "scans", tmp_path / "out", *TREE, *known, *idle]
+
+    assert main([*map(str, words), "-q"]) == 0
+    assert capsys.readouterr().err == ""
+    assert main([*map(str, words)]) == 0
+
+    said = "--device, --max-workers, --max-workers-nnunet, --data-dir, --no-stalling not used"
+    assert said in capsys.readouterr().err
+    assert [name for name in listing(tmp_path / "out") if name.endswith("nii.gz")] == [
+        "step2_output/a_T2w.nii.gz"
+    ]
+    report = read_json(tmp_path / "out" / ".spinekit" / "a_T2w.json")
+    assert report["options"]["localizer"]["file"] == "a_loc.nii.gz"
+
+
 def test_only_the_first_step_or_only_some_folders(store, tmp_path: Path) -> None:
     scan = store(tmp_path / "spine.nii.gz")
 
@@ -146,6 +171,7 @@ def test_a_run_goes_on_where_it_stopped_and_tells_of_failures(store, tmp_path: P
         ((*TREE, "--step1", "--keep-only", "step2_output"), "no folder 'step2_output'"),
         (("--step1",), "--step1 has no meaning in layout 'spinekit'"),
         (("--keep-only", "input", "--layout", "bids"), "--keep-only has no meaning"),
+        (("--device", "cpu"), "--device has no meaning in layout 'spinekit'"),
     ],
 )
 def test_wrong_use_is_told_before_anything_runs(

@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_running(parser)
     parser.set_defaults(iso=False, scheme="spinekit", fmt="nii.gz", levels=False, soft=False)
     parser.set_defaults(labeller="chain", min_probability=0.0)
-    parser.set_defaults(layout="spinekit", step1=False, keep_only=[])
+    parser.set_defaults(layout="spinekit", step1=False, keep_only=[], unused=())
 
 
 def run(args: argparse.Namespace) -> int:

@@ -4,7 +4,9 @@ It knows words and their help, not what they do.
 """
 
 import argparse
+import sys
 from pathlib import Path
+from typing import Any
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
@@ -83,6 +85,59 @@ def add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
     parser.add_argument("--json", action="store_true", help="print a summary as JSON")
+
+
+class Unused(argparse.Action):
+    """An option that is taken and does nothing; `unused` keeps its name, so that it can be told."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Keep the option's long name."""
+        namespace.unused = (*namespace.unused, self.option_strings[0])
+
+
+def add_totalspineseg(parser: argparse.ArgumentParser) -> None:
+    """Add TotalSpineSeg's short options, and those of its options that nothing here needs."""
+    group = parser.add_argument_group("for scripts that call TotalSpineSeg")
+    kept = argparse.SUPPRESS  # what the long option said
+    group.add_argument("-l", dest="loc", metavar="PATH", type=Path, default=kept, help="--loc")
+    group.add_argument("-s", dest="suffix", metavar="S", nargs="+", default=kept, help="--suffix")
+    group.add_argument("-ls", dest="loc_suffix", metavar="S", default=kept, help="--loc-suffix")
+    group.add_argument(
+        "-k", dest="keep_only", metavar="FOLDER", nargs="+", default=kept, help="--keep-only"
+    )
+    group.add_argument("-q", dest="quiet", action="store_true", default=kept, help="--quiet")
+    words = (["--device"], ["--data-dir", "-d"], ["--max-workers", "-w"], ["--max-workers-nnunet"])
+    for names in words:
+        group.add_argument(*names, action=Unused, metavar="X", help="taken and not used")
+    group.add_argument("--no-stalling", action=Unused, nargs=0, help="taken and not used")
+    parser.set_defaults(unused=())
+
+
+def tell_unused(args: argparse.Namespace) -> None:
+    """Say which options of TotalSpineSeg do nothing here.
+
+    Raises:
+        UsageError: They were given without that tool's layout.
+    """
+    from spinekit.core.errors import UsageError
+
+    if not args.unused:
+        return
+    given = ", ".join(args.unused)
+    if args.layout != "totalspineseg":
+        raise UsageError(
+            "layout-option",
+            f"{given} has no meaning in layout {args.layout!r}",
+            "leave it out, or add --layout totalspineseg",
+        )
+    if not args.quiet:
+        print(f"spinekit: {given} not used: nothing here needs it", file=sys.stderr)
 
 
 def positive(text: str) -> int:

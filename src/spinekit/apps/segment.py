@@ -17,7 +17,13 @@ Research use; not a medical device."""
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    from spinekit.apps.options import add_knowledge, add_layout, add_reading, add_running
+    from spinekit.apps.options import (
+        add_knowledge,
+        add_layout,
+        add_reading,
+        add_running,
+        add_totalspineseg,
+    )
 
     parser.epilog = EPILOG
     parser.add_argument(
@@ -56,11 +62,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_layout(parser)
     add_reading(parser)
     add_running(parser)
+    add_totalspineseg(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Segment what INPUT names."""
     from spinekit.apps.batch import run_command
+    from spinekit.apps.options import tell_unused
     from spinekit.apps.planning import plan_jobs
 
+    tell_unused(args)
     return run_command(plan_jobs, args)
