@@ -1,6 +1,6 @@
 """The cord in lumbar scans against the dark tube seen in SPIDER's canal masks.
 
-    python benchmarks/accuracy.py run --model h3.onnx --row h3 --sets spider --out OUT
+    spinekit segment "$SPINEKIT_REAL_DATA/images" OUT --suffix _T2SPACE --model h3.onnx
     python benchmarks/cord.py OUT
 
 No real lumbar scan here has its cord annotated. `spinekit.datasets.cord` finds it by its grey in
@@ -30,7 +30,7 @@ CORD, L1 = PARTS.index("cord"), VALUES["L1"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table of one folder of segmentations; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("out", type=Path, help="segmentations, as accuracy.py keeps them")
+    parser.add_argument("out", type=Path, help="results of `spinekit segment` on the real scans")
     args = parser.parse_args(argv)
     folder = real_data_folder()
     if folder is None:
