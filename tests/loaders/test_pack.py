@@ -1,9 +1,14 @@
 """Packs come back as they were written, or are refused."""
 
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from spinekit.loaders.pack import PackedCase, load_pack, pack_hash, save_pack
+from spinekit.core.errors import OutputError
+from spinekit.loaders.pack import PackedCase, load_pack, making, pack_hash, save_pack
 
 
 def case(name="a", seed=0):
@@ -37,3 +42,53 @@ def test_a_foreign_archive_is_refused(tmp_path):
     np.savez(tmp_path / "other.npz", x=np.zeros(3))
     with pytest.raises(ValueError, match=r"other\.npz is no pack"):
         load_pack(tmp_path / "other.npz")
+
+
+def big_pack(path: Path) -> str:
+    """Write a pack and read it back; what went wrong, or nothing."""
+    try:
+        save_pack(path, [case(str(n), n) for n in range(40)])
+        return f"{len(load_pack(path))}"
+    except Exception as error:
+        return repr(error)
+
+
+def test_two_processes_may_write_one_pack(tmp_path):
+    with ProcessPoolExecutor(2) as pool:
+        assert list(pool.map(big_pack, [tmp_path / "set.npz"] * 6)) == ["40"] * 6
+    assert [p.name for p in tmp_path.iterdir()] == ["set.npz"]
+
+
+def test_a_pack_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "packs").write_text("no folder")
+    with pytest.raises(OutputError, match=r"set\.npz"):
+        save_pack(tmp_path / "packs" / "set.npz", [case()])
+
+
+def test_a_pack_is_made_once(tmp_path):
+    for wanted in (True, False):
+        with making(tmp_path / "set.npz") as missing:
+            assert missing is wanted
+            if missing:
+                save_pack(tmp_path / "set.npz", [case()])
+
+
+def make_slowly(job: tuple[Path, Path]) -> int:
+    """Make a pack and count it in a file; how often it waited."""
+    path, log = job
+    said: list[str] = []
+    with making(path, report=said.append) as missing:
+        if missing:
+            with log.open("a") as file:
+                file.write("x")
+            time.sleep(0.5)
+            save_pack(path, [case()])
+    return len(said)
+
+
+def test_of_two_processes_one_makes_the_pack_and_the_other_waits(tmp_path):
+    job = (tmp_path / "packs" / "set.npz", tmp_path / "log")
+    with ProcessPoolExecutor(2) as pool:
+        assert sorted(pool.map(make_slowly, [job, job])) == [0, 1]
+    assert job[1].read_text() == "x"
+    assert [p.name for p in job[0].parent.iterdir()] == ["set.npz"]

@@ -1,6 +1,7 @@
 """Packs of real scans: what is read from a folder of partially annotated scans."""
 
 import json
+import os
 
 import nibabel as nib
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from spinekit.anatomy.scheme import LEVELS
 from spinekit.datasets.partial import BODY, CORD, UNKNOWN
 from spinekit.loaders.pack import load_pack
-from spinekit.training.packing import hash_package, pack_phantoms, pack_real
+from spinekit.training.packing import find_packed, hash_package, pack_phantoms, pack_real
 
 AFFINE = np.diag([4.0, 1.0, 1.0, 1.0])
 
@@ -66,43 +67,50 @@ def test_loose_sides_of_a_set_say_nothing_of_part_or_level(folder, tmp_path):
 
 def test_a_pack_that_exists_is_not_made_again(folder, tmp_path):
     first = pack_real(folder, tmp_path / "packs")["chu"]
-    stamp = first.stat().st_mtime_ns
+    before = first.stat().st_ino
     said = []
     pack_real(folder, tmp_path / "packs", report=said.append)
-    assert first.stat().st_mtime_ns == stamp
+    assert first.stat().st_ino == before
     assert not said
 
 
-def test_a_pack_of_other_masks_is_made_again(folder, tmp_path):
-    first = pack_real(folder, tmp_path / "packs")["chu"]
+def test_masks_that_changed_are_packed_anew_and_the_old_pack_stays(folder, tmp_path):
+    """Another run may be reading it; without the scans, what was used last is taken."""
+    packs = tmp_path / "packs"
+    first = pack_real(folder, packs)["chu"]
     name = folder / "labels" / "tight01_bodies.nii.gz"
+    written = name.stat()
     mask = np.asarray(nib.load(name).dataobj).astype(np.uint8)
+    drawn = name.read_bytes()
     mask[mask == 44] = 43
     _save(name, mask)
-    second = pack_real(folder, tmp_path / "packs")["chu"]
-    assert not first.exists()
+    second = pack_real(folder, packs)["chu"]
     (case,) = load_pack(second)
     assert LEVELS.index("L3") + 1 in np.unique(case.level)
     assert LEVELS.index("L4") + 1 not in np.unique(case.level)
+    assert LEVELS.index("L4") + 1 in np.unique(load_pack(first)[0].level)
+    assert find_packed(packs)["chu"] == second
+    name.write_bytes(drawn)
+    os.utime(name, ns=(written.st_atime_ns, written.st_mtime_ns))
+    assert pack_real(folder, packs)["chu"] == first
+    assert find_packed(packs)["chu"] == first
 
 
 def test_phantoms_of_earlier_code_are_drawn_anew(tmp_path, monkeypatch):
     (first,) = pack_phantoms(tmp_path, 1, 5)
-    other_seed = tmp_path / "phantom-6-00000-1-0123abcd.npz"
-    other_seed.write_bytes(first.read_bytes())
     before = first.stat().st_mtime_ns
     assert pack_phantoms(tmp_path, 1, 5) == [first]
     assert first.stat().st_mtime_ns == before
     monkeypatch.setattr("spinekit.training.packing.hash_package", lambda _: "changed-code")
     (second,) = pack_phantoms(tmp_path, 1, 5)
-    assert second.is_file()
-    assert sorted(tmp_path.iterdir()) == sorted([second, other_seed])
+    assert second != first
+    assert sorted(tmp_path.iterdir()) == sorted([first, second])
 
 
 def test_phantoms_show_what_was_asked_for(tmp_path):
     (usual,) = pack_phantoms(tmp_path, 1, 5)
     (neck,) = pack_phantoms(tmp_path, 1, 5, views=("cervical",))
-    assert not usual.exists()
+    assert usual.is_file()
     (case,) = load_pack(neck)
     assert LEVELS.index("C5") + 1 in np.unique(case.level)
     assert LEVELS.index("L1") + 1 not in np.unique(case.level)

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from spinekit.io.locks import alone
+from spinekit.io.writing import output_errors, unfinished
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,30 @@ class PackedCase:
     part: str = ""
 
 
+@contextmanager
+def making(path: Path, *, report: Callable[[str], None] = lambda _: None) -> Iterator[bool]:
+    """Whether a pack is still to be made, which the block then does: no other process does it too.
+
+    Args:
+        path: The pack.
+        report: Told when another process is making it, whose end is waited for.
+
+    Raises:
+        OutputError: Its folder cannot be written to.
+    """
+    if path.is_file():
+        yield False
+        return
+    with alone(path, lambda: report(f"another run is making {path.name}: waiting for it")):
+        yield not path.is_file()
+
+
 def save_pack(path: Path, cases: list[PackedCase]) -> None:
-    """Write the cases to one `.npz`, complete or not at all."""
+    """Write the cases to one `.npz`, complete or not at all.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
     arrays: dict[str, NDArray[np.generic]] = {}
     meta = []
     for index, case in enumerate(cases):
@@ -55,13 +81,10 @@ def save_pack(path: Path, cases: list[PackedCase]) -> None:
         for field in ("image", "allowed", "level"):
             arrays[f"{field}_{index:04d}"] = getattr(case, field)
     arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part.npz")
-    try:
-        np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with output_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished(path) as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
 def load_pack(path: Path) -> list[PackedCase]:

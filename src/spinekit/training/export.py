@@ -7,7 +7,7 @@ promise (`ModelSpec`) travels in the metadata.
 from __future__ import annotations
 
 import dataclasses
-import os
+import io
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from spinekit.anatomy.scheme import LEVELS, PARTS
 from spinekit.core.modelspec import METADATA_KEY, ModelSpec, spec_from_json
+from spinekit.io.writing import write_bytes
 from spinekit.networks.slice_unet import DOWNSCALE, SliceUNet
 from spinekit.training.checkpoint import hash_weights, load_checkpoint
 from spinekit.training.loop import LEVEL_STRIDE, build_network
@@ -69,35 +70,34 @@ def export_checkpoint(
     scores: dict[str, Any] | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> Path:
-    """Write `target` as ONNX with its promise inside, whole or not at all."""
+    """Write `target` as ONNX with its promise inside, whole or not at all.
+
+    Raises:
+        ModelError: The checkpoint cannot be read.
+        OutputError: The file cannot be written.
+    """
     import onnx
 
     network, recipe, facts = load_network(checkpoint)
-    temporary = target.with_name(f".{target.name}.part")
-    try:
-        _export_graph(network, recipe, temporary)
-        model = onnx.load(temporary)
-        halve_weights(model)
-        spec = ModelSpec(
-            name=recipe.name,
-            in_plane_mm=recipe.working_mm,
-            min_slice_mm=recipe.min_slice_mm,
-            neighbour_mm=recipe.neighbour_mm,
-            context=recipe.context,
-            size_multiple=DOWNSCALE,
-            level_stride=LEVEL_STRIDE,
-            parts=PARTS,
-            levels=LEVELS,
-            gmac_per_megapixel=count_gmac(network, recipe),
-            recipe=dataclasses.asdict(recipe),
-            facts={**facts, "weights_sha256": hash_weights(network.state_dict())},
-            scores=scores or {},
-        )
-        onnx.helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
-        onnx.save(model, temporary)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    model = onnx.load_from_string(_export_graph(network, recipe))
+    halve_weights(model)
+    spec = ModelSpec(
+        name=recipe.name,
+        in_plane_mm=recipe.working_mm,
+        min_slice_mm=recipe.min_slice_mm,
+        neighbour_mm=recipe.neighbour_mm,
+        context=recipe.context,
+        size_multiple=DOWNSCALE,
+        level_stride=LEVEL_STRIDE,
+        parts=PARTS,
+        levels=LEVELS,
+        gmac_per_megapixel=count_gmac(network, recipe),
+        recipe=dataclasses.asdict(recipe),
+        facts={**facts, "weights_sha256": hash_weights(network.state_dict())},
+        scores=scores or {},
+    )
+    onnx.helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
+    write_bytes(target, model.SerializeToString())
     report(f"exported {target.name}: {target.stat().st_size / 1e6:.1f} MB")
     return target
 
@@ -107,6 +107,7 @@ def store_scores(path: Path, scores: dict[str, Any]) -> None:
 
     Raises:
         ModelError: The file carries no promise of this version.
+        OutputError: It cannot be written.
     """
     import onnx
 
@@ -114,16 +115,12 @@ def store_scores(path: Path, scores: dict[str, Any]) -> None:
     text = {item.key: item.value for item in model.metadata_props}.get(METADATA_KEY, "")
     spec = dataclasses.replace(spec_from_json(text, source=path.name), scores=scores)
     onnx.helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        onnx.save(model, temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_bytes(path, model.SerializeToString())
 
 
-def _export_graph(network: SliceUNet, recipe: Recipe, path: Path) -> None:
-    """Trace the network with free batch and slice sizes."""
+def _export_graph(network: SliceUNet, recipe: Recipe) -> bytes:
+    """The network traced with free batch and slice sizes, as an ONNX file's content."""
+    traced = io.BytesIO()
     sample = torch.zeros(2, recipe.context, 2 * DOWNSCALE, 3 * DOWNSCALE)
     axes = {0: "batch", 2: "j", 3: "k"}
     with warnings.catch_warnings():
@@ -131,13 +128,14 @@ def _export_graph(network: SliceUNet, recipe: Recipe, path: Path) -> None:
         torch.onnx.export(
             Probabilities(network).eval(),
             (sample,),
-            str(path),
+            traced,
             input_names=["slices"],
             output_names=["parts_probs", "level_probs"],
             dynamic_axes={"slices": axes, "parts_probs": axes, "level_probs": axes},
             opset_version=OPSET,
             dynamo=False,
         )
+    return traced.getvalue()
 
 
 def halve_weights(model: Any) -> None:

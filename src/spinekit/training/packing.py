@@ -6,6 +6,7 @@ when files or the code that made it changed. It knows nothing of networks, and n
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable
@@ -34,7 +35,8 @@ from spinekit.datasets.partial import (
 )
 from spinekit.datasets.prepared import PreparedPair, open_prepared
 from spinekit.datasets.real import CORD_SEEN, LOOSE_SIDES_MM, RealCase, list_real_cases
-from spinekit.loaders.pack import PackedCase, save_pack
+from spinekit.io.locks import alone
+from spinekit.loaders.pack import PackedCase, making, save_pack
 from spinekit.training.recipe import FIELDS_OF_VIEW
 from spinekit.training.targets import level_codes
 
@@ -42,6 +44,9 @@ PHANTOM_BLOCK = 24
 """Phantoms in one pack."""
 RULES = "2"
 """Changes whenever what labels mean for a network does, so that packs are made anew."""
+
+Block = tuple[Path, int, int, tuple[str, ...]]
+"""A pack of phantoms to draw: its file, the first seed, how many, their fields of view in turn."""
 
 STATE_PATTERN = "[0-9a-f]" * 16
 """What ends the name of a real set's pack."""
@@ -52,7 +57,8 @@ def pack_real(
 ) -> dict[str, Path]:
     """Pack every set with masks that training can use; returns set name → pack.
 
-    A pack made of other files, or by other code, is made again and the old one removed.
+    A pack of other files, or by other code, is made anew; the old one stays, as another run may be
+    reading it.
 
     Raises:
         InputError: The index or a scan cannot be read.
@@ -64,18 +70,22 @@ def pack_real(
     paths = {}
     for name, cases in by_set.items():
         path = packs / f"real-{name}-{_state(cases)}.npz"
-        if not path.is_file():
-            report(f"packing {name}: {len(cases)} scans")
-            save_pack(path, [pack_case(case) for case in cases])
-        for old in packs.glob(f"real-{name}-{STATE_PATTERN}.npz"):
-            if old != path:
-                old.unlink()
+
+        with making(path, report=report) as missing:
+            if missing:
+                report(f"packing {name}: {len(cases)} scans")
+                save_pack(path, [pack_case(case) for case in cases])
+        with contextlib.suppress(OSError):
+            os.utime(path)
         paths[name] = path
     return paths
 
 
 def find_packed(packs: Path) -> dict[str, Path]:
-    """Set name → pack of the real sets that were packed before, from scans not at hand now."""
+    """Set name → pack of the real sets that were packed before, from scans not at hand now.
+
+    Of several packs of one set it is the one used last.
+    """
     found = sorted(packs.glob(f"real-*-{STATE_PATTERN}.npz"), key=lambda path: path.stat().st_mtime)
     return {path.stem.removeprefix("real-").rpartition("-")[0]: path for path in found}
 
@@ -154,9 +164,10 @@ def pack_prepared(
     found = open_prepared(folder)
     kind = "bodies" if bodies_only else "whole"
     path = packs / f"set-{found.state[:16]}-{kind}-{RULES}.npz"
-    if not path.is_file():
-        report(f"packing {found.name}: {len(found.pairs)} scans")
-        save_pack(path, [_pack_pair(pair, found.values, bodies_only) for pair in found.pairs])
+    with making(path, report=report) as missing:
+        if missing:
+            report(f"packing {found.name}: {len(found.pairs)} scans")
+            save_pack(path, [_pack_pair(pair, found.values, bodies_only) for pair in found.pairs])
     return found.name, path
 
 
@@ -197,30 +208,32 @@ def pack_phantoms(
     """Draw phantoms into blocks of `PHANTOM_BLOCK`; the last one may hold fewer.
 
     `views` are their fields of view in turn. Blocks of the same seed that were drawn otherwise, by
-    earlier code or of other views, are removed once these are there.
+    earlier code or of other views, stay, as another run may be reading them; who finds another
+    process drawing these waits for it.
     """
-    jobs = []
-    paths = []
     drawn_by = hash_package("spinekit.synth") + RULES
     if views != FIELDS_OF_VIEW:
         drawn_by = " ".join([drawn_by, *views])
-    drawn_by = hashlib.sha256(drawn_by.encode()).hexdigest()
-    drawn_by = drawn_by[:8]
+    drawn_by = hashlib.sha256(drawn_by.encode()).hexdigest()[:8]
+    blocks: list[Block] = []
     for start in range(0, count, PHANTOM_BLOCK):
         size = min(PHANTOM_BLOCK, count - start)
         path = packs / f"phantom-{seed}-{start:05d}-{size}-{drawn_by}.npz"
-        paths.append(path)
-        if not path.is_file():
-            jobs.append((path, seed * 1_000_000 + start, size, views))
-    if jobs:
-        report(f"drawing {sum(size for _, _, size, _ in jobs)} phantoms")
+        blocks.append((path, seed * 1_000_000 + start, size, views))
+    lock = packs / f"phantom-{seed}-{drawn_by}"
+    with alone(lock, lambda: report("another run is drawing these phantoms: waiting for it")):
+        _draw_blocks([block for block in blocks if not block[0].is_file()], processes, report)
+    return [path for path, *_ in blocks]
+
+
+def _draw_blocks(blocks: list[Block], processes: int, report: Callable[[str], None]) -> None:
+    """Draw and save blocks, telling how far it is."""
+    if not blocks:
+        return
+    report(f"drawing {sum(size for _, _, size, _ in blocks)} phantoms")
     with ProcessPoolExecutor(max(1, min(processes, os.cpu_count() or 1))) as pool:
-        for done, path in enumerate(pool.map(_draw_block, jobs), start=1):
-            report(f"  {path.name}: block {done} of {len(jobs)}")
-    for path in packs.glob(f"phantom-{seed}-*.npz"):
-        if not path.stem.endswith(drawn_by):
-            path.unlink()
-    return paths
+        for done, path in enumerate(pool.map(_draw_block, blocks), start=1):
+            report(f"  {path.name}: block {done} of {len(blocks)}")
 
 
 def hash_package(name: str) -> str:
@@ -232,9 +245,9 @@ def hash_package(name: str) -> str:
     return digest.hexdigest()
 
 
-def _draw_block(job: tuple[Path, int, int, tuple[str, ...]]) -> Path:
+def _draw_block(block: Block) -> Path:
     """Draw and save one block; a function of its own so that a process can run it."""
-    path, first_seed, size, views = job
+    path, first_seed, size, views = block
     save_pack(path, [pack_phantom(seed, views) for seed in range(first_seed, first_seed + size)])
     return path
 

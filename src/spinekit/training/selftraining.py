@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from spinekit.anatomy.scheme import PARTS
 from spinekit.core.errors import RecipeError
-from spinekit.loaders.pack import PackedCase, load_pack, pack_hash, save_pack
+from spinekit.loaders.pack import PackedCase, load_pack, making, pack_hash, save_pack
 from spinekit.networks.slice_unet import DOWNSCALE, SliceUNet
 from spinekit.training.export import hash_weights
 from spinekit.training.recipe import Recipe
@@ -77,9 +77,11 @@ def fill_sets(
             continue
         digest = hashlib.sha256((RULES + pack_hash(cases) + weights).encode()).hexdigest()
         path = packs / f"self-{name}-{digest[:16]}.npz"
-        if not path.is_file():
-            report(f"filling what the masks of {name} leave open, by {teacher.name}")
-            save_pack(path, _fill_all(cases, network, teacher.recipe, device, report))
+
+        with making(path, report=report) as missing:
+            if missing:
+                report(f"filling what the masks of {name} leave open, by {teacher.name}")
+                save_pack(path, _fill_all(cases, network, teacher.recipe, device, report))
         filled[name] = load_pack(path)
     return filled
 
