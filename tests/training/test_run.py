@@ -1,5 +1,7 @@
 """From recipe files to a model file: starts that are missing are trained first."""
 
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from spinekit.core.errors import InputError, ModelError, RecipeError
+from spinekit.core.errors import InputError, ModelError, RecipeError, UsageError
 from spinekit.loaders.pack import save_pack
 from spinekit.prediction.runner import load_model
 from spinekit.training.recipe import Recipe
@@ -224,3 +226,73 @@ def test_a_folder_of_scans_that_is_not_there_is_named(work, tmp_path, monkeypatc
     monkeypatch.setenv("SPINEKIT_REAL_DATA", str(tmp_path / "mistyped"))
     with pytest.raises(InputError, match=r"mistyped.*correct the variable"):
         train(write_recipe(tmp_path, "mine"), work=work, device="cpu", report=lambda _: None)
+
+
+def train_and_read(path: Path, work: Path) -> tuple[str, list[str]]:
+    """The hash of the weights, and what was said."""
+    said: list[str] = []
+    model = train(path, work=work, device="cpu", report=said.append)
+    return read_model(model)[1].facts["weights_sha256"], said
+
+
+def test_two_runs_started_together_train_their_common_start_once(work, tmp_path):
+    write_recipe(tmp_path, "start")
+    paths = [write_recipe(tmp_path, name, 'init = "start"\n') for name in ("one", "two")]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, context) as pool:
+        results = list(pool.map(train_and_read, paths, [work, work]))
+    rows = (work / "runs/start/log.csv").read_text().splitlines()
+    assert [row.partition(",")[0] for row in rows] == ["step", "2", "4"]
+    assert results[0][0] == results[1][0]  # the same recipe but for its name
+    assert {path.name for path in (work / "runs").iterdir()} == {"start", "one", "two"}
+
+
+@pytest.mark.parametrize("role", ["init", "teacher"])
+def test_an_ancestor_whose_recipe_changed_is_refused(work, tmp_path, role):
+    write_recipe(tmp_path, "old")
+    write_recipe(tmp_path, "middle", 'init = "old"\n')
+    path = write_recipe(tmp_path, "next", f'{role} = "middle"\n')
+    train(path, work=work, device="cpu", report=str)
+    write_recipe(tmp_path, "old", "ema = 0.9\n")
+    with pytest.raises(RecipeError, match=r"old: the run that lies there differs in ema from"):
+        train(path, work=work, device="cpu", report=str)
+
+
+def test_an_ancestor_of_another_length_is_used_and_told(work, tmp_path):
+    path = write_recipe(tmp_path, "next", 'init = "old"\n')
+    old = write_recipe(tmp_path, "old")
+    train(old, work=work, device="cpu", report=str)
+    old.write_text(old.read_text().replace("steps = 4", "steps = 6"))
+    said: list[str] = []
+    train(path, work=work, device="cpu", report=said.append)
+    assert any("old was trained with another steps" in line for line in said)
+
+
+def test_an_ancestor_that_was_trained_anew_is_told(work, tmp_path):
+    write_recipe(tmp_path, "old")
+    write_recipe(tmp_path, "middle", 'init = "old"\n')
+    path = write_recipe(tmp_path, "next", 'init = "middle"\n')
+    train(path, work=work, device="cpu", report=str)
+    for file in (work / "runs/old").iterdir():
+        file.unlink()
+    train(write_recipe(tmp_path, "old", "seed = 1\n"), work=work, device="cpu", report=str)
+    said: list[str] = []
+    train(path, work=work, device="cpu", report=said.append)
+    assert "old was trained anew since middle took its weights" in said
+
+
+def test_a_device_that_is_not_there_is_named_before_anything_is_done(work, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    path = write_recipe(tmp_path, "mine", 'init = "start"\n')
+    with pytest.raises(UsageError, match="device cuda: ") as caught:
+        train(path, work=work, device="cuda", report=str)
+    assert caught.value.code == "no-gpu"
+    assert not (work / "runs").exists()
+
+
+def test_a_run_says_what_it_runs_on(work, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("spinekit.training.precision.NATIVE", ())
+    said: list[str] = []
+    train(write_recipe(tmp_path, "mine"), work=work, report=said.append)
+    assert said[0].startswith("mine: on cpu in float32 (")

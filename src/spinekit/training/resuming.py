@@ -1,6 +1,6 @@
 """Whether a run that lies in a folder is the one that was asked for.
 
-It knows recipes and what checkpoints say of themselves, nothing of weights.
+It knows recipes and what checkpoints say of themselves, and not how they are trained.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from spinekit.core.errors import RecipeError
-from spinekit.training.recipe import Recipe
-from spinekit.training.start import recipe_from_plain
+from spinekit.training.checkpoint import hash_weights, load_checkpoint
+from spinekit.training.recipe import Recipe, read_recipe
+from spinekit.training.start import is_model, recipe_from_plain
 
 LENGTH = ("steps", "minutes")
 """Keys that may change while a run goes on; the learning rate follows the new schedule."""
@@ -40,9 +43,8 @@ def check_resume(
     Raises:
         RecipeError: They differ.
     """
-    before = dataclasses.asdict(recipe_from_plain(state["recipe"], source=last.name))
-    now = dataclasses.asdict(recipe)
-    differ = [key for key in now if before[key] != now[key] and key not in HARMLESS]
+    before = recipe_from_plain(state["recipe"], source=last.name)
+    differ = _changed(before, recipe)
     for role in ("start", "teacher"):
         if differ or role not in facts:
             continue
@@ -56,4 +58,48 @@ def check_resume(
             f"delete {last.parent}, or give the new run a name: --set name=...",
         )
     for key in differ:
-        report(f"{key} was {before[key]} and is {now[key]}: the schedule is the new one from here")
+        was, now = getattr(before, key), getattr(recipe, key)
+        report(f"{key} was {was} and is {now}: the schedule is the new one from here")
+
+
+def check_ancestor(folder: Path, recipes: Path, *, report: Callable[[str], None]) -> None:
+    """Refuse a trained run as start or teacher when its recipe's file says something else by now.
+
+    So are the runs that it began or learned from, where they are there.
+
+    Args:
+        folder: The run's.
+        recipes: Where `<name>.toml` lies; a run without one is taken as it is.
+        report: Told where the run is of another length, or began from weights that its start or
+            teacher no longer has.
+
+    Raises:
+        RecipeError: They differ, or the file is wrong.
+        ModelError: The run has no readable checkpoint.
+    """
+    state = load_checkpoint(folder / "best.pt", torch.device("cpu"))
+    before = recipe_from_plain(state["recipe"], source=folder.name)
+    path = recipes / f"{folder.name}.toml"
+    differ = _changed(before, read_recipe(path)) if path.is_file() else []
+    if set(differ) - set(LENGTH):
+        raise RecipeError(
+            "other-run",
+            f"{folder}: the run that lies there differs in {', '.join(differ)} from {path}",
+            f"delete {folder} to have it trained anew, or give one of the two another name",
+        )
+    if differ:
+        report(f"{folder.name} was trained with another {' and '.join(differ)} than {path} says")
+    for role, name in (("start", before.init), ("teacher", before.teacher)):
+        beside = folder.with_name(name) if name and not is_model(name) else None
+        if beside is None or not (beside / "best.pt").is_file():
+            continue
+        now = hash_weights(load_checkpoint(beside / "best.pt", torch.device("cpu"))["mean"])
+        if state["facts"].get(role, {}).get("weights_sha256") not in (None, now):
+            report(f"{name} was trained anew since {folder.name} took its weights")
+        check_ancestor(beside, recipes, report=report)
+
+
+def _changed(before: Recipe, now: Recipe) -> list[str]:
+    """Keys that differ and decide something."""
+    was, will = dataclasses.asdict(before), dataclasses.asdict(now)
+    return [key for key in will if was[key] != will[key] and key not in HARMLESS]

@@ -8,17 +8,21 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spinekit import __version__
 from spinekit.core.errors import DependencyError, RecipeError
 from spinekit.datasets.real import real_data_folder
+from spinekit.io.locks import alone
 from spinekit.loaders.pack import PackedCase, load_pack, pack_hash
 from spinekit.training.packing import find_packed, pack_phantoms, pack_prepared, pack_real
 from spinekit.training.recipe import Recipe, change_recipe, read_recipe
 
 if TYPE_CHECKING:
+    import torch
+
     from spinekit.training.start import Start
 
 Report = Callable[[str], None]
@@ -35,8 +39,9 @@ def train(
 ) -> Path:
     """Train a recipe to its end and export `model.onnx`.
 
-    A killed run goes on where its last checkpoint stands. A recipe that starts or learns from
-    another one has that trained first, unless its run is complete.
+    A killed run goes on where its last checkpoint stands; who finds another process at the same
+    run waits for its end. A recipe that starts or learns from another one has that trained first,
+    unless its run is complete.
 
     Args:
         recipe_path: TOML file.
@@ -51,6 +56,7 @@ def train(
 
     Raises:
         DependencyError: torch is not installed.
+        UsageError: There is no such device.
         RecipeError: The recipe is wrong or there is nothing to train on.
         ModelError: The model file it starts from cannot be read.
     """
@@ -62,26 +68,45 @@ def train(
             "training needs torch",
             "pip install '.[train]' -c constraints.txt",
         ) from error
-    from spinekit.training.batches import index_sets, split_cases
-    from spinekit.training.export import export_checkpoint
-    from spinekit.training.loop import Trainer
-    from spinekit.training.selftraining import fill_sets
+    from spinekit.training.precision import choose_device, describe_device
 
     recipe = change_recipe(read_recipe(recipe_path), overrides or {}, source=str(recipe_path))
+    chosen = choose_device(device)
+    report(f"{recipe.name}: on {describe_device(device, chosen)}, torch {torch.__version__}")
     start, teacher = (
         find_weights(
             name, recipe, recipe_path, work, device=device, processes=processes, report=report
         )
         for name in (recipe.init, recipe.teacher)
     )
-    name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    folder = work / "runs" / recipe.name
+    with _held(folder, report):
+        return _train_run(recipe, work, chosen, start, teacher, processes=processes, report=report)
+
+
+def _train_run(
+    recipe: Recipe,
+    work: Path,
+    device: torch.device,
+    start: Start | None,
+    teacher: Start | None,
+    *,
+    processes: int,
+    report: Report,
+) -> Path:
+    """Train one run whose start and teacher are there; returns its model file."""
+    import torch
+
+    from spinekit.training.batches import index_sets, split_cases
+    from spinekit.training.export import export_checkpoint
+    from spinekit.training.loop import Trainer
+    from spinekit.training.selftraining import fill_sets
+
     sets = gather(recipe, work / "packs", processes=processes, report=report)
     train_sets, valid_sets = split_cases(sets, recipe)
     valid_sets = choose_validation(recipe, train_sets, valid_sets, report=report)
     if teacher is not None:
-        train_sets = fill_sets(
-            train_sets, teacher, work / "packs", device=torch.device(name), report=report
-        )
+        train_sets = fill_sets(train_sets, teacher, work / "packs", device=device, report=report)
     facts = describe(sets, train_sets, torch.__version__)
     facts |= {
         role: weights.facts
@@ -94,13 +119,18 @@ def train(
         index_sets(train_sets),
         index_sets(valid_sets),
         folder,
-        device=torch.device(name),
+        device=device,
         facts=facts,
         report=report,
     )
     trainer.start(start)
     best = trainer.run()
     return export_checkpoint(best, folder / "model.onnx", report=report)
+
+
+def _held(folder: Path, report: Report) -> AbstractContextManager[None]:
+    """Keep other processes out of a run's folder, or wait for the one that is at it."""
+    return alone(folder, lambda: report(f"another process trains {folder}: waiting for its end"))
 
 
 def find_weights(
@@ -116,9 +146,11 @@ def find_weights(
     """A recipe's `init` or `teacher`: a model file, or a run that is trained now if it is missing.
 
     Raises:
-        RecipeError: They have seen what the recipe holds out, or have no recipe.
+        RecipeError: They have seen what the recipe holds out, have no recipe, or one that is not
+            what the run was trained by.
         ModelError: The file or the run's checkpoint cannot be read.
     """
+    from spinekit.training.resuming import check_ancestor
     from spinekit.training.start import check_leak, is_model, start_from_model, start_from_run
 
     if not name:
@@ -126,13 +158,17 @@ def find_weights(
     if is_model(name):
         return start_from_model(recipe, name, path.parent)
     folder = work / "runs" / name
-    if not (folder / "model.onnx").is_file():
+    with _held(folder, report):
+        complete = (folder / "model.onnx").is_file()
+    if not complete:
         before_path = path.with_name(f"{name}.toml")
         before = read_recipe(before_path)
         check_leak(recipe, before.name, before, {})
         report(f"{recipe.name} needs {name}: training that first")
         train(before_path, work=work, device=device, processes=processes, report=report)
-    return start_from_run(recipe, folder)
+    start = start_from_run(recipe, folder)
+    check_ancestor(folder, path.parent, report=report)
+    return start
 
 
 def gather(
