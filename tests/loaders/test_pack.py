@@ -1,5 +1,7 @@
 """Packs come back as they were written, or are refused."""
 
+import dataclasses
+import json
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -18,10 +20,11 @@ def case(name="a", seed=0):
 
 
 def test_round_trip(tmp_path):
-    written = [case("a", 1), case("b", 2)]
+    written = [case("a", 1), dataclasses.replace(case("b", 2), part="train", source="chu")]
     save_pack(tmp_path / "set.npz", written)
     read = load_pack(tmp_path / "set.npz")
     assert [c.name for c in read] == ["a", "b"]
+    assert read[1].facts() == written[1].facts()
     assert read[1].spacing_mm == (4.0, 1.0, 0.9)
     for field in ("image", "allowed", "level"):
         np.testing.assert_array_equal(getattr(read[1], field), getattr(written[1], field))
@@ -36,6 +39,30 @@ def test_hash_follows_the_content():
     assert pack_hash([case("a", 1)]) == pack_hash([case("a", 1)])
     assert pack_hash([case("a", 1)]) != pack_hash([case("a", 2)])
     assert pack_hash([case("a", 1)]) != pack_hash([case("b", 1)])
+
+
+@pytest.mark.parametrize(
+    "change", [{"spacing_mm": (4.0, 0.5, 0.5)}, {"subject": "other"}, {"part": "validation"}]
+)
+def test_hash_follows_what_is_known_of_a_case(change):
+    assert pack_hash([case()]) != pack_hash([dataclasses.replace(case(), **change)])
+
+
+def test_hash_follows_the_shape():
+    flat = {field: np.zeros((2, 6, 4), np.uint8) for field in ("image", "allowed", "level")}
+    turned = {field: np.zeros((2, 4, 6), np.uint8) for field in flat}
+    one, other = (dataclasses.replace(case(), **arrays) for arrays in (flat, turned))
+    assert pack_hash([one]) != pack_hash([other])
+
+
+def test_a_pack_without_sources_is_read(tmp_path):
+    """As earlier versions wrote them."""
+    arrays = {f"{f}_0000": getattr(case(), f) for f in ("image", "allowed", "level")}
+    meta = [{"name": "a", "subject": "s", "spacing_mm": [4.0, 1.0, 1.0]}]
+    arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
+    np.savez(tmp_path / "old.npz", **arrays)
+    (read,) = load_pack(tmp_path / "old.npz")
+    assert (read.part, read.source, read.spacing_mm) == ("", "", (4.0, 1.0, 1.0))
 
 
 def test_a_foreign_archive_is_refused(tmp_path):

@@ -1,5 +1,6 @@
 """A user's own data, from `spinekit data prepare` to a model that goes on from another."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -15,12 +16,13 @@ from spinekit.curation.recipe import prepare_recipe
 from spinekit.curation.run import prepare_set
 from spinekit.datasets.partial import BODY, DISC, POSTERIOR
 from spinekit.datasets.prepared import open_prepared
+from spinekit.datasets.real import subject_fold
 from spinekit.loaders.pack import load_pack
 from spinekit.prediction.runner import load_model
 from spinekit.training.batches import split_cases
 from spinekit.training.packing import pack_prepared
 from spinekit.training.recipe import Recipe
-from spinekit.training.run import train
+from spinekit.training.run import describe, train
 from training.test_run import write_recipe
 
 
@@ -70,9 +72,84 @@ def test_training_on_a_prepared_set_goes_on_from_a_model(prepared, tmp_path, mon
     (tmp_path / "one.onnx").write_bytes(first.read_bytes())
     path = write_recipe(tmp_path, "two", f'init = "one.onnx"\n{more}')
     facts = load_model(train(path, work=work, device="cpu", report=str), threads=1).spec.facts
-    name = open_prepared(prepared).name
-    assert facts["trained_on"] == {name: 3}
-    assert facts["start"]["trained_on"] == {name: 3}
+    assert facts["trained_on"] == {"in": 3}  # the folder they were prepared from
+    assert facts["start"]["trained_on"] == {"in": 3}
+    assert facts["found"] == {open_prepared(prepared).name: 4}
+
+
+def prepare_merged(tmp_path: Path) -> Path:
+    """Scans of chu and of another set, two contrasts of each patient, as one set called real."""
+    table = recipe_table(write_set(tmp_path / "in", patients=3, contrasts=("T1w", "T2w")))
+    (source,) = table["sources"]
+    rows = [
+        {"name": f"sub{n:02d}_{kind}", "dataset": dataset, "subject": subject}
+        for kind in ("T1w", "T2w")
+        for n, (dataset, subject) in enumerate(
+            [("chu", "chu01"), ("spider", IN_FOLD), ("spider", OUT_OF_FOLD)], start=1
+        )
+    ]
+    (tmp_path / "in" / "index.json").write_text(json.dumps(rows))
+    source["settings"] = {"values": "spinekit", "table": "index.json"}
+    prepare_set(prepare_recipe(table | {"name": "real", "validation": 0.0}), tmp_path / "real")
+    return tmp_path / "real"
+
+
+SUBJECTS = [f"spider{n:02d}" for n in range(30)]
+IN_FOLD = next(subject for subject in SUBJECTS if subject_fold(subject) == 0)
+OUT_OF_FOLD = next(subject for subject in SUBJECTS if subject_fold(subject) != 0)
+
+
+@pytest.mark.parametrize(
+    ("hold_out", "trained_on"),
+    [
+        ("H1", {"sub02_T1w", "sub02_T2w", "sub03_T1w", "sub03_T2w"}),
+        ("H3", {"sub01_T1w", "sub01_T2w"}),
+        ("within", {"sub03_T1w", "sub03_T2w"}),
+    ],
+)
+def test_hold_outs_hold_for_what_a_prepared_set_is_made_of(tmp_path, hold_out, trained_on):
+    assert subject_fold("chu01") == 0
+    name, path = pack_prepared(prepare_merged(tmp_path), tmp_path / "packs")
+    sides = split_cases({name: load_pack(path)}, Recipe(hold_out=hold_out))
+    assert {case.name for side in sides for case in side.get(name, [])} == trained_on
+
+
+def test_a_model_tells_the_sets_behind_a_prepared_one_and_is_no_start_for_a_hold_out(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    more = f"real = false\nsets = [{json.dumps(str(prepare_merged(tmp_path)))}]\n"
+    work = tmp_path / "work"
+    model = train(write_recipe(tmp_path, "mine", more), work=work, device="cpu", report=str)
+    assert load_model(model, threads=1).spec.facts["trained_on"] == {"chu": 2, "spider": 4}
+    path = write_recipe(tmp_path, "next", f'{more}hold_out = "H1"\ninit = "mine"\n')
+    with pytest.raises(RecipeError, match="mine has seen it"):
+        train(path, work=work, device="cpu", report=str)
+
+
+def test_a_set_that_only_chose_the_weights_is_told_too(cases):
+    valid = {"real": [dataclasses.replace(cases[0], source="chu")]}
+    facts = describe(valid, {"blocks": cases[1:]}, valid, "2")
+    assert facts["trained_on"] == {"blocks": 5, "chu": 0}
+
+
+def test_patients_who_share_a_scan_are_one_patient(tmp_path):
+    root = write_set(tmp_path / "in", patients=2)
+    for kind in ("images", "labels"):
+        (root / kind / "sub02_T2w.nii.gz").write_bytes(
+            (root / kind / "sub01_T2w.nii.gz").read_bytes()
+        )
+    prepare_set(prepare_recipe(recipe_table(root) | {"validation": 0.0}), tmp_path / "set")
+    assert [pair.subject for pair in open_prepared(tmp_path / "set").pairs] == ["sub01", "sub01"]
+
+
+def test_a_set_that_does_not_say_whose_scans_it_holds_is_refused(prepared):
+    split = json.loads((prepared / "splits.json").read_text())
+    del split["pairs"]
+    (prepared / "splits.json").write_text(json.dumps(split))
+    with pytest.raises(InputError, match="of which patient") as caught:
+        open_prepared(prepared)
+    assert caught.value.code == "set-outdated"
 
 
 def test_two_sets_of_one_name_are_told_apart_before_training(prepared, tmp_path):

@@ -153,3 +153,6 @@ def test_filled_sets_are_kept_by_teacher_and_cases(cases, recipe, tmp_path, monk
     )
     assert len(lines) == 1 + len(cases)
     assert len(list(tmp_path.glob("self-blocks-*.npz"))) == 2
+    respaced = [dataclasses.replace(case, spacing_mm=(4.0, 0.5, 0.5)) for case in open_cases[:1]]
+    corrected = fill_sets({"blocks": respaced}, start, tmp_path, device=cpu)["blocks"]
+    assert corrected[0].spacing_mm == (4.0, 0.5, 0.5)

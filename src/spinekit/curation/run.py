@@ -135,7 +135,8 @@ def prepare_set(
     outcomes.sort(key=lambda outcome: outcome.name)
     good = {outcome.name for outcome in outcomes if outcome.status != "failed"}
     records = tuple(json.loads(job.record.read_bytes()) for job in jobs if job.name in good)
-    prepared = _describe_set(recipe, out, records)
+    origins = {job.name: job.case.dataset for job in jobs}
+    prepared = _describe_set(recipe, out, records, origins)
     exported = {name: _export(name, prepared, processes) for name in recipe.exports}
     report = build_report(
         prepared,
@@ -172,11 +173,24 @@ def _attempt(job: Job) -> Outcome:
 
 
 def _describe_set(
-    recipe: PrepareRecipe, out: Path, records: tuple[dict[str, Any], ...]
+    recipe: PrepareRecipe,
+    out: Path,
+    records: tuple[dict[str, Any], ...],
+    origins: Mapping[str, str],
 ) -> PreparedSet:
-    """Write who trains and who tests, and what the values mean."""
+    """Write who trains and who tests, of which set and patient they are, what the values mean."""
+    groups = join_groups([(_patient(record), record["inputs"][0]["sha256"]) for record in records])
     split = {"seed": recipe.seed, "by": "patient", "stratify": list(recipe.stratify)}
-    split |= _split(recipe, records)
+    split |= _split(recipe, records, groups)
+    subjects = {_patient(record): record["subject"] for record in records}
+    split["pairs"] = {
+        row["name"]: {
+            "dataset": origins[record["name"]],
+            "subject": subjects[groups[_patient(record)]],
+        }
+        for record in records
+        for row in record["outputs"]
+    }
     present = {
         row["spinekit_value"]
         for record in records
@@ -189,9 +203,10 @@ def _describe_set(
     return PreparedSet(out, recipe, records, split, table)
 
 
-def _split(recipe: PrepareRecipe, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _split(
+    recipe: PrepareRecipe, records: Sequence[dict[str, Any]], groups: Mapping[str, str]
+) -> dict[str, Any]:
     """Parts by names of pairs: crops go with their case, changed copies only train."""
-    groups = join_groups([(_patient(record), record["inputs"][0]["sha256"]) for record in records])
     members = [
         Member(
             record["name"],

@@ -19,12 +19,17 @@ from spinekit.core.errors import InputError
 
 @dataclass(frozen=True)
 class PreparedPair:
-    """A scan, its label map and the part of the split it belongs to, `train` or `validation`."""
+    """A scan, its label map, and what the split says of them."""
 
     name: str
     image: Path
     labels: Path
     part: str
+    """`train` or `validation`."""
+    dataset: str
+    """The set that the scan was taken from, whatever the prepared one is called."""
+    subject: str
+    """Its patient."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +52,24 @@ def open_prepared(folder: Path) -> PreparedFolder:
     """
     table = _read(folder / "labels.json")
     split = _read(folder / "splits.json")
+    if "pairs" not in split:
+        raise InputError(
+            "set-outdated",
+            f"{folder}: its splits.json does not say of which patient a scan is",
+            "run the same `spinekit data prepare` again; what is done is not done again",
+        )
     values = np.zeros(256, np.uint8)
     try:
         for row in table["labels"]:
             values[int(row["value"])] = int(row["spinekit_value"])
         pairs = tuple(
             PreparedPair(
-                name, folder / f"images/{name}.nii.gz", folder / f"labels/{name}.nii.gz", part
+                name,
+                folder / f"images/{name}.nii.gz",
+                folder / f"labels/{name}.nii.gz",
+                part,
+                str(split["pairs"][name]["dataset"]),
+                str(split["pairs"][name]["subject"]),
             )
             for part in ("train", "validation")
             for name in split[part]
@@ -69,7 +85,8 @@ def open_prepared(folder: Path) -> PreparedFolder:
                     "file-missing", f"{path}: no such file", "run `spinekit data prepare` again"
                 )
             state = path.stat()
-            digest.update(f"{path.name} {pair.part} {state.st_size} {state.st_mtime_ns}".encode())
+            digest.update(f"{path.name} {state.st_size} {state.st_mtime_ns}".encode())
+        digest.update(f"{pair.part} {pair.dataset} {pair.subject}".encode())
     return PreparedFolder(name, pairs, values, digest.hexdigest())
 
 

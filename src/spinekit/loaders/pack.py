@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ class PackedCase:
         allowed: (I, J, K) uint8, bit c set where part c may be.
         level: (I, J, K) uint8 level code, 0 unknown.
         part: "train" or "validation" where its set says so, "" where the training decides.
+        source: The set it was taken from, "" where that is the one it is packed in.
     """
 
     name: str
@@ -41,6 +43,17 @@ class PackedCase:
     allowed: NDArray[np.uint8]
     level: NDArray[np.uint8]
     part: str = ""
+    source: str = ""
+
+    def facts(self) -> dict[str, Any]:
+        """What is known of it besides the voxels, as plain values."""
+        return {
+            "name": self.name,
+            "subject": self.subject,
+            "spacing_mm": list(self.spacing_mm),
+            "part": self.part,
+            "source": self.source,
+        }
 
 
 @contextmanager
@@ -68,19 +81,12 @@ def save_pack(path: Path, cases: list[PackedCase]) -> None:
         OutputError: It cannot be written.
     """
     arrays: dict[str, NDArray[np.generic]] = {}
-    meta = []
     for index, case in enumerate(cases):
-        meta.append(
-            {
-                "name": case.name,
-                "subject": case.subject,
-                "spacing_mm": case.spacing_mm,
-                "part": case.part,
-            }
-        )
         for field in ("image", "allowed", "level"):
             arrays[f"{field}_{index:04d}"] = getattr(case, field)
-    arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
+    arrays["meta"] = np.frombuffer(
+        json.dumps([case.facts() for case in cases]).encode(), dtype=np.uint8
+    )
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with unfinished(path) as file:
@@ -103,18 +109,17 @@ def load_pack(path: Path) -> list[PackedCase]:
             image, allowed, level = (
                 archive[f"{field}_{index:04d}"] for field in ("image", "allowed", "level")
             )
-            spacing_mm = tuple(item["spacing_mm"])
-            part = item.get("part", "")
-            name, subject = item["name"], item["subject"]
-            cases.append(PackedCase(name, subject, spacing_mm, image, allowed, level, part))
+            facts = {**item, "spacing_mm": tuple(item["spacing_mm"])}
+            cases.append(PackedCase(**facts, image=image, allowed=allowed, level=level))
         return cases
 
 
 def pack_hash(cases: list[PackedCase]) -> str:
-    """SHA-256 over names and arrays, the same on every machine."""
+    """SHA-256 over what is known of each case, and its arrays; the same on every machine."""
     digest = hashlib.sha256()
     for case in cases:
-        digest.update(case.name.encode())
+        told = {**case.facts(), "shape": list(case.image.shape)}
+        digest.update(json.dumps(told, sort_keys=True).encode())
         for array in (case.image, case.allowed, case.level):
             digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

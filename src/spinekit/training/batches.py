@@ -43,16 +43,16 @@ def split_cases(
 ) -> tuple[dict[str, list[PackedCase]], dict[str, list[PackedCase]]]:
     """Training and validation cases by set.
 
-    Held-out sets are in neither; "within" leaves fold 0 of every real set out of both. Validation
-    takes one subject in ten (by a second hash) of what remains, one phantom in twenty; a prepared
-    set says itself who validates.
+    Held-out sets are in neither, nor are their scans in prepared ones; "within" leaves fold 0 of
+    the subjects of every real set out of both. Validation takes one subject in ten (by a second
+    hash) of what remains, one phantom in twenty; a prepared set says itself who validates.
     """
     train: dict[str, list[PackedCase]] = {}
     valid: dict[str, list[PackedCase]] = {}
     for name, cases in sets.items():
         is_phantom = name == "phantom"
         for case in cases:
-            if not is_phantom and is_held_out(name, case.subject, recipe.hold_out):
+            if not is_phantom and is_held_out(case.source or name, case.subject, recipe.hold_out):
                 continue
             folds = 20 if is_phantom else 10
             held = len(cases) > 5 and subject_fold(f"validation {case.subject}", folds) == 0

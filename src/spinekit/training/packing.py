@@ -187,12 +187,13 @@ def _pack_pair(pair: PreparedPair, values: NDArray[np.uint8], bodies_only: bool)
     present = {NAMES[int(value)] for value in np.unique(labels) if int(value) in NAMES}
     return PackedCase(
         pair.name,
-        pair.name,
+        pair.subject,
         spacing_mm,
         np.round(normalise_intensity(image) * 255).astype(np.uint8),
         allowed_from_labels(labels, spacing_mm, bodies_only=bodies_only),
         level_codes(labels, present=present),
         pair.part,
+        pair.dataset,
     )
 
 

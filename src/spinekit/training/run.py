@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -107,7 +108,7 @@ def _train_run(
     valid_sets = choose_validation(recipe, train_sets, valid_sets, report=report)
     if teacher is not None:
         train_sets = fill_sets(train_sets, teacher, work / "packs", device=device, report=report)
-    facts = describe(sets, train_sets, torch.__version__)
+    facts = describe(sets, train_sets, valid_sets, torch.__version__)
     facts |= {
         role: weights.facts
         for role, weights in (("start", start), ("teacher", teacher))
@@ -251,9 +252,16 @@ def choose_validation(
 
 
 def describe(
-    sets: dict[str, list[PackedCase]], train_sets: dict[str, list[PackedCase]], torch_version: str
+    sets: dict[str, list[PackedCase]],
+    train_sets: dict[str, list[PackedCase]],
+    valid_sets: dict[str, list[PackedCase]],
+    torch_version: str,
 ) -> dict[str, Any]:
-    """What a model file must say about its data and tools; plain values."""
+    """What a model file must say about its data and tools; plain values.
+
+    `trained_on` counts cases by the sets they were taken from, `found` by those they lie in; 0 are
+    of a set that chose the weights and trained nothing.
+    """
     import numpy as np
 
     digest = hashlib.sha256()
@@ -261,7 +269,7 @@ def describe(
         digest.update(name.encode() + pack_hash(train_sets[name]).encode())
     return {
         "data_sha256": digest.hexdigest(),
-        "trained_on": {name: len(cases) for name, cases in train_sets.items()},
+        "trained_on": {**dict.fromkeys(_sources(valid_sets), 0), **_sources(train_sets)},
         "found": {name: len(cases) for name, cases in sets.items()},
         "versions": {
             "spinekit": __version__,
@@ -270,3 +278,8 @@ def describe(
             "python": platform.python_version(),
         },
     }
+
+
+def _sources(sets: dict[str, list[PackedCase]]) -> Counter[str]:
+    """Number of cases by the set they were taken from."""
+    return Counter(case.source or name for name, cases in sets.items() for case in cases)

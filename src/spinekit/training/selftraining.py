@@ -46,7 +46,7 @@ LEAST_MM3 = {
 """Smaller pieces are left open."""
 SINGLE = (CANAL, CORD, SACRUM)
 """Of these the largest piece alone counts."""
-RULES = "2"
+RULES = "3"
 """Changes whenever the rules do, so that filled packs are made anew."""
 
 Bytes = NDArray[np.uint8]

@@ -95,7 +95,8 @@ def check_leak(recipe: Recipe, name: str, before: Recipe, facts: Mapping[str, An
     """
     if not recipe.hold_out:
         return
-    seen = name if before.real and before.hold_out != recipe.hold_out else ""
+    reads_scans = before.real or before.sets
+    seen = name if reads_scans and before.hold_out != recipe.hold_out else ""
     for told in ancestors(facts):
         if _has_seen(told, recipe.hold_out):
             seen = seen or f"{name}, which goes back to {told['name']},"
