@@ -201,7 +201,7 @@ def test_a_longer_run_goes_on_and_says_that_the_schedule_changed(work, tmp_path)
 
 def test_values_that_cannot_work_are_named_before_anything_is_done(work, tmp_path):
     path = write_recipe(tmp_path, "mine")
-    with pytest.raises(RecipeError, match="steps, batch and validate_every"):
+    with pytest.raises(RecipeError, match="steps must be at least 1"):
         train(path, work=work, device="cpu", overrides={"steps": 0}, report=lambda _: None)
     assert not (work / "runs/mine").exists()
 
@@ -296,3 +296,10 @@ def test_a_run_says_what_it_runs_on(work, tmp_path, monkeypatch):
     said: list[str] = []
     train(write_recipe(tmp_path, "mine"), work=work, report=said.append)
     assert said[0].startswith("mine: on cpu in float32 (")
+
+
+def test_a_weight_of_a_set_that_is_not_there_is_told(work, tmp_path):
+    path = write_recipe(tmp_path, "mine", "set_weights = {blocsk = 2}\n")
+    said: list[str] = []
+    train(path, work=work, device="cpu", report=said.append)
+    assert "set_weights: no set at hand is called blocsk; there are: blocks" in said

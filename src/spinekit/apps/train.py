@@ -29,30 +29,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train to the end and print where the model is."""
+    from spinekit.core.settings import parse_pairs
     from spinekit.training.run import train
 
-    model = train(
-        args.recipe, work=args.work, device=args.device, overrides=read_overrides(args.set)
-    )
+    model = train(args.recipe, work=args.work, device=args.device, overrides=parse_pairs(args.set))
     print(model)
     return 0
-
-
-def read_overrides(pairs: list[str]) -> dict[str, object]:
-    """Read `key=value` pairs.
-
-    Args:
-        pairs: Each a line of TOML; a bare word is taken as text.
-
-    Returns:
-        Key → value; empty for no pair.
-
-    Raises:
-        RecipeError: A key or a value is wrong; the nearest valid key is named.
-    """
-    from spinekit.core.settings import parse_pairs
-    from spinekit.training.recipe import recipe_from_dict
-
-    values = parse_pairs(pairs)
-    resolved = recipe_from_dict(values, source="--set")
-    return {key: getattr(resolved, key) for key in values}

@@ -7,14 +7,25 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from spinekit.core.errors import RecipeError
 
 T = TypeVar("T")
+
+WORDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text in quotes",
+    tuple: "a list",
+    dict: "a table",
+}
+"""What a value of a type is called."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -41,11 +52,11 @@ def fill(kind: type[T], table: Mapping[str, Any], *, source: str = "recipe") -> 
         The object; the defaults where the table says nothing.
 
     Raises:
-        RecipeError: A key is unknown (the nearest valid one is named), or a value is of the wrong
-            type.
+        RecipeError: A key is unknown (the nearest valid one is named), or a value, or one in a list
+            or table, is of the wrong type.
     """
     fields = [item.name for item in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    defaults = kind()
+    hints = get_type_hints(kind)
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in fields:
@@ -53,7 +64,7 @@ def fill(kind: type[T], table: Mapping[str, Any], *, source: str = "recipe") -> 
             raise RecipeError(
                 "recipe-key", f"{source}: unknown key '{key}'", f"did you mean '{near}'?"
             )
-        values[key] = _checked(source, key, value, getattr(defaults, key))
+        values[key] = _checked(source, key, value, hints[key])
     return kind(**values)
 
 
@@ -73,13 +84,32 @@ def parse_pairs(pairs: Iterable[str]) -> dict[str, Any]:
     return values
 
 
-def _checked(source: str, key: str, value: Any, default: Any) -> Any:
-    """The value in the default's type."""
-    if isinstance(default, tuple) and isinstance(value, list | tuple):
+def _checked(source: str, key: str, value: Any, hint: Any) -> Any:
+    """The value in the type of a field; what lists and tables hold is left as it is."""
+    kind = get_origin(hint) or hint
+    if kind is Any:
+        return value
+    if kind is tuple and isinstance(value, list | tuple):
+        _check_items(source, key, value, get_args(hint))
         return tuple(value)
-    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if type(value) is not type(default):
-        wanted = type(default).__name__
-        raise RecipeError("recipe-type", f"{source}: '{key}' = {value!r}", f"give a {wanted}")
+    if type(value) is not kind or (kind is float and not math.isfinite(value)):
+        raise RecipeError("recipe-type", f"{source}: '{key}' = {value!r}", f"give {WORDS[kind]}")
+    if kind is dict:
+        for name, item in value.items():
+            _checked(source, f"{key}.{name}", item, get_args(hint)[1])
     return value
+
+
+def _check_items(
+    source: str, key: str, items: list[Any] | tuple[Any, ...], kinds: tuple[Any, ...]
+) -> None:
+    """Raise where a list is of another length or holds something of another type."""
+    if kinds[-1] is Ellipsis:
+        kinds = kinds[:1] * len(items)
+    if len(items) != len(kinds):
+        text = f"{source}: '{key}' = {list(items)!r}"
+        raise RecipeError("recipe-type", text, f"give {len(kinds)} values")
+    for item, kind in zip(items, kinds, strict=True):
+        _checked(source, key, item, kind)

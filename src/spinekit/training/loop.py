@@ -86,7 +86,7 @@ class Trainer:
             self.network, recipe.learning_rate, recipe.weight_decay, kind=self.kind
         )
         self.targets = torch.from_numpy(target_table()).to(device)
-        self.class_weights = torch.tensor(recipe.class_weights, device=device)
+        self.class_weights = torch.tensor(recipe.class_weights, dtype=torch.float32, device=device)
         self.progress = Progress()
 
     def start(self, start: Start | None) -> None:

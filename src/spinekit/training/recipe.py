@@ -6,10 +6,11 @@ It knows nothing of torch, so that a recipe can be read, checked and hashed anyw
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from spinekit.anatomy.scheme import PARTS
 from spinekit.core.errors import RecipeError
 from spinekit.core.settings import fill, read_toml
 
@@ -24,6 +25,31 @@ FIELDS_OF_VIEW = (
     "random",
 )
 """Of phantoms, in turn: lumbar most of all."""
+SPLITS = ("", "H1", "H2", "H3", "within")
+RANGES = (
+    ("phantom_share", (0.0, 1.0)),
+    ("appearance", (0.0, 1.0)),
+    ("in_plane_mm", (0.5, 2.0)),
+    ("working_mm", (0.5, 2.0)),
+    ("neighbour_mm", (1.0, 6.0)),
+    ("min_slice_mm", (0.5, 5.0)),
+)
+"""Keys with a least and a largest value."""
+LEAST = (
+    ("seed", 0),
+    ("phantoms", 0),
+    ("workers", 0),
+    ("minutes", 0),
+    ("weight_decay", 0),
+    ("ema", 0),
+    ("level_weight", 0),
+    ("dice_weight", 0),
+    ("context", 1),
+    ("steps", 1),
+    ("batch", 1),
+    ("validate_every", 1),
+)
+"""Keys with a least value alone."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +59,7 @@ class Recipe:
     name: str = "default"
     """Names the run's folder and the model."""
     seed: int = 0
-    """Of weights, sampling and augmentation."""
+    """Of weights, phantoms, sampling and augmentation, 0 or more."""
     hold_out: str = ""
     """"H1", "H2", "H3" leave whole sets out, "within" a fifth of the subjects of every set, ""
     nothing."""
@@ -56,11 +82,11 @@ class Recipe:
     bodies_only: bool = False
     """Whether what those sets call a vertebra is its body alone."""
     set_weights: dict[str, float] = field(default_factory=dict)
-    """Relative frequency of each real set, 1 where not given."""
+    """Relative frequency of each real or prepared set, above 0; 1 where not given."""
     appearance: float = 1.0
     """Share of the usual chances that a view's greys, noise or sharpness are changed, 0 … 1."""
     widths: tuple[int, ...] = (24, 48, 96, 160, 224)
-    """Channels at strides 2 … 32, multiples of 8."""
+    """Channels at strides 2 … 32, five multiples of 8."""
     context: int = 3
     """Slices the network reads, odd."""
     in_plane_mm: float = 1.0
@@ -85,13 +111,14 @@ class Recipe:
     weight_decay: float = 0.01
     """Of AdamW."""
     ema: float = 0.998
-    """Decay of the weights' running mean, which is what is kept."""
+    """Decay of the weights' running mean, which is what is kept; from 0 to below 1."""
     level_weight: float = 0.3
     """Weight of the level loss."""
     dice_weight: float = 0.5
     """Weight of the Dice loss."""
     class_weights: tuple[float, ...] = (1.0, 1.0, 1.5, 1.5, 1.5, 2.0, 1.5)
-    """Cross-entropy weight of each part."""
+    """Cross-entropy weight of each part: background, body, posterior elements, disc, canal, cord,
+    sacrum."""
     validate_every: int = 200
     """Steps between validations and checkpoints."""
     workers: int = 0
@@ -120,38 +147,42 @@ def recipe_from_dict(table: dict[str, Any], *, source: str = "recipe") -> Recipe
 
 
 def change_recipe(recipe: Recipe, values: Mapping[str, Any], *, source: str = "recipe") -> Recipe:
-    """A recipe with other values of the right types, checked together.
+    """A recipe with other values, checked together.
 
     Raises:
-        RecipeError: They do not work together.
+        RecipeError: As `read_recipe`, or they do not work together.
     """
-    changed = replace(recipe, **values)
-    _check_ranges(source, changed)
-    return changed
+    return recipe_from_dict({**asdict(recipe), **values}, source=source)
 
 
 def _check_ranges(source: str, recipe: Recipe) -> None:
     """Raise where a value cannot work."""
-    wrong = None
-    if recipe.hold_out not in ("", "H1", "H2", "H3", "within"):
-        wrong = "hold_out must be '', 'H1', 'H2', 'H3' or 'within'"
-    elif any(side % 32 for side in recipe.canvas):
-        wrong = "canvas sides must be multiples of 32"
-    elif any(width % 8 for width in recipe.widths) or len(recipe.widths) != 5:
-        wrong = "widths must be five multiples of 8"
-    elif not 0.5 <= recipe.working_mm <= 2.0:
-        wrong = "working_mm must be 0.5 to 2"
-    elif not 0.0 <= recipe.appearance <= 1.0:
-        wrong = "appearance must be 0 to 1"
-    elif min(recipe.steps, recipe.batch, recipe.validate_every) < 1:
-        wrong = "steps, batch and validate_every must be at least 1"
-    elif min(recipe.phantoms, recipe.workers, recipe.minutes) < 0 or recipe.learning_rate <= 0:
-        wrong = "phantoms, workers and minutes must not be negative, learning_rate above 0"
-    elif recipe.context < 1 or recipe.context % 2 == 0:
-        wrong = "context must be odd"
-    elif not recipe.phantom_views or set(recipe.phantom_views) - set(FIELDS_OF_VIEW):
-        wrong = f"phantom_views must be some of {', '.join(dict.fromkeys(FIELDS_OF_VIEW))}"
-    elif recipe.phantoms == 0 and not recipe.real and not recipe.sets:
-        wrong = "phantoms = 0, real = false and no sets leave nothing to train on"
-    if wrong:
-        raise RecipeError("recipe-value", f"{source}: {wrong}", "correct the recipe")
+    r = recipe
+    views = tuple(dict.fromkeys(FIELDS_OF_VIEW))
+    rules = {f"{key} must be {a:g} to {b:g}": a <= getattr(r, key) <= b for key, (a, b) in RANGES}
+    rules |= {f"{key} must be at least {least}": getattr(r, key) >= least for key, least in LEAST}
+    weights = r.class_weights
+    rules |= {
+        "name must be a folder's": r.name not in ("", ".", "..") and not set(r.name) & set("/\\"),
+        f"hold_out must be one of {', '.join(map(repr, SPLITS))}": r.hold_out in SPLITS,
+        f"phantom_views must be some of {', '.join(views)}": bool(r.phantom_views)
+        and set(r.phantom_views) <= set(views),
+        "set_weights must be above 0": all(weight > 0 for weight in r.set_weights.values()),
+        "canvas sides must be multiples of 32": all(n >= 32 and n % 32 == 0 for n in r.canvas),
+        "widths must be five multiples of 8": len(r.widths) == 5
+        and all(n >= 8 and n % 8 == 0 for n in r.widths),
+        "context must be odd": r.context % 2 == 1,
+        "learning_rate must be above 0": r.learning_rate > 0,
+        "ema must be below 1": r.ema < 1,
+        f"class_weights must be {len(PARTS)} numbers of 0 or more, not all 0": len(weights)
+        == len(PARTS)
+        and min(weights) >= 0 < max(weights),
+        "phantoms = 0, real = false and no sets leave nothing to train on": bool(
+            r.phantoms or r.real or r.sets
+        ),
+        "phantoms = 0 and phantom_share = 1 leave nothing to train on": bool(r.phantoms)
+        or r.phantom_share < 1,
+    }
+    for text, holds in rules.items():
+        if not holds:
+            raise RecipeError("recipe-value", f"{source}: {text}", "correct the recipe")

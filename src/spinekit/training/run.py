@@ -71,7 +71,8 @@ def train(
         ) from error
     from spinekit.training.precision import choose_device, describe_device
 
-    recipe = change_recipe(read_recipe(recipe_path), overrides or {}, source=str(recipe_path))
+    source = f"{recipe_path} and --set" if overrides else str(recipe_path)
+    recipe = change_recipe(read_recipe(recipe_path), overrides or {}, source=source)
     chosen = choose_device(device)
     report(f"{recipe.name}: on {describe_device(device, chosen)}, torch {torch.__version__}")
     start, teacher = (
@@ -219,6 +220,12 @@ def gather(
             "no-data",
             f"recipe {recipe.name}: no phantoms or sets asked for and no real scans found",
             "name prepared sets, set SPINEKIT_REAL_DATA, or ask for phantoms",
+        )
+    weighted = sorted(set(recipe.set_weights) - (set(sets) - {"phantom"}))
+    if weighted:
+        report(
+            f"set_weights: no set at hand is called {' or '.join(weighted)}; there are: "
+            + ", ".join(name for name in sets if name != "phantom")
         )
     return sets
 
