@@ -57,7 +57,7 @@ def test_unknown_key_names_the_nearest():
         ({"class_weights": [0] * 7}, "class_weights"),
         ({"class_weights": [1, 1, 1, 1, 1, 1, -1]}, "class_weights"),
         ({"set_weights": {"chu": "x"}}, r"'set_weights\.chu' = 'x'; give a number"),
-        ({"set_weights": {"chu": 0}}, "set_weights"),
+        ({"set_weights": {"chu": -1}}, "set_weights"),
         ({"set_weights": [1, 2]}, "give a table"),
         ({"sets": [1]}, "'sets' = 1; give text"),
         ({"working_mm": 4.0}, "working_mm"),

@@ -303,3 +303,9 @@ def test_a_weight_of_a_set_that_is_not_there_is_told(work, tmp_path):
     said: list[str] = []
     train(path, work=work, device="cpu", report=said.append)
     assert "set_weights: no set at hand is called blocsk; there are: blocks" in said
+
+
+def test_weights_that_leave_no_real_scan_are_refused(work, tmp_path):
+    path = write_recipe(tmp_path, "mine", "set_weights = {blocks = 0}\n")
+    with pytest.raises(RecipeError, match="no real scan to draw"):
+        train(path, work=work, device="cpu", report=str)

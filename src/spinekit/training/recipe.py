@@ -82,7 +82,7 @@ class Recipe:
     bodies_only: bool = False
     """Whether what those sets call a vertebra is its body alone."""
     set_weights: dict[str, float] = field(default_factory=dict)
-    """Relative frequency of each real or prepared set, above 0; 1 where not given."""
+    """Relative frequency of each real or prepared set, 0 or more; 1 where not given."""
     appearance: float = 1.0
     """Share of the usual chances that a view's greys, noise or sharpness are changed, 0 … 1."""
     widths: tuple[int, ...] = (24, 48, 96, 160, 224)
@@ -167,7 +167,7 @@ def _check_ranges(source: str, recipe: Recipe) -> None:
         f"hold_out must be one of {', '.join(map(repr, SPLITS))}": r.hold_out in SPLITS,
         f"phantom_views must be some of {', '.join(views)}": bool(r.phantom_views)
         and set(r.phantom_views) <= set(views),
-        "set_weights must be above 0": all(weight > 0 for weight in r.set_weights.values()),
+        "set_weights must be at least 0": all(weight >= 0 for weight in r.set_weights.values()),
         "canvas sides must be multiples of 32": all(n >= 32 and n % 32 == 0 for n in r.canvas),
         "widths must be five multiples of 8": len(r.widths) == 5
         and all(n >= 8 and n % 8 == 0 for n in r.widths),

@@ -106,6 +106,7 @@ def _train_run(
 
     sets = gather(recipe, work / "packs", processes=processes, report=report)
     train_sets, valid_sets = split_cases(sets, recipe)
+    check_weights(recipe, sets, train_sets, report=report)
     valid_sets = choose_validation(recipe, train_sets, valid_sets, report=report)
     if teacher is not None:
         train_sets = fill_sets(train_sets, teacher, work / "packs", device=device, report=report)
@@ -221,13 +222,33 @@ def gather(
             f"recipe {recipe.name}: no phantoms or sets asked for and no real scans found",
             "name prepared sets, set SPINEKIT_REAL_DATA, or ask for phantoms",
         )
-    weighted = sorted(set(recipe.set_weights) - (set(sets) - {"phantom"}))
-    if weighted:
-        report(
-            f"set_weights: no set at hand is called {' or '.join(weighted)}; there are: "
-            + ", ".join(name for name in sets if name != "phantom")
-        )
     return sets
+
+
+def check_weights(
+    recipe: Recipe,
+    sets: dict[str, list[PackedCase]],
+    train: dict[str, list[PackedCase]],
+    *,
+    report: Report,
+) -> None:
+    """Tell which `set_weights` are of no set at hand.
+
+    Raises:
+        RecipeError: They leave no real set that trains any weight.
+    """
+    real = [name for name in sets if name != "phantom"]
+    unknown = sorted(set(recipe.set_weights) - set(real))
+    if unknown:
+        there = ", ".join(real) or "none"
+        report(f"set_weights: no set at hand is called {' or '.join(unknown)}; there are: {there}")
+    weights = [recipe.set_weights.get(name, 1.0) for name in train if name != "phantom"]
+    if weights and not any(weights):
+        raise RecipeError(
+            "no-data",
+            f"recipe {recipe.name}: its set_weights leave no real scan to draw",
+            "give one of the sets that train a weight above 0, or real = false",
+        )
 
 
 def choose_validation(
