@@ -40,6 +40,7 @@ from spinekit.labelling.numbers import (
     tell_left_out,
     tell_scattered,
 )
+from spinekit.labelling.omissions import tell_off_column
 from spinekit.labelling.outside import Outside, weigh
 from spinekit.prediction.predictor import Predictor
 from spinekit.report import build_report, describe_evidence
@@ -48,6 +49,7 @@ from spinekit.structures import (
     BODY,
     CANAL,
     CORD,
+    DISC,
     POSTERIOR,
     SACRUM,
     NamedInstance,
@@ -129,9 +131,11 @@ def adopt_mask(
         given = read_given(path.name, mask.array, options.scheme)
         adopted, told = name_given(given, mask.grid, see=see)
         lost = (*lost, *given.lost)
+        is_bone = given.numbers > 0
     else:
         parts = read_parts(path.name, mask.array, options.meaning)
         adopted = name_parts(parts, mask.grid, see=see)
+        is_bone = np.isin(parts, (BODY, POSTERIOR, DISC))
     source = read_scan(path)
     labels, kept, named, record = adopted.labels, adopted.kept, adopted.named, adopted.record
     structures = tabulate(labels, mask.grid, named)
@@ -148,6 +152,7 @@ def adopt_mask(
         notices=[
             *tell_left_out(lost, options.scheme),
             *told.notices,
+            *tell_off_column(is_bone, labels, mask.grid.voxel_mm3),
             *([] if adopted.instances.items else empty),
         ],
         evidence=_describe_column(adopted, told.likelihood),

@@ -186,6 +186,34 @@ def test_missing_body_leaves_the_others_in_place():
         assert overlap((result.vertebra_map == index) & body, (truth == n) & body) > 0.97
 
 
+@pytest.mark.parametrize("missing", [2, 3, 5])
+def test_bodies_alone_beyond_a_missing_one_are_whole_but_specks_are_not(missing):
+    """Without discs and a canal nothing but the curve leads over the gap, twice at either end."""
+    toy = Toy(count=6)
+    parts, truth = draw(toy)
+    kept = [n for n in range(1, 7) if n != missing]
+    parts = np.where(np.isin(truth, kept) & (parts == BODY), np.uint8(BODY), np.uint8(0))
+    # Two specks that would lead from the lowest body to the end of the scan.
+    parts = np.pad(parts, [(0, 0), (0, 0), (90, 0)])
+    for k in (80, 20):
+        parts[5:8, 82:90, k : k + 4] = BODY
+    result = _split(parts, toy)
+    assert _kinds(result) == ["vertebra"] * 5
+    found = result.vertebra_map[:, :, 90:]
+    for index, n in enumerate(kept, start=1):
+        assert np.array_equal(found == index, (truth == n) & (parts[:, :, 90:] > 0))
+    assert not result.vertebra_map[:, :, :40].any()
+
+
+def test_arches_beyond_a_missing_vertebra_stay_with_their_bodies():
+    toy = Toy(count=6, sacrum=False)
+    parts, truth = draw(toy)
+    parts[np.isin(truth, (3, 103, 102)) | (parts == CANAL)] = 0
+    result = _split(parts, toy)
+    for index, n in enumerate([1, 2, 4, 5, 6], start=1):
+        assert overlap(result.vertebra_map == index, (truth == n) & (parts > 0)) > 0.9
+
+
 def test_last_body_without_disc_above_the_sacrum_is_kept():
     toy = Toy()
     parts, truth = draw(toy)

@@ -27,6 +27,11 @@ FAR_FROM_CANAL_MM = 40.0
 """No vertebra lies so far from the canal beside it."""
 NEAR_CURVE_MM = 28.0
 """Bodies and discs elsewhere lie at most this far from the continued curve, mm."""
+LEADING_MM3 = 500.0
+"""Beyond a gap, a piece of body and disc this large (mm³) tells how the curve goes on; a speck does
+not."""
+WHOLE_SHARE = 0.5
+"""Of such a piece, this share near the curve is enough to take it whole."""
 
 Floats = NDArray[np.float32]
 
@@ -98,21 +103,68 @@ def find_column(parts: NDArray[np.uint8], spacing_mm: tuple[float, float, float]
     if curve is None:
         return None
     off = _pieces_off(column & main, curve, spacing_mm)
-    away = column & ~main
-    if away.any():
-        along = curve.straighten(coords_mm(away, spacing_mm))
-        near = np.hypot(along[:, 1], along[:, 2]) < NEAR_CURVE_MM
-        near &= (along[:, 0] > 0) & (along[:, 0] < curve.length_mm)
-        away[away] = near
+    away, leads = _follow(column & main & ~off, column & ~main, curve, spacing_mm)
     kept_column = (column & main & ~off) | away
     bones = coords_mm(kept_column, spacing_mm)
     promontory = _promontory(parts, curve, bones, spacing_mm)
     curve = fit_curve(np.concatenate([bones, promontory])) or curve
     parts = parts * ~off
-    kept = parts * (main | away)
+    beside = _touching(parts, leads, spacing_mm) & ~column
+    kept = parts * (main | away | beside)
     parts_of_curve = (BODY, DISC, SACRUM)
     straight = {n: curve.straighten(coords_mm(kept == n, spacing_mm)) for n in parts_of_curve}
     return Column(kept, curve, straight)
+
+
+def _follow(
+    main: NDArray[np.bool_],
+    others: NDArray[np.bool_],
+    curve: ColumnCurve,
+    spacing_mm: tuple[float, float, float],
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Where the column goes on behind gaps, each piece found leading the curve to the next.
+
+    Args:
+        main: (I, J, K) body and disc that the curve was laid through.
+        others: (I, J, K) all other body and disc.
+        curve: through `main`.
+        spacing_mm: voxel size.
+
+    Returns:
+        (I, J, K) what lies on the curve of `others`, and what of that is of large pieces.
+    """
+    found = np.zeros_like(others)
+    if not others.any():
+        return found, found
+    labels, _ = ndimage.label(others, structure=np.ones((3, 3, 3)))
+    size = np.bincount(labels.ravel())
+    least = LEADING_MM3 / float(np.prod(spacing_mm))
+    large = others & (size >= least)[labels]
+    pieces = voxels = 0
+    left = others.copy()
+    while True:
+        along = curve.straighten(coords_mm(left, spacing_mm))
+        near = np.hypot(along[:, 1], along[:, 2]) < NEAR_CURVE_MM
+        near &= (along[:, 0] > 0) & (along[:, 0] < curve.length_mm)
+        found[left] = near
+        reached = np.bincount(labels[found & large], minlength=len(size))
+        found |= large & (reached >= WHOLE_SHARE * size)[labels]
+        if np.count_nonzero(reached) == pieces and reached.sum() < voxels + least:
+            return found, found & large
+        pieces, voxels = np.count_nonzero(reached), np.count_nonzero(found & large)
+        curve = fit_curve(coords_mm(main | found, spacing_mm)) or curve
+        left = large & ~found
+
+
+def _touching(
+    parts: NDArray[np.uint8], mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
+) -> NDArray[np.bool_]:
+    """What is joined, in coarse cells, with the masked voxels."""
+    touching = np.zeros_like(mask)
+    if mask.any():
+        where, piece, _ = _coarse_pieces(parts, spacing_mm)
+        touching[where] = np.isin(piece, piece[mask[where]])
+    return touching
 
 
 def _far_from_canal(
@@ -174,6 +226,19 @@ def _main_piece(
     parts: NDArray[np.uint8], spacing_mm: tuple[float, float, float]
 ) -> NDArray[np.bool_]:
     """Voxels of the connected region, in coarse cells, with most of bodies, discs and canal."""
+    where, piece, count = _coarse_pieces(parts, spacing_mm)
+    value = parts[where]
+    weight = np.isin(value, (BODY, DISC)) + 0.2 * np.isin(value, (CANAL, CORD))
+    mass = np.bincount(piece, weights=weight, minlength=count + 1)
+    main = np.zeros(parts.shape, dtype=bool)
+    main[where] = piece == mass[1:].argmax() + 1 if count else False
+    return main
+
+
+def _coarse_pieces(
+    parts: NDArray[np.uint8], spacing_mm: tuple[float, float, float]
+) -> tuple[tuple[NDArray[np.intp], ...], NDArray[np.int32], int]:
+    """Where the parts are, (N,) the connected region, in coarse cells, of each, and their count."""
     cells = [max(1, round(CELL_MM / spacing)) for spacing in spacing_mm]
     shape = [-(-size // cell) for size, cell in zip(parts.shape, cells, strict=True)]
     where = np.nonzero(parts)
@@ -181,10 +246,4 @@ def _main_piece(
     occupied = np.zeros(shape, dtype=bool)
     occupied[cell] = True
     labels, count = ndimage.label(ndimage.binary_dilation(occupied), structure=np.ones((3, 3, 3)))
-    piece = labels[cell]
-    value = parts[where]
-    weight = np.isin(value, (BODY, DISC)) + 0.2 * np.isin(value, (CANAL, CORD))
-    mass = np.bincount(piece, weights=weight, minlength=count + 1)
-    main = np.zeros(parts.shape, dtype=bool)
-    main[where] = piece == mass[1:].argmax() + 1 if count else False
-    return main
+    return where, labels[cell], int(count)
