@@ -40,7 +40,7 @@ from spinekit.labelling.numbers import (
     tell_left_out,
     tell_scattered,
 )
-from spinekit.labelling.omissions import tell_off_column
+from spinekit.labelling.omissions import tell_nameless, tell_off_column, tell_too_small
 from spinekit.labelling.outside import Outside, weigh
 from spinekit.prediction.predictor import Predictor
 from spinekit.report import build_report, describe_evidence
@@ -67,6 +67,9 @@ LEAST_INSIDE = 0.9
 """Share of the marked voxels that must lie in the scan a mask is said to be drawn on."""
 MARKED_STEP = 7
 """Of the marked voxels, every so many are looked up there."""
+STATED = 5.0
+"""Log likelihood that a value said to be one vertebra is one, whatever its level: against a piece
+of noise of the same shape, 150 to 1."""
 MOST_VERTEBRAE = len(LEVELS) + len(ABSTAINED_VERTEBRA)
 """A result has no names and numbers for more, and no spine has them."""
 
@@ -315,18 +318,25 @@ def name_given(given: Given, grid: Grid, *, see: See | None = None) -> tuple[Ado
             "give a map with one value per vertebra; a scan goes with --image",
         )
     evidence = _nothing(instances) if see is None else see(instances)
-    own = name_column(column, evidence)
+    stated = np.full((len(items), len(LEVELS)), STATED)
+    stated[[item.kind != "vertebra" for item in items]] = 0.0
+    own = name_column(column, evidence, outside=stated)
     own = _doubted(own) if see is None else own
     names = tuple(given.names.get(number) for number in bore)
     shares = np.array([[name == level for level in LEVELS] for name in names], dtype=np.float64)
     likelihood = weigh(shares.reshape(len(items), len(LEVELS)), items, given.reliability)
-    told, naming = Outside(), own
+    told, naming = Outside(stated), own
     if likelihood.any():
-        naming = name_column(column, evidence, outside=likelihood)
+        naming = name_column(column, evidence, outside=stated + likelihood)
         row = {"source": "mask", "file": given.file, "names": list(names)}
-        told = Outside(likelihood, (row,)).settle(own, naming, items)
-    scattered = tell_scattered(given, find_scattered(numbers, spacing_mm))
-    told = dataclasses.replace(told, notices=(*told.notices, *scattered))
+        told = Outside(stated + likelihood, (row,)).settle(own, naming, items)
+    notices = [
+        *told.notices,
+        *tell_nameless(given, bore, naming.names),
+        *tell_too_small(given, bore),
+        *tell_scattered(given, find_scattered(numbers, spacing_mm)),
+    ]
+    told = dataclasses.replace(told, notices=tuple(notices))
     named = give_names(items, naming.names, naming.probability)
     table = np.zeros(256, np.uint8)
     values = {id(entry.item): entry.value for entry in named}

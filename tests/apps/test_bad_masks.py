@@ -78,6 +78,24 @@ def test_bone_that_is_no_part_of_the_column_is_told(tmp_path: Path, side: bool) 
     assert lost.sum() == (mask[:, :10].sum() if side else (mask * ~kept).sum())
 
 
+@pytest.mark.parametrize("name", ["T12", "L2"])
+def test_a_vertebra_without_its_body_is_kept_and_named(tmp_path: Path, name: str) -> None:
+    body = (SPINE.labels == VALUES[name]) & (BODIES > 0)
+    speck = (SPINE.parts == 0) & (np.cumsum(SPINE.parts == 0).reshape(SPINE.parts.shape) <= 2)
+    mask = np.where(body, 0, THEIRS)
+    mask[speck] = 17
+
+    assert label(tmp_path, mask, "--from", "totalspineseg") == 0
+
+    np.testing.assert_array_equal(found_in(tmp_path), np.where(body, 0, SPINE.labels))
+    report = json.loads((tmp_path / "out" / "mask_dseg.json").read_text(encoding="utf-8"))
+    rows = {row["name"]: row["partial"] for row in report["structures"]}
+    assert [rows[bone] for bone in NAMES] == [bone == name for bone in NAMES]
+    assert warnings_of(tmp_path) == {
+        "values-left-out": "too small for a bone or disc, left out: 17 (2 voxels)"
+    }
+
+
 def test_nothing_but_negative_values_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,9 +1,12 @@
 """Bones told apart already: ordered, measured, their bodies parted from their arches."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from instances.toys import BODY, CANAL, DISC, POSTERIOR, SACRUM, Toy, draw, levels
+from spinekit.instances.atlas import RING_BESIDE_MM
 from spinekit.instances.given import find_scattered, take_instances
 
 NUMBERS = (9, 2, 200, 41, 7)
@@ -90,6 +93,84 @@ def test_a_speck_far_off_is_no_other_place() -> None:
 
     assert find_scattered(numbers, toy.spacing) == {}
     assert find_scattered(numbers * 0, toy.spacing) == {}
+
+
+@pytest.mark.parametrize("known", ["all", "bones"])
+@pytest.mark.parametrize("toy", [Toy(), Toy(lean=0.3)], ids=["", "lean"])
+def test_of_a_process_alone_at_the_edge_nothing_is_body(toy: Toy, known: str) -> None:
+    """The spinous process of the first vertebra hangs below its body, which is out of view."""
+    parts, numbers, tissue = numbered(toy)
+    if known == "bones":
+        tissue = np.where(tissue == BODY, tissue, 0).astype(np.uint8)
+    kept = numbers.shape[2] - levels(toy)[0][1]
+
+    found, bore = take_instances(numbers[:, :, :kept], tissue[:, :, :kept], toy.spacing)
+
+    bones = [n for n, item in enumerate(found.items) if item.kind == "vertebra"]
+    assert [bore[n] for n in bones] == list(NUMBERS)
+    first, second = (found.items[n] for n in bones[:2])
+    assert (first.volume_mm3, first.partial, first.touches_edge) == (0.0, True, True)
+    assert first.posterior_mm3 == (numbers[:, :, :kept] == NUMBERS[0]).sum() * 4.0
+    assert first.bottom_mm <= second.top_mm
+    assert second.height_mm == pytest.approx(toy.height, rel=0.1 + toy.lean)
+    assert dice(found.parts == BODY, parts[:, :, :kept] == BODY) > 0.93
+
+
+@pytest.mark.parametrize("bodiless", [(0,), (4,), (1, 2)], ids=["first", "last", "two"])
+def test_a_vertebra_whose_body_is_not_marked_keeps_its_place(bodiless: tuple[int, ...]) -> None:
+    toy = Toy()
+    parts, numbers, tissue = numbered(toy)
+    gone = (parts == BODY) & np.isin(numbers, [NUMBERS[n] for n in bodiless])
+    numbers[gone] = tissue[gone] = 0
+
+    found, bore = take_instances(numbers, tissue, toy.spacing)
+
+    bones = [n for n, item in enumerate(found.items) if item.kind == "vertebra"]
+    assert [bore[n] for n in bones] == list(NUMBERS)
+    assert [found.items[n].volume_mm3 == 0.0 for n in bones] == [n in bodiless for n in range(5)]
+    pitch = toy.height + toy.disc
+    middles = [found.items[n].position_mm for n in bones]
+    np.testing.assert_allclose(np.diff(middles), pitch, atol=toy.disc + 1)
+    assert not (found.parts[gone] == BODY).any()
+
+
+def test_arches_alone_are_taken_for_what_they_are() -> None:
+    parts, numbers, tissue = numbered(Toy())
+    gone = parts == BODY
+    numbers[gone] = tissue[gone] = 0
+
+    found, bore = take_instances(numbers, tissue, Toy().spacing)
+
+    assert [n for n, item in zip(bore, found.items, strict=True) if item.kind == "vertebra"] == [
+        *NUMBERS
+    ]
+
+
+@pytest.mark.parametrize("known", ["all", "bones"])
+def test_of_the_ring_around_the_dens_the_anterior_arch_is_body(known: str) -> None:
+    toy = Toy(count=4, height=14, disc=5, depth=16, width=16, top=40, spacing=(2.0, 1.0, 1.0))
+    toy = dataclasses.replace(toy, slices=25)
+    parts, numbers, tissue = numbered(toy)
+    if known == "bones":
+        tissue = np.where(tissue == BODY, tissue, 0).astype(np.uint8)
+    i, j, k = np.meshgrid(*(np.arange(n) for n in parts.shape), indexing="ij", sparse=True)
+    u, v, down = np.abs(i * 2.0 - 24.0), j - 85.0, parts.shape[2] - 1 - k
+    dens = (u < 6) & (np.abs(v) < 5) & (down >= 24) & (down < 40)
+    at_ring = (down >= 27) & (down < 38)
+    arch = at_ring & (u < 20) & (v >= 7) & (v < 13)
+    sides = at_ring & (u >= 12) & (u < 20) & (v >= -34) & (v < 7)
+    rear = at_ring & (u < 20) & (v >= -40) & (v < -34)
+    for where, number in ((dens, NUMBERS[0]), (arch | sides | rear, 99)):
+        numbers[where], tissue[where] = number, BODY
+
+    found, bore = take_instances(numbers, tissue, toy.spacing)
+
+    bones = [n for n, item in enumerate(found.items) if item.kind == "vertebra"]
+    assert [bore[n] for n in bones] == [99, *NUMBERS[:4]]
+    ring = (found.parts == BODY) & (numbers == 99)
+    assert np.array_equal(ring, arch & (u < RING_BESIDE_MM))
+    assert found.items[bones[0]].height_mm == pytest.approx(11, rel=0.1)
+    assert (found.parts[dens] == BODY).all()
 
 
 def test_what_the_edge_cuts_is_partial() -> None:

@@ -1,34 +1,22 @@
-"""Vertebrae that are told apart already: bodies parted from arches, ordered and measured.
+"""Vertebrae that are told apart already: ordered and measured, and where their numbers lie.
 
 It knows numbers that mean nothing but "the same bone", and nothing of names.
 """
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from spinekit.anatomy.items import Instances
+from spinekit.anatomy.items import Instance, Instances
 from spinekit.instances.assembly import add_posterior
 from spinekit.instances.column import BODY, CANAL, CORD, DISC, POSTERIOR, SACRUM, coords_mm
-from spinekit.instances.curve import ColumnCurve, fit_curve
+from spinekit.instances.curve import ColumnCurve
 from spinekit.instances.measure import measure_items
+from spinekit.instances.parting import MIN_BODY_MM3, part_bodies
 
-CORE_SHARE = 0.9
-"""The core of a body are voxels this deep inside it, against the deepest one of the bone."""
-HALF_MM = 12.0
-"""Half the height of a vertebra, mm, where there is but one."""
-BAND_MM = 5.0
-"""Only this near the height of its centre a body's front is looked for, mm."""
-REAR_SLACK_MM = 1.5
-"""A body reaches this much farther behind its centre than in front of it, mm."""
-ARCH_SHARE = 0.08
-"""With less than this behind its body, a bone is a body alone."""
-MIN_BODY_MM3 = 80.0
-"""A smaller bone is a speck, mm³."""
 GAP_MM = 15.0
 """Body and arch of one vertebra have no layers without either between them as thick as this, mm;
 two vertebrae with another between them have more even in the neck."""
@@ -36,9 +24,12 @@ TALLEST_MM = 90.0
 """The height of no vertebra, from its upper rim to the tip of its arch, mm."""
 PLACE_SHARE = 0.1
 """What holds less of the voxels of a number is a speck, and no place where it lies."""
+ARCH_TOP = 0.1
+"""An arch springs from its body at the height of this quantile of its voxels, from the top."""
+BEYOND_MM = 1e4
+"""Longer than any column, mm."""
 
 Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 
 def take_instances(
@@ -46,9 +37,8 @@ def take_instances(
 ) -> tuple[Instances, tuple[int, ...]]:
     """Order and measure bones that bear a number each.
 
-    Where a bone's body ends and its arch begins is told by the canal's front, or, without a canal,
-    by the body's middle: the body is by far the thickest part of a vertebra, and its front is as
-    far from its middle as its rear.
+    A vertebra of which only the arch is in view or marked has no volume and is partial; its place
+    and height are those that its body would have beside its neighbours'.
 
     Args:
         numbers: (I, J, K) a number per vertebra and per disc, 0 elsewhere; i to the right, j to
@@ -62,49 +52,25 @@ def take_instances(
         without a vertebra.
     """
     bone = np.where(tissue == BODY, numbers, 0)
-    depth = _depth(bone, spacing_mm)
-    voxel_mm3 = float(np.prod(spacing_mm))
-    size = np.bincount(bone.ravel(), minlength=256) * voxel_mm3
+    size = np.bincount(bone.ravel(), minlength=256) * float(np.prod(spacing_mm))
     size[0] = 0.0
     bone[size[bone] < MIN_BODY_MM3] = 0
-    where = bone > 0
-    if not where.any():
+    if not bone.any():
         empty = [np.zeros(numbers.shape, np.uint8) for _ in range(3)]
         return Instances(empty[0], empty[1], empty[2], (), spacing_mm), ()
-    canal = np.isin(tissue, (CANAL, CORD))
+    is_body, curve = part_bodies(bone, np.isin(tissue, (CANAL, CORD)), spacing_mm)
     parts = np.where(tissue == BODY, np.uint8(0), tissue)
-    curve = _through_middles(bone, where & (depth >= CORE_SHARE), spacing_mm)
-    # Once from the middles alone, once more from the bodies that gave.
-    for _ in range(2):
-        is_body = _is_body(bone, depth, canal, curve, spacing_mm)
-        parts[where] = np.where(is_body, BODY, POSTERIOR)
-        curve = _through_middles(bone, parts == BODY, spacing_mm)
-    vertebrae, first = _rank(bone, parts == BODY, curve, spacing_mm)
-    discs, second = _rank(np.where(tissue == DISC, numbers, 0), tissue == DISC, curve, spacing_mm)
-    items = []
-    for kind, index, part in (("vertebra", vertebrae, BODY), ("disc", discs, DISC)):
-        mask = (parts == part) & (index > 0)
-        items += measure_items(
-            "vertebra" if kind == "vertebra" else "disc",
-            index[mask].astype(np.int64),
-            np.argwhere(mask),
-            curve.straighten(coords_mm(mask, spacing_mm)),
-            spacing_mm,
-            numbers.shape[2],
-        )
-    arch = (parts == POSTERIOR) & (vertebrae > 0)
-    bones = [item for item in items if item.kind == "vertebra"]
-    bones = add_posterior(
-        bones,
-        vertebrae[arch].astype(np.int64),
-        np.argwhere(arch)[:, 2],
-        voxel_mm3,
-        numbers.shape[2],
-    )
-    ordered = sorted(
-        [*bones, *(item for item in items if item.kind == "disc")],
-        key=lambda item: item.position_mm,
-    )
+    parts[bone > 0] = np.where(is_body, BODY, POSTERIOR)[bone > 0]
+    vertebrae, first = _rank(bone, _order_bones(bone, is_body, curve, spacing_mm))
+    of_discs = np.where(tissue == DISC, numbers, 0)
+    discs, second = _rank(of_discs, _middles(of_discs, curve, spacing_mm))
+    bones = _measure_bones(parts, vertebrae, curve, spacing_mm)
+    is_disc = (tissue == DISC) & (discs > 0)
+    rows = np.argwhere(is_disc)
+    straight = curve.straighten(coords_mm(is_disc, spacing_mm))
+    index = discs[is_disc].astype(np.int64)
+    items = bones + measure_items("disc", index, rows, straight, spacing_mm, numbers.shape[2])
+    ordered = sorted(items, key=lambda item: item.position_mm)
     bore = [(first if item.kind == "vertebra" else second)[item.index - 1] for item in ordered]
     sacrum = tissue == SACRUM
     if sacrum.any():
@@ -144,103 +110,104 @@ def find_scattered(numbers: Bytes, spacing_mm: tuple[float, float, float]) -> di
     return found
 
 
-def _depth(bone: Bytes, spacing_mm: tuple[float, float, float]) -> Floats:
-    """How deep each voxel lies in its bone's sagittal cut, as a share of the bone's deepest."""
-    depth = np.zeros(bone.shape, np.float32)
-    for number, box in enumerate(ndimage.find_objects(bone), start=1):
-        if box is None:
-            continue
-        mine = bone[box] == number
-        # A slice of background all around: a bone at the scan's edge ends there.
-        inside = np.stack(
-            [
-                ndimage.distance_transform_edt(np.pad(cut, 1), sampling=spacing_mm[1:])[1:-1, 1:-1]
-                for cut in mine
-            ]
-        )
-        view = depth[box]
-        view[mine] = (inside / max(float(inside.max()), 1e-6))[mine]
-    return depth
-
-
-def _through_middles(
-    bone: Bytes, mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
-) -> ColumnCurve:
-    """A curve through the middles of what is masked of each bone, from the top.
-
-    It is half a vertebra longer on each end. A curve through the voxels themselves would turn at
-    its ends: a body, and its core still more, is wider than it is high.
-    """
-    coords, owner = coords_mm(mask, spacing_mm), bone[mask]
-    middles = np.array([coords[owner == n].mean(axis=0) for n in np.unique(owner)])
-    middles = middles[np.argsort(-middles[:, 2], kind="stable")]
-    up = middles[0] - middles[1] if len(middles) > 1 else np.array([0.0, 0.0, 2 * HALF_MM])
-    down = middles[-1] - middles[-2] if len(middles) > 1 else -up
-    ends = [middles[0] + up / 2, *middles, middles[-1] + down / 2]
-    steps = np.linspace(0.0, 1.0, 20)[:, None]
-    line = [a + steps * (b - a) for a, b in itertools.pairwise(ends)]
-    curve = fit_curve(np.concatenate(line).astype(np.float32))
-    assert curve is not None  # a line has far more than the eight points a curve needs
-    return curve
-
-
-def _is_body(
-    bone: Bytes,
-    depth: Floats,
-    canal: NDArray[np.bool_],
-    curve: ColumnCurve,
-    spacing_mm: tuple[float, float, float],
-) -> NDArray[np.bool_]:
-    """(N,) whether each bone voxel, in the order of np.nonzero, belongs to a body."""
-    where = bone > 0
-    straight = curve.straighten(coords_mm(where, spacing_mm))
-    owner, deep = bone[where], depth[where]
-    wall = _front_of_canal(canal, curve, spacing_mm)
-    result = np.ones(len(owner), dtype=bool)
-    for number in np.unique(owner):
-        mine = np.flatnonzero(owner == number)
-        along = straight[mine]
-        middle = along[deep[mine] >= CORE_SHARE].mean(axis=0)
-        if wall is None:
-            near = along[np.abs(along[:, 0] - middle[0]) < BAND_MM]
-            # The middle of a number on two bones lies on neither.
-            near = near if len(near) else along
-            rear = 2 * middle[2] - np.quantile(near[:, 2], 0.98) - REAR_SLACK_MM
-        else:
-            rear = np.interp(along[:, 0], *wall)
-        behind = along[:, 2] < rear
-        if behind.mean() >= ARCH_SHARE:
-            result[mine] = ~behind
-    return result
-
-
-def _front_of_canal(
-    canal: NDArray[np.bool_], curve: ColumnCurve, spacing_mm: tuple[float, float, float]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Positions along the curve and how far to the front the canal reaches there; None without."""
-    if not canal.any():
-        return None
-    along = curve.straighten(coords_mm(canal, spacing_mm)).astype(np.float64)
-    bins = np.rint(along[:, 0] / 4.0).astype(np.int64)
-    seen = np.unique(bins)
-    front = np.array([np.quantile(along[bins == b, 2], 0.9) for b in seen])
-    smooth = ndimage.median_filter(front, size=5, mode="nearest")
-    return seen.astype(np.float64) * 4.0, np.asarray(smooth, dtype=np.float64)
-
-
-def _rank(
-    numbers: Bytes,
-    mask: NDArray[np.bool_],
-    curve: ColumnCurve,
-    spacing_mm: tuple[float, float, float],
-) -> tuple[Bytes, list[int]]:
-    """The map with numbers 1.. from the top, and what each bore; by the middle of the masked."""
-    chosen = mask & (numbers > 0)
-    along = curve.straighten(coords_mm(chosen, spacing_mm))[:, 0].astype(np.float64)
-    owner = numbers[chosen]
+def _middles(
+    numbers: Bytes, curve: ColumnCurve, spacing_mm: tuple[float, float, float]
+) -> dict[int, float]:
+    """Number → the middle of its voxels along the curve, mm."""
+    owner = numbers[numbers > 0]
+    along = curve.straighten(coords_mm(numbers > 0, spacing_mm))[:, 0].astype(np.float64)
     count = np.bincount(owner, minlength=256)
     middle = np.bincount(owner, weights=along, minlength=256) / np.maximum(count, 1)
-    bore = sorted(np.flatnonzero(count).tolist(), key=lambda number: middle[number])
+    return {number: float(middle[number]) for number in np.flatnonzero(count).tolist()}
+
+
+def _order_bones(
+    bone: Bytes,
+    is_body: NDArray[np.bool_],
+    curve: ColumnCurve,
+    spacing_mm: tuple[float, float, float],
+) -> dict[int, float]:
+    """Number → where it comes along the curve: its body's middle, or where its arch springs from.
+
+    Processes hang beside the bodies below theirs. So an arch alone that the upper edge cuts is
+    above all bodies, and one that the lower edge cuts below them.
+    """
+    places = _middles(np.where(is_body, bone, 0), curve, spacing_mm)
+    for number in np.setdiff1d(bone, [0, *places]).tolist():
+        mine = bone == number
+        along = curve.straighten(coords_mm(mine, spacing_mm))[:, 0]
+        beyond = int(mine[:, :, 0].any()) - int(mine[:, :, -1].any())
+        places[number] = float(np.quantile(along, ARCH_TOP)) + BEYOND_MM * beyond
+    return places
+
+
+def _rank(numbers: Bytes, places: dict[int, float]) -> tuple[Bytes, list[int]]:
+    """The map with numbers 1.. from the top, and what each bore."""
+    bore = sorted(places, key=lambda number: places[number])
     table = np.zeros(256, np.uint8)
     table[bore] = np.arange(1, len(bore) + 1)
     return table[numbers], bore
+
+
+def _measure_bones(
+    parts: Bytes, vertebrae: Bytes, curve: ColumnCurve, spacing_mm: tuple[float, float, float]
+) -> list[Instance]:
+    """One item per vertebra, ascending."""
+    depth = parts.shape[2]
+    mask = (parts == BODY) & (vertebrae > 0)
+    bodies = measure_items(
+        "vertebra",
+        vertebrae[mask].astype(np.int64),
+        np.argwhere(mask),
+        curve.straighten(coords_mm(mask, spacing_mm)),
+        spacing_mm,
+        depth,
+    )
+    arch = np.argwhere((parts == POSTERIOR) & (vertebrae > 0))
+    owner = vertebrae[tuple(arch.T)].astype(np.int64)
+    known = {item.index: item for item in bodies}
+    for index in np.setdiff1d(owner, list(known)).tolist():
+        i, j, k = (float(at) for at in arch[owner == index].mean(axis=0))
+        known[index] = _place_body(index, (i, j, k), bodies)
+    bones = [known[index] for index in sorted(known)]
+    return add_posterior(bones, owner, arch[:, 2], float(np.prod(spacing_mm)), depth)
+
+
+def _place_body(
+    index: int, centroid_ijk: tuple[float, float, float], bodies: Sequence[Instance]
+) -> Instance:
+    """A vertebra without a body in view, where and as large as the bodies seen tell.
+
+    Args:
+        index: its number from the top.
+        centroid_ijk: of its arch.
+        bodies: those that are seen, ascending, at least one.
+    """
+    whole = [item for item in bodies if not item.partial] or bodies
+    height, depth, width = (
+        float(np.median([getattr(item, name) for item in whole]))
+        for name in ("height_mm", "depth_mm", "width_mm")
+    )
+    above = [item for item in bodies if item.index < index][-1:]
+    below = [item for item in bodies if item.index > index][:1]
+    if above and below:
+        share = (index - above[0].index - 0.5) / (below[0].index - above[0].index - 1)
+        middle = above[0].bottom_mm + share * (below[0].top_mm - above[0].bottom_mm)
+    elif below:
+        middle = below[0].top_mm - (below[0].index - index - 0.5) * height
+    else:
+        middle = above[0].bottom_mm + (index - above[0].index - 0.5) * height
+    return Instance(
+        kind="vertebra",
+        index=index,
+        centroid_ijk=centroid_ijk,
+        volume_mm3=0.0,
+        touches_edge=False,
+        partial=True,
+        position_mm=middle,
+        top_mm=middle - height / 2,
+        bottom_mm=middle + height / 2,
+        height_mm=height,
+        depth_mm=depth,
+        width_mm=width,
+    )

@@ -178,7 +178,7 @@ def tell_left_out(lost: Sequence[Lost], scheme: str | None) -> list[Notice]:
     if not lost:
         return []
     which = "negative values" if scheme is None else f"no structure in scheme {scheme!r}"
-    shown = _list_some([f"{row.value} ({row.voxels} voxels)" for row in lost])
+    shown = list_some([f"{row.value} ({row.voxels} voxels)" for row in lost])
     return [Notice("values-left-out", f"{which}, left out: {shown}")]
 
 
@@ -194,12 +194,12 @@ def tell_scattered(given: Given, over_mm: Mapping[int, float]) -> list[Notice]:
     """
     if not over_mm:
         return []
-    shown = _list_some([f"{given.values[n]} (over {mm:.0f} mm)" for n, mm in over_mm.items()])
+    shown = list_some([f"{given.values[n]} (over {mm:.0f} mm)" for n, mm in over_mm.items()])
     text = f"values farther apart than one vertebra or disc, each taken for one: {shown}"
     return [Notice("value-scattered", f"{text}; check the mask")]
 
 
-def _list_some(words: Sequence[str]) -> str:
+def list_some(words: Sequence[str]) -> str:
     """The first words, and how many more there are."""
     more = len(words) - MOST_SHOWN
     return ", ".join(words[:MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")

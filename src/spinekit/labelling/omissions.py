@@ -5,12 +5,15 @@ It compares what was marked with what came of it, and knows nothing of how that 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from spinekit.anatomy.items import PARTIAL_BELOW_MM3
 from spinekit.core.errors import Notice
+from spinekit.labelling.numbers import Given, list_some
 
 
 def tell_off_column(
@@ -37,3 +40,43 @@ def tell_off_column(
         "column and left out: too far from the rest, or no bone"
     )
     return [Notice("voxels-left-out", f"{text}; look at the preview")]
+
+
+def tell_nameless(given: Given, bore: Sequence[int], names: Sequence[str | None]) -> list[Notice]:
+    """A warning of bones and discs that bear a name in the mask and none in the result.
+
+    Args:
+        given: the map.
+        bore: (n,) the number that each item bore.
+        names: (n,) what the items are called.
+
+    Returns:
+        One notice, or none where all names have one in their place.
+    """
+    lost = [
+        f"{given.names[number]} ({given.values[number]})"
+        for number, name in zip(bore, names, strict=True)
+        if name is None and number in given.names
+    ]
+    if not lost:
+        return []
+    text = f"named in the mask, without a name here: {list_some(lost)}"
+    return [Notice("names-left-out", f"{text}; look at the preview")]
+
+
+def tell_too_small(given: Given, bore: Sequence[int]) -> list[Notice]:
+    """A warning of values that are none of the items.
+
+    Args:
+        given: the map.
+        bore: (n,) the number that each item bore.
+
+    Returns:
+        One notice, or none where each value is one.
+    """
+    count = np.bincount(given.numbers.ravel(), minlength=256)
+    lost = np.setdiff1d(np.flatnonzero(count[1:]) + 1, bore).tolist()
+    if not lost:
+        return []
+    shown = list_some([f"{given.values[number]} ({count[number]} voxels)" for number in lost])
+    return [Notice("values-left-out", f"too small for a bone or disc, left out: {shown}")]
