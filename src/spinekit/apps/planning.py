@@ -5,15 +5,16 @@ It looks at names only; no scan is opened.
 
 import argparse
 import dataclasses
+import functools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from spinekit.adoption import MaskOptions
 from spinekit.apps.jobs import Job
 from spinekit.core.errors import SpineKitError, UsageError
-from spinekit.io.discovery import ScanSource, find_scans, is_single, stem_of
+from spinekit.io.discovery import ScanSource, find_scans, is_single
 from spinekit.io.localizers import find_localizer
 from spinekit.io.results import is_result
 from spinekit.layouts.registry import LAYOUTS
@@ -123,6 +124,7 @@ def plan_masks(args: argparse.Namespace) -> list[Job]:
     _check_places(args.input, args.out)
     found = _with_suffix(find_scans(args.input, exclude=args.out, masks=True), args)
     alone = is_single(found, args.input)
+    look_into = functools.cache(find_scans)
     jobs = [
         Job(
             source=mask.path,
@@ -130,7 +132,10 @@ def plan_masks(args: argparse.Namespace) -> list[Job]:
             wanted=Wanted(mask.path, mask.stem, args.out, mask.relative_dir, args.fmt),
             layout="spinekit",
             options=MaskOptions(
-                args.meaning, args.scheme, _image_of(mask, args, alone=alone), args.rules_only
+                args.meaning,
+                args.scheme,
+                _image_of(mask, args, look_into, alone=alone),
+                args.rules_only,
             ),
             overwrite=args.overwrite,
             debug=args.debug,
@@ -143,37 +148,66 @@ def plan_masks(args: argparse.Namespace) -> list[Job]:
     return jobs
 
 
-def _image_of(mask: ScanSource, args: argparse.Namespace, *, alone: bool) -> str | None:
-    """Path of the scan a mask was drawn on: in a folder, the longest name the mask's begins with.
-
-    A DICOM folder is the scan itself, as a file is, unless another scan in it bears such a name. Of
-    several masks, one without a scan gets the path where it was looked for, and fails alone.
+def _image_of(
+    mask: ScanSource,
+    args: argparse.Namespace,
+    look_into: Callable[[Path], list[ScanSource]],
+    *,
+    alone: bool,
+) -> str | None:
+    """Path of the scan a mask was drawn on; of several masks, one without gets a path that fails.
 
     Raises:
-        UsageError: There is no such scan for the only mask, or no such file or folder for any.
+        UsageError: There is no such scan for the only mask, no such file or folder for any, or
+            more than one scan that it may be.
     """
     if args.image is None:
         return None
     if not args.image.exists():
         raise UsageError("file-missing", f"{args.image}: no such file or folder", "check --image")
-    found = [args.image] if args.image.is_file() else []
+    found: Path | None = args.image
     if args.image.is_dir():
-        inside = args.image / mask.relative_dir
-        folder = inside if inside.is_dir() else args.image
-        own = os.path.realpath(mask.path)
-        scans = [scan for scan in find_scans(folder) if os.path.realpath(scan.path) != own]
-        fitting = [scan.path for scan in scans if _begins_with(mask.stem, scan.stem)]
-        found = sorted(fitting, key=lambda path: -len(stem_of(path)))
-        found = found or [scan.path for scan in scans if scan.path == folder]
-    if not found and not alone:
+        found = _find_scan(mask, args.image, look_into)
+    if found is None and not alone:
         return str(args.image / mask.relative_dir / mask.stem)
-    if not found:
+    if found is None:
         raise UsageError(
             "file-missing",
             f"{args.image}: no scan for {mask.path.name}",
             "check --image; a mask's name begins with its scan's",
         )
-    return str(found[0])
+    return str(found)
+
+
+def _find_scan(
+    mask: ScanSource, top: Path, look_into: Callable[[Path], list[ScanSource]]
+) -> Path | None:
+    """The scan with the longest name that a mask's begins with, in the same folder or below it.
+
+    Where that folder is not there, only what lies in `top` itself counts: the other folders are
+    other patients. A DICOM folder is the scan itself, unless another scan in it bears such a name.
+
+    Raises:
+        UsageError: Several scans bear the name.
+    """
+    same = top / mask.relative_dir
+    folder = same if same.is_dir() else top
+    scans = [scan for scan in look_into(folder) if folder == same or scan.relative_dir == Path()]
+    own = os.path.realpath(mask.path)
+    fitting = [scan for scan in scans if _begins_with(mask.stem, scan.stem)]
+    fitting = [scan for scan in fitting if os.path.realpath(scan.path) != own]
+    longest = max((len(scan.stem) for scan in fitting), default=0)
+    fitting = [scan for scan in fitting if len(scan.stem) == longest]
+    fitting = [scan for scan in fitting if scan.relative_dir == Path()] or fitting
+    if len(fitting) > 1:
+        names = " and ".join(str(scan.path.relative_to(top)) for scan in fitting[:2])
+        raise UsageError(
+            "scan-twice",
+            f"{top}: {names} may both be the scan of {mask.path.name}",
+            "put masks and scans into folders of the same names, or name each mask after its scan",
+        )
+    itself = [scan for scan in scans if scan.path == folder]
+    return next((scan.path for scan in [*fitting, *itself]), None)
 
 
 def _begins_with(stem: str, name: str) -> bool:
