@@ -151,7 +151,7 @@ def _follow(
         found |= large & (reached >= WHOLE_SHARE * size)[labels]
         if np.count_nonzero(reached) == pieces and reached.sum() < voxels + least:
             return found, found & large
-        pieces, voxels = np.count_nonzero(reached), np.count_nonzero(found & large)
+        pieces, voxels = int(np.count_nonzero(reached)), int(np.count_nonzero(found & large))
         curve = fit_curve(coords_mm(main | found, spacing_mm)) or curve
         left = large & ~found
 
