@@ -1,11 +1,9 @@
 """Bones told apart already: ordered, measured, their bodies parted from their arches."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
-from instances.toys import BODY, CANAL, DISC, POSTERIOR, SACRUM, Toy, draw, levels
+from instances.toys import BODY, CANAL, DISC, NECK, POSTERIOR, SACRUM, Toy, draw, draw_ring, levels
 from spinekit.instances.atlas import RING_BESIDE_MM
 from spinekit.instances.given import find_scattered, take_instances
 
@@ -148,19 +146,12 @@ def test_arches_alone_are_taken_for_what_they_are() -> None:
 
 @pytest.mark.parametrize("known", ["all", "bones"])
 def test_of_the_ring_around_the_dens_the_anterior_arch_is_body(known: str) -> None:
-    toy = Toy(count=4, height=14, disc=5, depth=16, width=16, top=40, spacing=(2.0, 1.0, 1.0))
-    toy = dataclasses.replace(toy, slices=25)
-    parts, numbers, tissue = numbered(toy)
+    toy = NECK
+    _, numbers, tissue = numbered(toy)
     if known == "bones":
         tissue = np.where(tissue == BODY, tissue, 0).astype(np.uint8)
-    i, j, k = np.meshgrid(*(np.arange(n) for n in parts.shape), indexing="ij", sparse=True)
-    u, v, down = np.abs(i * 2.0 - 24.0), j - 85.0, parts.shape[2] - 1 - k
-    dens = (u < 6) & (np.abs(v) < 5) & (down >= 24) & (down < 40)
-    at_ring = (down >= 27) & (down < 38)
-    arch = at_ring & (u < 20) & (v >= 7) & (v < 13)
-    sides = at_ring & (u >= 12) & (u < 20) & (v >= -34) & (v < 7)
-    rear = at_ring & (u < 20) & (v >= -40) & (v < -34)
-    for where, number in ((dens, NUMBERS[0]), (arch | sides | rear, 99)):
+    dens, arch, rest = draw_ring()
+    for where, number in ((dens, NUMBERS[0]), (arch | rest, 99)):
         numbers[where], tissue[where] = number, BODY
 
     found, bore = take_instances(numbers, tissue, toy.spacing)
@@ -168,7 +159,8 @@ def test_of_the_ring_around_the_dens_the_anterior_arch_is_body(known: str) -> No
     bones = [n for n, item in enumerate(found.items) if item.kind == "vertebra"]
     assert [bore[n] for n in bones] == [99, *NUMBERS[:4]]
     ring = (found.parts == BODY) & (numbers == 99)
-    assert np.array_equal(ring, arch & (u < RING_BESIDE_MM))
+    beside_mm = np.abs(np.arange(toy.slices) * 2.0 - 24.0)[:, None, None]
+    assert np.array_equal(ring, arch & (beside_mm < RING_BESIDE_MM))
     assert found.items[bones[0]].height_mm == pytest.approx(11, rel=0.1)
     assert (found.parts[dens] == BODY).all()
 

@@ -74,6 +74,24 @@ def draw(toy):
     return parts, truth
 
 
+NECK = Toy(
+    count=4, height=14, disc=5, depth=16, width=16, top=40, sacrum=False, slices=25,
+    spacing=(2.0, 1.0, 1.0),
+)  # fmt: skip
+"""A column from C2 down, its dens and C1 to be drawn around it."""
+
+
+def draw_ring(height=11):
+    """(I, J, K) masks on NECK's scan: the dens, C1's anterior arch, and the rest of its ring."""
+    shape = (NECK.slices, 130, length(NECK))
+    i, j, k = np.meshgrid(*(np.arange(n) for n in shape), indexing="ij", sparse=True)
+    u, v, down = np.abs(i * 2.0 - 24.0), j - 85.0, shape[2] - 1 - k
+    dens = (u < 6) & (np.abs(v) < 5) & (down >= 24) & (down < 40)
+    at_ring = (down >= 38 - height) & (down < 38) & (u < 20)
+    sides = at_ring & (u >= 12) & (v >= -34) & (v < 7)
+    return dens, at_ring & (v >= 7) & (v < 13), sides | (at_ring & (v >= -40) & (v < -34))
+
+
 def probabilities(parts, *, certainty=0.8, seed=None):
     """(7, I, J, K) probabilities whose maximum is the parts map, noisy with a seed."""
     rest = (1.0 - certainty) / 6
