@@ -42,7 +42,7 @@ NAMELESS_KINDS = ("image", "image_json", "input", "step1_canal", "step1_cord")
 """Files that no name changes; they stay as they are."""
 OF_NAMING = ("structures", "column", "warnings", "evidence", "provenance", "seconds", "files")
 """Keys of the report that a change of names may change; all others tell which result it is."""
-OF_NAMES = ("lost-in-scheme", "sources-disagree", "series-disagree")
+OF_NAMES = ("lost-in-scheme", "names-left-out", "sources-disagree", "series-disagree")
 """Warnings about the names before; a person's word settles what sources say."""
 
 
