@@ -147,11 +147,13 @@ def merge(column, bone):
     )
 
 
-def split(column, bone):
-    """The column with one bone in two halves of which either may bear the name."""
+def split(column, bone, count=2):
+    """The column with one bone in equal pieces of which any may bear the name."""
     kind, top, height, depth = _pieces(column)[bone]
-    halves = [(kind, top, 0.48 * height, depth), (kind, top + 0.52 * height, 0.48 * height, depth)]
-    return _replace(column, bone, [None, None], halves)
+    gap = 0.04 * height
+    step = (height + gap) / count
+    pieces = [(kind, top + n * step, step - gap, depth) for n in range(count)]
+    return _replace(column, bone, [None] * count, pieces)
 
 
 def split_dens(column):

@@ -23,6 +23,24 @@ def test_equal_halves_leave_a_sure_column_sure(level):
         assert [a.text for a in found] == [f"{level} was found in more than one piece"]
 
 
+@pytest.mark.parametrize("levels", [("L2", "L4"), ("T11", "L2", "L4")])
+def test_halves_of_several_bones_leave_a_sure_column_sure(levels):
+    for seed in range(3):
+        column = draw(np.random.default_rng(seed), first="T9")
+        halves = column
+        for level in levels:
+            halves = split(halves, halves.truth.index(level))
+        assert _name(halves).ambiguous == _name(column).ambiguous
+
+
+@pytest.mark.parametrize("level", ["T11", "L2"])
+@pytest.mark.parametrize("count", [3, 4, 5])
+def test_a_bone_in_many_pieces_stops_nothing(level, count):
+    column = draw(np.random.default_rng(1), first="T9")
+    shattered = split(column, column.truth.index(level), count)
+    assert len(_name(shattered).names) == len(shattered.truth)
+
+
 def test_a_merged_bone_gets_no_name_and_is_reported():
     column = draw(np.random.default_rng(8), first="T10", noise=0.1)
     harmed = merge(column, column.truth.index("L2"))

@@ -15,7 +15,7 @@ from spinekit.anatomy.items import Instance, Instances
 from spinekit.labelling.pieces import Pair, admit_first_sacral, pair_bones, weigh_pieces
 from spinekit.labelling.priors import variant_log_prior
 from spinekit.labelling.sizes import weigh_sizes
-from spinekit.labelling.terms import IMPOSSIBLE, MAX_NOISE_RUN, Observations
+from spinekit.labelling.terms import IMPOSSIBLE, MAX_NOISE_RUN, Observations, log_sum
 
 NETWORK_WEIGHT = 0.8
 """Temperature of the network's distributions, beside a drift that is inferred too."""
@@ -118,7 +118,11 @@ def observe(
     network = weight * _by_drift(safe)
     network[is_sacrum] += _pinned()[:, None]
     if outside is not None:
-        told = (WEIGHT_BESIDE_CERTAIN if certain else 1.0) * outside[where]
+        told = outside[where]
+        if certain:
+            # That a bone is one at all, whatever its level, is as sure as before.
+            any_level = log_sum(told, axis=1)[:, None] - np.log(len(LEVELS))
+            told = any_level + WEIGHT_BESIDE_CERTAIN * (told - any_level)
         likeness = likeness + told
         network = network + told[:, _CHAINS][:, :, None]
     missed, atlas = _gaps(items, where)

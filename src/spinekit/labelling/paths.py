@@ -5,6 +5,7 @@ It sees the terms of inference and the marginals found, and nothing of where the
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,9 +28,11 @@ from spinekit.labelling.terms import (
 PRUNED = 1e-5
 """States less probable than this are not on the likeliest paths."""
 TRACED = 12
-"""So many different columns are weighed exactly."""
+"""So many different columns are traced; they and their mirrors are weighed exactly."""
 PIECES_ABOVE = -20.0
 """Log probability of two bones being one above which either may bear the name."""
+MOST_MIRRORED = 4
+"""So many pairs of pieces are mirrored, each with and without the others."""
 PER_END = 3
 """Most paths that are traced from one final state, beside one without drift."""
 
@@ -142,13 +145,26 @@ def find_likeliest(
 
 
 def _mirror(choices: tuple[Choice, ...], observations: Observations) -> list[tuple[Choice, ...]]:
-    """The same column with the other of two pieces bearing the name, for each such two."""
-    found = []
-    for n, fragment in enumerate(observations.fragment):
-        one, other = choices[n : n + 2]
-        if fragment > PIECES_ABOVE and sorted((len(one), len(other))) == [0, 1]:
-            found.append((*choices[:n], other, one, *choices[n + 2 :]))
-    return found
+    """The same column with others of its pieces bearing the names, in every combination."""
+    found = [choices]
+    pairs = [n for n, fragment in enumerate(observations.fragment) if fragment > PIECES_ABOVE]
+    pairs = [n for n in pairs if _is_named_once(choices, n)]
+    for n in pairs[:MOST_MIRRORED]:
+        found += [
+            (*one[:n], one[n + 1], one[n], *one[n + 2 :]) for one in found if _is_named_once(one, n)
+        ]
+    return [one for one in found[1:] if _is_reached(one)]
+
+
+def _is_named_once(choices: Sequence[Choice], n: int) -> bool:
+    """Whether of a bone and the next one is a vertebra and the other none."""
+    return sorted((len(choices[n]), len(choices[n + 1]))) == [0, 1]
+
+
+def _is_reached(choices: Sequence[Choice]) -> bool:
+    """Whether no more bones in a row are no vertebra than a step, a start or an end passes over."""
+    used = [-1, *(n for n, choice in enumerate(choices) if choice), len(choices)]
+    return all(b - a - 1 <= MAX_NOISE_RUN for a, b in itertools.pairwise(used))
 
 
 def _promising(score: Floats) -> list[int]:
