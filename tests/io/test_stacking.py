@@ -162,6 +162,17 @@ def test_slices_that_all_state_one_position_are_refused(tmp_path: Path) -> None:
     assert "all 6 slices state the same position" in error.message
 
 
+def test_two_slices_beside_each_other_are_no_volumes(tmp_path: Path) -> None:
+    slices = Slices()
+    folder = slices.write(tmp_path / "a", [0, 1])
+    x, y, z = slices.position(0)
+    edit_dicom(folder / "IM007.dcm", ImagePositionPatient=[x, y, z - 200])
+
+    assert refused(folder).code == "mixed-orientation"
+    scan = read_scan(folder, force=True)
+    np.testing.assert_array_equal(scan.volume.array, rescaled(slices)[..., :1])
+
+
 def test_time_points_of_one_slice_are_volumes(tmp_path: Path) -> None:
     folder = Slices().write(tmp_path / "a")
     for number, path in enumerate(sorted(folder.iterdir())):

@@ -85,7 +85,7 @@ def parse_pairs(pairs: Iterable[str]) -> dict[str, Any]:
 
 
 def _checked(source: str, key: str, value: Any, hint: Any) -> Any:
-    """The value in the type of a field; what lists and tables hold is left as it is."""
+    """The value in the type of a field; what lists and tables hold is checked, not converted."""
     kind = get_origin(hint) or hint
     if kind is Any:
         return value

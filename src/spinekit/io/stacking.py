@@ -182,7 +182,10 @@ def _one_station(
     Slices of the upper and the lower spine in one series lie in the same planes, far apart in them.
     """
     first = positions[0]
-    if len(positions) == 1 < len(first) and len({frame.order[:3] for frame in first}) == 1:
+    place = first[0].position
+    in_place = [np.linalg.norm(frame.position - place) <= _IN_LINE_MM for frame in first]
+    alike = len({frame.order[:3] for frame in first}) == 1
+    if len(positions) == 1 < len(first) and alike and all(in_place):
         if force:
             return positions, []
         raise InputError(
@@ -190,7 +193,6 @@ def _one_station(
             f"{name}: all {len(first)} slices state the same position",
             "export the series again with its positions, or use --force to take their mean",
         )
-    place = first[0].position
     kept: list[list[Frame]] = []
     for group in positions:
         beside = [float(np.linalg.norm(frame.position - place)) for frame in group]

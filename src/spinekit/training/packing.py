@@ -221,9 +221,10 @@ def pack_phantoms(
         size = min(PHANTOM_BLOCK, count - start)
         path = packs / f"phantom-{seed}-{start:05d}-{size}-{drawn_by}.npz"
         blocks.append((path, seed * 1_000_000 + start, size, views))
-    lock = packs / f"phantom-{seed}-{drawn_by}"
-    with alone(lock, lambda: report("another run is drawing these phantoms: waiting for it")):
-        _draw_blocks([block for block in blocks if not block[0].is_file()], processes, report)
+    if not all(path.is_file() for path, *_ in blocks):
+        lock = packs / f"phantom-{seed}-{drawn_by}"
+        with alone(lock, lambda: report("another run is drawing these phantoms: waiting for it")):
+            _draw_blocks([block for block in blocks if not block[0].is_file()], processes, report)
     return [path for path, *_ in blocks]
 
 
