@@ -130,13 +130,25 @@ class Harm:
 
     spoil: Callable[[list[Piece], Piece], list[Piece]]
     kind: str
+    needs_next: bool = False
+    """Only to a vertebra that has another directly below it."""
+
+    def choose(self, pieces: list[Piece], rng: np.random.Generator) -> Piece:
+        """One of the pieces that this can be done to."""
+        fitting = [
+            piece
+            for at, piece in enumerate(pieces)
+            if piece.kind == self.kind
+            and not (self.needs_next and next_vertebra(pieces, at) is None)
+        ]
+        return fitting[int(rng.integers(len(fitting)))]
 
 
 HARMS = {
     "none": Harm(lambda pieces, _: pieces, "vertebra"),
     "bone deleted": Harm(drop, "vertebra"),
     "disc deleted": Harm(drop, "disc"),
-    "two bones merged": Harm(merge, "vertebra"),
+    "two bones merged": Harm(merge, "vertebra", needs_next=True),
     "bone split": Harm(split, "vertebra"),
 }
 
@@ -150,13 +162,7 @@ def run_harm(_: argparse.Namespace) -> int:
         rng = np.random.default_rng([CHECK, view or 0, 20_000 + n])
         drawn = draw_pieces(rng, visible=view)
         harm = names[(n // len(VIEWS)) % len(names)]
-        some = [
-            piece
-            for n, piece in enumerate(drawn.pieces)
-            if piece.kind == HARMS[harm].kind
-            and (harm != "two bones merged" or next_vertebra(drawn.pieces, n) is not None)
-        ]
-        piece = some[int(rng.integers(len(some)))]
+        piece = HARMS[harm].choose(drawn.pieces, rng)
         rows += name_all(_harmed(drawn, "none", piece), "none", _view(view), f"h{n}", harm)
         rows += name_all(_harmed(drawn, harm, piece), harm, _view(view), f"h{n}", harm)
     finish("harm", rows, {})

@@ -144,6 +144,12 @@ def prepare_set(
         exported,
         stale=_stale(out, jobs),
     )
+    _write_reports(out, report, outcomes)
+    return report
+
+
+def _write_reports(out: Path, report: dict[str, Any], outcomes: Sequence[Outcome]) -> None:
+    """Write what was done for machines and for persons, and what failed."""
     write_json(out / "report.json", report)
     write_bytes(out / "report.txt", (render_report(report) + "\n").encode())
     failures = [
@@ -152,7 +158,6 @@ def prepare_set(
         if row.status == "failed"
     ]
     write_json(out / "failures.json", failures)
-    return report
 
 
 def _attempt(job: Job) -> Outcome:
