@@ -84,24 +84,15 @@ def assemble(
         target[_at(at)] = value
 
     offset, depth = np.array([axis.start for axis in box]), shape[2]
-    vertebrae = measure_items(
-        "vertebra", number, bones.where + offset, bones.straight, spacing_mm, depth
-    )
-    vertebrae = add_posterior(
-        vertebrae, owner, posterior[:, 2] + offset[2], float(np.prod(spacing_mm)), depth
-    )
-    items = vertebrae + measure_items(
-        "disc", disc_number, discs + offset, column.straight[DISC], spacing_mm, depth
-    )
+    where, discs_at = bones.where + offset, discs + offset
+    vertebrae = measure_items("vertebra", number, where, bones.straight, spacing_mm, depth)
+    at_k, voxel_mm3 = posterior[:, 2] + offset[2], float(np.prod(spacing_mm))
+    items = add_posterior(vertebrae, owner, at_k, voxel_mm3, depth)
+    straight = column.straight[DISC]
+    items += measure_items("disc", disc_number, discs_at, straight, spacing_mm, depth)
     items.sort(key=lambda item: item.position_mm)
-    items += measure_items(
-        "sacrum",
-        bones.is_sacrum.astype(np.int64),
-        bones.where + offset,
-        bones.straight,
-        spacing_mm,
-        depth,
-    )
+    sacral = bones.is_sacrum.astype(np.int64)
+    items += measure_items("sacrum", sacral, where, bones.straight, spacing_mm, depth)
     return Instances(
         _paste(parts, box, shape),
         _paste(vertebra_map, box, shape),

@@ -107,7 +107,6 @@ def observe(
     items = instances.items
     where = [n for n, item in enumerate(items) if item.kind != "disc"]
     bones = [items[n] for n in where]
-    count = len(bones)
     weight = NETWORK_WEIGHT * (WEIGHT_BESIDE_CERTAIN if certain else 1.0)
     floor = CONTAMINATION / len(LEVELS)
     safe = (1.0 - CONTAMINATION) * evidence / np.maximum(evidence.sum(1, keepdims=True), 1e-12)
@@ -118,11 +117,7 @@ def observe(
     network = weight * _by_drift(safe)
     network[is_sacrum] += _pinned()[:, None]
     if outside is not None:
-        told = outside[where]
-        if certain:
-            # That a bone is one at all, whatever its level, is as sure as before.
-            any_level = log_sum(told, axis=1)[:, None] - np.log(len(LEVELS))
-            told = any_level + WEIGHT_BESIDE_CERTAIN * (told - any_level)
+        told = _beside_certain(outside[where]) if certain else outside[where]
         likeness = likeness + told
         network = network + told[:, _CHAINS][:, :, None]
     missed, atlas = _gaps(items, where)
@@ -131,13 +126,10 @@ def observe(
     volume = np.array([bone.volume_mm3 for bone in bones])
     weigh_pieces(pairs, likeness, missed, volume)
     admit_first_sacral(pairs, likeness, missed)
-    height = np.array([bone.height_mm for bone in bones])
     room_above, room_below = _room(instances, bones)
-    merged = _merged(height, is_sacrum)
+    merged = _merged(np.array([bone.height_mm for bone in bones]), is_sacrum)
     sizes = weigh_sizes(bones, _steps(pairs, missed, merged))
-    known = np.full(count, -1)
-    for item, level in (certain or {}).items():
-        known[where.index(item)] = LEVELS.index(level)
+    levels = {where.index(item): LEVELS.index(level) for item, level in (certain or {}).items()}
     return Observations(
         network=network,
         drift=_drift_prior(),
@@ -147,18 +139,30 @@ def observe(
         size_of_two=sizes.of_two,
         is_sacrum=is_sacrum,
         merged=merged,
-        noise=np.where(
-            is_sacrum, NOISE - 6.0, np.where(_ratio(volume, is_sacrum) < 0.3, SMALL_NOISE, NOISE)
-        )
-        + ODD_SIZE,
+        noise=_noise(volume, is_sacrum),
         fragment=np.array([pair.log for pair in pairs]),
         missed=missed,
         atlas=atlas,
         above=_unseen(room_above),
         below=_unseen(room_below),
         variant=np.array([variant_log_prior(variant) for variant in VARIANTS]),
-        certain=known,
+        certain=np.array([levels.get(n, -1) for n in range(len(bones))]),
     )
+
+
+def _beside_certain(told: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(n, 27) what others say where a person's word decides: levels count less.
+
+    That a bone is a vertebra at all, whatever its level, is as sure as before.
+    """
+    any_level = log_sum(np.asarray(told, dtype=np.float64), axis=1)[:, None] - np.log(len(LEVELS))
+    return np.asarray(any_level + WEIGHT_BESIDE_CERTAIN * (told - any_level))
+
+
+def _noise(volume: NDArray[np.float64], is_sacrum: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(n,) log likelihood of each bone being no vertebra; of a small one it is greater."""
+    of_vertebra = np.where(_ratio(volume, is_sacrum) < 0.3, SMALL_NOISE, NOISE)
+    return np.asarray(np.where(is_sacrum, NOISE - 6.0, of_vertebra) + ODD_SIZE)
 
 
 def _merged(height: NDArray[np.float64], is_sacrum: NDArray[np.bool_]) -> NDArray[np.float64]:
