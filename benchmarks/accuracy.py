@@ -178,6 +178,8 @@ def score_cases(
     scores = {case.name: score_nothing(case) for case in cases if case.name in failed}
     if len(failed) < len(cases):
         evaluation = evaluate_files(out, next(iter(cases[0].masks.values())).parent)
+        for error in evaluation.failed.values():
+            raise error
         scores |= {found.name: found for found in evaluation.cases}
     return [scores[name] for name in sorted(case.name for case in cases)]
 

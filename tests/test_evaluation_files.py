@@ -108,13 +108,13 @@ def test_prediction_elsewhere_in_space_is_an_error(folders):
     far[2, 3] = 5000.0
     save(folders / "far" / "one_dseg.nii.gz", two_bodies(), far)
     with pytest.raises(GeometryError, match=r"one_dseg\.nii\.gz lies elsewhere"):
-        evaluate_files(folders / "far", folders / "ref")
+        evaluate_files(folders / "far" / "one_dseg.nii.gz", folders / "ref")
 
 
 def test_spider_masks_need_their_names(folders):
     save(folders / "spider" / "one_parts.nii.gz", np.where(two_bodies() > 0, 7, 0))
     with pytest.raises(InputError, match="names"):
-        evaluate_files(folders / "pred", folders / "spider")
+        evaluate_files(folders / "pred" / "one_dseg.nii.gz", folders / "spider")
     save(folders / "spider" / "one_names.nii.gz", two_bodies())
     case = evaluate_files(folders / "pred", folders / "spider").cases[0]
     assert case.mask_dice("vertebra") == 1.0
@@ -128,6 +128,40 @@ def test_bodies_and_points_of_one_scan_are_joined(folders):
     case = evaluate_files(folders / "pred", folders / "ref").cases[0]
     assert [(p.name, p.predicted) for p in case.points] == [("L4", "L4")]
     assert len(case.instances) == 2
+
+
+def test_a_scan_that_cannot_be_scored_costs_no_other(folders):
+    cut = (folders / "pred" / "two_dseg.nii.gz").read_bytes()
+    far = AFFINE.copy()
+    far[2, 3] = 5000.0
+    for name in ("cut", "far"):
+        save(folders / "ref" / f"{name}_bodies.nii.gz", two_bodies())
+    (folders / "pred" / "cut_dseg.nii.gz").write_bytes(cut[:-30])
+    save(folders / "pred" / "far_dseg.nii.gz", two_bodies(), far)
+    found = evaluate_files(folders / "pred", folders / "ref")
+    assert [case.name for case in found.cases] == ["one", "two"]
+    assert all(case.mean_dice("body") == 1.0 for case in found.cases)
+    assert {name: error.code for name, error in found.failed.items()} == {
+        "cut": "file-damaged",
+        "far": "no-common-voxel",
+    }
+
+
+@pytest.mark.parametrize("kind", ["cord_soft", "image", "levels", "label-cord_probseg"])
+def test_what_lies_beside_labels_and_is_none_is_passed_over(folders, kind):
+    for name in ("one", "two"):
+        beside = folders / "pred" / f"{name}_{kind}.nii.gz"
+        nib.save(nib.Nifti1Image(np.full((6, 40, 70), 0.5, np.float32), AFFINE), beside)
+        save(folders / "ref" / f"{name}_{kind}.nii.gz", np.full((6, 40, 70), 20))
+    found = evaluate_files(folders / "pred", folders / "ref")
+    assert [case.name for case in found.cases] == ["one", "two"]
+    assert (found.without_prediction, found.failed, found.foreign) == ((), {}, {})
+
+
+def test_a_file_that_is_named_is_compared_whatever_its_name(folders):
+    save(folders / "my_levels.nii.gz", two_bodies())
+    (case,) = evaluate_files(folders / "my_levels.nii.gz", folders / "ref/one_bodies.nii.gz").cases
+    assert (case.name, case.mean_dice("body")) == ("my_levels", 1.0)
 
 
 def test_nothing_in_common_and_nothing_there(folders):
@@ -151,6 +185,7 @@ def test_one_stem_in_two_places_is_an_error(folders):
         ("scan_dseg.seg.nrrd", "scan", "dseg"),
         ("my_scan.v2_bodies.mha", "my_scan.v2", "bodies"),
         ("scan.nii", "scan", ""),
+        ("scan_cord_soft.nii.gz", "scan_cord", "soft"),
     ],
 )
 def test_suffix_says_what_a_file_holds(tmp_path, name, stem, kind):

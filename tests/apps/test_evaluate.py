@@ -62,6 +62,30 @@ def test_what_is_not_there_is_wrong_use_and_what_cannot_be_read_is_a_failure(
     assert main(["evaluate", str(pred), str(ref)]) == 1
 
 
+def test_a_damaged_prediction_is_listed_and_the_others_are_scored(
+    pair: tuple[Path, Path], spine: BlockSpine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pred, ref = pair
+    table = tmp_path / "scores.csv"
+    write_labels(ref / "b.nii.gz", spine.labels, spine.grid)
+    (pred / "b_dseg.nii.gz").write_bytes((pred / "a_dseg.nii.gz").read_bytes()[:-40])
+
+    assert main(["evaluate", str(pred), str(ref), "--csv", str(table)]) == 1
+    shown = capsys.readouterr()
+    assert "83.3" in shown.out
+    (line,) = shown.err.splitlines()
+    assert line.startswith("spinekit: error: b: b_dseg.nii.gz: ")
+    assert {row.split(",")[2] for row in table.read_text().splitlines()[1:]} == {"a"}
+
+    (pred / "a_dseg.nii.gz").write_bytes(b"no labels")
+    table.unlink()
+    assert main(["evaluate", str(pred), str(ref), "--csv", str(table)]) == 1
+    shown = capsys.readouterr()
+    assert len(shown.err.splitlines()) == 2
+    assert shown.out == ""
+    assert not table.exists()
+
+
 def test_masks_in_the_values_of_another_tool_are_told(
     pair: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

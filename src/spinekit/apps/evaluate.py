@@ -8,6 +8,11 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spinekit.evaluation.files import Evaluation
+    from spinekit.evaluation.scoring import CaseScores
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -36,27 +41,41 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Score PRED against REF."""
     from spinekit.evaluation.files import evaluate_files
-    from spinekit.evaluation.summary import summarise
-    from spinekit.evaluation.table import format_table, to_json, write_csv
-    from spinekit.io.writing import write_json
 
     found = evaluate_files(
         args.pred, args.ref, bodies=args.bodies, annotated_only=args.annotated_only
     )
-    rows = summarise(found.cases)
+    if found.cases:
+        show_scores(args, found.cases)
+    return report_rest(found)
+
+
+def show_scores(args: argparse.Namespace, cases: "Sequence[CaseScores]") -> None:
+    """Print and keep the scores as the options say."""
+    from spinekit.evaluation.summary import summarise
+    from spinekit.evaluation.table import format_table, to_json, write_csv
+    from spinekit.io.writing import write_json
+
+    rows = summarise(cases)
     if args.csv is not None:
-        write_csv(args.csv, found.cases)
+        write_csv(args.csv, cases)
     if args.json == Path("-"):
-        print(json.dumps(to_json(rows, found.cases), indent=1))
-    else:
-        if args.json is not None:
-            write_json(args.json, to_json(rows, found.cases))
-        print(format_table(rows))
+        print(json.dumps(to_json(rows, cases), indent=1))
+        return
+    if args.json is not None:
+        write_json(args.json, to_json(rows, cases))
+    print(format_table(rows))
+
+
+def report_rest(found: "Evaluation") -> int:
+    """Say what is in no figure and what is in doubt; returns the command's number."""
     for name in found.without_prediction:
         print(f"spinekit: warning: {name}: no prediction, not in any figure", file=sys.stderr)
     if found.foreign:
         print(f"spinekit: warning: {describe_foreign(found.foreign)}", file=sys.stderr)
-    return 0
+    for name, error in found.failed.items():
+        print(f"spinekit: error: {name}: {error}; not in any figure", file=sys.stderr)
+    return 1 if found.failed else 0
 
 
 def describe_foreign(foreign: Mapping[Path, Sequence[int]]) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from spinekit.anatomy.scheme import NAMES
-from spinekit.core.errors import GeometryError, InputError, UsageError
+from spinekit.core.errors import GeometryError, InputError, SpineKitError, UsageError
 from spinekit.core.grid import Grid, closest_axes
 from spinekit.core.volume import Volume
 from spinekit.evaluation import reference as annotations
@@ -23,6 +23,7 @@ from spinekit.io.reading import read_labels
 
 ENDINGS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", ".mhd")
 KINDS = ("dseg", "bodies", "discs", "cord", "points", "parts", "names")
+PASSED_OVER = ("levels", "image", "soft", "probseg")  # written beside labels, and none
 NAMED_KINDS = ("dseg", "bodies", "discs", "names", "")  # kinds whose values are names
 SAME_GRID_MM = 0.05  # closer corners than this are one grid written by two programs
 
@@ -41,12 +42,14 @@ class Evaluation:
     Attributes:
         cases: scores by rising name.
         without_prediction: references that no prediction answers; they are not in any figure.
+        failed: scan → why it could not be scored; it is not in any figure either.
         foreign: compared file → its values without a meaning in SpineKit's scheme. Another
             scheme's file has such values, and what else it holds is then misread.
     """
 
     cases: tuple[CaseScores, ...]
     without_prediction: tuple[str, ...]
+    failed: Mapping[str, SpineKitError]
     foreign: Mapping[Path, tuple[int, ...]]
 
 
@@ -63,6 +66,8 @@ def evaluate_files(
 ) -> Evaluation:
     """Score predicted label files against reference files.
 
+    Of folders, a scan that cannot be scored is told in the answer, and the others are scored.
+
     Args:
         pred: `<stem>_dseg.*`, or a folder of them; `<stem>_parts.*` beside it is used too.
         ref: label map, or a folder of them; the suffixes `_bodies`, `_discs`, `_cord`,
@@ -77,8 +82,8 @@ def evaluate_files(
 
     Raises:
         UsageError: nothing to compare, or one stem twice.
-        InputError: an unreadable file.
-        GeometryError: prediction and reference have no voxel in common.
+        InputError: a file was given, and it or its reference cannot be read.
+        GeometryError: a file was given, and has no voxel in common with its reference.
     """
     preds = {found.stem: found for found in find_label_files(pred)}
     refs = {found.stem: found for found in find_label_files(ref)}
@@ -92,16 +97,22 @@ def evaluate_files(
             "name predictions <stem>_dseg and references <stem> or <stem>_bodies, _discs, …",
         )
     index = _read_index(ref if ref.is_dir() else ref.parent)
-    cases = []
+    cases, failed = [], {}
     for stem in stems:
-        reference, grid = read_reference(stem, refs[stem].files, bodies=bodies)
         folder = next(iter(refs[stem].files.values())).parent.name
         dataset, subject = index.get(stem, (folder, stem))
-        reference = replace(reference, dataset=dataset, subject=subject)
-        cases.append(score_files(preds[stem].files, reference, grid, annotated_only=annotated_only))
+        try:
+            reference, grid = read_reference(stem, refs[stem].files, bodies=bodies)
+            reference = replace(reference, dataset=dataset, subject=subject)
+            scores = score_files(preds[stem].files, reference, grid, annotated_only=annotated_only)
+            cases.append(scores)
+        except SpineKitError as error:
+            if pred.is_file() or ref.is_file():
+                raise
+            failed[stem] = error
     missing = tuple(sorted(refs.keys() - preds.keys()))
-    compared = [found[stem].files for stem in stems for found in (preds, refs)]
-    return Evaluation(tuple(cases), missing, find_foreign_values(compared))
+    compared = [found[case.name].files for case in cases for found in (preds, refs)]
+    return Evaluation(tuple(cases), missing, failed, find_foreign_values(compared))
 
 
 def find_foreign_values(groups: Sequence[Mapping[str, Path]]) -> dict[Path, tuple[int, ...]]:
@@ -199,7 +210,8 @@ def find_label_files(path: Path) -> list[LabelFiles]:
 
     Args:
         path: a file, whose companions with another suffix are found too when they belong
-            together (dseg with parts, parts with names), or a folder, searched to its bottom.
+            together (dseg with parts, parts with names), or a folder, searched to its bottom;
+            what lies beside labels there and is none, see PASSED_OVER, is left out.
 
     Returns:
         One entry per stem.
@@ -211,6 +223,8 @@ def find_label_files(path: Path) -> list[LabelFiles]:
         raise UsageError("missing", f"{path} does not exist", "check the path")
     if path.is_file():
         stem, kind = split_name(path)
+        if kind in PASSED_OVER:  # whoever names it means it
+            stem, kind = f"{stem}_{kind}", ""
         files = {kind: path}
         for other in {"dseg": ["parts"], "parts": ["names", "dseg"], "names": ["parts"]}.get(
             kind, []
@@ -224,6 +238,8 @@ def find_label_files(path: Path) -> list[LabelFiles]:
         if not file.is_file() or not file.name.endswith(ENDINGS):
             continue
         stem, kind = split_name(file)
+        if kind in PASSED_OVER:
+            continue
         if kind in by_stem.setdefault(stem, {}):
             raise UsageError(
                 "stem-twice",
@@ -235,13 +251,13 @@ def find_label_files(path: Path) -> list[LabelFiles]:
 
 
 def split_name(path: Path) -> tuple[str, str]:
-    """Stem and kind of a label file: `scan_dseg.nii.gz` → ("scan", "dseg")."""
+    """Stem and kind of a file, see KINDS and PASSED_OVER: `scan_dseg.nii.gz` → ("scan", "dseg")."""
     name = path.name
     for ending in ENDINGS:
         if name.endswith(ending):
             name = name[: -len(ending)]
             break
-    match = re.fullmatch(rf"(.+)_({'|'.join(KINDS)})", name)
+    match = re.fullmatch(rf"(.+)_({'|'.join((*KINDS, *PASSED_OVER))})", name)
     return (match[1], match[2]) if match else (name, "")
 
 
