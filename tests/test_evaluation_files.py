@@ -9,7 +9,7 @@ import pytest
 from spinekit.core.errors import GeometryError, InputError, UsageError
 from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
-from spinekit.evaluation.files import evaluate_files, orient_ras, split_name
+from spinekit.evaluation.files import evaluate_files, orient_ras
 
 AFFINE = np.diag([4.0, 1.0, 1.0, 1.0])
 
@@ -52,6 +52,28 @@ def test_index_beside_the_references_names_dataset_and_subject(folders):
     first, second = evaluate_files(folders / "pred", folders / "ref").cases
     assert (first.dataset, first.subject) == ("chu", "s7")
     assert (second.dataset, second.subject) == ("ref", "two")
+
+
+def test_folders_that_tell_scans_apart_are_subjects_of_one_dataset(folders):
+    for patient in ("p1", "p2"):
+        save(folders / "seg" / patient / "T2_dseg.nii.gz", two_bodies())
+        save(folders / "truth" / patient / "T2.nii.gz", two_bodies())
+    found = evaluate_files(folders / "seg", folders / "truth")
+    owners = [(case.name, case.dataset, case.subject) for case in found.cases]
+    assert owners == [("p1/T2", "truth", "p1"), ("p2/T2", "truth", "p2")]
+    index = [{"name": "p2/T2", "dataset": "chu", "subject": "s7"}]
+    (folders / "truth" / "index.json").write_text(json.dumps(index), encoding="utf-8")
+    _, second = evaluate_files(folders / "seg", folders / "truth").cases
+    assert (second.dataset, second.subject) == ("chu", "s7")
+
+
+def test_scans_of_one_bids_subject_are_its_own(folders):
+    for run in ("run-1", "run-2"):
+        name = f"sub-07/ses-1/anat/sub-07_ses-1_{run}_T2w_dseg.nii.gz"
+        save(folders / "seg" / name, two_bodies())
+        save(folders / "chu" / name, two_bodies())
+    found = evaluate_files(folders / "seg", folders / "chu")
+    assert [(case.dataset, case.subject) for case in found.cases] == [("chu", "sub-07")] * 2
 
 
 def test_two_files_are_compared_whatever_their_names(folders):
@@ -170,26 +192,6 @@ def test_nothing_in_common_and_nothing_there(folders):
         evaluate_files(folders / "pred", folders / "empty")
     with pytest.raises(UsageError, match="does not exist"):
         evaluate_files(folders / "nowhere", folders / "ref")
-
-
-def test_one_stem_in_two_places_is_an_error(folders):
-    save(folders / "ref" / "deeper" / "one_bodies.nii.gz", two_bodies())
-    with pytest.raises(UsageError, match="one_bodies"):
-        evaluate_files(folders / "pred", folders / "ref")
-
-
-@pytest.mark.parametrize(
-    ("name", "stem", "kind"),
-    [
-        ("scan_dseg.nii.gz", "scan", "dseg"),
-        ("scan_dseg.seg.nrrd", "scan", "dseg"),
-        ("my_scan.v2_bodies.mha", "my_scan.v2", "bodies"),
-        ("scan.nii", "scan", ""),
-        ("scan_cord_soft.nii.gz", "scan_cord", "soft"),
-    ],
-)
-def test_suffix_says_what_a_file_holds(tmp_path, name, stem, kind):
-    assert split_name(tmp_path / name) == (stem, kind)
 
 
 def test_orienting_keeps_every_voxel_where_it_is():

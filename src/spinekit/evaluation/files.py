@@ -1,10 +1,10 @@
-"""Predictions and references on disk, matched by name and scored on the reference's grid.
+"""Predictions and references on disk, scored on the reference's grid.
 
-Knows file names and grids; what is judged, and how, is decided in `scoring`.
+Knows files and grids; which belong together is decided in `pairing`, what is judged, and how, in
+`scoring`.
 """
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,13 +17,11 @@ from spinekit.core.errors import GeometryError, InputError, SpineKitError, Usage
 from spinekit.core.grid import Grid, closest_axes
 from spinekit.core.volume import Volume
 from spinekit.evaluation import reference as annotations
+from spinekit.evaluation.pairing import Pair, pair_files
 from spinekit.evaluation.reference import LabelMap, Reference
 from spinekit.evaluation.scoring import CaseScores, evaluate_case
 from spinekit.io.reading import read_labels
 
-ENDINGS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", ".mhd")
-KINDS = ("dseg", "bodies", "discs", "cord", "points", "parts", "names")
-PASSED_OVER = ("levels", "image", "soft", "probseg")  # written beside labels, and none
 NAMED_KINDS = ("dseg", "bodies", "discs", "names", "")  # kinds whose values are names
 SAME_GRID_MM = 0.05  # closer corners than this are one grid written by two programs
 
@@ -53,14 +51,6 @@ class Evaluation:
     foreign: Mapping[Path, tuple[int, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class LabelFiles:
-    """The label files of one scan by kind, "" being a file without a known suffix."""
-
-    stem: str
-    files: Mapping[str, Path]
-
-
 def evaluate_files(
     pred: Path, ref: Path, *, bodies: bool = False, annotated_only: bool | None = None
 ) -> Evaluation:
@@ -77,49 +67,42 @@ def evaluate_files(
         annotated_only: see evaluate_case.
 
     Returns:
-        Scores of every scan that has both. The dataset is the one in `index.json` beside the
-        references, or else the reference's folder.
+        Scores of every scan that has both. Dataset and subject are those in `index.json` beside
+        the references; see _owner for scans that it does not list.
 
     Raises:
         UsageError: nothing to compare, or one stem twice.
         InputError: a file was given, and it or its reference cannot be read.
         GeometryError: a file was given, and has no voxel in common with its reference.
     """
-    preds = {found.stem: found for found in find_label_files(pred)}
-    refs = {found.stem: found for found in find_label_files(ref)}
-    if pred.is_file() and ref.is_file():
-        refs = {next(iter(preds)): next(iter(refs.values()))}
-    stems = sorted(preds.keys() & refs.keys())
-    if not stems:
+    pairs, missing = pair_files(pred, ref)
+    if not pairs:
         raise UsageError(
             "nothing-to-compare",
             f"no file in {pred} has the name of a reference in {ref}",
             "name predictions <stem>_dseg and references <stem> or <stem>_bodies, _discs, …",
         )
     index = _read_index(ref if ref.is_dir() else ref.parent)
-    cases, failed = [], {}
-    for stem in stems:
-        folder = next(iter(refs[stem].files.values())).parent.name
-        dataset, subject = index.get(stem, (folder, stem))
+    cases, failed, compared = [], {}, []
+    for pair in pairs:
+        dataset, subject = index.get(pair.name) or _owner(pair, ref)
         try:
-            reference, grid = read_reference(stem, refs[stem].files, bodies=bodies)
+            reference, grid = read_reference(pair.name, pair.ref, bodies=bodies)
             reference = replace(reference, dataset=dataset, subject=subject)
-            scores = score_files(preds[stem].files, reference, grid, annotated_only=annotated_only)
-            cases.append(scores)
+            cases.append(score_files(pair.pred, reference, grid, annotated_only=annotated_only))
+            compared += [pair.pred, pair.ref]
         except SpineKitError as error:
             if pred.is_file() or ref.is_file():
                 raise
-            failed[stem] = error
-    missing = tuple(sorted(refs.keys() - preds.keys()))
-    compared = [found[case.name].files for case in cases for found in (preds, refs)]
-    return Evaluation(tuple(cases), missing, failed, find_foreign_values(compared))
+            failed[pair.name] = error
+    return Evaluation(tuple(cases), tuple(missing), failed, find_foreign_values(compared))
 
 
 def find_foreign_values(groups: Sequence[Mapping[str, Path]]) -> dict[Path, tuple[int, ...]]:
     """Label files with values that mean nothing in SpineKit's scheme.
 
     Args:
-        groups: kind → file of each scan, see KINDS; only NAMED_KINDS are looked at.
+        groups: kind → file of each scan, see pairing.KINDS; only NAMED_KINDS are looked at.
 
     Returns:
         File → its rising values without a meaning; files without any are left out.
@@ -172,7 +155,7 @@ def read_reference(
 
     Args:
         stem: its name.
-        files: kind → file, see KINDS; "" is a label map with SpineKit's values.
+        files: kind → file, see pairing.KINDS; "" is a label map with SpineKit's values.
         bodies: see evaluate_files.
 
     Returns:
@@ -203,62 +186,6 @@ def read_reference(
     for other in found[1:]:
         joined = joined.joined(other)
     return joined, grid
-
-
-def find_label_files(path: Path) -> list[LabelFiles]:
-    """Label files by stem, by rising name.
-
-    Args:
-        path: a file, whose companions with another suffix are found too when they belong
-            together (dseg with parts, parts with names), or a folder, searched to its bottom;
-            what lies beside labels there and is none, see PASSED_OVER, is left out.
-
-    Returns:
-        One entry per stem.
-
-    Raises:
-        UsageError: nothing there, or two files of one kind share a stem.
-    """
-    if not path.exists():
-        raise UsageError("missing", f"{path} does not exist", "check the path")
-    if path.is_file():
-        stem, kind = split_name(path)
-        if kind in PASSED_OVER:  # whoever names it means it
-            stem, kind = f"{stem}_{kind}", ""
-        files = {kind: path}
-        for other in {"dseg": ["parts"], "parts": ["names", "dseg"], "names": ["parts"]}.get(
-            kind, []
-        ):
-            companion = path.with_name(path.name.replace(f"{stem}_{kind}", f"{stem}_{other}", 1))
-            if companion.is_file():
-                files[other] = companion
-        return [LabelFiles(stem, files)]
-    by_stem: dict[str, dict[str, Path]] = {}
-    for file in sorted(path.rglob("*")):
-        if not file.is_file() or not file.name.endswith(ENDINGS):
-            continue
-        stem, kind = split_name(file)
-        if kind in PASSED_OVER:
-            continue
-        if kind in by_stem.setdefault(stem, {}):
-            raise UsageError(
-                "stem-twice",
-                f"{file} and {by_stem[stem][kind]} have the same name",
-                "compare one folder at a time",
-            )
-        by_stem[stem][kind] = file
-    return [LabelFiles(stem, files) for stem, files in sorted(by_stem.items())]
-
-
-def split_name(path: Path) -> tuple[str, str]:
-    """Stem and kind of a file, see KINDS and PASSED_OVER: `scan_dseg.nii.gz` → ("scan", "dseg")."""
-    name = path.name
-    for ending in ENDINGS:
-        if name.endswith(ending):
-            name = name[: -len(ending)]
-            break
-    match = re.fullmatch(rf"(.+)_({'|'.join((*KINDS, *PASSED_OVER))})", name)
-    return (match[1], match[2]) if match else (name, "")
 
 
 def orient_ras(volume: Volume) -> Volume:
@@ -300,6 +227,24 @@ def _on_grid(volume: Volume, grid: Grid, path: Path) -> LabelMap:
         oriented.array, to_source, output_shape=grid.shape, order=0, mode="grid-constant"
     )
     return moved
+
+
+def _owner(pair: Pair, ref: Path) -> tuple[str, str]:
+    """Dataset and subject of a scan by where its reference lies.
+
+    Below a folder `sub-…` of BIDS that is the subject, and the dataset the folder around it.
+    Folders that tell scans apart are subjects, of the dataset that REF is. Else the dataset is
+    the folder of the reference, and every scan a subject.
+    """
+    path = next(iter(pair.ref.values())).absolute()
+    subject = path.name.split("_")[0]
+    if subject.startswith("sub-"):
+        for folder in path.parents:
+            if folder.name == subject:
+                return folder.parent.name, subject
+    if pair.folder != Path():
+        return ref.absolute().name, pair.folder.as_posix()
+    return path.parent.name, pair.name
 
 
 def _read_index(folder: Path) -> dict[str, tuple[str, str]]:

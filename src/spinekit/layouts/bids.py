@@ -43,8 +43,12 @@ PASSED_OVER = ("derivatives", "sourcedata", "code", "stimuli", "phenotype")
 DATATYPE = "anat"
 _NAME = re.compile(r"(sub-[A-Za-z0-9]+(?:_[a-z]+-[A-Za-z0-9]+)*)_([A-Za-z0-9]+)")
 _LABELS = re.compile(
-    r"sub-[A-Za-z0-9_-]+_space-orig_seg-(?P<kind>spine|parts|levels)(?P<res>_res-1mm)?"
-    r"_desc-[A-Za-z0-9]+_dseg\.(?P<fmt>nii(?:\.gz)?)"
+    r"(?P<entities>sub-[A-Za-z0-9_-]+)_space-orig_seg-(?P<kind>spine|parts|levels)"
+    r"(?P<res>_res-1mm)?_desc-(?P<suffix>[A-Za-z0-9]+)_dseg\.(?P<fmt>nii(?:\.gz)?)"
+)
+_RESAMPLED = re.compile(
+    r"(?P<entities>sub-[A-Za-z0-9_-]+)_space-orig_res-1mm_desc-resampled"
+    r"_(?P<suffix>[A-Za-z0-9]+)\.nii(?:\.gz)?"
 )
 _DERIVED = re.compile(r"_(space|seg|res|den|label|desc)-")
 _IGNORED = "**/figures/\nsummary.csv\nfailures.json\n"
@@ -127,6 +131,17 @@ def read_name(source: Path) -> RawName:
         )
     root = Path(*folders[: -len(above)])
     return RawName(root, Path(*above), match[1], match[2])
+
+
+def split_derived(name: str) -> tuple[str, str] | None:
+    """Stem of the raw scan, and which of `plan`'s files it is, by a file's name.
+
+    None for any other name, and for the soft maps.
+    """
+    match = _LABELS.fullmatch(name)
+    kind = "image" if match is None else match["kind"].replace("spine", "dseg")
+    match = match or _RESAMPLED.fullmatch(name)
+    return None if match is None else (f"{match['entities']}_{match['suffix']}", kind)
 
 
 def plan(wanted: Wanted) -> Place:

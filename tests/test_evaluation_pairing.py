@@ -1,0 +1,154 @@
+"""Which prediction answers which reference, by names alone."""
+
+import pytest
+
+from spinekit.core.errors import UsageError
+from spinekit.evaluation.pairing import pair_files, split_name
+
+
+def make(root, *names):
+    for name in names:
+        path = root / f"{name}.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return root
+
+
+def pair(tmp_path, preds, refs):
+    """(name, predicted files, reference's files) of every pair, and what has no prediction."""
+    pred, ref = make(tmp_path / "pred", *preds), make(tmp_path / "ref", *refs)
+    pairs, missing = pair_files(pred, ref)
+
+    def inside(root, files):
+        return sorted(str(p.relative_to(root)).removesuffix(".nii.gz") for p in files.values())
+
+    return [(p.name, inside(pred, p.pred), inside(ref, p.ref)) for p in pairs], missing
+
+
+def test_stems_suffice_where_they_are_unique_whatever_the_trees(tmp_path):
+    found = pair(tmp_path, ["p1/a_dseg", "p1/a_parts", "b_dseg", "c"], ["x/y/a", "b", "q/d"])
+    assert found == (
+        [("a", ["p1/a_dseg", "p1/a_parts"], ["x/y/a"]), ("b", ["b_dseg"], ["b"])],
+        ["d"],
+    )
+
+
+def test_files_of_one_scan_may_lie_in_several_folders(tmp_path):
+    found = pair(tmp_path, ["a_dseg"], ["parts/a_parts", "names/a_names"])
+    assert found == ([("a", ["a_dseg"], ["names/a_names", "parts/a_parts"])], [])
+
+
+def test_folders_tell_scans_of_one_stem_apart(tmp_path):
+    found = pair(
+        tmp_path,
+        ["p1/T2_dseg", "p1/T2_parts", "p2/T2_dseg", "p2/T2_parts", "p4/T2_dseg"],
+        ["p2/T2", "p1/T2", "p3/T2"],
+    )
+    assert found == (
+        [
+            ("p1/T2", ["p1/T2_dseg", "p1/T2_parts"], ["p1/T2"]),
+            ("p2/T2", ["p2/T2_dseg", "p2/T2_parts"], ["p2/T2"]),
+        ],
+        ["p3/T2"],
+    )
+
+
+def test_a_patient_is_never_answered_by_another(tmp_path):
+    preds, refs = ["p1/T2", "p2/T2", "p1/T1"], ["p1/T2", "p2/T2", "p2/T1"]
+    pairs, missing = pair(tmp_path, preds, refs)
+    assert [name for name, *_ in pairs] == ["p1/T2", "p2/T2"]
+    assert missing == ["p2/T1"]
+
+
+def test_patients_annotated_in_different_ways_are_not_joined(tmp_path):
+    pairs, _ = pair(tmp_path, ["p1/T2", "p2/T2"], ["p1/T2_bodies", "p2/T2_discs"])
+    assert [files for _, _, files in pairs] == [["p1/T2_bodies"], ["p2/T2_discs"]]
+
+
+def test_a_folder_of_one_side_alone_is_paired_by_stem(tmp_path):
+    pairs, missing = pair(tmp_path, ["p1/T2", "p2/T2", "x/T1"], ["p1/T2", "p2/T2", "y/T1"])
+    assert pairs[-1] == ("y/T1", ["x/T1"], ["y/T1"])
+    assert missing == []
+
+
+def test_a_stem_twice_on_one_side_alone_is_named_by_its_folders(tmp_path):
+    pairs, missing = pair(tmp_path, ["a"], ["a", "p1/T2", "p2/T2"])
+    assert [name for name, *_ in pairs] == ["a"]
+    assert missing == ["p1/T2", "p2/T2"]
+
+
+@pytest.mark.parametrize(
+    ("preds", "refs"),
+    [
+        (["p1/T2", "p2/T2"], ["T2"]),
+        (["p1/T2", "p2/T2"], ["q1/T2", "q2/T2"]),
+        (["step1_output/a", "step2_output/a"], ["a"]),
+    ],
+)
+def test_several_files_that_may_be_meant_are_an_error(tmp_path, preds, refs):
+    with pytest.raises(UsageError, match="have the same name"):
+        pair(tmp_path, preds, refs)
+
+
+def test_a_file_does_not_say_which_folder_it_is_of(tmp_path):
+    ref = make(tmp_path / "ref", "T2", "p1/T2")
+    pred = make(tmp_path / "pred", "T2_dseg") / "T2_dseg.nii.gz"
+    with pytest.raises(UsageError, match="have the same name"):
+        pair_files(pred, ref)
+
+
+def test_two_formats_of_one_file_are_an_error(tmp_path):
+    ref = make(tmp_path / "ref", "T2")
+    (ref / "T2.mha").touch()
+    with pytest.raises(UsageError, match=r"T2\.nii\.gz and .*T2\.mha"):
+        pair_files(ref, ref)
+
+
+def test_what_segment_writes_beside_labels_is_no_scan(tmp_path):
+    kinds = ("dseg", "parts", "levels", "image", "cord_soft", "canal_soft")
+    tree = [f"{folder}/s_{kind}" for folder in ("p1", "p2") for kind in kinds]
+    pairs, missing = pair(tmp_path, tree, tree)
+    assert [name for name, *_ in pairs] == ["p1/s", "p2/s"]
+    assert pairs[0][1] == ["p1/s_dseg", "p1/s_parts"]
+    assert missing == []
+
+
+def test_hidden_files_are_passed_over(tmp_path):
+    pairs, missing = pair(tmp_path, ["a", "._a"], ["a", "._a", ".old/b"])
+    assert [name for name, *_ in pairs] == ["a"]
+    assert missing == []
+
+
+BIDS = "sub-01/anat/sub-01_acq-sag_space-orig"
+
+
+def test_bids_derivatives_answer_what_bears_the_scan_s_name(tmp_path):
+    spine, parts = (f"{BIDS}_seg-{kind}_desc-T2w_dseg" for kind in ("spine", "parts"))
+    beside = (f"{BIDS}_seg-levels_desc-T2w_dseg", f"{BIDS}_label-cord_desc-T2w_probseg")
+    found = pair(tmp_path, [spine, parts, *beside], ["sub-01_acq-sag_T2w"])
+    assert found == ([("sub-01_acq-sag_T2w", [parts, spine], ["sub-01_acq-sag_T2w"])], [])
+
+
+@pytest.mark.parametrize("name", ["scan_{}", "sub-01_space-orig_seg-{}_desc-T2w_dseg"])
+def test_parts_beside_a_file_come_with_it(tmp_path, name):
+    known = "spine" if "desc" in name else "dseg"
+    make(tmp_path, *(name.format(kind) for kind in (known, "parts", "levels")))
+    (tmp_path / f"{name.format('parts')}.mha").touch()
+    label, parts = (tmp_path / f"{name.format(kind)}.nii.gz" for kind in (known, "parts"))
+    ((pair,), _) = pair_files(label, label)
+    assert pair.pred == {"dseg": label, "parts": parts}
+
+
+@pytest.mark.parametrize(
+    ("name", "stem", "kind"),
+    [
+        ("scan_dseg.nii.gz", "scan", "dseg"),
+        ("scan_dseg.seg.nrrd", "scan", "dseg"),
+        ("my_scan.v2_bodies.mha", "my_scan.v2", "bodies"),
+        ("scan.nii", "scan", ""),
+        ("scan_cord_soft.nii.gz", "scan_cord", "soft"),
+        ("sub-1_space-orig_res-1mm_desc-resampled_T1w.nii", "sub-1_T1w", "image"),
+    ],
+)
+def test_suffix_says_what_a_file_holds(tmp_path, name, stem, kind):
+    assert split_name(tmp_path / name) == (stem, kind)
