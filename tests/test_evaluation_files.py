@@ -9,7 +9,9 @@ import pytest
 from spinekit.core.errors import GeometryError, InputError, UsageError
 from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
+from spinekit.evaluation import files
 from spinekit.evaluation.files import evaluate_files, orient_ras
+from spinekit.io.reading import read_labels
 
 AFFINE = np.diag([4.0, 1.0, 1.0, 1.0])
 
@@ -178,6 +180,27 @@ def test_what_lies_beside_labels_and_is_none_is_passed_over(folders, kind):
     found = evaluate_files(folders / "pred", folders / "ref")
     assert [case.name for case in found.cases] == ["one", "two"]
     assert (found.without_prediction, found.failed, found.foreign) == ((), {}, {})
+
+
+def test_every_file_is_read_once_and_those_that_are_not_compared_never(folders, monkeypatch):
+    (folders / "pred" / "one.nii.gz").write_bytes(b"older, and damaged")
+    values = two_bodies()
+    values[0, 0, :2] = (210, 110)
+    save(folders / "ref" / "two_bodies.nii.gz", values)
+    read = []
+    monkeypatch.setattr(files, "read_labels", lambda path: read.append(path) or read_labels(path))
+    found = evaluate_files(folders / "pred", folders / "ref")
+    names = ("pred/{}_dseg", "pred/{}_parts", "ref/{}_bodies")
+    wanted = [folders / f"{name.format(s)}.nii.gz" for s in ("one", "two") for name in names]
+    assert sorted(read) == sorted(wanted)
+    assert found.foreign == {folders / "ref" / "two_bodies.nii.gz": (110,)}
+
+
+def test_parts_alone_are_no_prediction(folders):
+    (folders / "pred" / "one_dseg.nii.gz").unlink()
+    found = evaluate_files(folders / "pred", folders / "ref")
+    assert [case.name for case in found.cases] == ["two"]
+    assert found.failed["one"].code == "prediction-incomplete"
 
 
 def test_a_file_that_is_named_is_compared_whatever_its_name(folders):

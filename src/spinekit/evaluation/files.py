@@ -17,12 +17,13 @@ from spinekit.core.errors import GeometryError, InputError, SpineKitError, Usage
 from spinekit.core.grid import Grid, closest_axes
 from spinekit.core.volume import Volume
 from spinekit.evaluation import reference as annotations
-from spinekit.evaluation.pairing import Pair, pair_files
+from spinekit.evaluation.pairing import Files, Pair, pair_files
 from spinekit.evaluation.reference import LabelMap, Reference
 from spinekit.evaluation.scoring import CaseScores, evaluate_case
 from spinekit.io.reading import read_labels
 
-NAMED_KINDS = ("dseg", "bodies", "discs", "names", "")  # kinds whose values are names
+NAMED_KINDS = ("dseg", "", "bodies", "discs", "names")  # kinds whose values are names
+PREDICTED = (*NAMED_KINDS, "cord")  # which of them is compared, the first that is there
 SAME_GRID_MM = 0.05  # closer corners than this are one grid written by two programs
 
 SINGLE: Mapping[str, Callable[[str, LabelMap], Reference]] = {
@@ -83,88 +84,77 @@ def evaluate_files(
             "name predictions <stem>_dseg and references <stem> or <stem>_bodies, _discs, …",
         )
     index = _read_index(ref if ref.is_dir() else ref.parent)
-    cases, failed, compared = [], {}, []
+    cases, failed, foreign = [], {}, {}
     for pair in pairs:
-        dataset, subject = index.get(pair.name) or _owner(pair, ref)
         try:
-            reference, grid = read_reference(pair.name, pair.ref, bodies=bodies)
-            reference = replace(reference, dataset=dataset, subject=subject)
-            cases.append(score_files(pair.pred, reference, grid, annotated_only=annotated_only))
-            compared += [pair.pred, pair.ref]
+            scores, odd = _score(pair, bodies=bodies, annotated_only=annotated_only)
         except SpineKitError as error:
             if pred.is_file() or ref.is_file():
                 raise
             failed[pair.name] = error
-    return Evaluation(tuple(cases), tuple(missing), failed, find_foreign_values(compared))
+            continue
+        dataset, subject = index.get(pair.name) or _owner(pair, ref)
+        cases.append(replace(scores, dataset=dataset, subject=subject))
+        foreign |= odd
+    return Evaluation(tuple(cases), tuple(missing), failed, foreign)
 
 
-def find_foreign_values(groups: Sequence[Mapping[str, Path]]) -> dict[Path, tuple[int, ...]]:
+def find_foreign_values(files: Files, volumes: Mapping[str, Volume]) -> dict[Path, tuple[int, ...]]:
     """Label files with values that mean nothing in SpineKit's scheme.
 
     Args:
-        groups: kind → file of each scan, see pairing.KINDS; only NAMED_KINDS are looked at.
+        files: kind → file, see pairing.KINDS.
+        volumes: kind → labels of those that were read; only NAMED_KINDS are looked at.
 
     Returns:
         File → its rising values without a meaning; files without any are left out.
+    """
+    known = [0, *NAMES]
+    foreign = {}
+    for kind in NAMED_KINDS:
+        if kind in volumes:
+            values = np.setdiff1d(volumes[kind].array.ravel(order="K"), known)
+            if values.size:
+                foreign[files[kind]] = tuple(int(value) for value in values)
+    return foreign
+
+
+def read_volumes(files: Files) -> dict[str, Volume]:
+    """Label files by kind, oriented so that i→R, j→A, k→S.
 
     Raises:
         InputError: an unreadable file.
     """
-    known = [0, *NAMES]
-    foreign = {}
-    for path in [files[kind] for files in groups for kind in NAMED_KINDS if kind in files]:
-        values = np.setdiff1d(read_labels(path).array, known)
-        if values.size:
-            foreign[path] = tuple(int(value) for value in values)
-    return foreign
+    return {kind: orient_ras(read_labels(path)) for kind, path in files.items()}
 
 
-def score_files(
-    files: Mapping[str, Path],
-    reference: Reference,
-    grid: Grid,
-    *,
-    annotated_only: bool | None = None,
-) -> CaseScores:
-    """Score one scan's predicted files.
-
-    Args:
-        files: kind ("dseg" or "", and "parts") → file.
-        reference: what is annotated, oriented R, A, S.
-        grid: the reference's grid, as oriented.
-        annotated_only: see evaluate_case.
-
-    Returns:
-        Its scores.
+def read_reference(stem: str, files: Files, *, bodies: bool = False) -> tuple[Reference, Grid]:
+    """Read all that is annotated in one scan; see build_reference.
 
     Raises:
-        InputError: an unreadable file, or none with label values.
-        GeometryError: prediction and reference have no voxel in common.
+        InputError: an unreadable file, or SPIDER's parts without names.
     """
-    path = files.get("dseg") or files.get("") or next(iter(files.values()))
-    dseg = _on_grid(read_labels(path), grid, path)
-    parts_path = files.get("parts")
-    parts = None if parts_path is None else _on_grid(read_labels(parts_path), grid, parts_path)
-    return evaluate_case(dseg, parts, reference, grid.spacing_mm, annotated_only=annotated_only)
+    return build_reference(stem, files, read_volumes(files), bodies=bodies)
 
 
-def read_reference(
-    stem: str, files: Mapping[str, Path], *, bodies: bool = False
+def build_reference(
+    stem: str, files: Files, volumes: Mapping[str, Volume], *, bodies: bool = False
 ) -> tuple[Reference, Grid]:
-    """Read all that is annotated in one scan.
+    """Join all that is annotated in one scan.
 
     Args:
         stem: its name.
         files: kind → file, see pairing.KINDS; "" is a label map with SpineKit's values.
+        volumes: what read_volumes found in them.
         bodies: see evaluate_files.
 
     Returns:
         The reference, oriented so that i→R, j→A, k→S, and its grid.
 
     Raises:
-        InputError: an unreadable file, or SPIDER's parts without names.
+        InputError: SPIDER's parts without names.
+        GeometryError: two files have no voxel in common.
     """
-    volumes = {kind: orient_ras(read_labels(path)) for kind, path in files.items()}
     grid = next(iter(volumes.values())).grid
     maps = {kind: _on_grid(volume, grid, files[kind]) for kind, volume in volumes.items()}
     found = [build(stem, maps[kind]) for kind, build in SINGLE.items() if kind in maps]
@@ -204,14 +194,34 @@ def orient_ras(volume: Volume) -> Volume:
     return Volume(array, Grid(array.shape, affine))
 
 
+def _score(
+    pair: Pair, *, bodies: bool, annotated_only: bool | None
+) -> tuple[CaseScores, dict[Path, tuple[int, ...]]]:
+    """Scores of one scan, and its files with values without a meaning; every file is read once."""
+    truth = read_volumes(pair.ref)
+    reference, grid = build_reference(pair.name, pair.ref, truth, bodies=bodies)
+    kind = next((kind for kind in PREDICTED if kind in pair.pred), None)
+    if kind is None:
+        raise InputError(
+            "prediction-incomplete",
+            f"{pair.name} has {', '.join(sorted(pair.pred))} but no labels with names",
+            "put <stem>_dseg beside it",
+        )
+    seen = read_volumes({k: pair.pred[k] for k in (kind, "parts") if k in pair.pred})
+    maps = {k: _on_grid(volume, grid, pair.pred[k]) for k, volume in seen.items()}
+    scores = evaluate_case(
+        maps[kind], maps.get("parts"), reference, grid.spacing_mm, annotated_only=annotated_only
+    )
+    return scores, find_foreign_values(pair.pred, seen) | find_foreign_values(pair.ref, truth)
+
+
 def _on_grid(volume: Volume, grid: Grid, path: Path) -> LabelMap:
-    """Labels on a grid: the same voxels where the grids agree, else the nearest ones."""
-    oriented = orient_ras(volume)
-    if oriented.grid.is_close(grid, tolerance_mm=SAME_GRID_MM):
-        return oriented.array
-    to_source = np.linalg.inv(oriented.grid.affine) @ grid.affine
+    """Oriented labels on a grid: the same voxels where the grids agree, else the nearest ones."""
+    if volume.grid.is_close(grid, tolerance_mm=SAME_GRID_MM):
+        return volume.array
+    to_source = np.linalg.inv(volume.grid.affine) @ grid.affine
     inside = ndimage.affine_transform(
-        np.ones(oriented.shape, dtype=np.uint8),
+        np.ones(volume.shape, dtype=np.uint8),
         to_source,
         output_shape=grid.shape,
         order=0,
@@ -224,7 +234,7 @@ def _on_grid(volume: Volume, grid: Grid, path: Path) -> LabelMap:
             "check that both belong to the same scan",
         )
     moved: LabelMap = ndimage.affine_transform(
-        oriented.array, to_source, output_shape=grid.shape, order=0, mode="grid-constant"
+        volume.array, to_source, output_shape=grid.shape, order=0, mode="grid-constant"
     )
     return moved
 
