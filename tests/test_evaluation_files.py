@@ -11,6 +11,7 @@ from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
 from spinekit.evaluation import files
 from spinekit.evaluation.files import evaluate_files, orient_ras
+from spinekit.evaluation.table import read_csv, write_csv
 from spinekit.io.reading import read_labels
 
 AFFINE = np.diag([4.0, 1.0, 1.0, 1.0])
@@ -46,6 +47,13 @@ def test_folders_are_matched_by_stem(folders):
     assert {case.dataset for case in found.cases} == {"ref"}
     assert found.without_prediction == ("three",)
     assert all(case.mean_dice("body") == 1.0 for case in found.cases)
+
+
+def test_places_may_be_strings(folders):
+    found = evaluate_files(str(folders / "pred"), str(folders / "ref"))
+    assert found == evaluate_files(folders / "pred", folders / "ref")
+    write_csv(str(folders / "scores.csv"), found.cases)
+    assert [case.name for case in read_csv(str(folders / "scores.csv"))] == ["one", "two"]
 
 
 def test_index_beside_the_references_names_dataset_and_subject(folders):

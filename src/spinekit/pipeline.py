@@ -38,7 +38,7 @@ from spinekit.labelling.methods import check_method, name_with
 from spinekit.labelling.naming import Naming, keep_items, leave_out_unsure
 from spinekit.labelling.outside import Outside
 from spinekit.levels import find_levels
-from spinekit.prediction.predictor import Predictor, Progress, load_predictor
+from spinekit.prediction.predictor import Predictor, Progress, ask_predictor, load_predictor
 from spinekit.report import build_report, describe_evidence
 from spinekit.restoring import restore_instances, restore_soft
 from spinekit.segmentation import Segmentation, View
@@ -146,7 +146,7 @@ def segment(
     Raises:
         InputError: The scan cannot be read or makes no sense.
         GeometryError: Its grid makes no sense in millimetres.
-        ModelError: The model file cannot be used.
+        ModelError: The model file, or what the predictor answers, cannot be used.
         UsageError: An unknown option or label scheme, or a grid for a file, which has its own.
     """
     options = _changed(options or SegmentOptions(), changes)
@@ -187,7 +187,7 @@ def examine(
         unseen = bool(doubts)
         doubts += [] if foreign else doubt_image(scan.volume.array)
     with _timed(seconds, "predict"):
-        prediction = predictor.predict(working, progress)
+        prediction = ask_predictor(predictor, working, progress)
         probs = prediction.parts_probs
         if unseen or ((foreign or doubts) and not options.force):
             probs[0], probs[1:] = 1, 0

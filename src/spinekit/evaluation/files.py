@@ -53,7 +53,11 @@ class Evaluation:
 
 
 def evaluate_files(
-    pred: Path, ref: Path, *, bodies: bool = False, annotated_only: bool | None = None
+    pred: str | Path,
+    ref: str | Path,
+    *,
+    bodies: bool = False,
+    annotated_only: bool | None = None,
 ) -> Evaluation:
     """Score predicted label files against reference files.
 
@@ -76,6 +80,7 @@ def evaluate_files(
         InputError: a file was given, and it or its reference cannot be read.
         GeometryError: a file was given, and has no voxel in common with its reference.
     """
+    pred, ref = Path(pred), Path(ref)
     pairs, missing = pair_files(pred, ref)
     if not pairs:
         raise UsageError(

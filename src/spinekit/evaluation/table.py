@@ -35,7 +35,7 @@ HEADINGS = (
 
 
 def write_csv(
-    path: Path, cases: Sequence[CaseScores], *, comments: Mapping[str, str] | None = None
+    path: str | Path, cases: Sequence[CaseScores], *, comments: Mapping[str, str] | None = None
 ) -> None:
     """Write one line per scored instance, mask and point, whole or not at all.
 
@@ -59,7 +59,7 @@ def write_csv(
     write_bytes(path, text.getvalue().encode("utf-8"))
 
 
-def read_csv(path: Path) -> list[CaseScores]:
+def read_csv(path: str | Path) -> list[CaseScores]:
     """Scores from a file that write_csv wrote; numbers have four decimals.
 
     Args:
@@ -71,6 +71,7 @@ def read_csv(path: Path) -> list[CaseScores]:
     Raises:
         InputError: the file cannot be read or is no such table.
     """
+    path = Path(path)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
         rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))

@@ -9,6 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit.anatomy.column import LEVELS
+from spinekit.anatomy.scheme import PARTS
+from spinekit.core.errors import ModelError
 from spinekit.core.volume import Volume
 from spinekit.prediction.runner import Model, Prediction, load_model, predict
 
@@ -70,6 +76,48 @@ def load_predictor(model: str | None = None, *, threads: int = 0) -> Predictor:
     """
     path = None if model is None else Path(model)
     return ModelPredictor(load_model(path, threads=threads or available_cores()))
+
+
+def ask_predictor(
+    predictor: Predictor, working: Volume, progress: Progress | None = None
+) -> Prediction:
+    """What a predictor answers, if it is of use.
+
+    Args:
+        predictor: Any, also one that is not of this package.
+        working: (I, J, K) image in [0, 1] on the predictor's grid, i→R, j→A, k→S.
+        progress: Told the share that is done, 0 to 1.
+
+    Returns:
+        Finite probabilities of the parts and levels, of the shapes that Prediction promises.
+
+    Raises:
+        ModelError: The answer has another shape, or holds what is no number.
+    """
+    answer = predictor.predict(working, progress)
+    stride = answer.level_stride
+    if stride < 1:
+        raise _no_answer(predictor, f"level_stride is {stride}", "give pixels per cell, 1 or more")
+    slices, *in_plane = working.shape
+    _check_probs(predictor, "parts_probs", answer.parts_probs, (len(PARTS), *working.shape))
+    cells = (-(-size // stride) for size in in_plane)
+    _check_probs(predictor, "level_probs", answer.level_probs, (len(LEVELS), slices, *cells))
+    return answer
+
+
+def _check_probs(
+    predictor: Predictor, name: str, probs: NDArray[np.floating], shape: tuple[int, ...]
+) -> None:
+    if probs.shape != shape:
+        text = f"{name} has the shape {probs.shape}"
+        raise _no_answer(predictor, text, f"for this scan it must have {shape}")
+    if not all(np.isfinite(channel).all() for channel in probs):
+        text = f"{name} holds NaN or infinite values"
+        raise _no_answer(predictor, text, "probabilities are 0 to 1")
+
+
+def _no_answer(predictor: Predictor, text: str, remedy: str) -> ModelError:
+    return ModelError("model-answer", f"{predictor.card['name']}: {text}", remedy)
 
 
 def available_cores() -> int:

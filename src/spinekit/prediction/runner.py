@@ -44,7 +44,7 @@ class Prediction:
     Attributes:
         parts_probs: (7, I, J, K) float16, summing to 1 over parts.
         level_probs: (27, I, J', K') float32, summing to 1 over levels; cell (a, b) covers pixels
-            8a…8a+7, 8b…8b+7.
+            8a…8a+7, 8b…8b+7 where the stride is 8.
         level_stride: Pixels per cell.
     """
 

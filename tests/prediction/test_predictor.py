@@ -1,0 +1,69 @@
+"""What a predictor answers is checked before anything is made of it."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from blocks import BlockSpine, Oracle, oracle_for
+from spinekit.core.errors import ModelError
+from spinekit.core.volume import Volume
+from spinekit.pipeline import segment
+from spinekit.prediction.predictor import ask_predictor
+from spinekit.prediction.runner import Prediction
+
+
+@dataclass
+class Changed:
+    """An oracle whose answer is changed on the way."""
+
+    oracle: Oracle
+    change: dict
+
+    @property
+    def card(self):
+        return self.oracle.card
+
+    @property
+    def grid_mm(self):
+        return self.oracle.grid_mm
+
+    def predict(self, working, progress) -> Prediction:
+        true = self.oracle.predict(working, progress)
+        return replace(true, **{key: make(true) for key, make in self.change.items()})
+
+
+def with_value(probs, value):
+    probs = probs.copy()
+    probs[-1, 0, 0, 0] = value
+    return probs
+
+
+WRONG = {
+    "a part too few": ({"parts_probs": lambda p: p.parts_probs[:6]}, "shape"),
+    "cut": ({"parts_probs": lambda p: p.parts_probs[..., 1:]}, "shape"),
+    "one map": ({"parts_probs": lambda p: p.parts_probs.argmax(axis=0)}, "shape"),
+    "NaN": ({"parts_probs": lambda p: with_value(p.parts_probs, np.nan)}, "parts_probs holds NaN"),
+    "inf": ({"level_probs": lambda p: with_value(p.level_probs, np.inf)}, "level_probs holds NaN"),
+    "a level too few": ({"level_probs": lambda p: p.level_probs[:-1]}, "shape"),
+    "another stride": ({"level_stride": lambda p: 4}, "level_probs has the shape"),
+    "no stride": ({"level_stride": lambda p: 0}, "level_stride is 0"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_an_answer_of_no_use_is_an_error_that_names_the_predictor(
+    spine: BlockSpine, case: str
+) -> None:
+    change, text = WRONG[case]
+    with pytest.raises(ModelError, match=f"oracle: .*{text}") as caught:
+        segment(spine.image, affine=spine.grid.affine, predictor=Changed(oracle_for(spine), change))
+    assert caught.value.code == "model-answer"
+
+
+def test_a_good_answer_comes_as_it_is(spine: BlockSpine) -> None:
+    working = Volume(spine.image, spine.grid)
+    oracle, told = oracle_for(spine), []
+    found = ask_predictor(oracle, working, told.append)
+    np.testing.assert_array_equal(found.parts_probs, oracle.predict(working, None).parts_probs)
+    assert told == [1.0]
