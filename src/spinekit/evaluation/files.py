@@ -89,7 +89,8 @@ def evaluate_files(
             "name predictions <stem>_dseg and references <stem> or <stem>_bodies, _discs, …",
         )
     index = _read_index(ref if ref.is_dir() else ref.parent)
-    cases, failed, foreign = [], {}, {}
+    cases, failed = [], {}
+    foreign: dict[Path, tuple[int, ...]] = {}
     for pair in pairs:
         try:
             scores, odd = _score(pair, bodies=bodies, annotated_only=annotated_only)

@@ -64,7 +64,8 @@ def pair_files(pred: Path, ref: Path) -> tuple[list[Pair], list[str]]:
     shared: set[Path] = set()
     if apart and pred.is_dir() and ref.is_dir():
         shared = _folders(preds) & _folders(refs)
-    pairs, missing = [], []
+    pairs: list[Pair] = []
+    missing: list[str] = []
     for stem, asked in refs.items():
         matched = _match(preds.get(stem, {}), asked, shared)
         for folder, *files in matched:
