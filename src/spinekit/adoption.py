@@ -27,6 +27,8 @@ from spinekit.core.resampling import resample_linear
 from spinekit.core.volume import Volume
 from spinekit.instances import split_instances
 from spinekit.instances.given import find_scattered, take_instances
+from spinekit.io.discovery import ending_of
+from spinekit.io.nrrd import read_segments
 from spinekit.io.reading import hash_scan, read_label_file, read_scan
 from spinekit.labelling.chain import name_column
 from spinekit.labelling.evidence import pool_levels
@@ -112,7 +114,8 @@ def adopt_mask(
         path: Label map. `bone` takes every voxel for vertebral body, `parts` reads 1 to 6 as this
             package's parts, `instances` takes every value for one vertebra. A scheme's values are
             what they are there; the names they give are evidence. Negative values are left out,
-            with a warning.
+            with a warning. What a segmentation of 3D Slicer calls its segments counts more
+            than their values do.
         options: How it is to be read and named.
         predictor: What sees levels in the image; None for nothing.
 
@@ -131,7 +134,8 @@ def adopt_mask(
     see = None if image is None or predictor is None else see_levels(image, predictor)
     told = Outside()
     if options.scheme is not None or options.meaning == "instances":
-        given = read_given(path.name, mask.array, options.scheme)
+        segments = read_segments(path) if ending_of(path) == ".nrrd" else None
+        given = read_given(path.name, mask.array, options.scheme, segments)
         adopted, told = name_given(given, mask.grid, see=see)
         lost = (*lost, *given.lost)
         is_bone = given.numbers > 0
@@ -331,6 +335,7 @@ def name_given(given: Given, grid: Grid, *, see: See | None = None) -> tuple[Ado
         row = {"source": "mask", "file": given.file, "names": list(names)}
         told = Outside(stated + likelihood, (row,)).settle(own, naming, items)
     notices = [
+        *given.notices,
         *told.notices,
         *tell_nameless(given, bore, naming.names),
         *tell_too_small(given, bore),

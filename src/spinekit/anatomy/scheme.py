@@ -269,16 +269,32 @@ class Scheme:
         Raises:
             UsageError: `lowest` is no vertebra.
         """
-        present, where = np.unique(label_map, return_inverse=True)
-        known = self.meanings(lowest=lowest, present=present.tolist())
-        ours = [VALUES[known[int(v)]] if int(v) in known else 0 for v in present]
-        counts = np.bincount(where.ravel(), minlength=len(present))
-        lost = tuple(
-            Lost(str(value), int(value), int(count))
-            for value, count in zip(present.tolist(), counts, strict=True)
-            if value != 0 and value not in known
-        )
-        return np.array(ours, np.uint8)[where].reshape(label_map.shape), lost
+        known = self.meanings(lowest=lowest, present=np.unique(label_map).tolist())
+        return read_values(label_map, known)
+
+
+def read_values(
+    label_map: NDArray[np.integer], meanings: Mapping[int, str]
+) -> tuple[NDArray[np.uint8], tuple[Lost, ...]]:
+    """A label map → our values, by what each of its values means.
+
+    Args:
+        label_map: (I, J, K) any integers; 0 is background.
+        meanings: Their value to our name.
+
+    Returns:
+        (I, J, K) our values, and a row for every value without a meaning (its name is the
+        number). An empty map gives zeros and no loss.
+    """
+    present, where = np.unique(label_map, return_inverse=True)
+    ours = [VALUES[meanings[int(v)]] if int(v) in meanings else 0 for v in present]
+    counts = np.bincount(where.ravel(), minlength=len(present))
+    lost = tuple(
+        Lost(str(value), int(value), int(count))
+        for value, count in zip(present.tolist(), counts, strict=True)
+        if value != 0 and value not in meanings
+    )
+    return np.array(ours, np.uint8)[where].reshape(label_map.shape), lost
 
 
 def _likeliest(names: Sequence[str], bones: Sequence[str]) -> str:

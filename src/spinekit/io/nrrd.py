@@ -15,6 +15,8 @@ from spinekit.io.header import LPS_TO_RAS, ItkGeometry, itk_affine
 from spinekit.io.raster import HeaderError, Raster, check_axes
 
 _LONGEST_HEADER = 1 << 22
+_SEGMENT = re.compile(r"(Segment\d+)_(Name|LabelValue):=(.*)")
+"""What 3D Slicer says of a segment."""
 _TYPES = {
     "i1": ("signed char", "int8", "int8_t"),
     "u1": ("uchar", "unsigned char", "uint8", "uint8_t"),
@@ -42,14 +44,10 @@ def parse_nrrd(path: Path) -> Raster:
         HeaderError: If it is none, or says what cannot be.
         OSError: If the file cannot be opened.
     """
-    with path.open("rb") as file:
-        start = file.read(_LONGEST_HEADER)
-    if re.match(rb"NRRD000[1-5]\r?\n", start) is None:
-        raise HeaderError("does not begin like one of NRRD")
-    end = re.search(rb"\r?\n\r?\n", start)
-    fields = _fields(start[: end.start() if end else len(start)].decode("utf-8", "replace"))
+    text, size = _header(path)
+    fields = _fields(text)
     data = fields.get("data file", fields.get("datafile"))
-    if end is None and data is None:
+    if size is None and data is None:
         raise HeaderError("has no end")
     dims = int(fields["dimension"])
     sizes = tuple(int(n) for n in fields["sizes"].split())
@@ -59,7 +57,7 @@ def parse_nrrd(path: Path) -> Raster:
         raise HeaderError(f"states the encoding {packing}, which is not supported")
     volume_axis = _volume_axis(fields, dims)
     affine, geometry = _place(fields, [axis for axis in range(dims) if axis != volume_axis])
-    file_path, offset = _data_place(path, data, 0 if end is None else end.end(), fields)
+    file_path, offset = _data_place(path, data, size or 0, fields)
     return Raster(
         sizes=sizes,
         dtype=_dtype(fields),
@@ -71,6 +69,38 @@ def parse_nrrd(path: Path) -> Raster:
         geometry=geometry,
         placed=geometry is None or len(geometry.spacing) == 3,
     )
+
+
+def read_segments(path: Path) -> dict[int, str]:
+    """What 3D Slicer calls the values of a segmentation.
+
+    Returns:
+        Value → name, in the file's order; empty where the header lists no segments.
+
+    Raises:
+        HeaderError: If it is no NRRD file.
+        OSError: If the file cannot be opened.
+    """
+    segments: dict[str, dict[str, str]] = {}
+    for found in map(_SEGMENT.fullmatch, _header(path)[0].splitlines()):
+        if found:
+            segments.setdefault(found[1], {})[found[2]] = found[3].strip()
+    return {
+        int(segment["LabelValue"]): segment["Name"]
+        for segment in segments.values()
+        if segment.get("LabelValue", "").isdecimal() and "Name" in segment
+    }
+
+
+def _header(path: Path) -> tuple[str, int | None]:
+    """A header's text and its bytes with the blank line behind it, None where that is missing."""
+    with path.open("rb") as file:
+        start = file.read(_LONGEST_HEADER)
+    if re.match(rb"NRRD000[1-5]\r?\n", start) is None:
+        raise HeaderError("does not begin like one of NRRD")
+    end = re.search(rb"\r?\n\r?\n", start)
+    text = start[: end.start() if end else len(start)].decode("utf-8", "replace")
+    return text, end.end() if end else None
 
 
 def _fields(text: str) -> dict[str, str]:

@@ -13,8 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.anatomy.column import LEVELS
-from spinekit.anatomy.scheme import NAMES, PARTS, Lost, load_scheme, name_in_context, part_of
+from spinekit.anatomy.scheme import (
+    NAMES,
+    PARTS,
+    VALUES,
+    Lost,
+    load_scheme,
+    name_in_context,
+    part_of,
+    read_values,
+)
 from spinekit.core.errors import InputError, Notice, UsageError
+from spinekit.labelling.meanings import Meanings, settle_meanings
 from spinekit.labelling.outside import NO_END_IN_VIEW, usual_reliability
 
 Meaning = Literal["bone", "parts", "instances"]
@@ -31,7 +41,8 @@ class Given:
     `numbers` (I, J, K) is a number per vertebra and disc, `tissue` (I, J, K) what a voxel is: 1 a
     vertebra's, 3 a disc's, 4 canal, 5 cord, 6 sacrum. `values` holds the map's own value for each
     number, `names` the names that numbers stand for, `reliability` (27,) how far those are to be
-    believed; `file` is the map's name.
+    believed; `file` is the map's name, `lost` are its values without a meaning, `notices` what else
+    there is to warn of.
     """
 
     numbers: NDArray[np.uint8]
@@ -41,6 +52,7 @@ class Given:
     reliability: NDArray[np.float64]
     file: str
     lost: tuple[Lost, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
 
 def leave_out_negative(file: str, label_map: NDArray[Any]) -> tuple[NDArray[Any], tuple[Lost, ...]]:
@@ -105,13 +117,20 @@ def read_parts(
     return np.where(label_map != 0, PARTS.index("body"), 0).astype(np.uint8)
 
 
-def read_given(file: str, label_map: NDArray[np.integer], scheme: str | None) -> Given:
+def read_given(
+    file: str,
+    label_map: NDArray[np.integer],
+    scheme: str | None,
+    segments: Mapping[int, str] | None = None,
+) -> Given:
     """Tell what the values of a map are.
 
     Args:
         file: its name, for errors and reports.
         label_map: (I, J, K) values, none negative.
         scheme: the label scheme they are of; None takes every value for a vertebra without name.
+        segments: value → what the file itself calls it, which says more than a scheme; None where
+            it gives no names.
 
     Returns:
         The map with its values told.
@@ -123,29 +142,13 @@ def read_given(file: str, label_map: NDArray[np.integer], scheme: str | None) ->
     """
     found = _marked(file, label_map)
     if scheme is None:
-        _check_background(file, label_map)
-        if len(found) > MOST_BONES:
-            raise InputError(
-                "too-many-values",
-                f"{file}: holds {len(found)} values, too many for vertebrae",
-                "give a map with one value per vertebra",
-            )
-        numbers = np.searchsorted([0, *found], label_map).astype(np.uint8)
-        tissue = np.where(numbers > 0, PARTS.index("body"), 0).astype(np.uint8)
-        values = dict(enumerate(found, start=1))
-        return Given(numbers, tissue, values, {}, np.full(len(LEVELS), NO_END_IN_VIEW), file)
+        return _read_instances(file, label_map, settle_meanings({}, segments or {}, found))
     loaded = load_scheme(scheme)
-    ours, lost = loaded.read(label_map)
-    part = {
-        "vertebra": "body",
-        "disc": "disc",
-        "sacrum": "sacrum",
-        "spinal_cord": "cord",
-        "spinal_canal": "canal",
-    }
+    meanings = settle_meanings(loaded.meanings(present=found), segments or {}, found)
+    ours, lost = read_values(label_map, meanings.names)
     table = np.zeros(256, np.uint8)
     for value in NAMES:
-        table[value] = PARTS.index(part[part_of(value)])
+        table[value] = _tissue(value)
     tissue = table[ours]
     if not np.isin(tissue, (PARTS.index("body"), PARTS.index("sacrum"))).any():
         raise InputError(
@@ -159,10 +162,65 @@ def read_given(file: str, label_map: NDArray[np.integer], scheme: str | None) ->
     values = {o: t for o, t in zip(each.tolist(), theirs, strict=True) if o}
     told = {value: name_in_context(value, list(values)) for value in values}
     present = list(told.values())
-    names = {v: name for v, name in told.items() if not name.startswith(("vertebra_", "disc_"))}
+    names = {v: name for v, name in told.items() if not _is_nameless(name)}
     counted = loaded.bottom_up_vertebra is not None
     sure = NO_END_IN_VIEW if counted else usual_reliability(present)
-    return Given(numbers, tissue, values, names, np.full(len(LEVELS), sure), file, lost)
+    reliability = _rely(sure, meanings, present)
+    return Given(numbers, tissue, values, names, reliability, file, lost, _tell_unused(meanings))
+
+
+def _read_instances(file: str, label_map: NDArray[np.integer], meanings: Meanings) -> Given:
+    """Take every value for a vertebra, unless the file itself says that it is something else."""
+    _check_background(file, label_map)
+    found = _marked(file, label_map)
+    if len(found) > MOST_BONES:
+        raise InputError(
+            "too-many-values",
+            f"{file}: holds {len(found)} values, too many for vertebrae",
+            "give a map with one value per vertebra",
+        )
+    numbers = np.searchsorted([0, *found], label_map).astype(np.uint8)
+    values = dict(enumerate(found, start=1))
+    names = {n: meanings.names[v] for n, v in values.items() if v in meanings.names}
+    table = np.zeros(256, np.uint8)
+    table[1 : len(found) + 1] = PARTS.index("body")
+    for number, name in names.items():
+        table[number] = _tissue(VALUES[name])
+    tissue = table[numbers]
+    numbers = np.where(np.isin(tissue, (1, 3)), numbers, 0).astype(np.uint8)
+    reliability = _rely(NO_END_IN_VIEW, meanings, list(names.values()))
+    names = {number: name for number, name in names.items() if not _is_nameless(name)}
+    unused = _tell_unused(meanings)
+    return Given(numbers, tissue, values, names, reliability, file, notices=unused)
+
+
+def _tissue(value: int) -> int:
+    """The part that a value of ours marks, an arch not told from its body."""
+    part = {"vertebra": "body", "spinal_cord": "cord", "spinal_canal": "canal"}
+    kind = part_of(value)
+    return PARTS.index(part.get(kind, kind))
+
+
+def _is_nameless(name: str) -> bool:
+    return name.startswith(("vertebra_", "disc_"))
+
+
+def _rely(sure: float, meanings: Meanings, present: Sequence[str]) -> NDArray[np.float64]:
+    """(27,) how far names are to be believed: those the file itself gives as any names are."""
+    reliability = np.full(len(LEVELS), sure)
+    told = {meanings.names[value] for value in meanings.told}
+    reliability[[level in told for level in LEVELS]] = usual_reliability(present)
+    return reliability
+
+
+def _tell_unused(meanings: Meanings) -> tuple[Notice, ...]:
+    """A warning of names in the file that count for nothing; none without any."""
+    if not meanings.unused:
+        return ()
+    taken = {value: f", taken for {name}" for value, name in meanings.names.items()}
+    shown = [f"{text} ({v}{taken.get(v, '')})" for v, text in meanings.unused.items()]
+    text = f"names of segments, borne twice or none of ours, not used: {list_some(shown)}"
+    return (Notice("segment-names", f"{text}; rename them, such as L4 or L4-L5"),)
 
 
 def tell_left_out(lost: Sequence[Lost], scheme: str | None) -> list[Notice]:

@@ -1,0 +1,79 @@
+"""What the values of a map mean: by a label scheme, and by the names that its file gives them.
+
+It knows values and names, and no voxel.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from spinekit.anatomy.scheme import ABSTAINED_DISC, ABSTAINED_VERTEBRA, NAMES, VALUES, part_of
+
+_OURS = {name.casefold(): name for name in VALUES}
+_LEVEL = re.compile(r"(?<![A-Za-z0-9])[CTLctl][0-9]{1,2}(?![A-Za-z0-9])")
+"""A vertebra in a name that is none of ours, such as `vertebrae_L4` or `L4 new`."""
+_SINGLE = ("vertebra", "disc")
+"""Kinds of which a name is borne by one structure alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meanings:
+    """What the values of a map mean.
+
+    `names` is value → our name, `told` those values that the file itself names; `unused` are the
+    values whose names in the file say something else, and what they say.
+    """
+
+    names: Mapping[int, str]
+    told: frozenset[int]
+    unused: Mapping[int, str]
+
+
+def settle_meanings(
+    known: Mapping[int, str], segments: Mapping[int, str], present: Collection[int]
+) -> Meanings:
+    """Put what a file calls its values above what a scheme says of them.
+
+    A name counts where it is one of ours, in capitals or not, and no other vertebra or disc bears
+    it. What a scheme calls so too is then without a name, for it is another bone.
+
+    Args:
+        known: value → our name by the scheme; empty without one.
+        segments: value → name in the file; empty where it gives none.
+        present: the values of the map.
+    """
+    said = {value: segments[value] for value in present if value in segments}
+    ours = {v: _OURS[text.casefold()] for v, text in said.items() if text.casefold() in _OURS}
+    bearers = Counter(VALUES[name] for name in ours.values())
+    told = {
+        value: name
+        for value, name in ours.items()
+        if bearers[VALUES[name]] == 1 or part_of(VALUES[name]) not in _SINGLE
+    }
+    names = {value: name for value, name in known.items() if value in present} | told
+    taken = {VALUES[name] for name in told.values()}
+    for value in names.keys() - told.keys():
+        if VALUES[names[value]] in taken and part_of(VALUES[names[value]]) in _SINGLE:
+            names[value] = _nameless(names, part_of(VALUES[names[value]]))
+    unused = {
+        value: text
+        for value, text in said.items()
+        if value not in told and _says_other(text, names.get(value))
+    }
+    return Meanings(names, frozenset(told), unused)
+
+
+def _nameless(names: Mapping[int, str], kind: str) -> str:
+    """The first name that says none and that no value bears."""
+    values = ABSTAINED_VERTEBRA if kind == "vertebra" else ABSTAINED_DISC
+    free = [NAMES[value] for value in values if NAMES[value] not in names.values()]
+    return free[0]
+
+
+def _says_other(text: str, name: str | None) -> bool:
+    """Whether a segment's name speaks of other vertebrae than ours."""
+    spoken = [level.upper() for level in _LEVEL.findall(text)]
+    return bool(spoken) and (name is None or spoken != _LEVEL.findall(name))
