@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spinekit.adoption import name_parts
 from spinekit.anatomy.scheme import PARTS, load_scheme, part_of
+from spinekit.bones import name_parts
 from spinekit.core.errors import InputError
 from spinekit.core.geometry import oriented_grid
 from spinekit.core.grid import Grid

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from instances.toys import BODY, DISC, NECK, draw, draw_ring
-from spinekit.adoption import name_given
 from spinekit.anatomy.scheme import VALUES
+from spinekit.bones import name_given
 from spinekit.core.grid import Grid
 from spinekit.labelling.numbers import read_given
 

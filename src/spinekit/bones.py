@@ -1,0 +1,259 @@
+"""The bones that a mask marks, split or taken as they are told apart, and named.
+
+It knows arrays on a grid and what each of them is; nothing of files and scans.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit.anatomy.items import Instances
+from spinekit.anatomy.scheme import ABSTAINED_VERTEBRA, LEVELS, PARTS, VALUES
+from spinekit.core.errors import InputError
+from spinekit.core.geometry import (
+    GeometryRecord,
+    normalise_geometry,
+    normalise_labels,
+    restore_labels,
+)
+from spinekit.core.grid import Grid
+from spinekit.core.volume import Volume
+from spinekit.instances import split_instances
+from spinekit.instances.given import find_scattered, take_instances
+from spinekit.labelling.chain import name_column
+from spinekit.labelling.naming import Naming
+from spinekit.labelling.numbers import Given, tell_scattered
+from spinekit.labelling.omissions import tell_nameless, tell_too_small
+from spinekit.labelling.outside import Outside, weigh
+from spinekit.report import describe_evidence
+from spinekit.structures import (
+    BODY,
+    CANAL,
+    CORD,
+    POSTERIOR,
+    SACRUM,
+    NamedInstance,
+    compose_labels,
+    give_names,
+    grow_map,
+)
+
+SURE = 0.95
+"""Names without a landmark are ambiguous below this probability."""
+REACH_VOXELS = 4
+"""How far from the instances found a voxel of the mask may lie and still take their name."""
+STATED = 5.0
+"""Log likelihood that a value said to be one vertebra is one, whatever its level: against a piece
+of noise of the same shape, 150 to 1."""
+MOST_VERTEBRAE = len(LEVELS) + len(ABSTAINED_VERTEBRA)
+"""A result has no names and numbers for more, and no spine has them."""
+
+See = Callable[[Instances], NDArray[np.float64]]
+"""What a network says of the levels of instances on the working grid."""
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """Parts that were split and named."""
+
+    labels: NDArray[np.uint8]
+    """(I, J, K) our values; voxels that belong to no structure are 0."""
+    kept: NDArray[np.uint8]
+    """(I, J, K) the parts of what has a value."""
+    named: tuple[NamedInstance, ...]
+    """From the top."""
+    naming: Naming
+    instances: Instances
+    """On the working grid."""
+    record: GeometryRecord
+    """Between the grid of the parts and the working grid."""
+    evidence: NDArray[np.float64]
+    """(items, levels) the same for all levels: nothing but sizes speaks."""
+
+
+def name_parts(
+    parts: NDArray[np.uint8], grid: Grid, *, names: Sequence[str] = (), see: See | None = None
+) -> Adopted:
+    """Split parts into vertebrae and discs and name them.
+
+    Args:
+        parts: (I, J, K) this package's parts, 0 to 6.
+        grid: Where they lie.
+        names: What the vertebrae are called from the top, the sacrum not counted; sizes and the
+            sacrum decide where empty.
+        see: What a network says of the levels, where there is an image.
+
+    Returns:
+        The named structures; none for empty parts.
+
+    Raises:
+        InputError: Another number of vertebrae than of names was found.
+    """
+    working, record = normalise_geometry(Volume(parts.astype(np.float32), grid))
+    working_parts = normalise_labels(parts, record)
+    one_hot = (np.arange(len(PARTS))[:, None, None, None] == working_parts).astype(np.float16)
+    instances = split_instances(one_hot, working.grid.spacing_mm)
+    evidence = _nothing(instances) if see is None else see(instances)
+    bones = [n for n, item in enumerate(instances.items) if item.kind == "vertebra"]
+    if names and len(bones) != len(names):
+        raise InputError(
+            "bone-count",
+            f"the bone splits into {len(bones)} vertebrae, but {len(names)} names were given",
+            "correct the mask or the names",
+        )
+    certain = dict(zip(bones, names, strict=True)) if names else None
+    naming = name_column(_without_room(instances), evidence, certain=certain)
+    naming = _doubted(naming) if see is None else naming
+    named = give_names(instances.items, naming.names, naming.probability)
+    restored: Instances = dataclasses.replace(
+        instances,
+        parts=parts,
+        vertebra_map=restore_labels(grow_map(instances.vertebra_map, voxels=REACH_VOXELS), record),
+        disc_map=restore_labels(grow_map(instances.disc_map, voxels=REACH_VOXELS), record),
+    )
+    labels, kept = compose_labels(restored, named)
+    return Adopted(labels, kept, named, naming, instances, record, evidence)
+
+
+def name_given(given: Given, grid: Grid, *, see: See | None = None) -> tuple[Adopted, Outside]:
+    """Order and name vertebrae that are told apart already.
+
+    Args:
+        given: What the mask says.
+        grid: Where it lies.
+        see: What a network says of the levels, where there is an image.
+
+    Returns:
+        The named structures, and what the mask's own names say of them.
+
+    Raises:
+        InputError: More vertebrae are told apart than any spine has.
+    """
+    working, record = normalise_geometry(Volume((given.tissue > 0).astype(np.float32), grid))
+    numbers, spacing_mm = normalise_labels(given.numbers, record), working.grid.spacing_mm
+    tissue = normalise_labels(given.tissue, record)
+    instances, bore = take_instances(numbers, tissue, spacing_mm)
+    bones = sum(item.kind == "vertebra" for item in instances.items)
+    if bones > MOST_VERTEBRAE:
+        raise InputError(
+            "too-many-values",
+            f"{given.file}: {bones} values are as large as vertebrae, more than a spine has",
+            "give a map with one value per vertebra; a scan goes with --image",
+        )
+    evidence = _nothing(instances) if see is None else see(instances)
+    told, naming = _weigh_names(given, bore, instances, evidence, is_doubted=see is None)
+    notices = (
+        *given.notices,
+        *told.notices,
+        *tell_nameless(given, bore, naming.names),
+        *tell_too_small(given, bore),
+        *tell_scattered(given, find_scattered(numbers, spacing_mm)),
+    )
+    named = give_names(instances.items, naming.names, naming.probability)
+    values = {id(entry.item): entry.value for entry in named}
+    shown = {n: values.get(id(item), 0) for n, item in zip(bore, instances.items, strict=True)}
+    posterior = restore_labels(grow_map(instances.parts), record) == POSTERIOR
+    labels, kept = _compose_given(given, shown, posterior)
+    adopted = Adopted(labels, kept, named, naming, instances, record, evidence)
+    return adopted, dataclasses.replace(told, notices=notices)
+
+
+def _weigh_names(
+    given: Given,
+    bore: Sequence[int],
+    instances: Instances,
+    evidence: NDArray[np.float64],
+    *,
+    is_doubted: bool,
+) -> tuple[Outside, Naming]:
+    """Name what is told apart, the mask's own names being evidence; and what they say.
+
+    Args:
+        given: What the mask says.
+        bore: (n,) the number that each item bore.
+        instances: The items.
+        evidence: (n, 27) distribution over LEVELS per item.
+        is_doubted: Nothing but sizes speaks for levels.
+    """
+    items, column = instances.items, _without_room(instances)
+    stated = np.full((len(items), len(LEVELS)), STATED)
+    stated[[item.kind != "vertebra" for item in items]] = 0.0
+    own = name_column(column, evidence, outside=stated)
+    own = _doubted(own) if is_doubted else own
+    names = tuple(given.names.get(number) for number in bore)
+    shares = np.array([[name == level for level in LEVELS] for name in names], dtype=np.float64)
+    likelihood = weigh(shares.reshape(len(items), len(LEVELS)), items, given.reliability)
+    if not likelihood.any():
+        return Outside(stated), own
+    naming = name_column(column, evidence, outside=stated + likelihood)
+    row = {"source": "mask", "file": given.file, "names": list(names)}
+    return Outside(stated + likelihood, (row,)).settle(own, naming, items), naming
+
+
+def _compose_given(
+    given: Given, shown: Mapping[int, int], posterior: NDArray[np.bool_]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Labels and parts on the mask's grid.
+
+    Args:
+        given: What the mask says.
+        shown: Number → value in the result.
+        posterior: (I, J, K) where arches are.
+    """
+    table = np.zeros(256, np.uint8)
+    table[list(shown)] = list(shown.values())
+    table[0] = 0
+    labels = table[given.numbers]
+    for part, value in ((SACRUM, "sacrum"), (CANAL, "spinal_canal"), (CORD, "spinal_cord")):
+        labels[given.tissue == part] = VALUES[value]
+    is_arch = (given.tissue == BODY) & posterior
+    parts = np.where(is_arch, np.uint8(POSTERIOR), given.tissue)
+    return labels, np.where(labels > 0, parts, 0).astype(np.uint8)
+
+
+def _nothing(instances: Instances) -> NDArray[np.float64]:
+    """(n, 27) evidence that says nothing."""
+    return np.full((len(instances.items), len(LEVELS)), 1.0 / len(LEVELS))
+
+
+def _doubted(naming: Naming) -> Naming:
+    """Names that rest on sizes alone are ambiguous unless hardly another column fits."""
+    sure = max((p or 0.0 for p in naming.probability), default=0.0)
+    if naming.ambiguous or "sacrum" in naming.names or sure >= SURE:
+        return naming
+    reason = f"no sacrum in the mask, sizes alone decide: {sure:.0%}"
+    return dataclasses.replace(naming, ambiguous=True, reason=reason)
+
+
+def describe_bones(adopted: Adopted, likelihood: NDArray[np.float64] | None) -> dict[str, Any]:
+    """What naming was decided from, with the column as naming saw it.
+
+    Args:
+        adopted: The named structures.
+        likelihood: (n, 27) log likelihood of LEVELS from other sources, None without any.
+    """
+    described = describe_evidence(
+        adopted.instances, adopted.evidence, adopted.named, adopted.record.working_grid, likelihood
+    )
+    column = _without_room(adopted.instances)
+    rows = [
+        {**row, "centroid_ijk": [float(at) for at in item.centroid_ijk]}
+        for row, item in zip(described["items"], column.items, strict=True)
+    ]
+    return {**described, "shape": list(column.parts.shape), "items": rows}
+
+
+def _without_room(instances: Instances) -> Instances:
+    """The column as if the scan ended with it: what is not marked may be there all the same."""
+    heights = [item.centroid_ijk[2] for item in instances.items if item.kind != "disc"]
+    low, high = min(heights, default=0.0), max(heights, default=0.0)
+    items = tuple(
+        dataclasses.replace(item, centroid_ijk=(*item.centroid_ijk[:2], item.centroid_ijk[2] - low))
+        for item in instances.items
+    )
+    empty = np.broadcast_to(np.uint8(0), (1, 1, int(high - low) + 1))
+    return dataclasses.replace(instances, parts=empty, items=items)
