@@ -3,6 +3,7 @@
 It joins the steps that need no network; where there is an image, one may look at the levels.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from spinekit.anatomy.scheme import LEVELS
 from spinekit.bones import Adopted, See, describe_bones, name_given, name_parts
 from spinekit.core.errors import InputError, Notice, UsageError
 from spinekit.core.geometry import (
@@ -22,8 +24,10 @@ from spinekit.core.volume import Volume
 from spinekit.io.discovery import ending_of
 from spinekit.io.nrrd import read_segments
 from spinekit.io.reading import hash_scan, read_label_file, read_scan
+from spinekit.labelling.earlier import names_in, rely_on, rows_beside
 from spinekit.labelling.evidence import pool_levels
 from spinekit.labelling.numbers import (
+    Given,
     Meaning,
     leave_out_negative,
     read_given,
@@ -109,8 +113,7 @@ def adopt_mask(
     see = None if image is None or predictor is None else see_levels(image, predictor)
     told = Outside()
     if options.scheme is not None or options.meaning == "instances":
-        segments = read_segments(path) if ending_of(path) == ".nrrd" else None
-        given = read_given(path.name, mask.array, options.scheme, segments)
+        given = _read_named(path, mask, options.scheme)
         adopted, told = name_given(given, mask.grid, see=see)
         lost = (*lost, *given.lost)
         is_marked = given.numbers > 0
@@ -147,6 +150,21 @@ def adopt_mask(
         image=None,
         view=_view(adopted, mask, image),
     )
+
+
+def _read_named(path: Path, mask: Volume, scheme: str | None) -> Given:
+    """What a mask says; the names of an earlier result are believed as its report beside says.
+
+    Names that are not in that report were given since, and then it says nothing of any.
+    """
+    segments = read_segments(path) if ending_of(path) == ".nrrd" else None
+    given = read_given(path.name, mask.array, scheme, segments)
+    rows = rows_beside(path)
+    if not {name for name in given.names.values() if name in LEVELS} <= {r["name"] for r in rows}:
+        return given
+    sure = names_in(rows)
+    reliability = rely_on(sure, given.reliability)
+    return dataclasses.replace(given, reliability=reliability, sure=sure)
 
 
 def _tell_empty(adopted: Adopted) -> list[Notice]:

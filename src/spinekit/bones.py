@@ -25,6 +25,7 @@ from spinekit.core.volume import Volume
 from spinekit.instances import split_instances
 from spinekit.instances.given import find_scattered, take_instances
 from spinekit.labelling.chain import name_column
+from spinekit.labelling.earlier import temper
 from spinekit.labelling.naming import Naming
 from spinekit.labelling.numbers import Given, tell_scattered
 from spinekit.labelling.omissions import tell_nameless, tell_too_small
@@ -189,7 +190,12 @@ def _weigh_names(
     likelihood = weigh(shares.reshape(len(items), len(LEVELS)), items, given.reliability)
     if not likelihood.any():
         return Outside(stated), own
-    naming = name_column(column, evidence, outside=stated + likelihood)
+
+    def name(said: NDArray[np.float64]) -> Naming:
+        return name_column(column, evidence, outside=stated + said)
+
+    likelihood = temper(likelihood, names, given.sure, name)
+    naming = name(likelihood)
     row = {"source": "mask", "file": given.file, "names": list(names)}
     return Outside(stated + likelihood, (row,)).settle(own, naming, items), naming
 

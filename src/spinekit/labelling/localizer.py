@@ -6,7 +6,6 @@ differ. It knows label values and places, and nothing of the image or of file na
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,8 @@ from spinekit.anatomy.scheme import NAMES, VALUES, name_in_context
 from spinekit.core.errors import InputError, Notice
 from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
-from spinekit.io.discovery import FILE_ENDINGS
 from spinekit.io.reading import hash_files, read_labels
+from spinekit.labelling.earlier import names_in, rely_on, rows_beside
 from spinekit.labelling.outside import LEAST_SEEN, Outside, usual_reliability, weigh
 from spinekit.labelling.places import item_points, values_at
 
@@ -62,7 +61,7 @@ def read_localizer(path: Path) -> NamedMap:
         InputError: It cannot be read, is no label map, or names no vertebra and no disc.
     """
     found = read_labels(path)
-    rows = _rows_beside(path)
+    rows = rows_beside(path)
     table = np.zeros(256, dtype=np.uint8)
     if rows:
         for row in rows:
@@ -91,30 +90,9 @@ def read_localizer(path: Path) -> NamedMap:
             f"{path.name}: {what}",
             "give a _dseg file of this program or a step2_output file of TotalSpineSeg",
         )
-    reliability = np.full(len(LEVELS), usual_reliability(shown))
-    for row in rows:
-        if row["name"] in LEVELS and row.get("probability") is not None:
-            reliability[LEVELS.index(row["name"])] = float(row["probability"])
+    reliability = rely_on(names_in(rows), np.full(len(LEVELS), usual_reliability(shown)))
     source = {"source": "localizer", "file": path.name, "sha256": hash_files([path])}
     return NamedMap(Volume(labels, found.grid), names, reliability, source)
-
-
-def _rows_beside(path: Path) -> list[dict[str, Any]]:
-    """Rows of the table in the report of a `_dseg` file; none where none of ours lies there."""
-    stem = next((path.name[: -len(e)] for e in FILE_ENDINGS if path.name.endswith(e)), "")
-    report = path.with_name(f"{stem.removesuffix('.seg')}.json")
-    if not stem.removesuffix(".seg").endswith("_dseg") or not report.is_file():
-        return []
-    try:
-        read = json.loads(report.read_bytes())
-        if "spinekit_version" not in read:
-            return []
-        rows = read["structures"]
-        return [row for row in rows if row["value"] is not None and row["name"] in VALUES]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            "report-damaged", f"{report.name}: damaged", "segment it again, or move it away"
-        ) from error
 
 
 def ask(instances: Instances, grid: Grid, named: NamedMap) -> Outside:

@@ -6,7 +6,7 @@ It knows label schemes and values, and nothing of places or of how the map came 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -42,7 +42,7 @@ class Given:
     vertebra's, 3 a disc's, 4 canal, 5 cord, 6 sacrum. `values` holds the map's own value for each
     number, `names` the names that numbers stand for, `reliability` (27,) how far those are to be
     believed; `file` is the map's name, `lost` are its values without a meaning, `notices` what else
-    there is to warn of.
+    there is to warn of. `sure` is level → how sure the result was that the map is the labels of.
     """
 
     numbers: NDArray[np.uint8]
@@ -53,6 +53,7 @@ class Given:
     file: str
     lost: tuple[Lost, ...] = ()
     notices: tuple[Notice, ...] = ()
+    sure: Mapping[str, float] = field(default_factory=dict)
 
 
 def leave_out_negative(file: str, label_map: NDArray[Any]) -> tuple[NDArray[Any], tuple[Lost, ...]]:

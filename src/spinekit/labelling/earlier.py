@@ -1,0 +1,99 @@
+"""How sure the names of an earlier result were, by the report beside its labels.
+
+It knows file names and the report's table, and nothing of the column that the names belong to.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit.anatomy.column import LEVELS
+from spinekit.anatomy.scheme import VALUES
+from spinekit.core.errors import InputError
+from spinekit.io.discovery import stem_of
+from spinekit.labelling.naming import Naming
+
+SURER = 0.001
+"""Names are no surer than they were if the probability grew by less than this."""
+HALVINGS = 8
+"""How finely the weight of the names is sought."""
+
+
+def rows_beside(path: Path) -> list[dict[str, Any]]:
+    """Rows of the table in the report of a `_dseg` file; none where none of ours lies there.
+
+    Raises:
+        InputError: The report is damaged.
+    """
+    stem = stem_of(path)
+    report = path.with_name(f"{stem}.json")
+    if not stem.endswith("_dseg") or not report.is_file():
+        return []
+    try:
+        read = json.loads(report.read_bytes())
+        if "spinekit_version" not in read:
+            return []
+        rows = read["structures"]
+        return [row for row in rows if row["value"] is not None and row["name"] in VALUES]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            "report-damaged", f"{report.name}: damaged", "segment it again, or move it away"
+        ) from error
+
+
+def names_in(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Level → probability in a report's table; levels without one are absent."""
+    told = {row["name"]: row.get("probability") for row in rows if row["name"] in LEVELS}
+    return {name: float(p) for name, p in told.items() if p is not None}
+
+
+def rely_on(sure: Mapping[str, float], otherwise: NDArray[np.floating]) -> NDArray[np.float64]:
+    """How far names are to be believed of which an earlier result was so sure.
+
+    Args:
+        sure: level → its probability there.
+        otherwise: (27,) the probability that each level is named rightly, without a report.
+    """
+    return np.array([sure.get(name, p) for name, p in zip(LEVELS, otherwise, strict=True)])
+
+
+def temper(
+    likelihood: NDArray[np.float64],
+    told: Sequence[str | None],
+    sure: Mapping[str, float],
+    name: Callable[[NDArray[np.float64]], Naming],
+) -> NDArray[np.float64]:
+    """As much of what names say as leaves them no surer than they were.
+
+    The names of an earlier result rest on what speaks here again, such as sizes. Counted twice,
+    it would make them surer with every round.
+
+    Args:
+        likelihood: (n, 27) log likelihood of each level by these names.
+        told: (n,) the names.
+        sure: level → its probability in the earlier result; empty where there is none.
+        name: Names the column under a likelihood.
+
+    Returns:
+        (n, 27) the likelihood times a share from 0 to 1.
+    """
+
+    def is_surer(share: float) -> bool:
+        naming = name(share * likelihood)
+        both = zip(told, naming.names, naming.probability, strict=True)
+        gain = [p - sure[old] for old, new, p in both if old == new and old in sure and p]
+        return bool(gain) and float(np.median(gain)) > SURER
+
+    if not sure or not is_surer(1.0):
+        return likelihood
+    low, high = 0.0, 1.0
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if is_surer(middle) else (middle, high)
+    return low * likelihood

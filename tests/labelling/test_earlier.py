@@ -1,0 +1,43 @@
+"""How much the names of an earlier result count: until they are as sure as they were."""
+
+import numpy as np
+import pytest
+
+from spinekit.anatomy.column import LEVELS
+from spinekit.labelling.earlier import names_in, rely_on, temper
+from spinekit.labelling.naming import Naming
+
+SAID = np.full((2, len(LEVELS)), 2.0)
+
+
+def name(said: np.ndarray) -> Naming:
+    """L3 and L4, 30 % sure without any word and 10 % more for each unit of it."""
+    sure = 0.3 + 0.1 * float(said[0, 0])
+    return Naming(("L3", "L4"), (sure, sure), (), False, None, ())
+
+
+@pytest.mark.parametrize(
+    ("was", "share"), [(0.2, 0.0), (0.3, 0.0), (0.4, 0.5), (0.5, 1.0), (0.9, 1.0)]
+)
+def test_a_word_counts_until_names_are_as_sure_as_they_were(was: float, share: float) -> None:
+    found = temper(SAID, ("L3", "L4"), {"L3": was, "L4": was}, name)
+
+    np.testing.assert_allclose(found, share * SAID, atol=0.03)
+
+
+def test_what_was_never_sure_or_is_named_otherwise_counts_in_full() -> None:
+    for told, sure in ((("L3", "L4"), {}), (("L2", "L3"), {"L2": 0.1, "L3": 0.1})):
+        np.testing.assert_array_equal(temper(SAID, told, sure, name), SAID)
+
+
+def test_a_table_says_how_far_its_levels_are_to_be_believed() -> None:
+    rows = [
+        {"name": "L3", "probability": 0.6},
+        {"name": "L4", "probability": None},
+        {"name": "L3-L4", "probability": 0.2},
+        {"name": "vertebra_1", "probability": 0.1},
+    ]
+
+    found = rely_on(names_in(rows), np.full(len(LEVELS), 0.85))
+
+    assert {n: p for n, p in zip(LEVELS, found, strict=True) if p != 0.85} == {"L3": 0.6}
