@@ -8,6 +8,8 @@ import pytest
 
 from results import listing
 from spinekit.apps.cli import main
+from spinekit.core.grid import Grid
+from spinekit.io.writing import write_seg_nrrd
 
 
 @pytest.fixture
@@ -100,6 +102,23 @@ def test_masks_of_others_are_converted_whatever_they_are_called(
     assert main(["labels", "convert", str(results), "--to", "gliwa", "--out", str(out)]) == 0
 
     assert listing(out) == ["mine_levels.nii.gz", "mine_parts.nii.gz", "spine_dseg.nii.gz"]
+
+
+def test_a_segmentation_of_slicer_is_converted_with_the_other_maps(
+    label_file, tmp_path, capsys
+) -> None:
+    array = np.asarray(nib.load(label_file).dataobj)
+    grid = Grid((6, 6, 6), np.diag([3.0, 1.0, 1.0, 1.0]))
+    for name in ("scan", "more"):
+        write_seg_nrrd(label_file.with_name(f"{name}.seg.nrrd"), array, grid, [])
+    (label_file.parent / "third.nii.gz").write_bytes(label_file.read_bytes())
+    out = tmp_path / "out"
+
+    words = ["labels", "convert", str(label_file.parent), "--to", "gliwa", "--out", str(out)]
+    assert main(words) == 0
+
+    assert listing(out) == ["more.seg.nrrd", "scan.seg.nrrd", "third.nii.gz"]
+    assert "1 files in " in capsys.readouterr().err
 
 
 def test_nothing_is_overwritten_unasked(label_file, capsys) -> None:

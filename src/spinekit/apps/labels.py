@@ -8,10 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from spinekit.io.discovery import ScanSource
+from typing import Any
 
 EPILOG = """\
 A scheme is a name (`spinekit labels list`) or the labels.json of a prepared set:
@@ -69,13 +66,14 @@ def _list() -> int:
 def _convert(args: argparse.Namespace) -> int:
     """Convert a file, or every label map of a folder; a failure does not stop the rest."""
     from spinekit.apps.cli import explain
+    from spinekit.apps.masks import find_masks
     from spinekit.curation.tables import find_scheme
     from spinekit.io.discovery import is_single
     from spinekit.io.writing import write_json
 
     source = find_scheme(args.inverse or args.source)
     target = find_scheme(args.target)
-    found = _find_maps(args)
+    found = find_masks(args.labels, exclude=args.out, quiet=args.quiet)
     alone = is_single(found, args.labels)
     jobs = [(scan.path, _target(args, scan.path, alone=alone)) for scan in found]
     _check_places(jobs, overwrite=args.overwrite)
@@ -96,46 +94,6 @@ def _convert(args: argparse.Namespace) -> int:
     if args.json is not None:
         write_json(args.json, reports)
     return 1 if failed else 0
-
-
-def _find_maps(args: argparse.Namespace) -> list[ScanSource]:
-    """The label maps to convert: of this program's results only those that bear names.
-
-    A line says how many other files of results were passed over.
-
-    Raises:
-        UsageError: There is none.
-    """
-    from spinekit.io.discovery import find_scans
-    from spinekit.io.results import is_result
-
-    others: list[Path] = []
-
-    def leave_out(path: Path) -> bool:
-        if is_result(path, args.labels) and not _bears_names(path):
-            others.append(path)
-        return others[-1:] == [path]
-
-    try:
-        return find_scans(args.labels, exclude=args.out, leave_out=leave_out, masks=True)
-    finally:
-        if others and not args.quiet:
-            text = f"{len(others)} files in {args.labels} are of results, but bear no names"
-            print(f"spinekit: {text} (parts, points, images); passed over", file=sys.stderr)
-
-
-def _bears_names(path: Path) -> bool:
-    """Whether a file of a result is the label map that bears its names, in whatever layout."""
-    from spinekit.core.errors import InputError, UsageError
-    from spinekit.relabelling.result import find_result
-
-    try:
-        find_result(path)
-    except UsageError:
-        return False
-    except InputError:
-        return True  # by its name; only its report is damaged
-    return True
 
 
 def _target(args: argparse.Namespace, path: Path, *, alone: bool) -> Path | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from spinekit.adoption import MaskOptions
 from spinekit.apps.jobs import Job
+from spinekit.apps.masks import find_masks, name_results
 from spinekit.core.errors import SpineKitError, UsageError
 from spinekit.io.discovery import ScanSource, find_scans, is_single
 from spinekit.io.localizers import find_localizer
@@ -122,14 +123,17 @@ def plan_masks(args: argparse.Namespace) -> list[Job]:
             )
         load_scheme(args.scheme)
     _check_places(args.input, args.out)
-    found = _with_suffix(find_scans(args.input, exclude=args.out, masks=True), args)
+    kind = "parts" if args.meaning == "parts" else "dseg"
+    found = find_masks(args.input, exclude=args.out, quiet=args.quiet, kind=kind)
+    found = _with_suffix(found, args)
+    stems = name_results(found, args.out)
     alone = is_single(found, args.input)
     look_into = functools.cache(find_scans)
     jobs = [
         Job(
             source=mask.path,
             shown=mask.path.name if alone else str(mask.path.relative_to(args.input)),
-            wanted=Wanted(mask.path, mask.stem, args.out, mask.relative_dir, args.fmt),
+            wanted=Wanted(mask.path, stems[mask.path], args.out, mask.relative_dir, args.fmt),
             layout="spinekit",
             options=MaskOptions(
                 args.meaning,

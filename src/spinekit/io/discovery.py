@@ -40,10 +40,10 @@ def find_scans(
 ) -> list[ScanSource]:
     """Find every scan of a file or folder, sorted by path.
 
-    A folder that directly holds DICOM files is one scan. Hidden files and folders and ``.seg.nrrd``
-    files are passed over; where masks are looked for, these alone are what is found if there are
-    any. Links to folders are followed; a folder that several ways lead to is looked into once, by
-    the way without links if there is one, and one that holds the link or ``source`` itself is not.
+    A folder that directly holds DICOM files is one scan. Hidden files and folders are passed over,
+    and ``.seg.nrrd`` files unless masks are looked for. Links to folders are followed; a folder
+    that several ways lead to is looked into once, by the way without links if there is one, and one
+    that holds the link or ``source`` itself is not.
     A folder inside that cannot be opened is listed as a scan, so that reading it reports the
     failure.
 
@@ -51,7 +51,7 @@ def find_scans(
         source: A scan file, a DICOM folder, or a folder of scans at any depth.
         exclude: A folder not to look into, such as OUT.
         leave_out: Asked of every scan file of a folder; those it holds for are none.
-        masks: Look for masks instead of scans.
+        masks: Look for masks instead of scans, and take segmentations too.
 
     Returns:
         At least one scan.
@@ -72,10 +72,7 @@ def find_scans(
     except OSError as error:
         raise _cannot_open(source, error) from error
     found = sorted(_walk(source, exclude, leave_out), key=lambda scan: scan.path)
-    segmentations = [scan for scan in found if _is_segmentation(scan.path)]
-    found = [scan for scan in found if not _is_segmentation(scan.path)]
-    if masks and segmentations:
-        found = segmentations
+    found = [scan for scan in found if masks or not _is_segmentation(scan.path)]
     if not found:
         raise UsageError(
             "no-scans",

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from pathlib import Path
 
-from spinekit.io.discovery import stem_of
+from spinekit.io.discovery import FILE_ENDINGS, SEGMENTATION_ENDING, stem_of
 
 _KINDS = ("_dseg", "_parts", "_image", "_levels", "_cord_soft", "_canal_soft")
 """What follows the scan's stem in the names of its volumes."""
+_BIDS = {"dseg": "spine", "parts": "parts"}
+"""Kind of file → what its name says after `seg-` in BIDS."""
 _MARK = b'"spinekit_version"'
 _MARK_WITHIN = 200
 """The mark is the second key of a report."""
@@ -45,6 +48,32 @@ def is_result(path: Path, top: Path) -> bool:
             return True
     within = [folder for folder in path.parents if folder == top or top in folder.parents]
     return any(_is_derived(folder) for folder in within)
+
+
+def is_part_of_result(path: Path, kind: str) -> bool:
+    """Whether a file lies beside that of another kind that tells of the same scan.
+
+    Args:
+        path: A volume.
+        kind: `dseg` or `parts`.
+
+    Returns:
+        True by its name alone, for `a_parts` where `a_dseg` lies beside; no report need be there.
+    """
+    stem = stem_of(path)
+    wanted = [
+        f"{stem.removesuffix(other)}_{kind}"
+        for other in _KINDS
+        if stem.endswith(other) and other != f"_{kind}"
+    ]
+    if "_seg-" in stem:
+        wanted = [re.sub(r"_seg-(spine|parts|levels)_", f"_seg-{_BIDS[kind]}_", stem)]
+    endings = (SEGMENTATION_ENDING, *FILE_ENDINGS)
+    return any(
+        name != stem and path.with_name(name + ending).is_file()
+        for name in wanted
+        for ending in endings
+    )
 
 
 @functools.lru_cache(maxsize=4096)

@@ -1,0 +1,118 @@
+"""Which files of a folder `spinekit label` takes for masks, and what their results are called."""
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from results import listing
+from scan_files import Slices
+from spinekit.apps.cli import build_parser, main
+from spinekit.apps.planning import plan_masks
+
+
+def plan(source: Path, *words: str, out: Path | None = None) -> dict[str, str]:
+    """Mask → first part of its results' names; nothing is opened."""
+    out = source.parent / "out" if out is None else out
+    parser = build_parser("label")
+    jobs = plan_masks(parser.parse_args(["label", str(source), str(out), *words]))
+    return {job.shown.removesuffix(".nii.gz"): job.wanted.stem for job in jobs}
+
+
+def touch(folder: Path, names: str) -> Path:
+    for name in names.split():
+        path = folder / (name if "." in name else f"{name}.nii.gz")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("files", "words", "expected"),
+    [
+        ("s_dseg s_parts s_levels s_image s_cord_soft s_canal_soft", [], {"s_dseg": "s"}),
+        ("s_dseg s_parts s_levels", ["--as", "parts"], {"s_parts": "s_parts"}),
+        ("s_parts s_levels", [], {"s_parts": "s_parts", "s_levels": "s_levels"}),
+        ("s_dseg t_parts", [], {"s_dseg": "s", "t_parts": "t_parts"}),
+        ("s s_dseg", [], {"s": "s", "s_dseg": "s_dseg"}),
+        ("a/s b/s_dseg", [], {"a/s": "s", "b/s_dseg": "s"}),
+        ("_dseg", [], {"_dseg": "_dseg"}),
+        (
+            "s_seg-spine_desc-T2w_dseg s_seg-levels_desc-T2w_dseg s_seg-parts_desc-T2w_dseg",
+            [],
+            {"s_seg-spine_desc-T2w_dseg": "s_seg-spine_desc-T2w"},
+        ),
+        ("s.seg.nrrd s t", [], {"s.seg.nrrd": "s", "t": "t"}),
+    ],
+)
+def test_of_files_that_belong_together_one_is_the_mask(
+    tmp_path: Path, files: str, words: list[str], expected: dict[str, str]
+) -> None:
+    assert plan(touch(tmp_path / "in", files), *words) == expected
+
+
+def test_a_result_never_takes_the_place_of_its_mask(tmp_path: Path) -> None:
+    mask = touch(tmp_path / "in", "s_dseg") / "s_dseg.nii.gz"
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+
+    assert plan(mask) == {"s_dseg": "s"}
+    assert plan(mask, out=tmp_path / "in") == {"s_dseg": "s_dseg"}
+    assert plan(mask, out=tmp_path / "link") == {"s_dseg": "s_dseg"}
+
+
+def test_what_is_passed_over_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = touch(tmp_path / "in", "a.seg.nrrd a b s_dseg s_parts s_levels")
+    Slices().write(folder / "dicom")
+
+    assert plan(folder) == {"a.seg.nrrd": "a", "b": "b", "s_dseg": "s"}
+
+    told = capsys.readouterr().err
+    assert "2 files in " in told
+    assert "bear no names (parts, points, images); passed over" in told
+    assert "1 files in " in told
+    assert "have the name of a .seg.nrrd; passed over" in told
+    assert "1 DICOM folders in " in told
+    plan(folder, "--quiet")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("oracle")
+@pytest.mark.parametrize(
+    ("options", "name", "below"),
+    [
+        (["--levels", "--soft", "--iso"], "spine", ""),
+        (["--layout", "totalspineseg"], "step2_output/spine", ""),
+        (["--layout", "bids", "--levels", "--soft"], "sub-1_space-orig_seg-spine_desc-T2w", ""),
+        (["--layout", "bids", "--soft"], "sub-1_space-orig_seg-spine_desc-T2w", "sub-1/anat"),
+    ],
+)
+def test_of_results_in_any_layout_the_labels_are_the_masks(
+    scan_file: Path, tmp_path: Path, options: list[str], name: str, below: str
+) -> None:
+    if "bids" in options:
+        place = scan_file.parent / "sub-1" / "anat" / "sub-1_T2w.nii.gz"
+        place.parent.mkdir(parents=True)
+        scan_file.rename(place)
+    results = tmp_path / "results"
+    assert main(["segment", str(scan_file.parent), str(results), *options, "--quiet"]) == 0
+
+    (stem,) = plan(results / below).values()
+
+    assert stem == Path(name).name
+
+
+@pytest.mark.usefixtures("oracle")
+def test_a_folder_of_results_is_named_again_under_the_same_names(
+    scan_file: Path, tmp_path: Path
+) -> None:
+    first, again = tmp_path / "first", tmp_path / "again"
+    assert main(["segment", str(scan_file.parent), str(first), "--levels", "--quiet"]) == 0
+
+    assert main(["label", str(first), str(again), "--from", "spinekit", "--quiet"]) == 0
+
+    names = {name for name in listing(first) if "levels" not in name}
+    assert set(listing(again)) == names
+    found = [np.asarray(nib.load(out / "spine_dseg.nii.gz").dataobj) for out in (first, again)]
+    assert np.mean(found[0] == found[1]) > 0.999
+    assert main(["evaluate", str(again), str(first)]) == 0
