@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from spinekit.apps import planning
 from spinekit.apps.cli import build_parser
 from spinekit.apps.planning import plan_masks
 from spinekit.core.errors import UsageError
@@ -40,6 +39,10 @@ def plan(top: Path, files: str) -> dict[str, str]:
             {"s1/T2_mask": "s1/T2", "s2/T2_mask": "s2/anat/T2"},
         ),
         (
+            "masks/s1/T2_mask masks/s2/T2_mask scans/s1/T2 scans/s2/.hidden",
+            {"s1/T2_mask": "s1/T2", "s2/T2_mask": "none"},
+        ),
+        (
             "masks/p1/a_mask masks/p1/b_mask scans/a scans/p2/b",
             {"p1/a_mask": "a", "p1/b_mask": "none"},
         ),
@@ -49,7 +52,7 @@ def plan(top: Path, files: str) -> dict[str, str]:
         ),
         ("masks/a_mask masks/b_mask scans/a scans/s1/a", {"a_mask": "a", "b_mask": "none"}),
     ],
-    ids=["missing", "below", "top", "longest", "nearest"],
+    ids=["missing", "below", "empty", "top", "longest", "nearest"],
 )
 def test_a_mask_takes_the_scan_of_its_own_folder(
     tmp_path: Path, files: str, expected: dict[str, str]
@@ -66,20 +69,3 @@ def test_of_two_scans_of_one_name_none_is_taken(tmp_path: Path, files: str) -> N
         plan(tmp_path, files)
 
     assert error.value.code == "scan-twice"
-
-
-def test_a_folder_of_scans_is_searched_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    searched = []
-    search = planning.find_scans
-    monkeypatch.setattr(
-        planning,
-        "find_scans",
-        lambda place, **more: searched.append(place) or search(place, **more),
-    )
-
-    found = plan(tmp_path, "masks/a_mask masks/b_mask masks/c_mask scans/a scans/b scans/c")
-
-    assert len(found) == 3
-    assert searched == [tmp_path / "masks", tmp_path / "scans"]

@@ -128,7 +128,7 @@ def plan_masks(args: argparse.Namespace) -> list[Job]:
     found = _with_suffix(found, args)
     stems = name_results(found, args.out)
     alone = is_single(found, args.input)
-    look_into = functools.cache(find_scans)
+    look_into = functools.cache(_scans_in)
     jobs = [
         Job(
             source=mask.path,
@@ -181,6 +181,16 @@ def _image_of(
             "check --image; a mask's name begins with its scan's",
         )
     return str(found)
+
+
+def _scans_in(folder: Path) -> list[ScanSource]:
+    """The scans of a folder; none where it is empty, so that only its own masks fail."""
+    try:
+        return find_scans(folder)
+    except UsageError as error:
+        if error.code != "no-scans":
+            raise
+        return []
 
 
 def _find_scan(
