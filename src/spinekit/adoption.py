@@ -7,11 +7,12 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
-from spinekit.anatomy.scheme import LEVELS
+from spinekit.anatomy.scheme import LEVELS, Lost
 from spinekit.bones import Adopted, See, describe_bones, name_given, name_parts
 from spinekit.core.errors import InputError, Notice, UsageError
 from spinekit.core.geometry import (
@@ -68,6 +69,26 @@ class MaskOptions:
     rules_only: bool = False
     """Keep the network out although there is an image."""
 
+    def __post_init__(self) -> None:
+        """Refuse what says nothing, or two things.
+
+        Raises:
+            UsageError: There is no such meaning, or a scheme is given too.
+        """
+        known = get_args(Meaning)
+        if self.meaning is not None and self.meaning not in known:
+            raise UsageError(
+                "mask-meaning",
+                f"no meaning of a mask is called {self.meaning!r}",
+                f"choose one of {', '.join(known)}",
+            )
+        if self.meaning is not None and self.scheme is not None:
+            raise UsageError(
+                "mask-meaning",
+                "--as and --from (meaning and scheme) say two things of one mask",
+                "give one of them",
+            )
+
     def recorded(self) -> dict[str, Any]:
         """What the report keeps: all that can change the result, and no path."""
         image = None if self.image is None else hash_scan(self.image)
@@ -107,20 +128,11 @@ def adopt_mask(
     """
     path, options = Path(path), options or MaskOptions()
     read, header = read_label_file(path)
-    array, lost = leave_out_negative(path.name, read.array)
+    array, negative = leave_out_negative(path.name, read.array)
     mask = Volume(array, read.grid)
     image = None if options.image is None else _on_grid(options.image, mask)
     see = None if image is None or predictor is None else see_levels(image, predictor)
-    told = Outside()
-    if options.scheme is not None or options.meaning == "instances":
-        given = _read_named(path, mask, options.scheme)
-        adopted, told = name_given(given, mask.grid, see=see)
-        lost = (*lost, *given.lost)
-        is_marked = given.numbers > 0
-    else:
-        parts = read_parts(path.name, mask.array, options.meaning)
-        adopted = name_parts(parts, mask.grid, see=see)
-        is_marked = np.isin(parts, (BODY, POSTERIOR, DISC))
+    adopted, told, lost, is_marked = _name(path, mask, options, see)
     source = read_scan(path)
     structures = tabulate(adopted.labels, mask.grid, adopted.named)
     report = build_report(
@@ -131,7 +143,7 @@ def adopt_mask(
         structures=structures,
         naming=adopted.naming,
         notices=[
-            *tell_left_out(lost, options.scheme),
+            *tell_left_out((*negative, *lost), options.scheme),
             *told.notices,
             *tell_off_column(is_marked, adopted.labels, mask.grid.voxel_mm3),
             *_tell_empty(adopted),
@@ -152,15 +164,34 @@ def adopt_mask(
     )
 
 
+def _name(
+    path: Path, mask: Volume, options: MaskOptions, see: See | None
+) -> tuple[Adopted, Outside, tuple[Lost, ...], NDArray[np.bool_]]:
+    """The bones of a mask with their names, and what else the mask says.
+
+    Returns:
+        The named structures, what the mask's own names say of them, its values without a meaning,
+        and (I, J, K) where it marks bones and discs.
+    """
+    if options.scheme is not None or options.meaning == "instances":
+        given = _read_named(path, mask, options.scheme)
+        adopted, told = name_given(given, mask.grid, see=see)
+        return adopted, told, given.lost, given.numbers > 0
+    parts = read_parts(path.name, mask.array, options.meaning)
+    adopted = name_parts(parts, mask.grid, see=see)
+    return adopted, Outside(), (), np.isin(parts, (BODY, POSTERIOR, DISC))
+
+
 def _read_named(path: Path, mask: Volume, scheme: str | None) -> Given:
     """What a mask says; the names of an earlier result are believed as its report beside says.
 
-    Names that are not in that report were given since, and then it says nothing of any.
+    Values or names that are not in that report were given since, and then it says nothing of any.
     """
     segments = read_segments(path) if ending_of(path) == ".nrrd" else None
     given = read_given(path.name, mask.array, scheme, segments)
     rows = rows_beside(path)
-    if not {name for name in given.names.values() if name in LEVELS} <= {r["name"] for r in rows}:
+    told = {(given.values[n], name) for n, name in given.names.items() if name in LEVELS}
+    if not told <= {(row["value"], row["name"]) for row in rows}:
         return given
     sure = names_in(rows)
     reliability = rely_on(sure, given.reliability)

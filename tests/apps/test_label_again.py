@@ -11,6 +11,8 @@ import pytest
 from spinekit.anatomy.scheme import VALUES
 from spinekit.apps import jobs
 from spinekit.apps.cli import main
+from spinekit.core.grid import Grid
+from spinekit.io.writing import write_seg_nrrd
 from views import blind, save_view, stretch
 
 
@@ -71,3 +73,21 @@ def test_without_the_report_or_with_names_of_its_own_a_map_is_believed(
 
     assert believed[lowest] > names[lowest] + 0.2
     assert corrected[lowest] > names[lowest] + 0.2
+
+
+def test_names_given_in_slicer_since_are_believed(result: Path, tmp_path: Path) -> None:
+    first, _ = sureness(result)
+    _, *kept = first
+    renamed = {VALUES[old]: new for old, new in zip(kept, first, strict=False)}
+    image = nib.load(result)
+    array = np.asarray(image.dataobj)
+    array = np.where(np.isin(array, list(renamed)), array, 0).astype(np.uint8)
+    mask = result.with_name("loin_dseg.seg.nrrd")
+    rows = [(value, name, (255, 0, 0)) for value, name in renamed.items()]
+    write_seg_nrrd(mask, array, Grid(array.shape, image.affine), rows)
+
+    second, _ = sureness(label(mask, tmp_path / "second"))
+
+    assert list(second) == list(renamed.values())
+    assert set(second) < set(first)
+    assert min(second.values()) > first[kept[-1]] + 0.2

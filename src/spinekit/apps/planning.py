@@ -116,11 +116,8 @@ def plan_masks(args: argparse.Namespace) -> list[Job]:
     """
     from spinekit.anatomy.scheme import load_scheme
 
+    options = MaskOptions(args.meaning, args.scheme, rules_only=args.rules_only)
     if args.scheme is not None:
-        if args.meaning is not None:
-            raise UsageError(
-                "mask-meaning", "--as and --from say two things of one mask", "give one of them"
-            )
         load_scheme(args.scheme)
     _check_places(args.input, args.out)
     kind = "parts" if args.meaning == "parts" else "dseg"
@@ -135,11 +132,8 @@ def plan_masks(args: argparse.Namespace) -> list[Job]:
             shown=mask.path.name if alone else str(mask.path.relative_to(args.input)),
             wanted=Wanted(mask.path, stems[mask.path], args.out, mask.relative_dir, args.fmt),
             layout="spinekit",
-            options=MaskOptions(
-                args.meaning,
-                args.scheme,
-                _image_of(mask, args, look_into, alone=alone),
-                args.rules_only,
+            options=dataclasses.replace(
+                options, image=_image_of(mask, args, look_into, alone=alone)
             ),
             overwrite=args.overwrite,
             debug=args.debug,

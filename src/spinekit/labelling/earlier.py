@@ -87,7 +87,7 @@ def temper(
     def is_surer(share: float) -> bool:
         naming = name(share * likelihood)
         both = zip(told, naming.names, naming.probability, strict=True)
-        gain = [p - sure[old] for old, new, p in both if old == new and old in sure and p]
+        gain = [p - sure[old] for old, new, p in both if old and old == new and old in sure and p]
         return bool(gain) and float(np.median(gain)) > SURER
 
     if not sure or not is_surer(1.0):
