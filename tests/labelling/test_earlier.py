@@ -25,6 +25,17 @@ def test_a_word_counts_until_names_are_as_sure_as_they_were(was: float, share: f
     np.testing.assert_allclose(found, share * SAID, atol=0.03)
 
 
+def test_a_word_counts_as_much_as_keeps_its_names() -> None:
+    def name_or_flip(said: np.ndarray) -> Naming:
+        names = ("L3", "L4") if said[0, 0] > 1.2 else ("L2", "L3")
+        return Naming(names, (0.6, 0.6), (), False, None, ())
+
+    found = temper(SAID, ("L3", "L4"), {"L3": 0.3, "L4": 0.3}, name_or_flip)
+
+    np.testing.assert_allclose(found, 1.2, atol=0.03)
+    assert name_or_flip(found).names == ("L3", "L4")
+
+
 def test_what_was_never_sure_or_is_named_otherwise_counts_in_full() -> None:
     for told, sure in ((("L3", "L4"), {}), (("L2", "L3"), {"L2": 0.1, "L3": 0.1})):
         np.testing.assert_array_equal(temper(SAID, told, sure, name), SAID)

@@ -81,19 +81,27 @@ def temper(
         name: Names the column under a likelihood.
 
     Returns:
-        (n, 27) the likelihood times a share from 0 to 1.
+        (n, 27) the likelihood times a share from 0 to 1; never so little that the column gets
+        other names.
     """
 
-    def is_surer(share: float) -> bool:
-        naming = name(share * likelihood)
+    def is_surer(naming: Naming) -> bool:
         both = zip(told, naming.names, naming.probability, strict=True)
         gain = [p - sure[old] for old, new, p in both if old and old == new and old in sure and p]
         return bool(gain) and float(np.median(gain)) > SURER
 
-    if not sure or not is_surer(1.0):
+    if not sure:
         return likelihood
-    low, high = 0.0, 1.0
+    whole = name(likelihood)
+    if not is_surer(whole):
+        return likelihood
+    low, high, found = 0.0, 1.0, None
     for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        low, high = (low, middle) if is_surer(middle) else (middle, high)
-    return low * likelihood
+        share = (low + high) / 2
+        naming = name(share * likelihood)
+        if naming.names == whole.names and is_surer(naming):
+            high = share
+            continue
+        low = share
+        found = share if naming.names == whole.names else found
+    return (high if found is None else found) * likelihood
