@@ -37,7 +37,7 @@ from spinekit.labelling.numbers import (
 )
 from spinekit.labelling.omissions import tell_off_column
 from spinekit.labelling.outside import Outside
-from spinekit.prediction.predictor import Predictor
+from spinekit.prediction.predictor import Predictor, ask_predictor
 from spinekit.report import build_report
 from spinekit.segmentation import Segmentation, View
 from spinekit.structures import (
@@ -225,7 +225,7 @@ def see_levels(image: Volume, predictor: Predictor) -> See:
         predictor: What to look with.
     """
     working = normalise_geometry(image)[0]
-    seen = predictor.predict(Volume(normalise_intensity(working.array), working.grid), None)
+    seen = ask_predictor(predictor, Volume(normalise_intensity(working.array), working.grid))
     return lambda instances: pool_levels(seen.level_probs, seen.level_stride, instances)
 
 
