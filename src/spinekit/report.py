@@ -64,6 +64,7 @@ def build_report(
         "evidence": evidence,
         "provenance": [],
         "files": [],
+        "voxels_sha256": {},
     }
 
 

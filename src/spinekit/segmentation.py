@@ -16,6 +16,7 @@ from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
 from spinekit.io.reading import HeaderInfo
 from spinekit.io.staging import staged
+from spinekit.io.voxels import hash_voxels
 from spinekit.io.writing import write_bytes, write_image, write_json, write_labels, write_seg_nrrd
 from spinekit.levels import LevelPoint, describe_levels, draw_levels
 from spinekit.structures import Structure
@@ -137,7 +138,7 @@ class Segmentation:
             soft=self.soft is not None,
         )
         with staged(folder, last=files["json"]) as stage:
-            self._write_volumes(stage, files, fmt)
+            hashes = self._write_volumes(stage, files, fmt)
             if self.levels is not None:
                 write_json(stage / files["levels_json"], describe_levels(self.levels))
             png = io.BytesIO()
@@ -145,11 +146,14 @@ class Segmentation:
             write_bytes(stage / files["preview"], png.getvalue())
             seconds = {**self.report["seconds"], "write": round(time.perf_counter() - started, 3)}
             listed = self.report.get("files") or sorted(files.values())
-            report = {**self.report, "seconds": seconds, "files": listed}
+            known = {**self.report.get("voxels_sha256", {}), **hashes}
+            told = {"seconds": seconds, "files": listed, "voxels_sha256": known}
+            report = {**self.report, **told}
             write_json(stage / files["json"], report)
         return {kind: folder / name for kind, name in files.items()}
 
-    def _write_volumes(self, stage: Path, files: Mapping[str, str], fmt: str) -> None:
+    def _write_volumes(self, stage: Path, files: Mapping[str, str], fmt: str) -> dict[str, str]:
+        """Write images and label maps; kind of label map → hash of its voxels."""
         header = self.header if self.header is not None else self.grid
         if self.image is not None:
             write_image(stage / files["image"], self.image.array, header, fmt=_plain(fmt))
@@ -167,6 +171,7 @@ class Segmentation:
                 write_seg_nrrd(stage / files[kind], array, self.grid, segments)
             else:
                 write_labels(stage / files[kind], array, header, fmt=fmt)
+        return {kind: hash_voxels(array) for kind, array, _ in label_maps}
 
 
 _PART_COLOURS = (

@@ -22,6 +22,7 @@ from spinekit.io.reading import hash_scan
 from spinekit.layouts.registry import LAYOUTS
 from spinekit.layouts.replacing import replace_result
 from spinekit.layouts.wanted import Place, Wanted
+from spinekit.layouts.written import find_changed
 from spinekit.pipeline import SegmentOptions, segment
 from spinekit.prediction.predictor import Predictor, load_predictor
 from spinekit.segmentation import Segmentation
@@ -177,7 +178,9 @@ def _is_outdated(job: Job, before: Outcome, result: Segmentation | Exception) ->
     if before.status != "skipped" or isinstance(result, Exception):
         return False
     report = json.loads(job.files["json"].read_bytes())
-    return not report["provenance"] and _told(report) != _told(result.report)
+    if report["provenance"] or _told(report) == _told(result.report):
+        return False
+    return not find_changed(LAYOUTS[job.layout], job.wanted, report)
 
 
 def _told(report: Mapping[str, Any]) -> str:
@@ -298,14 +301,16 @@ def _hash_of(job: Job) -> str:
     return hash_scan(job.source, series=options.series, force=options.force)
 
 
-def _keep_corrected(job: Job, report: Mapping[str, Any] | None) -> None:
+def _keep_corrected(job: Job, report: Mapping[str, Any]) -> None:
     """Refuse to replace a result that a person has corrected.
 
     Raises:
-        UsageError: Names in it were corrected.
+        UsageError: Names in it were corrected, or voxels.
     """
-    if report is not None and report.get("provenance"):
+    if report.get("provenance"):
         raise _refuse("results-exist", f"names in {job.files['json']} were corrected by hand")
+    for path in find_changed(LAYOUTS[job.layout], job.wanted, report):
+        raise _refuse("results-exist", f"{path} was changed since it was written, by hand")
 
 
 def _report_of(path: Path) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from spinekit.relabelling.correction import Corrected
 
-_NEWS = ("lost-in-scheme",)
+_NEWS = ("lost-in-scheme", "labels-changed")
 """Warnings that a change of names can bring."""
 
 EPILOG = """\

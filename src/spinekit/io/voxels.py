@@ -5,6 +5,7 @@ Knows no format: a header's numbers and an array come in, a clean float32 image 
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -204,6 +205,17 @@ def clean_image(name: str, array: NDArray[Any]) -> tuple[NDArray[np.float32], li
             "constant-image", f"{name}: every voxel has the value {low:g}", "export the scan again"
         )
     return image, notices
+
+
+def hash_voxels(array: NDArray[Any]) -> str:
+    """SHA-256 in hex of a label map's values, the first axis fastest.
+
+    Axes of one voxel make no difference, nor does the format it was written in.
+
+    Args:
+        array: Integers; unsigned 8-bit wherever the values allow it, as `read_labels` gives them.
+    """
+    return hashlib.sha256(array.tobytes(order="F")).hexdigest()
 
 
 def _times(numbers: Sequence[float]) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 from spinekit.core.errors import InputError, UsageError
 from spinekit.io.discovery import ScanSource, stem_of
 from spinekit.io.staging import staged
+from spinekit.io.voxels import hash_voxels
 from spinekit.io.writing import write_bytes, write_image, write_json, write_labels
 from spinekit.layouts.plain import refuse_steps
 from spinekit.layouts.wanted import Place, Wanted
@@ -251,7 +252,9 @@ def write(result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:
     if result.image is not None:
         images["image"] = result.image.array
         sidecars["image_json"] = {**common, "SkullStripped": False}
-    report = {**result.report, **common}
+    hashes = {kind: hash_voxels(array) for kind, array in maps.items()}
+    known = {**result.report.get("voxels_sha256", {}), **hashes}
+    report = {**result.report, "voxels_sha256": known, **common}
     with staged(place.root, last=place.files["json"]) as stage:
         description = _description(name, wanted.out)
         if description is not None:

@@ -84,7 +84,7 @@ def write(result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:
     """Write a result; all of its files appear, or none.
 
     Returns:
-        The report as written, but for the time that writing took.
+        The report as written, but for what only writing tells: its time and what was written.
 
     Raises:
         OutputError: A file cannot be written.

@@ -40,13 +40,17 @@ def replace_result(
     new = set(place.files.values())
     earlier: set[str] = set()
     archives: set[str] = set()
+    hashes: dict[str, str] = {}
     for other in layout.reach(wanted):
-        listed = _listed(other)
-        if listed is not None:
+        before = _report_at(other)
+        if before is not None:
+            listed = {str(name) for name in before["files"]}
             earlier |= listed & set(other.files.values()) - new
             archives.add(other.undo)
+            if beside and other.files["json"] == place.files["json"]:
+                hashes |= before.get("voxels_sha256") or {}
     kept = {name for name in earlier if (place.root / name).exists()} if beside else set()
-    report = {**result.report, "files": sorted(new | kept)}
+    report = {**result.report, "files": sorted(new | kept), "voxels_sha256": hashes}
     written = layout.write(dataclasses.replace(result, report=report), wanted)
     for name in sorted(earlier - kept | ({place.undo} & archives if beside else archives)):
         with output_errors(place.root / name):
@@ -54,10 +58,10 @@ def replace_result(
     return written
 
 
-def _listed(place: Place) -> set[str] | None:
-    """What the report in a place lists as the files of its result; None where there is none."""
+def _report_at(place: Place) -> dict[str, Any] | None:
+    """The report of the result in a place; None where there is none."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         report = json.loads(Path(place.path("json")).read_bytes())
         if report["spinekit_version"]:
-            return {str(name) for name in report.get("files", ())}
+            return {**report, "files": [*report.get("files", ())]}
     return None

@@ -23,6 +23,7 @@ from spinekit.core.resampling import resample_linear
 from spinekit.core.volume import Volume
 from spinekit.io.discovery import ScanSource
 from spinekit.io.staging import staged
+from spinekit.io.voxels import hash_voxels
 from spinekit.io.writing import write_bytes, write_image, write_json, write_labels
 from spinekit.labelling.localizer import read_localizer
 from spinekit.labelling.places import values_at
@@ -147,15 +148,18 @@ def write(result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:
     """
     place = plan(wanted)
     _, structures, lost = convert_labels(result.labels, result.structures, "totalspineseg")
-    report = {
-        **result.report,
-        "structures": [asdict(row) for row in structures],
-        "warnings": [*result.report["warnings"], *map(asdict, lost)],
-    }
     header = result.header if result.header is not None else result.grid
     maps = _label_maps(result.labels)
     known = [point for point in result.levels or () if point.number in classes.LEVELS_KNOWN]
     maps["step1_levels"] = draw_levels(known, result.grid.shape)
+    maps = {kind: array for kind, array in maps.items() if kind in place.files}
+    hashes = {kind: hash_voxels(array) for kind, array in maps.items()}
+    report = {
+        **result.report,
+        "structures": [asdict(row) for row in structures],
+        "warnings": [*result.report["warnings"], *map(asdict, lost)],
+        "voxels_sha256": {**result.report.get("voxels_sha256", {}), **hashes},
+    }
     soft = {f"step1_{name}": array for name, array in (result.soft or {}).items()}
     with staged(place.root, last=place.files["json"]) as stage:
         for kind, path in place.files.items():

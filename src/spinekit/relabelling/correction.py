@@ -18,14 +18,23 @@ from numpy.typing import NDArray
 
 from spinekit.anatomy.items import Instances
 from spinekit.anatomy.scheme import VALUES
-from spinekit.core.errors import InputError, UsageError
+from spinekit.core.errors import InputError, Notice, UsageError
 from spinekit.io.reading import read_label_file
 from spinekit.io.undo import put_back, read_kept, take_back
 from spinekit.labelling.methods import name_with
 from spinekit.labelling.naming import Naming, call_discs
 from spinekit.layouts.wanted import Place
+from spinekit.layouts.written import find_changed
 from spinekit.levels import find_levels
-from spinekit.relabelling.result import find_copies, find_result, read_result, view_result
+from spinekit.relabelling.result import (
+    Found,
+    Result,
+    find_copies,
+    find_result,
+    read_result,
+    refuse_changed,
+    view_result,
+)
 from spinekit.relabelling.words import (
     Column,
     Word,
@@ -40,10 +49,15 @@ from spinekit.structures import convert_labels, give_names, tabulate
 
 NAMELESS_KINDS = ("image", "image_json", "input", "step1_canal", "step1_cord")
 """Files that no name changes; they stay as they are."""
-OF_NAMING = ("structures", "column", "warnings", "evidence", "provenance", "seconds", "files")
+OF_NAMING = (
+    "structures", "column", "warnings", "evidence", "provenance", "seconds", "files",
+    "voxels_sha256",
+)  # fmt: skip
 """Keys of the report that a change of names may change; all others tell which result it is."""
 OF_NAMES = ("lost-in-scheme", "names-left-out", "sources-disagree", "series-disagree")
 """Warnings about the names before; a person's word settles what sources say."""
+PAINTED = "labels-changed"
+"""The warning about parts that the labels have left behind."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +86,15 @@ def relabel(
         The result as it is now.
 
     Raises:
-        InputError: Files of the result are missing or damaged, or no structure is meant.
+        InputError: Files of the result are missing or damaged, or no structure is meant; or other
+            label volumes than these were changed by hand, and would be replaced.
         UsageError: No result is there, a word makes no sense, or no legal column has all of them.
         OutputError: The files cannot be written; the old ones are then still there.
     """
     path = Path(path)
     result = read_result(path)
+    changed = find_changed(result.found.layout, result.found.wanted, result.report)
+    refuse_changed(set(changed) - _taken_over(result.found))
     grid, options = result.labels.grid, result.report["options"]
     instances, evidence, names = recall_evidence(result.report["evidence"])
     column = Column(path.name, instances, names, result.report["structures"], result.own, grid)
@@ -92,7 +109,9 @@ def relabel(
     levels = find_levels(labels, grid, structures) if result.found.wanted.levels else None
     scheme = str(options.get("scheme", "spinekit"))
     written, structures, lost = convert_labels(labels, structures, scheme)
-    warnings = [w for w in result.report["warnings"] if w["code"] not in OF_NAMES]
+    settled = (*OF_NAMES, PAINTED)
+    warnings = [w for w in result.report["warnings"] if w["code"] not in settled]
+    warnings += _tell_painted(result, changed)
     report = {
         **result.report,
         "structures": [dataclasses.asdict(row) for row in structures],
@@ -138,11 +157,13 @@ def undo(path: str | Path) -> Corrected:
 
     Raises:
         UsageError: Nothing was relabelled.
-        InputError: What was kept for this is missing, damaged or of another result.
+        InputError: What was kept for this is missing, damaged or of another result, or labels were
+            changed by hand since.
         OutputError: The files cannot be written.
     """
     path = Path(path)
-    place = find_result(path).place
+    found = find_result(path)
+    place = found.place
     report = read_report(place.path("json"))
     kept = read_kept(place.root, place.undo, place.files["json"])
     is_own = kept is not None and _is_before(kept, report)
@@ -155,8 +176,39 @@ def undo(path: str | Path) -> Corrected:
             f"{place.undo}: kept of another result, so the names before cannot come back",
             "segment the scan again",
         )
+    refuse_changed(_painted_since(found, report))
     take_back(place.root, place.undo)
     return Corrected(read_report(place.path("json")), place.path(place.shown))
+
+
+def _taken_over(found: Found) -> set[Path]:
+    """The volumes that a change of names reads and writes again, with all that is painted there."""
+    kinds = {found.place.labels, "parts"} & set(found.place.files)
+    return {found.place.path(kind) for kind in kinds}
+
+
+def _tell_painted(result: Result, changed: Sequence[Path]) -> list[dict[str, Any]]:
+    """A warning where the labels were changed by hand, now or before, and parts do not follow."""
+    told = any(warning["code"] == PAINTED for warning in result.report["warnings"])
+    if "parts" not in result.found.place.files or not (told or result.found.labels in changed):
+        return []
+    count = int(np.count_nonzero((result.own > 0) != (result.parts > 0)))
+    alone = f": {count} voxels have a label or a part alone" if count else ""
+    text = f"the labels were changed by hand, and the parts do not follow{alone}"
+    return [dataclasses.asdict(Notice(PAINTED, text))]
+
+
+def _painted_since(found: Found, report: Mapping[str, Any]) -> list[Path]:
+    """The label volumes that are neither as the last change of names left them nor as before it."""
+    place = found.place
+    if read_kept(place.root, place.undo, place.files["json"]) == place.path("json").read_bytes():
+        return []  # The change was cut short: what it had written already, no report tells of.
+    return [
+        path
+        for path in find_changed(found.layout, found.wanted, report)
+        if read_kept(place.root, place.undo, path.relative_to(place.root).as_posix())
+        != path.read_bytes()
+    ]
 
 
 def _is_before(kept: bytes, report: Mapping[str, Any]) -> bool:

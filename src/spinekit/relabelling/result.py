@@ -4,7 +4,7 @@ It knows files, values and the scan they belong to; no word, and no rule of nami
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,20 @@ def find_copies(found: Found, report: Mapping[str, Any]) -> list[Found]:
         if place.files[place.labels] in listed and labels != found.labels and labels.is_file():
             copies[labels] = find_result(labels)
     return list(copies.values())
+
+
+def refuse_changed(paths: Iterable[Path]) -> None:
+    """Refuse to replace label volumes that somebody has painted in.
+
+    Raises:
+        InputError: There is one.
+    """
+    for path in paths:
+        raise InputError(
+            "changed-by-hand",
+            f"{path.name}: was changed since it was written, by hand, and would be replaced",
+            "move it away; `spinekit label` takes it",
+        )
 
 
 def read_result(path: Path) -> Result:
