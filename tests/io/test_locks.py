@@ -45,7 +45,7 @@ def test_two_processes_take_turns_and_leave_nothing_behind(tmp_path: Path) -> No
     for process in processes:
         process.join()
     assert log.read_text().split() == ["in", "out"] * 40
-    assert list(path.parent.iterdir()) == []
+    assert not path.parent.exists()
 
 
 def test_a_killed_holder_holds_nothing_and_its_children_neither(tmp_path: Path) -> None:
@@ -66,6 +66,14 @@ def test_a_killed_holder_holds_nothing_and_its_children_neither(tmp_path: Path) 
             os.kill(child, signal.SIGKILL)
     assert len(told) == 1
     assert waited < 10
+
+
+def test_a_folder_made_for_a_lock_stays_only_with_what_came_into_it(tmp_path: Path) -> None:
+    for name in ("empty", "full"):
+        with alone(tmp_path / name / "deep" / "run"):
+            if name == "full":
+                (tmp_path / name / "result").touch()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["full", "result"]
 
 
 def test_a_path_is_free_again_after_an_error(tmp_path: Path) -> None:

@@ -7,16 +7,19 @@ nobody waits.
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from spinekit.io.claims import open_alone
 from spinekit.io.writing import output_errors
 
 if sys.platform != "win32":
     import fcntl
+
+_CHANCES = 100
+"""How often in a row another process may remove the folder before its lock can be made there."""
 
 
 @contextlib.contextmanager
@@ -24,10 +27,12 @@ def alone(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[No
     """Keep other processes that ask for the same path out while the block runs.
 
     The lock is a hidden file beside `path`, which goes with it. Threads of one process do not
-    exclude each other, and processes that the block starts do not hold the lock.
+    exclude each other, and processes that the block starts do not hold the lock. It must not be
+    nested for one path: the end of the inner block lets the others in.
 
     Args:
-        path: File or folder, there or not; the folder it lies in is made.
+        path: File or folder, there or not; the folder it lies in is made, and removed if nothing
+            else has come into it.
         waiting: Called once when another process is at it.
 
     Raises:
@@ -38,21 +43,24 @@ def alone(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[No
         return
     lock = path.with_name(f".{path.name[:200]}.lock")
     with output_errors(lock):
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        file = _take(lock, waiting)
+        file, made = _take(lock, waiting)
     try:
         yield
     finally:
         with contextlib.suppress(OSError):
             lock.unlink()
         file.close()
+        with contextlib.suppress(OSError):
+            for folder in made:
+                folder.rmdir()
 
 
-def _take(lock: Path, waiting: Callable[[], None]) -> BinaryIO:
-    """The lock's file, opened and held."""
+def _take(lock: Path, waiting: Callable[[], None]) -> tuple[BinaryIO, list[Path]]:
+    """The lock's file, opened and held, and the folders that were made for it, deepest first."""
     told = False
-    while True:
-        file = os.fdopen(os.open(lock, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
+
+    def hold(file: BinaryIO) -> None:
+        nonlocal told
         # A record lock, which unlike flock's is not left to children that outlive a killed parent.
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -64,7 +72,14 @@ def _take(lock: Path, waiting: Callable[[], None]) -> BinaryIO:
                 fcntl.lockf(file, fcntl.LOCK_EX)
         except OSError:
             pass  # this drive knows no locks
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file.fileno()), lock.stat()):
-                return file
-        file.close()  # its holder finished, and took the file away, while we waited
+
+    chances = _CHANCES
+    while True:
+        try:
+            made = [folder for folder in lock.parents if not folder.exists()]
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            return open_alone(lock, hold), made
+        except FileNotFoundError:  # whoever held it took the folder away too
+            chances -= 1
+            if not chances:
+                raise

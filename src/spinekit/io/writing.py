@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from spinekit.core.errors import OutputError
 from spinekit.core.grid import Grid
 from spinekit.io import itk_bytes
+from spinekit.io.claims import open_alone
 from spinekit.io.header import HeaderInfo
 
 if sys.platform != "win32":
@@ -187,15 +188,14 @@ def _open_alone(path: Path) -> tuple[Path, BinaryIO]:
         temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.partial")
         return temporary, temporary.open("wb")
     temporary = path.with_name(f".{path.name[:200]}.partial")
-    while True:
-        file = os.fdopen(os.open(temporary, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
+
+    def hold(file: BinaryIO) -> None:
         with contextlib.suppress(OSError):  # a network drive may know no locks
             fcntl.flock(file, fcntl.LOCK_EX)
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file.fileno()), temporary.stat()):
-                file.truncate()
-                return temporary, file
-        file.close()  # its holder finished, or gave up, while we waited
+
+    file = open_alone(temporary, hold)
+    file.truncate()
+    return temporary, file
 
 
 def _write_volume(
