@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from results import listing, report_of
+from results import FILES, listing, report_of
 from scan_files import Slices, save_itk
 from spinekit.apps.cli import main
 
@@ -116,6 +116,61 @@ def test_force_and_strict_are_other_options_only_where_they_matter(
         assert main(command) == 0
         assert main([*command, word]) == 2
         assert "other options" in capsys.readouterr().err
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, other: list[str]) -> None:
+    """Let another run begin and end while the next one is at its scan."""
+    from spinekit.apps import jobs
+
+    work = jobs._work
+
+    def slow(job: jobs.Job, bar: object) -> object:
+        monkeypatch.setattr(jobs, "_work", work)
+        assert main(other) == 0
+        return work(job, bar)
+
+    monkeypatch.setattr(jobs, "_work", slow)
+
+
+def test_two_runs_at_the_same_time_never_mix_two_patients(
+    scan_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    image, out = nib.load(scan_file), tmp_path / "out"
+    other = tmp_path / "p2" / scan_file.name
+    other.parent.mkdir()
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj) + 1, image.affine), other)
+    meanwhile(monkeypatch, ["segment", str(other), str(out)])
+
+    assert main(["segment", str(scan_file.parent), str(out)]) == 1
+
+    assert "made of another scan of this name" in capsys.readouterr().err
+    before = {name: (out / name).read_bytes() for name in listing(out) if "spine" in name}
+    assert main(["segment", str(other), str(out)]) == 0
+    assert "done before" in capsys.readouterr().out
+    assert {name: (out / name).read_bytes() for name in before} == before
+
+    meanwhile(monkeypatch, ["segment", str(other), str(out), "--overwrite"])
+    assert main(["segment", str(scan_file), str(out), "--overwrite"]) == 0
+    assert main(["segment", str(scan_file), str(out)]) == 0
+
+
+def test_of_two_runs_over_one_scan_the_first_to_end_stays(
+    scan_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = ["segment", str(scan_file), str(tmp_path / "out")]
+    meanwhile(monkeypatch, command)
+
+    assert main(command) == 0
+
+    said = capsys.readouterr().out.splitlines()
+    assert ["done before" in line for line in said] == [False, True]
+    assert listing(tmp_path / "out") == FILES
 
 
 def test_files_of_others_and_corrections_are_not_replaced(

@@ -18,6 +18,7 @@ from spinekit.adoption import MaskOptions, adopt_mask
 from spinekit.apps.cli import explain
 from spinekit.apps.summary import describe_report
 from spinekit.core.errors import ModelError, UsageError
+from spinekit.io.locks import alone
 from spinekit.io.reading import hash_scan
 from spinekit.layouts.registry import LAYOUTS
 from spinekit.layouts.replacing import replace_result
@@ -124,7 +125,7 @@ def _process_study(jobs: Sequence[Job], bar: Any) -> list[Outcome]:
     results = _segment_series(jobs, [outcome is None for outcome in settled], bar)
     return [
         _finish(job, result, started)
-        if before is None or _is_outdated(job, before, result)
+        if before is None or (before.status == "skipped" and _is_outdated(job, result))
         else before
         for job, before, result in zip(jobs, settled, results, strict=True)
     ]
@@ -170,12 +171,12 @@ def _settle(job: Job, started: float) -> Outcome | None:
         return _failure(job, error, started)
 
 
-def _is_outdated(job: Job, before: Outcome, result: Segmentation | Exception) -> bool:
-    """Whether the study now says otherwise than a result that nobody has corrected.
+def _is_outdated(job: Job, result: Segmentation | Exception) -> bool:
+    """Whether the study now says otherwise than a result there that nobody has corrected.
 
     So it is where a series is read that could not be read before.
     """
-    if before.status != "skipped" or isinstance(result, Exception):
+    if not job.study or isinstance(result, Exception):
         return False
     report = json.loads(job.files["json"].read_bytes())
     if report["provenance"] or _told(report) == _told(result.report):
@@ -223,8 +224,17 @@ def _before(job: Job) -> Outcome:
 
 
 def _save(job: Job, result: Segmentation, started: float) -> Outcome:
+    """Write a result, unless another process has written one there meanwhile.
+
+    Raises:
+        UsageError: It has, of another scan or with other options.
+        OutputError: The files cannot be written.
+    """
     layout = LAYOUTS[job.layout]
-    report = replace_result(layout, result, job.wanted, beside=not job.overwrite)
+    with alone(job.files["json"]):
+        if not job.overwrite and _is_done(job) and not _is_outdated(job, result):
+            return _before(job)
+        report = replace_result(layout, result, job.wanted, beside=not job.overwrite)
     return _outcome(job, report, "done", time.perf_counter() - started)
 
 
