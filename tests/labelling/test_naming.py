@@ -1,17 +1,41 @@
 """Names of a column as a person or another view of it changes them."""
 
+import dataclasses
+
 from spinekit.labelling.naming import Anomaly, Naming, call_discs, keep_items, move_anomalies
 
+LOWER = ("L4", None, "L4-L5", "L5")
 NAMES = ("L3", None, "L3-L4", "L4")
-NAMING = Naming(NAMES, (0.9, 0.0, 0.8, 0.9), ((NAMES, 0.2),), False, None, ())
+NAMING = Naming(NAMES, (0.9, 0.0, 0.8, 0.9), ((LOWER, 0.2),), False, None, ())
 
 
 def test_a_disc_bears_the_name_it_is_given_and_no_other_does() -> None:
     called = call_discs(NAMING, {1: "L3-L4"})
 
     assert called.names == ("L3", "L3-L4", None, "L4")
-    assert called.probability[1] == 1.0
-    assert called.alternatives == ((("L3", "L3-L4", None, "L4"), 0.2),)
+    assert called.probability == (0.9, 1.0, 0.0, 0.9)
+
+
+def test_columns_that_a_word_about_a_disc_makes_the_same_are_one() -> None:
+    other = ("L4", "L4-L5", None, "L5")
+    naming = dataclasses.replace(
+        NAMING,
+        alternatives=(
+            (("L3", "L3-L4", None, "L4"), 0.3),
+            (LOWER, 0.2),
+            (("L3", None, None, "L4"), 0.1),
+            (other, 0.05),
+        ),
+    )
+
+    called = call_discs(naming, {1: "L4-L5"})
+
+    assert called.names == ("L3", "L4-L5", "L3-L4", "L4")
+    assert [names for names, _ in called.alternatives] == [
+        ("L3", "L4-L5", None, "L4"),
+        ("L4", "L4-L5", None, "L5"),
+    ]
+    assert [round(sure, 9) for _, sure in called.alternatives] == [0.4, 0.25]
 
 
 def test_without_a_word_about_a_disc_nothing_changes() -> None:

@@ -246,6 +246,8 @@ def join_evidence(
 def call_discs(naming: Naming, words: Mapping[int, str]) -> Naming:
     """The naming with some discs called as somebody knows them; no other bears the same name.
 
+    Alternatives that differed in these discs alone are none any more.
+
     Args:
         naming: of the items.
         words: disc → its name.
@@ -255,11 +257,21 @@ def call_discs(naming: Naming, words: Mapping[int, str]) -> Naming:
         free = [None if name in words.values() else name for name in names]
         return tuple(words.get(n, name) for n, name in enumerate(free))
 
+    names = called(naming.names)
+    freed = {n for n, name in enumerate(names) if name is None and naming.names[n] is not None}
+    others: dict[tuple[str | None, ...], float] = {}
+    for before, sure in naming.alternatives:
+        other = called(before)
+        if other != names:
+            others[other] = others.get(other, 0.0) + sure
     return dataclasses.replace(
         naming,
-        names=called(naming.names),
-        probability=tuple(1.0 if n in words else p for n, p in enumerate(naming.probability)),
-        alternatives=tuple((called(names), sure) for names, sure in naming.alternatives),
+        names=names,
+        probability=tuple(
+            1.0 if n in words else 0.0 if n in freed else sure
+            for n, sure in enumerate(naming.probability)
+        ),
+        alternatives=tuple(others.items()),
     )
 
 
