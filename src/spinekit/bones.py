@@ -150,7 +150,7 @@ def name_given(given: Given, grid: Grid, *, see: See | None = None) -> tuple[Ado
     notices = (
         *given.notices,
         *told.notices,
-        *tell_nameless(given, bore, naming.names),
+        *tell_nameless(names, naming.names),
         *tell_too_small(given, bore),
         *tell_scattered(given, find_scattered(numbers, spacing_mm)),
     )

@@ -19,12 +19,10 @@ def given(numbers: np.ndarray) -> Given:
 
 
 def test_names_that_nothing_bears_are_told() -> None:
-    mask = given(np.array([[[0, 1, 2, 3]]], np.uint8))
-
-    assert tell_nameless(mask, (1, 2, 3, 0), ("C2", "C3", "C4", None)) == []
-    (told,) = tell_nameless(mask, (1, 2, 3), (None, "C2", None))
+    assert tell_nameless(("C1", "C2", "C3", None), ("C2", "C3", "C4", None)) == []
+    (told,) = tell_nameless(("C1", "C2", "C3"), (None, "C2", None))
     assert told.code == "names-left-out"
-    assert "C1 (110), C3 (130)" in told.text
+    assert "without a name here: C1, C3;" in told.text
 
 
 def test_values_that_became_nothing_are_told() -> None:

@@ -42,22 +42,17 @@ def tell_off_column(
     return [Notice("voxels-left-out", f"{text}; look at the preview")]
 
 
-def tell_nameless(given: Given, bore: Sequence[int], names: Sequence[str | None]) -> list[Notice]:
+def tell_nameless(told: Sequence[str | None], given: Sequence[str | None]) -> list[Notice]:
     """A warning of bones and discs that bear a name in the mask and none in the result.
 
     Args:
-        given: the map.
-        bore: (n,) the number that each item bore.
-        names: (n,) what the items are called.
+        told: (n,) what the mask calls the items, None where it says nothing.
+        given: (n,) what they are called, None without a name.
 
     Returns:
         One notice, or none where all names have one in their place.
     """
-    lost = [
-        f"{given.names[number]} ({given.values[number]})"
-        for number, name in zip(bore, names, strict=True)
-        if name is None and number in given.names
-    ]
+    lost = [name for name, now in zip(told, given, strict=True) if name and not now]
     if not lost:
         return []
     text = f"named in the mask, without a name here: {list_some(lost)}"

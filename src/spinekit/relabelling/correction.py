@@ -23,6 +23,7 @@ from spinekit.io.reading import read_label_file
 from spinekit.io.undo import put_back, read_kept, take_back
 from spinekit.labelling.methods import name_with
 from spinekit.labelling.naming import Naming, call_discs
+from spinekit.labelling.omissions import tell_nameless
 from spinekit.layouts.wanted import Place
 from spinekit.layouts.written import find_changed
 from spinekit.levels import find_levels
@@ -38,6 +39,7 @@ from spinekit.relabelling.result import (
 from spinekit.relabelling.words import (
     Column,
     Word,
+    add_words,
     certain_levels,
     drops_sacrum,
     find_item,
@@ -54,7 +56,7 @@ OF_NAMING = (
     "voxels_sha256",
 )  # fmt: skip
 """Keys of the report that a change of names may change; all others tell which result it is."""
-OF_NAMES = ("lost-in-scheme", "names-left-out", "sources-disagree", "series-disagree")
+OF_NAMES = ("lost-in-scheme", "sources-disagree", "series-disagree")
 """Warnings about the names before; a person's word settles what sources say."""
 PAINTED = "labels-changed"
 """The warning about parts that the labels have left behind."""
@@ -109,14 +111,11 @@ def relabel(
     levels = find_levels(labels, grid, structures) if result.found.wanted.levels else None
     scheme = str(options.get("scheme", "spinekit"))
     written, structures, lost = convert_labels(labels, structures, scheme)
-    settled = (*OF_NAMES, PAINTED)
-    warnings = [w for w in result.report["warnings"] if w["code"] not in settled]
-    warnings += _tell_painted(result, changed)
     report = {
         **result.report,
         "structures": [dataclasses.asdict(row) for row in structures],
         "column": {**result.report["column"], **describe_column(naming)},
-        "warnings": warnings + [dataclasses.asdict(notice) for notice in lost],
+        "warnings": _warnings(result, naming, [*_tell_painted(result, changed), *lost]),
         "evidence": _renamed(result.report["evidence"], new_names),
         "provenance": [*result.report.get("provenance", []), _change(given, names)],
     }
@@ -187,7 +186,18 @@ def _taken_over(found: Found) -> set[Path]:
     return {found.place.path(kind) for kind in kinds}
 
 
-def _tell_painted(result: Result, changed: Sequence[Path]) -> list[dict[str, Any]]:
+def _warnings(result: Result, naming: Naming, new: Sequence[Notice]) -> list[dict[str, Any]]:
+    """The warnings before that no change of names settles, and the new ones."""
+    before, column = result.report["warnings"], result.report["column"]
+    masks = [row["names"] for row in column.get("outside", ()) if row["source"] == "mask"]
+    # Without what the mask said, none can tell whether its names have one now.
+    settled = {*OF_NAMES, PAINTED, *(["names-left-out"] if masks else [])}
+    told = [*new, *(notice for names in masks for notice in tell_nameless(names, naming.names))]
+    kept = [warning for warning in before if warning["code"] not in settled]
+    return kept + [dataclasses.asdict(notice) for notice in told]
+
+
+def _tell_painted(result: Result, changed: Sequence[Path]) -> list[Notice]:
     """A warning where the labels were changed by hand, now or before, and parts do not follow."""
     told = any(warning["code"] == PAINTED for warning in result.report["warnings"])
     if "parts" not in result.found.place.files or not (told or result.found.labels in changed):
@@ -195,7 +205,7 @@ def _tell_painted(result: Result, changed: Sequence[Path]) -> list[dict[str, Any
     count = int(np.count_nonzero((result.own > 0) != (result.parts > 0)))
     alone = f": {count} voxels have a label or a part alone" if count else ""
     text = f"the labels were changed by hand, and the parts do not follow{alone}"
-    return [dataclasses.asdict(Notice(PAINTED, text))]
+    return [Notice(PAINTED, text)]
 
 
 def _painted_since(found: Found, report: Mapping[str, Any]) -> list[Path]:
@@ -224,11 +234,17 @@ def _given(column: Column, words: Sequence[Word]) -> dict[int, str]:
     """Item → name of the words of one change.
 
     Raises:
-        UsageError: Two of them are about one structure, or one is about none.
+        UsageError: Two of them are about one structure or give one name, or one is about none.
     """
     given: dict[int, str] = {}
     for word in words:
         item = find_item(word, column)
+        if word.name in given.values() and given.get(item) != word.name:
+            raise UsageError(
+                "contradicting-names",
+                f"{column.file}: two structures cannot both be {word.name}",
+                "give each name once",
+            )
         if given.setdefault(item, word.name) != word.name:
             raise UsageError(
                 "contradicting-names",
@@ -259,8 +275,10 @@ def _decide(
         outside=recall_outside(report["evidence"]),
         min_probability=float(options.get("min_probability", 0.0)),
     )
+    words = add_words(earlier, given)
+    certain = certain_levels(column, words)
     try:
-        naming = name(certain=certain_levels(column, {**earlier, **given}))
+        naming = name(certain=certain)
     except UsageError as error:
         raise UsageError(error.code, f"{column.file}: {error.message}", error.remedy) from error
     if drops_sacrum(column, naming.names):
@@ -271,7 +289,6 @@ def _decide(
                 f"{column.file}: no legal column has these names above the sacrum in view",
                 "check them against the preview",
             )
-    words = {**earlier, **given}
     items = column.instances.items
     return call_discs(naming, {n: word for n, word in words.items() if items[n].kind == "disc"})
 

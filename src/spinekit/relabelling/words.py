@@ -51,12 +51,23 @@ class Column:
 
 def words_in_force(report: Mapping[str, Any]) -> dict[int, str]:
     """Item → name, for all words given before; a later one replaces an earlier one."""
-    return {
-        int(word["item"]): str(word["to"])
-        for change in report.get("provenance", [])
-        if change["action"] == "relabel"
-        for word in change["words"]
-    }
+    words: dict[int, str] = {}
+    for change in report.get("provenance", []):
+        if change["action"] == "relabel":
+            given = {int(word["item"]): str(word["to"]) for word in change["words"]}
+            words = add_words(words, given)
+    return words
+
+
+def add_words(earlier: Mapping[int, str], given: Mapping[int, str]) -> dict[int, str]:
+    """Item → name, when words are added to earlier ones.
+
+    Args:
+        earlier: The words before; of two discs that would bear one name the later word counts.
+        given: The new ones.
+    """
+    discs = {name for name in given.values() if "-" in name}
+    return {**{item: name for item, name in earlier.items() if name not in discs}, **given}
 
 
 def find_item(word: Word, column: Column) -> int:
