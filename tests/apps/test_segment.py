@@ -192,6 +192,39 @@ def test_a_folder_goes_on_after_a_failure_and_keeps_its_folders(
     assert errors[0].startswith("spinekit: error: broken.nii.gz: ")
 
 
+def test_runs_over_parts_of_a_folder_share_its_summary(scan_file: Path, tmp_path: Path) -> None:
+    scans, out = scan_file.parent, tmp_path / "out"
+    for name in ("a1", "a2"):
+        (scans / f"{name}.nii.gz").write_bytes(scan_file.read_bytes())
+    (scans / "b1.nii.gz").write_bytes(b"no scan")
+    command = ["segment", str(scans), str(out), "--quiet"]
+
+    def rows() -> dict[str, dict[str, str]]:
+        with (out / "summary.csv").open() as file:
+            return {row["input"]: row for row in csv.DictReader(file)}
+
+    assert [main([*command, "--suffix", end]) for end in ("1", "2")] == [1, 0]
+    first = rows()
+    assert {name: row["status"] for name, row in first.items()} == {
+        "a1.nii.gz": "done",
+        "b1.nii.gz": "failed",
+        "a2.nii.gz": "done",
+    }
+    assert "b1.nii.gz" in (out / "failures.json").read_text()
+
+    (scans / "b1.nii.gz").write_bytes(scan_file.read_bytes())
+    assert main([*command, "--suffix", "1"]) == 0
+    again = rows()
+    assert again["a1.nii.gz"]["status"] == "skipped"
+    assert again["a1.nii.gz"]["seconds"] == first["a1.nii.gz"]["seconds"] != "0.0"
+    assert again["a2.nii.gz"] == first["a2.nii.gz"]
+    assert json.loads((out / "failures.json").read_text()) == []
+
+    (out / "summary.csv").unlink()
+    assert main([*command, "--suffix", "1"]) == 0
+    assert float(rows()["a1.nii.gz"]["seconds"]) > 0
+
+
 @pytest.mark.parametrize(
     "layout",
     [

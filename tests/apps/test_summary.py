@@ -1,8 +1,12 @@
 """What a row says of a report."""
 
+import os
 from pathlib import Path
 
-from spinekit.apps.summary import describe_report, refresh_row
+import pytest
+
+from spinekit.apps.jobs import Outcome
+from spinekit.apps.summary import describe_report, merge_rows, refresh_row, write_rows
 
 
 def test_anomalies_are_told_unless_they_are_unlikely() -> None:
@@ -25,3 +29,51 @@ def test_a_table_of_another_program_is_passed_over(tmp_path: Path) -> None:
 
     assert refresh_row(tmp_path / "out" / "a_preview.png", {}) is None
     assert (tmp_path / "summary.csv").read_bytes() == theirs
+
+
+def row(name: str, status: str = "done", **more: object) -> dict:
+    outcome = Outcome(name, status, preview=f"out/{Path(name).stem}.png", **more)
+    return outcome.to_dict() | ({"preview": ""} if status == "failed" else {})
+
+
+def write(folder: Path, rows: list[dict]) -> None:
+    write_rows(folder / "summary.csv", Outcome.__dataclass_fields__, rows)
+
+
+def test_rows_of_earlier_runs_stay_while_they_are_true(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    (tmp_path / "c.png").touch()
+    old = [row("a.nii", seconds=3.5), row("b.nii"), row("bad.nii", "failed", code="empty-file")]
+    write(tmp_path, [*old, row("c.mha", seconds=2.0), row("again.nii", "failed")])
+
+    merged = merge_rows(tmp_path, [row("c.nii"), row("again.nii")])
+
+    # b's result is gone, c's is now another scan's.
+    assert [cells["input"] for cells in merged] == ["a.nii", "bad.nii", "c.nii", "again.nii"]
+    assert [cells["status"] for cells in merged] == ["done", "failed", "done", "done"]
+    assert [cells["seconds"] for cells in merged[:1]] == ["3.5"]
+    write(tmp_path, merged)
+    assert [cells["input"] for cells in merge_rows(tmp_path, [row("d.nii")])] == [
+        "a.nii",
+        "bad.nii",
+        "c.nii",
+        "d.nii",
+    ]
+
+
+def test_what_was_done_before_keeps_its_seconds(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.nii")
+    write(tmp_path, [row(name, seconds=3.5), row("b.nii", seconds=1.0)])
+
+    merged = merge_rows(tmp_path, [row(name, "skipped", seconds=3.1), row("b.nii", seconds=9.0)])
+
+    assert [float(cells["seconds"]) for cells in merged] == [3.5, 9.0]
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"\xff\xfe", b"input,preview\n1,2,3,4\n"])
+def test_another_table_is_written_over_and_never_an_error(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "summary.csv").write_bytes(content)
+
+    write(tmp_path, merge_rows(tmp_path, [row("a.nii")]))
+
+    assert len((tmp_path / "summary.csv").read_text().splitlines()) == 2

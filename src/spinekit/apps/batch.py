@@ -18,13 +18,15 @@ from typing import Any
 from tqdm import tqdm
 
 from spinekit.apps.jobs import Job, Outcome, lose, process
-from spinekit.apps.summary import FILE, describe_names, write_rows
+from spinekit.apps.summary import FILE, describe_names, merge_rows, write_rows
 from spinekit.core.errors import SpineKitError
 from spinekit.core.parallel import end_pool, in_worker, quiet_worker
+from spinekit.io.locks import alone
 from spinekit.io.staging import check_writable, remove_abandoned
 from spinekit.io.writing import write_json
 from spinekit.prediction.predictor import available_cores
 
+FAILURES = "failures.json"
 LONG_RUN_S = 30.0
 """Runs expected to take longer say so first."""
 SECONDS_PER_MIB = 6.0
@@ -59,7 +61,7 @@ def run_command(plan: Callable[[argparse.Namespace], list[Job]], args: argparse.
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     if many and not args.quiet:
         done = len(outcomes) - len(failed)
-        print(f"{done} of {len(outcomes)} scans done; {args.out / 'summary.csv'}", file=sys.stderr)
+        print(f"{done} of {len(outcomes)} scans done; {args.out / FILE}", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -120,6 +122,8 @@ def group_jobs(jobs: Sequence[Job]) -> list[tuple[Job, ...]]:
 def write_summary(folder: Path, outcomes: Sequence[Outcome]) -> None:
     """Write `summary.csv` and `failures.json` of a run over several scans.
 
+    What earlier runs into the folder wrote of other scans stays, where it is not out of date.
+
     Args:
         folder: Where to.
         outcomes: One row each; the failures go into the JSON.
@@ -129,13 +133,28 @@ def write_summary(folder: Path, outcomes: Sequence[Outcome]) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows = [outcome.to_dict() for outcome in outcomes]
-    write_rows(folder / FILE, Outcome.__dataclass_fields__, rows)
     failures = [
         {"input": outcome.input, "code": outcome.code, "message": outcome.message}
         for outcome in outcomes
         if outcome.status == "failed"
     ]
-    write_json(folder / "failures.json", failures)
+    told = {outcome.input for outcome in outcomes}
+    with alone(folder / FILE):
+        write_rows(folder / FILE, Outcome.__dataclass_fields__, merge_rows(folder, rows))
+        before = _read_failures(folder / FAILURES)
+        earlier = [failure for failure in before if failure["input"] not in told]
+        write_json(folder / FAILURES, earlier + failures)
+
+
+def _read_failures(path: Path) -> list[dict[str, str]]:
+    """The failures of earlier runs; none where there is no such file of this program."""
+    try:
+        return [
+            {key: row[key] for key in ("input", "code", "message")}
+            for row in json.loads(path.read_bytes())
+        ]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _announce(jobs: Sequence[Job], args: argparse.Namespace) -> None:

@@ -220,7 +220,8 @@ def _work(job: Job, bar: Any) -> Segmentation:
 
 def _before(job: Job) -> Outcome:
     """The outcome of a job whose files are there already."""
-    return _outcome(job, json.loads(job.files["json"].read_bytes()), "skipped", 0.0)
+    report = json.loads(job.files["json"].read_bytes())
+    return _outcome(job, report, "skipped", sum(report["seconds"].values()))
 
 
 def _save(job: Job, result: Segmentation, started: float) -> Outcome:

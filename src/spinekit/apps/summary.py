@@ -5,10 +5,11 @@ It knows reports and rows, and nothing of how scans are done.
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from spinekit.io.locks import alone
 from spinekit.io.writing import write_bytes
 from spinekit.preview.outlines import UNSURE_BELOW
 
@@ -90,6 +91,56 @@ def write_rows(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, A
     write_bytes(path, text.getvalue().encode("utf-8", "backslashreplace"))
 
 
+def merge_rows(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of a run with those of earlier runs into one folder that it says nothing of.
+
+    Of these, failures stay and all others whose result is still there. What was done before keeps
+    the seconds it took.
+
+    Args:
+        folder: Where the summary is.
+        rows: Of the run.
+
+    Returns:
+        Earlier rows first.
+    """
+    earlier = {row.get("input", ""): row for row in _read_rows(folder / FILE)[1]}
+    told = {_as_written(row[key]) for row in rows for key in ("input", "preview")} - {""}
+    kept = [
+        row
+        for name, row in earlier.items()
+        if not {name, row.get("preview", "")} & told and _stands(folder, row)
+    ]
+    merged: list[dict[str, Any]] = [{key: row.get(key, "") for key in rows[0]} for row in kept]
+    for row in rows:
+        before = earlier.get(_as_written(row["input"]), {})
+        took = before.get("seconds") if row["status"] == "skipped" else None
+        merged.append({**row, "seconds": took or row["seconds"]})
+    return merged
+
+
+def _stands(folder: Path, row: Mapping[str, str]) -> bool:
+    """Whether an earlier row still tells something: a failure, or a result that is there."""
+    parts = Path(row.get("preview", "")).parts
+    ends = [folder.joinpath(*parts[n:]) for n in range(len(parts))]
+    return row.get("status") == "failed" or any(path.exists() for path in ends)
+
+
+def _as_written(text: str) -> str:
+    """A cell as it is read back: bytes of a file name that are no text are escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Columns and rows of a summary; nothing of a missing one, or of another program's table."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            table = csv.DictReader(file, restval="")
+            return list(table.fieldnames or []), list(table)
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return [], []
+
+
 def refresh_row(preview: Path, report: Mapping[str, Any]) -> Path | None:
     """Bring the row of a result up to date, in the nearest summary above it that lists it.
 
@@ -108,21 +159,18 @@ def refresh_row(preview: Path, report: Mapping[str, Any]) -> Path | None:
         path = folder / FILE
         if not path.is_file():
             continue
-        try:
-            with path.open(newline="", encoding="utf-8") as file:
-                table = csv.DictReader(file)
-                columns, rows = list(table.fieldnames or []), list(table)
-        except (UnicodeDecodeError, csv.Error):
-            # A table of this name that another program wrote.
-            continue
         inside = place.relative_to(folder).parts
-        mine = [
-            row for row in rows if Path(row.get("preview") or "").parts[-len(inside) :] == inside
-        ]
-        if len(mine) == 1:
-            mine[0].update(
-                {key: cell for key, cell in describe_report(report).items() if key in columns}
-            )
-            write_rows(path, columns, rows)
-            return path
+        with alone(path):
+            columns, rows = _read_rows(path)
+            mine = [
+                row
+                for row in rows
+                if Path(row.get("preview") or "").parts[-len(inside) :] == inside
+            ]
+            if len(mine) == 1:
+                mine[0].update(
+                    {key: cell for key, cell in describe_report(report).items() if key in columns}
+                )
+                write_rows(path, columns, rows)
+                return path
     return None
