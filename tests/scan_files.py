@@ -10,7 +10,12 @@ import pydicom
 import pytest
 import SimpleITK as sitk  # noqa: N813
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage
+from pydicom.uid import (
+    EnhancedMRImageStorage,
+    ExplicitVRLittleEndian,
+    MediaStorageDirectoryStorage,
+    MRImageStorage,
+)
 
 from spinekit.core.errors import SpineKitError
 from spinekit.io.reading import read_scan
@@ -154,6 +159,18 @@ def _with(**values: object) -> Dataset:
     for keyword, value in values.items():
         setattr(part, keyword, value)
     return part
+
+
+def save_object(path: Path, kind: str) -> Path:
+    """Write a DICOM object of a class that is no image, such as a report."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = Slices()._base(kind, "1.2.3.4")
+    for keyword in ("Rows", "Columns"):
+        delattr(content, keyword)
+    if kind == MediaStorageDirectoryStorage:
+        del content.SOPClassUID, content.SOPInstanceUID
+    content.save_as(path, enforce_file_format=True)
+    return path
 
 
 def edit_dicom(path: Path, **values: object) -> None:

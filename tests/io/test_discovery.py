@@ -1,9 +1,10 @@
 from pathlib import Path
 
 import pytest
+from pydicom.uid import BasicTextSRStorage, GrayscaleSoftcopyPresentationStateStorage
 
-from scan_files import Slices, picture
-from spinekit.core.errors import UsageError
+from scan_files import Slices, picture, save_object
+from spinekit.core.errors import PassedOver, UsageError
 from spinekit.io.discovery import find_scans, stem_of
 from unprivileged import as_nobody
 
@@ -56,6 +57,21 @@ def test_each_folder_of_dicom_files_is_one_scan(tmp_path: Path) -> None:
         ("p1/t2", "t2", "p1"),
     ]
     assert found(tmp_path / "p1" / "t2") == [(".", "t2", ".")]
+
+
+def test_dicom_folders_without_an_image_are_passed_over_beside_others(tmp_path: Path) -> None:
+    save_object(tmp_path / "study" / "SR" / "report", BasicTextSRStorage)
+    save_object(tmp_path / "study" / "PR" / "a.dcm", GrayscaleSoftcopyPresentationStateStorage)
+    save_object(tmp_path / "study" / "mixed" / "a.dcm", BasicTextSRStorage)
+    # Nothing else is there: reading them tells what is wrong.
+    assert len(found(tmp_path / "study")) == 3
+
+    SMALL.write(tmp_path / "study" / "T2")
+    SMALL.write(tmp_path / "study" / "mixed", prefix="z")
+    touch(tmp_path, "study/damaged/a.dcm")
+    with pytest.warns(PassedOver, match="^2 DICOM folders in .*study without an image; passed"):
+        scans = found(tmp_path / "study")
+    assert scans == [("T2", "T2", "."), ("damaged", "damaged", "."), ("mixed", "mixed", ".")]
 
 
 def test_dicom_files_are_known_by_their_mark(tmp_path: Path) -> None:

@@ -4,16 +4,18 @@ It knows no command's options and imports nothing heavy, so that `spinekit --hel
 """
 
 import argparse
+import contextlib
 import io
 import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
-from spinekit.core.errors import SpineKitError
+from spinekit.core.errors import PassedOver, SpineKitError
 
 COMMANDS = {
     "segment": "name the spine in a scan, a DICOM folder or a folder of scans",
@@ -117,7 +119,8 @@ def _module(command: str) -> Any:
 def _guarded(args: argparse.Namespace) -> int:
     """Run the command; an error becomes one line on stderr."""
     try:
-        code = int(_module(args.command).run(args))
+        with _warnings_in_a_line(quiet=getattr(args, "quiet", False)):
+            code = int(_module(args.command).run(args))
         sys.stdout.flush()
         return code
     except BrokenPipeError:
@@ -132,6 +135,23 @@ def _guarded(args: argparse.Namespace) -> int:
             traceback.print_exc()
         print(f"spinekit: error: {explain(error)[1]}", file=sys.stderr)
         return error.exit_code if isinstance(error, SpineKitError) else 1
+
+
+@contextlib.contextmanager
+def _warnings_in_a_line(*, quiet: bool) -> Iterator[None]:
+    """Print what was passed over as a line on stderr; all other warnings are Python's business."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", PassedOver)
+        others = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
+            if not issubclass(category, PassedOver):
+                others(message, category, *rest)
+            elif not quiet:
+                print(f"spinekit: {message}", file=sys.stderr)
+
+        warnings.showwarning = show
+        yield
 
 
 def explain(error: BaseException) -> tuple[str, str]:

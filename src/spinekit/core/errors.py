@@ -1,4 +1,4 @@
-"""Every exception of the package, and the notice that goes into a sidecar.
+"""Every exception and warning of the package, and the notice that goes into a sidecar.
 
 Knows nothing about who raises them, how they are printed, or which language the user reads.
 
@@ -67,6 +67,10 @@ class RecipeError(SpineKitError):
 
 class DependencyError(SpineKitError):
     """An optional package that was asked for is not installed."""
+
+
+class PassedOver(UserWarning):
+    """What lies in a folder and is none of the things looked for there, by the usual filters."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 from spinekit.core.errors import InputError, Notice, UsageError
+from spinekit.io.dicom_objects import is_index, is_other
 from spinekit.io.dicom_values import find_value, mirror_sum, read_number, read_numbers
 from spinekit.io.discovery import dicom_files
 from spinekit.io.header import HeaderInfo
@@ -152,6 +153,12 @@ def list_series(path: Path, *, force: bool = False) -> list[Series]:
                 instance = (file.name,)
             grouped.setdefault(uid, {}).setdefault(instance, (file, header))
     if not grouped:
+        if path.is_file() and is_index(pydicom.dcmread(path, force=True, specific_tags=[])):
+            raise InputError(
+                "wrong-type",
+                f"{path.name}: the index of a study, no image",
+                "give the folder it lies in",
+            )
         raise InputError(
             "no-scans", f"{path.name}: no DICOM image in it", "give a folder of DICOM images"
         )
@@ -215,24 +222,19 @@ def _ends_in(uid: str, text: str) -> bool:
 
 
 def _read_header(file: Path) -> Dataset | None:
-    """The tags of an image, None for objects that are no image (reports, presentation states)."""
+    """The tags of an image, None for objects that are none (reports, presentation states)."""
     with file.open("rb") as stream:
         stream.seek(128)
         marked = stream.read(4) == b"DICM"
     with _damage(file):
         header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_TAGS, force=True)
-        uid = header.get("SOPClassUID")
-        kind = "" if uid is None else str(getattr(uid, "name", uid))
-        if kind != str(uid or "") and "Image Storage" not in kind:
-            # Segmentations and doses have rows and columns too. A private class has no name.
+        if is_other(header):
             return None
         if "Rows" in header and "Columns" in header:
             # Values are parsed when first used: a damaged one must show here.
             for tag in _TAGS[:-2]:
                 header.get(tag)
             return header
-    if uid is not None and "Image Storage" not in kind:
-        return None
     what = "its header is damaged" if marked else "it is no DICOM file"
     raise InputError("file-damaged", f"{file.name}: {what}", _AGAIN)
 

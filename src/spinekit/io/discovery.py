@@ -6,11 +6,12 @@ Knows file names and the mark of DICOM files; opens nothing else.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spinekit.core.errors import UsageError
+from spinekit.core.errors import PassedOver, UsageError
 
 FILE_ENDINGS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd")
 """Extensions of single-file scans, the longer of two first."""
@@ -151,20 +152,39 @@ def _is_segmentation(path: Path) -> bool:
 def _walk(
     top: Path, exclude: Path | None, leave_out: Callable[[Path], bool] | None
 ) -> Iterable[ScanSource]:
-    """Every scan and segmentation below ``top``, in no particular order."""
+    """Every scan and segmentation below ``top``, in no particular order.
+
+    DICOM folders without an image, such as the report of a study, are passed over with a warning
+    of `PassedOver`; where there is nothing else, reading them will tell what is wrong.
+    """
     unopened: list[str] = []
+    imageless: list[ScanSource] = []
+    is_empty = True
     for here, files in _folders(top, exclude, unopened):
         relative = here.relative_to(top)
         for file in files:
             path = here / file
             is_file = ending_of(path) in FILE_ENDINGS and file[0] != "."
             if is_file and not (leave_out and leave_out(path)):
+                is_empty = False
                 yield ScanSource(path, stem_of(path), relative)
-        if dicom_files(here):
-            yield ScanSource(here, stem_of(here), relative if here == top else relative.parent)
+        if slices := dicom_files(here):
+            from spinekit.io.dicom_objects import may_hold_image
+
+            scan = ScanSource(here, stem_of(here), relative if here == top else relative.parent)
+            if may_hold_image(slices):
+                is_empty = False
+                yield scan
+            else:
+                imageless.append(scan)
     for folder in unopened:
         here = Path(folder)
         yield ScanSource(here, stem_of(here), here.relative_to(top).parent)
+    if is_empty:
+        yield from imageless
+    elif imageless:
+        many = f"{len(imageless)} DICOM folder{'s' if len(imageless) > 1 else ''}"
+        warnings.warn(PassedOver(f"{many} in {top} without an image; passed over"), stacklevel=3)
 
 
 def _folders(
