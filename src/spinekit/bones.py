@@ -147,6 +147,7 @@ def name_given(given: Given, grid: Grid, *, see: See | None = None) -> tuple[Ado
         )
     evidence = _nothing(instances) if see is None else see(instances)
     told, naming = _weigh_names(given, bore, instances, evidence, is_doubted=see is None)
+    names = [given.names.get(number) for number in bore]
     notices = (
         *given.notices,
         *told.notices,

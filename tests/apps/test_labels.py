@@ -9,6 +9,7 @@ import pytest
 from results import listing
 from spinekit.apps.cli import main
 from spinekit.core.grid import Grid
+from spinekit.io.reading import read_labels
 from spinekit.io.writing import write_seg_nrrd
 
 
@@ -20,6 +21,10 @@ def label_file(tmp_path):
     path.parent.mkdir()
     nib.save(nib.Nifti1Image(array, np.diag([3.0, 1.0, 1.0, 1.0])), path)
     return path
+
+
+def voxels_of(path) -> list[int]:
+    return read_labels(path).array.ravel().tolist()
 
 
 def voxels(path) -> list[int]:
@@ -44,6 +49,43 @@ def test_a_file_there_and_back(label_file, tmp_path) -> None:
     assert voxels(there) == [3, 4, 5, 9, 0]
     assert voxels(back) == [43, 44, 45, 95, 0]
     assert (nib.load(back).affine == nib.load(label_file).affine).all()
+
+
+def test_a_segmentation_for_slicer_bears_names_and_colours(label_file, tmp_path) -> None:
+    out = tmp_path / "out.seg.nrrd"
+    words = ["labels", "convert", str(label_file), "--to", "totalspineseg", "--out", str(out)]
+
+    assert main(words) == 0
+
+    header = out.read_bytes().split(b"\n\n")[0].decode().splitlines()
+    told = dict(line.split(":=", 1) for line in header if ":=" in line)
+    found = {
+        told[f"Segment{n}_Name"]: int(told[f"Segment{n}_LabelValue"])
+        for n in range(sum(key.endswith("_LabelValue") for key in told))
+    }
+    assert found == {"L3": 43, "L4": 44, "L5": 45, "L4-L5": 95, "sacrum": 50}
+    colours = {key: told[key] for key in told if key.endswith("_Color")}
+    assert len(set(colours.values())) == 5
+    again = tmp_path / "again.nii.gz"
+    assert main(["labels", "convert", str(out), "--out", str(again)]) == 0
+    assert voxels(again) == [43, 44, 45, 95, 50]
+
+
+def test_structures_that_share_a_value_share_a_segment(label_file, tmp_path) -> None:
+    out = tmp_path / "out.seg.nrrd"
+    words = ["labels", "convert", str(label_file), "--to", "gliwa", "--out", str(out)]
+
+    assert main(words) == 0
+
+    assert out.read_bytes().count(b"_LabelValue:=") == len(set(voxels_of(out)) - {0})
+
+
+def test_a_folder_that_is_not_there_yet_is_made(label_file, tmp_path) -> None:
+    words = ["labels", "convert", str(label_file), "--to", "lumbar9", "--out"]
+
+    assert main([*words, f"{tmp_path / 'conv'}/"]) == 0
+
+    assert listing(tmp_path / "conv") == ["scan.nii.gz"]
 
 
 def test_a_folder_goes_on_after_a_bad_file(label_file, tmp_path, capsys) -> None:

@@ -8,7 +8,10 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spinekit.curation.translation import Translation
 
 EPILOG = """\
 A scheme is a name (`spinekit labels list`) or the labels.json of a prepared set:
@@ -97,12 +100,16 @@ def _convert(args: argparse.Namespace) -> int:
 
 
 def _target(args: argparse.Namespace, path: Path, *, alone: bool) -> Path | None:
-    """Where a converted map goes; a folder's maps keep their place inside it."""
+    """Where a converted map goes; a folder's maps keep their place inside it.
+
+    What has no extension is a folder, there or not.
+    """
     if args.out is None:
         return None
     if not alone:
         return Path(args.out / path.relative_to(args.labels))
-    return Path(args.out / path.name) if args.out.is_dir() else Path(args.out)
+    is_folder = args.out.is_dir() or not args.out.suffix
+    return Path(args.out / path.name) if is_folder else Path(args.out)
 
 
 def _check_places(jobs: list[tuple[Path, Path | None]], *, overwrite: bool) -> None:
@@ -142,12 +149,15 @@ def convert_file(
         SpineKitError: It cannot be read, converted or written.
     """
     from spinekit.curation.translation import translate
+    from spinekit.io.discovery import SEGMENTATION_ENDING
     from spinekit.io.reading import read_label_file
-    from spinekit.io.writing import write_labels
+    from spinekit.io.writing import write_labels, write_seg_nrrd
 
     volume, header = read_label_file(path)
     result = translate(volume.array, source, target, lowest=lowest)
-    if out is not None:
+    if out is not None and out.name.lower().endswith(SEGMENTATION_ENDING):
+        write_seg_nrrd(out, result.labels, header, _segments(result))
+    elif out is not None:
         write_labels(out, result.labels, header)
     return {
         "input": path.name,
@@ -156,6 +166,18 @@ def convert_file(
         "lowest": lowest,
         **result.to_dict(),
     }
+
+
+def _segments(result: Translation) -> list[tuple[int, str, tuple[int, int, int]]]:
+    """Value, name and colour of what was kept; all names of a value that several share."""
+    from spinekit.anatomy.scheme import COLOURS, VALUES
+
+    names: dict[int, list[str]] = {}
+    for row in result.kept:
+        names.setdefault(row.target, []).append(row.name)
+    return [
+        (value, ", ".join(some), COLOURS[VALUES[some[0]]]) for value, some in sorted(names.items())
+    ]
 
 
 def describe(report: dict[str, Any]) -> str:
