@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spinekit.anatomy.scheme import COLOURS, VALUES
-from spinekit.preview import render_preview
+from spinekit.preview import render_preview, spell
 from spinekit.preview.outlines import describe
 from spinekit.preview.surface import choose_window, follow_spine
 from spinekit.preview.tags import AMBER, Shape, make_tag, spread_apart
@@ -268,6 +268,20 @@ def test_names_with_room_stay_where_they_belong():
 
 def test_two_names_in_one_place_part_evenly():
     assert spread_apart([100.0, 100.0], [20.0, 20.0], 300.0) == [90.0, 110.0]
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        ("Série 4 – T1 sag", "Serie 4 - T1 sag"),
+        ("Wirbelsäule—ŁWS", "Wirbelsaule-?WS"),
+        ("e\u0301tude \t ½", "etude 1?2"),
+        ("脊柱 caf\udce9", "?? caf?"),
+        ("sub-01_T2w.x (2)", "sub-01_T2w.x (2)"),
+    ],
+)
+def test_a_title_is_spelt_in_characters_of_the_font(title: str, shown: str) -> None:
+    assert spell(title) == shown
 
 
 @pytest.mark.parametrize("title", ["two\nlines", "caf\udce9", "脊柱", ""])

@@ -4,6 +4,7 @@ Knows arrays, spacings and the sidecar's structures; neither files nor patients.
 (I, J, K) with i→R, j→A, k→S; in the picture anterior is left and superior is up.
 """
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -120,8 +121,22 @@ def _compose(
         right -= draw.textlength(text, font=font) + 6
         draw.rectangle((right - 12, row - 6, right, row + 6), fill=colour)
         right -= 12 + MARGIN_PX
-    shown = " ".join(title.encode("utf-8", "replace").decode().split())
+    shown = spell(title)
     while len(shown) > 1 and draw.textlength(shown, font=font) > right - MARGIN_PX:
         shown = shown[:-2] + "…"
     draw.text((MARGIN_PX, row), shown, font=font, fill=INK, anchor="lm")
     return page
+
+
+def spell(title: str) -> str:
+    """Put a title into characters that the font of captions has.
+
+    Args:
+        title: Any text, such as a file name; bytes in it that are no text too.
+
+    Returns:
+        Letters without their marks, "-" for every dash and "?" for what is left.
+    """
+    letters = (c for c in unicodedata.normalize("NFKD", title) if not unicodedata.combining(c))
+    plain = "".join("-" if unicodedata.category(c) == "Pd" else c for c in letters)
+    return " ".join(plain.encode("ascii", "replace").decode().split())
