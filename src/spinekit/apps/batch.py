@@ -176,7 +176,7 @@ def expect_seconds(scans: Sequence[Path], threads: int | None, jobs: int) -> flo
     """Guess how long scans take from the size of their files, within a factor of two or so.
 
     Args:
-        scans: Files, or DICOM folders.
+        scans: Files, or DICOM folders; a folder of several series once for each.
         threads: Of each scan; None for every core.
         jobs: Scans at the same time.
 
@@ -184,7 +184,7 @@ def expect_seconds(scans: Sequence[Path], threads: int | None, jobs: int) -> flo
         Seconds; 0 for no scan or when they cannot be looked at.
     """
     size = 0
-    for scan in scans:
+    for scan in dict.fromkeys(scans):
         with contextlib.suppress(OSError):
             files = [scan] if scan.is_file() else list(scan.iterdir())
             packed = scan.name.endswith(".gz")
