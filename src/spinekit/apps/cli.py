@@ -13,7 +13,7 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from spinekit.core.errors import PassedOver, SpineKitError
 
@@ -144,9 +144,16 @@ def _warnings_in_a_line(*, quiet: bool) -> Iterator[None]:
         warnings.simplefilter("always", PassedOver)
         others = warnings.showwarning
 
-        def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
             if not issubclass(category, PassedOver):
-                others(message, category, *rest)
+                others(message, category, filename, lineno, file, line)
             elif not quiet:
                 print(f"spinekit: {message}", file=sys.stderr)
 
