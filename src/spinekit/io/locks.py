@@ -42,7 +42,7 @@ def alone(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[No
         yield
         return
     lock = path.with_name(f".{path.name[:200]}.lock")
-    with output_errors(lock):
+    with output_errors(path):
         file, made = _take(lock, waiting)
     try:
         yield
