@@ -57,6 +57,7 @@ def test_the_report_has_every_key_and_the_sizes_that_were_drawn(
         "evidence",
         "provenance",
         "files",
+        "voxels_sha256",
     ]
     assert report["not_a_medical_device"] is True
     assert report["input"]["file"] == "spine.nii.gz"
