@@ -100,8 +100,9 @@ def test_a_file_does_not_say_which_folder_it_is_of(tmp_path):
 def test_two_formats_of_one_file_are_an_error(tmp_path):
     ref = make(tmp_path / "ref", "T2")
     (ref / "T2.mha").touch()
-    with pytest.raises(UsageError, match=r"T2\.nii\.gz and .*T2\.mha"):
+    with pytest.raises(UsageError, match=r"T2\.nii\.gz and .*T2\.mha") as error:
         pair_files(ref, ref)
+    assert error.value.remedy == "move one of the two away"
 
 
 def test_what_segment_writes_beside_labels_is_no_scan(tmp_path):

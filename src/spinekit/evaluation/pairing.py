@@ -197,8 +197,7 @@ def _name(stem: str, folder: Path) -> str:
 
 
 def _twice(first: Path, second: Path) -> UsageError:
-    return UsageError(
-        "stem-twice",
-        f"{first} and {second} have the same name",
-        "compare one folder at a time, or give both sides the same folders",
-    )
+    remedy = "compare one folder at a time, or give both sides the same folders"
+    if first.parent == second.parent:
+        remedy = "move one of the two away"
+    return UsageError("stem-twice", f"{first} and {second} have the same name", remedy)
