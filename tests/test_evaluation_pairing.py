@@ -153,3 +153,12 @@ def test_parts_beside_a_file_come_with_it(tmp_path, name):
 )
 def test_suffix_says_what_a_file_holds(tmp_path, name, stem, kind):
     assert split_name(tmp_path / name) == (stem, kind)
+
+
+def test_parts_belong_to_labels_on_the_same_grid(tmp_path):
+    stem = "sub-1_space-orig_seg-{}_desc-T2w_dseg"
+    kinds = ("spine", "parts", "parts_res-1mm", "spine_res-1mm")
+    folder = make(tmp_path / "a", *(stem.format(kind) for kind in kinds))
+    for kind, parts in (("spine", "parts"), ("spine_res-1mm", "parts_res-1mm")):
+        ((pair, *_), _) = pair_files(*[folder / f"{stem.format(kind)}.nii.gz"] * 2)
+        assert pair.pred["parts"].name == f"{stem.format(parts)}.nii.gz"

@@ -52,6 +52,47 @@ def test_of_files_that_belong_together_one_is_the_mask(
     assert plan(touch(tmp_path / "in", files), *words) == expected
 
 
+def test_labels_painted_in_one_format_are_taken_from_it(
+    scan_file: Path, tmp_path: Path, oracle: None
+) -> None:
+    out = tmp_path / "results"
+    for ending in ("seg.nrrd", "nii.gz"):
+        assert main(["segment", str(scan_file), str(out), "--format", ending, "--quiet"]) == 0
+    assert set(plan(out)) == {"spine_dseg.seg.nrrd"}
+
+    map_file = out / "spine_dseg.nii.gz"
+    image = nib.load(map_file)
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj)[:, ::-1], image.affine), map_file)
+
+    assert set(plan(out)) == {"spine_dseg"}
+
+
+def test_two_grids_of_one_scan_keep_their_names(tmp_path: Path) -> None:
+    name = "sub-1_space-orig_seg-spine{}_desc-T2w_dseg"
+    folder = touch(tmp_path / "in", f"{name.format('')} {name.format('_res-1mm')}")
+    assert sorted(plan(folder).values()) == sorted([name.format(""), name.format("_res-1mm")])
+
+
+@pytest.mark.usefixtures("oracle")
+def test_labels_of_bids_derivatives_are_read_named_and_scored_again(
+    scan_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = scan_file.parent / "sub-1" / "anat" / "sub-1_T2w.nii.gz"
+    place.parent.mkdir(parents=True)
+    scan_file.rename(place)
+    first, again = tmp_path / "first", tmp_path / "again"
+    run = ["segment", str(scan_file.parent), str(first), "--layout", "bids", "--quiet"]
+    assert main(run) == 0
+
+    assert main(["label", str(first), str(again), "--from", "spinekit", "--quiet"]) == 0
+
+    (labels,) = again.rglob("sub-1_T2w_dseg.nii.gz")
+    assert main(["relabel", str(labels), "--undo"]) == 2  # it is found, and has no change yet
+    assert "no name was changed" in capsys.readouterr().err
+    assert main(["evaluate", str(again), str(first)]) == 0
+    assert "no prediction" not in capsys.readouterr().err
+
+
 def test_a_result_never_takes_the_place_of_its_mask(tmp_path: Path) -> None:
     mask = touch(tmp_path / "in", "s_dseg") / "s_dseg.nii.gz"
     (tmp_path / "link").symlink_to(tmp_path / "in")
@@ -82,9 +123,9 @@ def test_what_is_passed_over_is_told(tmp_path: Path, capsys: pytest.CaptureFixtu
     ("options", "name", "below"),
     [
         (["--levels", "--soft", "--iso"], "spine", ""),
-        (["--layout", "totalspineseg"], "step2_output/spine", ""),
-        (["--layout", "bids", "--levels", "--soft"], "sub-1_space-orig_seg-spine_desc-T2w", ""),
-        (["--layout", "bids", "--soft"], "sub-1_space-orig_seg-spine_desc-T2w", "sub-1/anat"),
+        (["--layout", "totalspineseg"], "spine", ""),
+        (["--layout", "bids", "--levels", "--soft"], "sub-1_T2w", ""),
+        (["--layout", "bids", "--soft"], "sub-1_T2w", "sub-1/anat"),
     ],
 )
 def test_of_results_in_any_layout_the_labels_are_the_masks(
@@ -98,8 +139,11 @@ def test_of_results_in_any_layout_the_labels_are_the_masks(
     assert main(["segment", str(scan_file.parent), str(results), *options, "--quiet"]) == 0
 
     (stem,) = plan(results / below).values()
+    assert stem == name
 
-    assert stem == Path(name).name
+    if "totalspineseg" not in options:  # which has none
+        (parts,) = plan(results / below, "--as", "parts")
+        assert "parts" in parts
 
 
 @pytest.mark.usefixtures("oracle")

@@ -77,7 +77,7 @@ def test_undo_never_takes_back_what_was_painted_since(
 
     error = capsys.readouterr().err
     assert f"{seg.name}: was changed since it was written, by hand" in error
-    assert "`spinekit label` takes it" in error
+    assert "labels are taken by `spinekit label`" in error
     assert contents(out) == painted
     seg.write_bytes(corrected)
     assert run("relabel", seg, "--undo") == 0

@@ -1,5 +1,6 @@
 """A result put in the place of an earlier one: what goes with that one, and what never does."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -7,10 +8,16 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from blocks import BlockSpine, oracle_for
 from results import FILES, listing, report_of
 from spinekit.anatomy.scheme import VALUES
 from spinekit.apps.cli import main
 from spinekit.io.reading import read_labels
+from spinekit.layouts.registry import LAYOUTS
+from spinekit.layouts.replacing import replace_result
+from spinekit.layouts.wanted import Wanted
+from spinekit.pipeline import segment
+from spinekit.segmentation import Segmentation
 
 pytestmark = pytest.mark.usefixtures("oracle")
 
@@ -240,3 +247,27 @@ def test_an_archive_of_another_result_is_not_undone(
     (out / "spine_undo.zip").write_bytes(archive)
     assert run("relabel", seg, "--undo") == 1
     assert "kept of another result" in capsys.readouterr().err
+
+
+def test_a_format_left_beside_never_says_something_else(
+    scan_file: Path, tmp_path: Path, spine: BlockSpine
+) -> None:
+    result = segment(scan_file, predictor=oracle_for(spine))
+    other = dataclasses.replace(result, labels=np.flip(result.labels, axis=1).copy())
+    out = tmp_path / "out"
+    plain = LAYOUTS["spinekit"]
+
+    def write(what: Segmentation, fmt: str) -> None:
+        replace_result(plain, what, Wanted(scan_file, "spine", out, Path(), fmt), beside=True)
+
+    write(result, "nii.gz")
+    write(result, "mha")
+    both = {"spine_dseg.nii.gz", "spine_dseg.mha"}
+    assert both <= set(listing(out))
+    assert report_of(out)["files"] == listing(out)
+
+    write(other, "mha")
+
+    assert both & set(listing(out)) == {"spine_dseg.mha"}
+    assert report_of(out)["files"] == listing(out)
+    assert "spine_parts.nii.gz" in listing(out)  # which says the same as before

@@ -77,3 +77,31 @@ def test_another_table_is_written_over_and_never_an_error(tmp_path: Path, conten
     write(tmp_path, merge_rows(tmp_path, [row("a.nii")]))
 
     assert len((tmp_path / "summary.csv").read_text().splitlines()) == 2
+
+
+def test_a_scan_that_a_result_kept_out_does_not_take_its_row(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    write(tmp_path, [row("a.nii", seconds=3.5), row("b.nii", seconds=2.0)])
+    kept_out = [row(name, "failed", code="other-scan") for name in ("a.nii", "b.nii")]
+
+    merged = merge_rows(tmp_path, kept_out)
+
+    # Of b there is no result any more.
+    assert [(cells["input"], cells["status"]) for cells in merged] == [
+        ("a.nii", "done"),
+        ("b.nii", "failed"),
+    ]
+
+
+def test_a_table_that_does_not_list_a_result_needs_no_right_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").mkdir()
+    write(tmp_path, [row("other.nii")])
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(path)
+
+    monkeypatch.setattr("spinekit.apps.summary.alone", refuse)
+
+    assert refresh_row(tmp_path / "out" / "a_preview.png", {}) is None

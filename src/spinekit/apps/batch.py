@@ -153,7 +153,7 @@ def _read_failures(path: Path) -> list[dict[str, str]]:
             {key: row[key] for key in ("input", "code", "message")}
             for row in json.loads(path.read_bytes())
         ]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return []
 
 

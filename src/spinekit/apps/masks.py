@@ -9,10 +9,20 @@ import os
 import sys
 from pathlib import Path
 
-from spinekit.core.errors import InputError, UsageError
-from spinekit.io.discovery import SEGMENTATION_ENDING, ScanSource, dicom_files, find_scans, stem_of
+from spinekit.core.errors import InputError, SpineKitError, UsageError
+from spinekit.io.discovery import (
+    FILE_ENDINGS,
+    SEGMENTATION_ENDING,
+    ScanSource,
+    dicom_files,
+    find_scans,
+    stem_of,
+)
 from spinekit.io.results import is_part_of_result, is_result
+from spinekit.layouts.bids import split_derived
+from spinekit.layouts.written import find_changed
 from spinekit.relabelling.result import find_result
+from spinekit.report import read_report
 
 
 def find_masks(
@@ -66,18 +76,28 @@ def name_results(found: list[ScanSource], out: Path) -> dict[Path, str]:
         Path of a mask → first part of its results' names. `_dseg` stays where the result would
         lie beside the mask, or have the name of another's.
     """
-    taken = {(scan.relative_dir, scan.stem) for scan in found}
-    names = {}
-    for scan in found:
-        short = scan.stem.removesuffix("_dseg")
+    names = [(scan.relative_dir, scan.stem) for scan in found]
+    short = [(scan.relative_dir, _scan_name(scan.path)) for scan in found]
+    stems = {}
+    for scan, wanted in zip(found, short, strict=True):
         beside = os.path.realpath(out / scan.relative_dir) == os.path.realpath(scan.path.parent)
-        is_free = bool(short) and (scan.relative_dir, short) not in taken and not beside
-        names[scan.path] = short if is_free else scan.stem
-    return names
+        is_taken = wanted in names or short.count(wanted) > 1
+        is_free = bool(wanted[1]) and not is_taken and not beside
+        stems[scan.path] = wanted[1] if is_free else scan.stem
+    return stems
+
+
+def _scan_name(path: Path) -> str:
+    """What the scan was called whose labels a file holds, in whatever layout."""
+    derived = split_derived(path.name)
+    return stem_of(path).removesuffix("_dseg") if derived is None else derived[0]
 
 
 def _is_other(path: Path, kind: str) -> bool:
     """Whether a file belongs to a result, and is not what is wanted of it."""
+    derived = split_derived(path.name)
+    if derived is not None:
+        return derived[1] != kind
     if is_part_of_result(path, kind):
         return True
     place = Path(os.path.abspath(path))
@@ -98,9 +118,28 @@ def _bears_names(path: Path) -> bool:
 
 
 def _is_double(path: Path) -> bool:
-    """Whether a segmentation of the same name lies beside a file."""
+    """Whether the same labels lie beside a file in another format, which are the ones to take.
+
+    Those are a segmentation's, unless the others were painted in since they were written.
+    """
     segmentation = path.with_name(stem_of(path) + SEGMENTATION_ENDING)
-    return path != segmentation and segmentation.is_file()
+    if not segmentation.is_file():
+        return False
+    beside = [path.with_name(stem_of(path) + ending) for ending in FILE_ENDINGS]
+    painted = _find_painted(segmentation) if any(map(Path.is_file, beside)) else set()
+    if segmentation.name in painted or not painted:
+        return path != segmentation
+    return path.name not in painted
+
+
+def _find_painted(path: Path) -> set[str]:
+    """Names of the files of a result that somebody changed; none of what is no result."""
+    try:
+        found = find_result(path)
+        report = read_report(found.place.path("json"))
+        return {changed.name for changed in find_changed(found.layout, found.wanted, report)}
+    except SpineKitError:
+        return set()
 
 
 def _is_dicom(path: Path) -> bool:

@@ -16,6 +16,8 @@ from spinekit.preview.outlines import UNSURE_BELOW
 FILE = "summary.csv"
 LIKELY = 0.5
 """Anomalies at least as probable, or of no known probability, are told; the report holds all."""
+IN_THE_WAY = ("other-scan", "results-exist")
+"""Failures because of a result that lies there; it is left as it is."""
 FARTHEST = 4
 """A summary lies at most so many folders above a result: patient, visit and two more."""
 
@@ -95,7 +97,8 @@ def merge_rows(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[dict[str
     """The rows of a run with those of earlier runs into one folder that it says nothing of.
 
     Of these, failures stay and all others whose result is still there. What was done before keeps
-    the seconds it took.
+    the seconds it took. Where a run failed because a result lay in its way, the row of that result
+    stays; the failure is told in `failures.json`.
 
     Args:
         folder: Where the summary is.
@@ -114,6 +117,10 @@ def merge_rows(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[dict[str
     merged: list[dict[str, Any]] = [{key: row.get(key, "") for key in rows[0]} for row in kept]
     for row in rows:
         before = earlier.get(_as_written(row["input"]), {})
+        in_the_way = row.get("code") in IN_THE_WAY and before.get("status") not in (None, "failed")
+        if in_the_way and _stands(folder, before):
+            merged.append({key: before.get(key, "") for key in rows[0]})
+            continue
         took = before.get("seconds") if row["status"] == "skipped" else None
         merged.append({**row, "seconds": took or row["seconds"]})
     return merged
@@ -160,17 +167,21 @@ def refresh_row(preview: Path, report: Mapping[str, Any]) -> Path | None:
         if not path.is_file():
             continue
         inside = place.relative_to(folder).parts
+        # A table that does not list the result may be another program's, where none may write.
+        if _find_row(_read_rows(path)[1], inside) is None:
+            continue
         with alone(path):
             columns, rows = _read_rows(path)
-            mine = [
-                row
-                for row in rows
-                if Path(row.get("preview") or "").parts[-len(inside) :] == inside
-            ]
-            if len(mine) == 1:
-                mine[0].update(
-                    {key: cell for key, cell in describe_report(report).items() if key in columns}
-                )
+            mine = _find_row(rows, inside)
+            if mine is not None:
+                told = describe_report(report).items()
+                mine.update({key: cell for key, cell in told if key in columns})
                 write_rows(path, columns, rows)
                 return path
     return None
+
+
+def _find_row(rows: Sequence[dict[str, str]], inside: tuple[str, ...]) -> dict[str, str] | None:
+    """The only row whose picture lies at a place; None if there is none, or more than one."""
+    mine = [row for row in rows if Path(row.get("preview") or "").parts[-len(inside) :] == inside]
+    return mine[0] if len(mine) == 1 else None

@@ -15,6 +15,7 @@ from spinekit.layouts import bids
 ENDINGS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", ".mhd")
 KINDS = ("dseg", "bodies", "discs", "cord", "points", "parts", "names")
 PASSED_OVER = ("levels", "image", "soft", "probseg")  # written beside labels, and none
+RESAMPLED = "_res-1mm"  # in BIDS names of what lies on a grid of its own
 COMPANIONS = {"dseg": ("parts",), "parts": ("names", "dseg"), "names": ("parts",)}
 
 Files = Mapping[str, Path]
@@ -153,12 +154,14 @@ def split_name(path: Path) -> tuple[str, str]:
 
 
 def _find_companions(path: Path, stem: str, kind: str) -> dict[str, Path]:
-    """Files beside this one that belong to it, with the same ending."""
+    """Files beside this one that belong to it, with the same ending and on the same grid."""
     wanted = {(stem, other): other for other in COMPANIONS.get(kind, ())}
     found = {}
     for beside in sorted(path.parent.iterdir()) if wanted else ():
         other = wanted.get(split_name(beside))
-        if other is not None and _ending(beside) == _ending(path) and beside.is_file():
+        alike = _ending(beside) == _ending(path)
+        alike &= (RESAMPLED in beside.name) == (RESAMPLED in path.name)
+        if other is not None and alike and beside.is_file():
             found[other] = beside
     return found
 

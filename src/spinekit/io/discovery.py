@@ -1,6 +1,6 @@
 """Discovery: which scans lie in a folder, and what their results are called.
 
-Knows file names and the mark of DICOM files; opens nothing else.
+Knows file names, and of DICOM files whether their headers tell of an image; opens nothing else.
 """
 
 from __future__ import annotations

@@ -120,27 +120,39 @@ def relabel(
         "provenance": [*result.report.get("provenance", []), _change(given, names)],
     }
     picture, has_image = view_result(result, labels, image)
-    found, place = result.found, result.found.place
     segmentation = Segmentation(
         labels=written,
         parts=result.parts,
         grid=grid,
         structures=structures,
         report=report,
-        stem=found.wanted.stem,
+        stem=result.found.wanted.stem,
         header=result.header,
         image=None,
         view=picture,
         levels=levels,
     )
+    report = _write(result, segmentation, again=bool(earlier))
+    place = result.found.place
+    return Corrected(report, place.path(place.shown), has_image or not place.is_drawn)
+
+
+def _write(result: Result, segmentation: Segmentation, *, again: bool) -> dict[str, Any]:
+    """Replace the files of a result in every format that lies there; the report as written.
+
+    Args:
+        result: What is there.
+        segmentation: What takes its place.
+        again: The names were changed before: what is kept of that stays within what is kept now.
+    """
+    found, place = result.found, result.found.place
     copies = find_copies(found, result.report)
     files = {file for one in (found, *copies) for file in _replaced(one.place)}
-    with put_back(place.root, place.undo, files, bool(earlier)):
+    with put_back(place.root, place.undo, files, nested=again):
         for copy in copies:
             _, header = read_label_file(copy.labels)
             copy.layout.write(dataclasses.replace(segmentation, header=header), copy.wanted)
-        report = dict(found.layout.write(segmentation, found.wanted))
-    return Corrected(report, place.path(place.shown), has_image or not place.is_drawn)
+        return dict(found.layout.write(segmentation, found.wanted))
 
 
 def undo(path: str | Path) -> Corrected:

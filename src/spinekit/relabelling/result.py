@@ -117,7 +117,7 @@ def refuse_changed(paths: Iterable[Path]) -> None:
         raise InputError(
             "changed-by-hand",
             f"{path.name}: was changed since it was written, by hand, and would be replaced",
-            "move it away; `spinekit label` takes it",
+            "move it away; labels are taken by `spinekit label`",
         )
 
 
