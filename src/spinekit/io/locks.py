@@ -31,8 +31,8 @@ def alone(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[No
     nested for one path: the end of the inner block lets the others in.
 
     Args:
-        path: File or folder, there or not; the folder it lies in is made, and removed if nothing
-            else has come into it.
+        path: File or folder, there or not; the folder it lies in is made, and removed by whoever
+            made it if nothing else, such as another's lock, has come into it.
         waiting: Called once when another process is at it.
 
     Raises:
@@ -79,7 +79,8 @@ def _take(lock: Path, waiting: Callable[[], None]) -> tuple[BinaryIO, list[Path]
             made = [folder for folder in lock.parents if not folder.exists()]
             lock.parent.mkdir(parents=True, exist_ok=True)
             return open_alone(lock, hold), made
-        except FileNotFoundError:  # whoever held it took the folder away too
+        except (FileNotFoundError, FileExistsError):
+            # Whoever held it took the folder away too, perhaps just as it was found to be there.
             chances -= 1
             if not chances:
                 raise
