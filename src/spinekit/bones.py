@@ -146,8 +146,8 @@ def name_given(given: Given, grid: Grid, *, see: See | None = None) -> tuple[Ado
             "give a map with one value per vertebra; a scan goes with --image",
         )
     evidence = _nothing(instances) if see is None else see(instances)
-    told, naming = _weigh_names(given, bore, instances, evidence, is_doubted=see is None)
     names = [given.names.get(number) for number in bore]
+    told, naming = _weigh_names(given, names, instances, evidence, is_doubted=see is None)
     notices = (
         *given.notices,
         *told.notices,
@@ -166,7 +166,7 @@ def name_given(given: Given, grid: Grid, *, see: See | None = None) -> tuple[Ado
 
 def _weigh_names(
     given: Given,
-    bore: Sequence[int],
+    names: Sequence[str | None],
     instances: Instances,
     evidence: NDArray[np.float64],
     *,
@@ -176,7 +176,7 @@ def _weigh_names(
 
     Args:
         given: What the mask says.
-        bore: (n,) the number that each item bore.
+        names: (n,) what it calls each item.
         instances: The items.
         evidence: (n, 27) distribution over LEVELS per item.
         is_doubted: Nothing but sizes speaks for levels.
@@ -186,7 +186,6 @@ def _weigh_names(
     stated[[item.kind != "vertebra" for item in items]] = 0.0
     own = name_column(column, evidence, outside=stated)
     own = _doubted(own) if is_doubted else own
-    names = tuple(given.names.get(number) for number in bore)
     shares = np.array([[name == level for level in LEVELS] for name in names], dtype=np.float64)
     likelihood = weigh(shares.reshape(len(items), len(LEVELS)), items, given.reliability)
     if not likelihood.any():

@@ -5,8 +5,10 @@ It knows names and what lies beside a file; no mask is opened.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from spinekit.core.errors import InputError, SpineKitError, UsageError
@@ -44,11 +46,13 @@ def find_masks(
     """
     others: list[Path] = []
     doubles: list[Path] = []
+    # Both of two formats ask, and an answer means reading them.
+    find_painted = functools.cache(_find_painted)
 
     def leave_out(path: Path) -> bool:
         if _is_other(path, kind):
             others.append(path)
-        elif _is_double(path):
+        elif _is_double(path, find_painted):
             doubles.append(path)
         return path in (*others[-1:], *doubles[-1:])
 
@@ -117,7 +121,7 @@ def _bears_names(path: Path) -> bool:
     return True
 
 
-def _is_double(path: Path) -> bool:
+def _is_double(path: Path, find_painted: Callable[[Path], Collection[str]]) -> bool:
     """Whether the same labels lie beside a file in another format, which are the ones to take.
 
     Those are a segmentation's, unless the others were painted in since they were written.
@@ -126,7 +130,7 @@ def _is_double(path: Path) -> bool:
     if not segmentation.is_file():
         return False
     beside = [path.with_name(stem_of(path) + ending) for ending in FILE_ENDINGS]
-    painted = _find_painted(segmentation) if any(map(Path.is_file, beside)) else set()
+    painted = find_painted(segmentation) if any(map(Path.is_file, beside)) else ()
     if segmentation.name in painted or not painted:
         return path != segmentation
     return path.name not in painted
