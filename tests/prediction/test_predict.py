@@ -52,9 +52,10 @@ class _Echo:
 
 
 @pytest.mark.parametrize(
-    ("canvas", "read"), [((128, 192), (128, 192)), ((32, 100), (64, 128)), (None, (64, 96))]
+    ("canvas", "read"),
+    [((160, 256), (128, 192)), ((40, 132), (64, 128)), ((60, 93), (64, 96)), (None, (64, 96))],
 )
-def test_small_scans_lie_in_a_canvas_of_the_trainings_size(tiny_model, volume, canvas, read):
+def test_small_scans_lie_in_a_canvas_like_the_trainings(tiny_model, volume, canvas, read):
     model = load_model(tiny_model)
     session = _Echo()
     spec = replace(model.spec, recipe={"canvas": list(canvas)} if canvas else {})

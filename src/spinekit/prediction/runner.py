@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 BATCH_PIXELS = 700_000
 """Pixels sent to the network at once; bounds memory (about 0.4 GB of activations)."""
 
+SMALL_SHARE = 0.75
+"""Scans under this share of the training's views lie in a canvas of that size. Without it crops of
+three and four vertebrae got wrong levels; larger ones gain nothing."""
+
 _LEAST_HALF = np.float32(np.finfo(np.float16).smallest_normal)
 
 
@@ -114,7 +118,8 @@ def predict(
     spec = model.spec
     image = np.asarray(working.array, np.float32)
     total, *size = image.shape
-    margins = [_margins(n, least, spec) for n, least in zip(size, spec.canvas, strict=True)]
+    least = [round(SMALL_SHARE * pixels) for pixels in spec.canvas]
+    margins = [_margins(*sizes, spec) for sizes in zip(size, least, strict=True)]
     padded = np.pad(image, ((0, 0), *margins))
     neighbours = _neighbours(total, working.grid.spacing_mm[0], spec)
     parts = np.empty((len(spec.parts), total, *size), np.float16)
@@ -139,8 +144,8 @@ def predict(
 def _margins(size: int, least: int, spec: ModelSpec) -> tuple[int, int]:
     """Pixels of black before and after, so that the network reads what it was trained on.
 
-    A small scan lies in the middle of a canvas as large as the views of the training: instance
-    normalisation takes its means over all of it. Whole steps of the network lie before it.
+    A small scan lies in the middle of a canvas nearly as large as the views of the training:
+    instance normalisation takes its means over all of it. Whole steps of the network lie before it.
     """
     before = max(least - size, 0) // 2 // spec.size_multiple * spec.size_multiple
     full = max(size, least)
