@@ -295,3 +295,18 @@ def test_only_the_final_labels_can_be_renamed(
     assert main(["relabel", str(out / "step1_output/spine.nii.gz"), "--set", "45=L6"]) == 2
 
     assert "give step2_output/spine.nii.gz" in capsys.readouterr().err
+
+
+def test_a_scan_in_the_trees_own_input_folder_stays_a_scan_and_its_copy_is_none(
+    store, tmp_path: Path
+) -> None:
+    store(tmp_path / "input" / "a.nii.gz")
+    words = (tmp_path / "input", tmp_path, "--layout", "totalspineseg")
+    assert run(*words) == 0
+    before = listing(tmp_path)
+
+    assert run(*words) == 0
+
+    assert listing(tmp_path) == before
+    rows = (tmp_path / "summary.csv").read_text().splitlines()
+    assert [row.split(",")[:2] for row in rows[1:]] == [["a.nii.gz", "skipped"]]

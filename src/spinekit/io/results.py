@@ -22,6 +22,10 @@ _MARK_WITHIN = 200
 _REPORTS = ".spinekit"
 _TREE = ("input", "step1_", "step2_")
 """How the folders with volumes begin in the tree that keeps its reports in a hidden folder."""
+_IN_REPORT = ("step1_output", "step2_output")
+"""Folders of that tree whose label maps bear the values that its reports tell of."""
+_SCAN = "_0000"
+"""How the names of the scans in that tree end."""
 _DERIVED = "dataset_description.json"
 
 
@@ -42,12 +46,30 @@ def is_result(path: Path, top: Path) -> bool:
             path.with_name(f"{stem.removesuffix(kind)}_dseg.json")
         ):
             return True
-    if path.parent.name.startswith(_TREE):
-        name = stem.removesuffix("_0000") if path.parent.name == "input" else stem
+    is_copy = path.parent.name != "input" or stem.endswith(_SCAN)
+    if path.parent.name.startswith(_TREE) and is_copy:
+        name = stem.removesuffix(_SCAN) if path.parent.name == "input" else stem
         if _is_report(path.parent.parent / _REPORTS / f"{name}.json"):
             return True
     within = [folder for folder in path.parents if folder == top or top in folder.parents]
     return any(_is_derived(folder) for folder in within)
+
+
+def report_place(labels: Path) -> Path | None:
+    """Where the report of a label map with names would lie, in whatever layout.
+
+    Args:
+        labels: Its path; where the map comes from need not be known.
+
+    Returns:
+        The path, whether or not a file is there; None for a name that no layout gives such maps.
+    """
+    stem = stem_of(labels)
+    if stem.endswith("_dseg"):
+        return labels.with_name(f"{stem}.json")
+    if labels.parent.name in _IN_REPORT:
+        return labels.parent.parent / _REPORTS / f"{stem}.json"
+    return None
 
 
 def is_part_of_result(path: Path, kind: str) -> bool:
