@@ -174,6 +174,38 @@ def test_our_own_result_counts_with_its_own_probabilities(predictor: dict, tmp_p
     assert [row["name"] for row in rows if row["part"] == "vertebra"] == ["T12", "L1", "L2", "L3"]
 
 
+def test_an_unsure_result_is_as_unsure_in_every_layout(predictor: dict, tmp_path: Path) -> None:
+    scan = save_view(tmp_path / "loin.nii.gz", LOIN)
+    assert run(scan, tmp_path / "plain", "--quiet") == 0
+    assert run(scan, tmp_path / "tree", "--layout", "totalspineseg", "--quiet") == 0
+    assert report_of(tmp_path / "plain")["column"]["ambiguous"]
+
+    told = []
+    for loc in ("plain/loin_dseg.nii.gz", "tree/step2_output/loin.nii.gz", "tree"):
+        out = tmp_path / "out" / Path(loc).parts[-1]
+        assert run(scan, out, "--loc", tmp_path / loc, "--quiet") == 0
+        told.append([row["outside"] for row in report_of(out)["evidence"]["items"]])
+
+    assert any(any(row) for row in told[0])
+    assert told[1] == told[2] == told[0]
+
+
+@pytest.mark.parametrize("words", [(), ("--min-probability", "1")])
+def test_a_result_that_names_nothing_does_not_harm(
+    predictor: dict, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    moved_mm = 0.0 if words else 500.0
+    first = save_view(tmp_path / "first.nii.gz", LOIN, moved_mm=moved_mm)
+    assert run(first, tmp_path, "--quiet", *words) == 0
+    bones = [row for row in report_of(tmp_path, "first")["structures"] if row["probability"]]
+    assert bones == []
+    scan = save_view(tmp_path / "loin.nii.gz", LOIN)
+
+    assert run(scan, tmp_path / "out", "--loc", tmp_path / "first_dseg.nii.gz", "--quiet") == 0
+
+    assert codes(report_of(tmp_path / "out")) == ["localizer-elsewhere"]
+
+
 def test_a_file_that_names_nothing_is_refused(
     predictor: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

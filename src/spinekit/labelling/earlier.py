@@ -6,6 +6,7 @@ It knows file names and the report's table, and nothing of the column that the n
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from spinekit.anatomy.column import LEVELS
 from spinekit.anatomy.scheme import VALUES
 from spinekit.core.errors import InputError
-from spinekit.io.discovery import stem_of
+from spinekit.io.results import report_place
 from spinekit.labelling.naming import Naming
 
 SURER = 0.001
@@ -26,14 +27,16 @@ HALVINGS = 8
 
 
 def rows_beside(path: Path) -> list[dict[str, Any]]:
-    """Rows of the table in the report of a `_dseg` file; none where none of ours lies there.
+    """Rows of the table in the report of a label map; none where none of ours lies there.
+
+    Args:
+        path: `<stem>_dseg`, or a map with names in the tree of TotalSpineSeg.
 
     Raises:
         InputError: The report is damaged.
     """
-    stem = stem_of(path)
-    report = path.with_name(f"{stem}.json")
-    if not stem.endswith("_dseg") or not report.is_file():
+    report = report_place(Path(os.path.abspath(path)))
+    if report is None or not report.is_file():
         return []
     try:
         read = json.loads(report.read_bytes())

@@ -55,10 +55,11 @@ def read_localizer(path: Path) -> NamedMap:
 
     Returns:
         The map. In a map of TotalSpineSeg's first step, where all bones bear the sacrum's value,
-        only discs count.
+        only discs count. An empty one, or a result whose bones have no names, says nothing.
 
     Raises:
-        InputError: It cannot be read, is no label map, or names no vertebra and no disc.
+        InputError: It cannot be read, is no label map, or another program's without a vertebra
+            and a disc.
     """
     found = read_labels(path)
     rows = rows_beside(path)
@@ -81,7 +82,8 @@ def read_localizer(path: Path) -> NamedMap:
         labels[labels == VALUES[SACRUM]] = 0
         shown = ["C2"] if "C2-C3" in present else [SACRUM] if "L5-S1" in present else []
     names_none = not {name for name in present if name in LEVELS or "-" in name} - {SACRUM}
-    if names_none or is_scan:
+    is_ours = bool(rows) or not found.array.any()
+    if (names_none and not is_ours) or is_scan:
         what = (
             "names no vertebra and no disc" if names_none else "looks like a scan, not its labels"
         )
