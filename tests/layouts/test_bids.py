@@ -119,6 +119,52 @@ def test_what_others_say_of_the_derivatives_stays(dataset: Path, tmp_path: Path)
     assert read_json(out / "dataset_description.json") == {**described, "Authors": ["A. Author"]}
 
 
+@pytest.mark.parametrize("described", [True, False])
+@pytest.mark.parametrize("scan", [SCAN, ""])
+def test_a_dataset_of_scans_is_no_place_for_results(
+    dataset: Path, scan: str, described: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not described:
+        (dataset / "dataset_description.json").unlink()
+    before = {name: (dataset / name).read_bytes() for name in listing(dataset)}
+
+    assert run(dataset / scan, dataset, "--layout", "bids") == 2
+
+    assert f"OUT ({dataset}) is" in capsys.readouterr().err
+    assert {name: (dataset / name).read_bytes() for name in listing(dataset)} == before
+
+
+def test_derivatives_that_others_made_stay_theirs(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = dataset / "derivatives" / "labels"
+    theirs = {
+        "Name": "Labels by hand",
+        "BIDSVersion": "1.8.0",
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "Manual"}],
+        "DatasetLinks": {"atlas": "doi:10.1/3"},
+    }
+    out.mkdir()
+    (out / "dataset_description.json").write_text(json.dumps(theirs))
+    (out / ".bidsignore").write_text("drafts/\nsummary.csv")
+
+    for _ in range(2):
+        assert run(dataset, out, "--layout", "bids", "--levels", "--soft", "--overwrite") == 0
+
+    described = read_json(out / "dataset_description.json")
+    ours = described["GeneratedBy"].pop()
+    assert ours["Name"] == "SpineKit"
+    assert described.pop("DatasetLinks") == {"atlas": "doi:10.1/3", "raw": "../.."}
+    assert described.pop("SourceDatasets") == [{"DOI": "doi:10.1/2"}]
+    assert described == {key: theirs[key] for key in theirs if key != "DatasetLinks"}
+    ignored = (out / ".bidsignore").read_text().splitlines()
+    assert ignored == ["drafts/", "summary.csv", "**/figures/", "failures.json"]
+
+    assert main(["segment", str(out), str(tmp_path / "again")]) == 2
+    assert f"5 files in {out} are results of this program" in capsys.readouterr().err
+
+
 def test_renaming_needs_no_raw_dataset(
     dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

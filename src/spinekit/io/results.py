@@ -16,6 +16,11 @@ _KINDS = ("_dseg", "_parts", "_image", "_levels", "_cord_soft", "_canal_soft")
 """What follows the scan's stem in the names of its volumes."""
 _BIDS = {"dseg": "spine", "parts": "parts"}
 """Kind of file → what its name says after `seg-` in BIDS."""
+_BESIDE = re.compile(
+    r"(.+_space-orig)(?:_seg-(?:parts|levels))?(_res-1mm)?(?:_label-(?:cord|canal))?"
+    r"_desc-(?:resampled_)?([A-Za-z0-9]+?)(?:_dseg|_probseg)?"
+)
+"""Volumes beside the labels in BIDS; parts of the name that it shares with those."""
 _MARK = b'"spinekit_version"'
 _MARK_WITHIN = 200
 """The mark is the second key of a report."""
@@ -46,6 +51,10 @@ def is_result(path: Path, top: Path) -> bool:
             path.with_name(f"{stem.removesuffix(kind)}_dseg.json")
         ):
             return True
+    if (named := _BESIDE.fullmatch(stem)) and _is_report(
+        path.with_name(f"{named[1]}_seg-spine{named[2] or ''}_desc-{named[3]}_dseg.json")
+    ):
+        return True
     is_copy = path.parent.name != "input" or stem.endswith(_SCAN)
     if path.parent.name.startswith(_TREE) and is_copy:
         name = stem.removesuffix(_SCAN) if path.parent.name == "input" else stem

@@ -37,6 +37,7 @@ OPTIONS: Mapping[str, Any] = {}
 DESCRIPTION = "dataset_description.json"
 FORMATS = ("nii.gz", "nii")
 """Endings of volumes in BIDS."""
+_MAKER = "SpineKit"
 VERSION = "1.10.0"
 """Of BIDS; the first with the entity `seg`."""
 PASSED_OVER = ("derivatives", "sourcedata", "code", "stimuli", "phenotype")
@@ -52,7 +53,7 @@ _RESAMPLED = re.compile(
     r"_(?P<suffix>[A-Za-z0-9]+)\.nii(?:\.gz)?"
 )
 _DERIVED = re.compile(r"_(space|seg|res|den|label|desc)-")
-_IGNORED = "**/figures/\nsummary.csv\nfailures.json\n"
+_IGNORED = (b"**/figures/", b"summary.csv", b"failures.json")
 """`.bidsignore`: what a validator is not to look at."""
 
 
@@ -74,7 +75,8 @@ def check(wanted: Wanted) -> None:
     """Refuse choices that this layout does not have.
 
     Raises:
-        UsageError: Steps, folders to keep, or a format that BIDS does not have.
+        UsageError: Steps, folders to keep, or a format that BIDS does not have; OUT is a dataset
+            of scans, which would then say of itself that all in it are derivatives.
     """
     refuse_steps(wanted, "bids")
     if wanted.fmt not in FORMATS:
@@ -82,6 +84,15 @@ def check(wanted: Wanted) -> None:
             "layout-option",
             "layout 'bids' is always NIfTI",
             "choose --format nii.gz or nii, or leave it out",
+        )
+    kind = _read_table(wanted.out).get("DatasetType", "raw")
+    is_raw = kind != "derivative" and (wanted.out / DESCRIPTION).exists()
+    own = read_name(wanted.source).dataset
+    if is_raw or os.path.realpath(wanted.out) == os.path.realpath(own):
+        raise UsageError(
+            "out-is-input",
+            f"OUT ({wanted.out}) is a dataset of scans, not of derivatives",
+            f"give a folder of its own, such as {wanted.out / 'derivatives' / 'spinekit'}",
         )
 
 
@@ -259,7 +270,7 @@ def write(result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:
         description = _description(name, wanted.out)
         if description is not None:
             write_json(stage / DESCRIPTION, description)
-        write_bytes(stage / ".bidsignore", _IGNORED.encode())
+        write_bytes(stage / ".bidsignore", _ignored(wanted.out))
         for kind, path in place.files.items():
             if kind in maps:
                 write_labels(stage / path, maps[kind], header, fmt=wanted.fmt)
@@ -287,10 +298,19 @@ def _sidecar(name: RawName, wanted: Wanted) -> dict[str, Any]:
     return {**keys, "Resolution": "1 mm isotropic"} if wanted.iso else keys
 
 
+def _ignored(out: Path) -> bytes:
+    """`.bidsignore`: the lines that are there, and ours."""
+    there = b""
+    with contextlib.suppress(OSError):
+        there = (out / ".bidsignore").read_bytes()
+    lines = there.splitlines()
+    return b"".join(line + b"\n" for line in dict.fromkeys((*lines, *_IGNORED)))
+
+
 def _description(name: RawName, out: Path) -> dict[str, Any] | None:
     """`dataset_description.json` of the derivatives; None where the one there says all there is.
 
-    What others wrote into it stays.
+    What others wrote into it stays; where others made the dataset, this program is one more.
     """
     raw, there = _read_table(name.dataset), _read_table(out)
     if not name.dataset.is_dir() and (out / DESCRIPTION).is_file():
@@ -304,11 +324,17 @@ def _description(name: RawName, out: Path) -> dict[str, Any] | None:
         "Name": f"SpineKit derivatives of {title}" if title else "SpineKit derivatives",
         "BIDSVersion": VERSION,
         "DatasetType": "derivative",
-        "GeneratedBy": [{"Name": "SpineKit", "Version": version("spinekit")}],
+        "GeneratedBy": [{"Name": _MAKER, "Version": version("spinekit")}],
         "DatasetLinks": {"raw": link},
     }
     if doi:
         content["SourceDatasets"] = [{"DOI": doi}]
+    makers = there.get("GeneratedBy") or []
+    others = [maker for maker in makers if dict(maker).get("Name") != _MAKER]
+    if there and (others or not makers):
+        links = {**(there.get("DatasetLinks") or {}), **content["DatasetLinks"]}
+        made_by = [*others, *content["GeneratedBy"]]
+        return {**content, **there, "GeneratedBy": made_by, "DatasetLinks": links}
     return {**content, **{key: value for key, value in there.items() if key not in content}}
 
 
