@@ -115,6 +115,37 @@ def test_each_folder_is_a_study(tmp_path: Path) -> None:
     assert codes(alone) == []
 
 
+def test_names_that_tell_patient_and_visit_part_the_scans_of_a_folder(tmp_path: Path) -> None:
+    for name, grid in (("sub-1_T1", LOIN), ("sub-1_T2", LOW), ("sub-12_T1", LOIN)):
+        save_view(tmp_path / "all" / f"{name}.nii.gz", grid)
+    for name in ("sub-1_ses-b_T1", "other"):
+        save_view(tmp_path / "all" / f"{name}.nii.gz", LOIN)
+
+    assert run(tmp_path / "all", tmp_path / "out", "--together", "--quiet") == 0
+
+    assert vertebrae(report_of(tmp_path / "out", "sub-1_T1")) == list(UPPER)
+    for name in ("sub-12_T1", "sub-1_ses-b_T1", "other"):
+        report = report_of(tmp_path / "out", name)
+        assert report["column"]["ambiguous"]
+        assert report["options"]["together"] == codes(report) == []
+
+
+@pytest.mark.parametrize("same_frame", [True, False])
+def test_the_chosen_series_of_several_folders_keep_their_frames(
+    tmp_path: Path, same_frame: bool
+) -> None:
+    for folder, frame, grid in (("a", "1.2.8", LOIN), ("b", "1.2.9", LOW)):
+        write_series(tmp_path / "dicom" / folder, 3, grid, "1.2.9" if same_frame else frame)
+        write_series(tmp_path / "dicom" / folder, 4, LOIN, "1.2.5")
+
+    words = ("--together", "--series", "3", "--quiet")
+    assert run(tmp_path / "dicom", tmp_path / "out", *words) == 0
+
+    report = report_of(tmp_path / "out", "a")
+    assert (vertebrae(report) == list(UPPER)) == same_frame
+    assert (codes(report) == ["named-alone"]) != same_frame
+
+
 @pytest.mark.parametrize("same_frame", [True, False])
 def test_the_series_of_a_dicom_folder_are_scans(tmp_path: Path, same_frame: bool) -> None:
     folder = tmp_path / "dicom"

@@ -7,6 +7,7 @@ import argparse
 import dataclasses
 import functools
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,6 +23,9 @@ from spinekit.layouts.registry import LAYOUTS
 from spinekit.layouts.wanted import Wanted
 from spinekit.pipeline import SegmentOptions
 from spinekit.prediction.predictor import available_cores
+
+_PATIENT = re.compile(r"sub-[A-Za-z0-9]+(_ses-[A-Za-z0-9]+)?(?=_|$)")
+"""How names begin that tell patient and visit."""
 
 
 def plan_jobs(args: argparse.Namespace) -> list[Job]:
@@ -226,6 +230,8 @@ def _begins_with(stem: str, name: str) -> bool:
 def group_series(jobs: Sequence[Job], *, top: Path) -> list[Job]:
     """Make the scans of each folder one study, and the series of a DICOM folder scans.
 
+    Where names begin with patient and visit as in BIDS, those part the scans of one folder too.
+
     Args:
         jobs: One per scan or DICOM folder.
         top: The folder given; a DICOM folder that is this one itself gets no folder in OUT.
@@ -235,23 +241,28 @@ def group_series(jobs: Sequence[Job], *, top: Path) -> list[Job]:
         told stays as it is.
     """
     series = [part for job in jobs for part in _split_series(job, top)]
-    studies: dict[Path, list[Job]] = {}
+    studies: dict[str, list[Job]] = {}
     for job in series:
-        studies.setdefault(job.wanted.inside, []).append(job)
+        studies.setdefault(_study_of(job), []).append(job)
     return [
         dataclasses.replace(
             job,
-            study=str(job.wanted.inside),
+            study=study,
             alone=False,
             options=dataclasses.replace(
-                _of_scan(job),
-                together=tuple(sorted(other.wanted.stem for other in studies[job.wanted.inside])),
+                _of_scan(job), together=tuple(sorted(other.wanted.stem for other in jobs_of))
             ),
         )
-        if len(studies[job.wanted.inside]) > 1
+        if len(jobs_of := studies[study := _study_of(job)]) > 1
         else job
         for job in series
     ]
+
+
+def _study_of(job: Job) -> str:
+    """What a study is called: its folder and, in names as BIDS has them, patient and visit."""
+    named = _PATIENT.match(job.wanted.stem)
+    return str(job.wanted.inside / named[0] if named else job.wanted.inside)
 
 
 def _of_scan(job: Job) -> SegmentOptions:
@@ -261,12 +272,14 @@ def _of_scan(job: Job) -> SegmentOptions:
 
 def _split_series(job: Job, top: Path) -> list[Job]:
     """A job for each series of a DICOM folder, called by its number."""
-    if not job.source.is_dir() or _of_scan(job).series is not None:
+    if not job.source.is_dir():
         return [job]
-    from spinekit.io.dicom import list_series
+    from spinekit.io.dicom import choose_series, list_series
 
+    chosen = _of_scan(job).series
     try:
         found = list_series(job.source, force=_of_scan(job).force)
+        found = found if chosen is None else [choose_series(job.shown, found, chosen)]
     except (SpineKitError, OSError):
         return [job]
     if len(found) == 1:

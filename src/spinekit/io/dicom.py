@@ -110,7 +110,7 @@ def read_dicom(
     """
     with _quiet():
         found = list_series(path, force=force)
-        chosen = _choose(path.name, found, series)
+        chosen = choose_series(path.name, found, series)
         frames = [frame for file, header in chosen.items for frame in _frames(file, header)]
         array, grid, notices = stack_frames(
             path.name, frames, volume_index=volume_index, force=force
@@ -182,11 +182,20 @@ def series_files(path: Path, series: str | int | None, *, force: bool = False) -
     """The files of one series; else as `read_dicom`."""
     with _quiet():
         found = list_series(path, force=force)
-        return [file for file, _ in _choose(path.name, found, series).items]
+        return [file for file, _ in choose_series(path.name, found, series).items]
 
 
-def _choose(name: str, found: Sequence[Series], wanted: str | int | None) -> Series:
-    """The only series, or the one that was asked for."""
+def choose_series(name: str, found: Sequence[Series], wanted: str | int | None) -> Series:
+    """The only series, or the one that was asked for.
+
+    Args:
+        name: What the folder is called in errors.
+        found: Its series.
+        wanted: Number, UID or the UID's end; None takes the only one.
+
+    Raises:
+        UsageError: There are several, or none such.
+    """
     listed = "; ".join(map(str, found[:20]))
     if wanted is None:
         if len(found) == 1:
