@@ -136,6 +136,20 @@ def test_a_later_word_about_the_same_bone_replaces_the_earlier(result: Path) -> 
     assert len(report_of(result)["provenance"]) == 2
 
 
+def test_a_word_against_an_earlier_one_about_another_structure_says_the_way_out(
+    result: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["relabel", str(result), "--set", "L1-L2=L2-L3", "--quiet"])
+
+    for word in ("L2=L4", "L4=L3"):  # the bone above that disc, and the next but one
+        assert main(["relabel", str(result), "--set", word]) == 2
+        assert "names given before count too, until --undo" in capsys.readouterr().err
+
+    assert main(["relabel", str(result), "--undo", "--quiet"]) == 0
+    assert main(["relabel", str(result), "--set", "L3=L2", "--quiet"]) == 0
+    assert bones(report_of(result)) == ["T11", "T12", "L1", "L2"]
+
+
 def test_a_place_means_the_bone_that_lies_there(
     result: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

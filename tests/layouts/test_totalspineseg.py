@@ -4,6 +4,7 @@ import csv
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import nibabel as nib
@@ -14,6 +15,10 @@ from blocks import BlockSpine
 from layouts.conftest import listing, read_json, run, voxels
 from spinekit.anatomy.scheme import VALUES
 from spinekit.apps.cli import main
+from spinekit.core.grid import Grid
+from spinekit.core.volume import Volume
+from spinekit.layouts.totalspineseg import look_through, plan
+from spinekit.layouts.wanted import Wanted
 
 pytestmark = pytest.mark.usefixtures("small_oracle")
 SCRIPT = Path(__file__).parent / "script_for_totalspineseg.sh"
@@ -121,6 +126,19 @@ def test_only_the_first_step_or_only_some_folders(store, tmp_path: Path) -> None
     ]
 
 
+@pytest.mark.parametrize(
+    ("kept", "shown"),
+    [
+        (("step2_raw", "step2_output", "step1_raw"), "step2_output"),
+        (("step1_raw", "step1_output", "step2_raw"), "step1_output"),
+        (("step2_raw", "preview"), "preview_step2_output_tags"),
+        (("step1_levels",), "step1_levels"),
+    ],
+)
+def test_a_person_is_pointed_to_what_bears_names(kept: tuple[str, ...], shown: str) -> None:
+    assert plan(Wanted(Path("a.nii.gz"), "a", Path("out"), keep=kept)).shown == shown
+
+
 def test_a_localizer_is_shown_too(small: BlockSpine, store, tmp_path: Path) -> None:
     from PIL import Image
 
@@ -138,6 +156,20 @@ def test_a_localizer_is_shown_too(small: BlockSpine, store, tmp_path: Path) -> N
         tint = [np.ptp(np.asarray(image, int), axis=2) > 60 for image in (shown, plain)]
     assert tint[0].mean() > 0.1
     assert tint[1].mean() == 0
+
+
+def test_a_localizer_is_looked_through_in_little_memory(small: BlockSpine) -> None:
+    source = Volume(small.labels[:8], Grid((8, *small.grid.shape[1:]), small.grid.affine))
+    grid = Grid((32, *small.grid.shape[1:]), small.grid.affine @ np.diag([0.5, 1, 1, 1]))
+    tracemalloc.start()
+
+    seen = look_through(source, grid)
+
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 12 * seen.size
+    np.testing.assert_array_equal(seen[:15:2], small.labels[:8])
+    assert not seen[16:].any()
 
 
 def test_a_run_goes_on_where_it_stopped_and_tells_of_failures(store, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def infer(observations: Observations) -> Posterior:
         raise UsageError(
             "contradicting-names",
             "no legal column has all these names in this order",
-            "check them against the preview; names already given count too",
+            "check them against the preview; names given before count too, until --undo",
         )
     backward, scale_back = _backward(observations, emission, weights, end)
     factor = np.exp(scale + scale_back - total)[:, None, None, None]

@@ -320,7 +320,7 @@ def _description(name: RawName, out: Path) -> dict[str, Any] | None:
         link = Path(os.path.relpath(name.dataset, os.path.abspath(out))).as_posix()
     except ValueError:  # another drive
         link = name.dataset.name
-    content = {
+    content: dict[str, Any] = {
         "Name": f"SpineKit derivatives of {title}" if title else "SpineKit derivatives",
         "BIDSVersion": VERSION,
         "DatasetType": "derivative",

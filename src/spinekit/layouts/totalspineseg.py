@@ -19,6 +19,7 @@ from spinekit.anatomy import totalspineseg as classes
 from spinekit.anatomy.scheme import NAMES, part_of
 from spinekit.core.errors import UsageError
 from spinekit.core.geometry import isotropic_grid
+from spinekit.core.grid import Grid
 from spinekit.core.resampling import resample_linear
 from spinekit.core.volume import Volume
 from spinekit.io.discovery import ScanSource
@@ -89,7 +90,10 @@ def plan(wanted: Wanted) -> Place:
     files |= {f"preview_{kind}": f"preview/{name}_{kind}.jpg" for kind in previews}
     files = {kind: path for kind, path in files.items() if path.partition("/")[0] in kept}
     files["json"] = f"{REPORTS}/{name}.json"
-    looked_at = ("preview_step2_output_tags", "preview_step1_output_tags", *STEP2, *STEP1)
+    looked_at = (
+        *("preview_step2_output_tags", "preview_step1_output_tags"),
+        *("step2_output", "step1_output", *STEP2, *STEP1),
+    )
     shown = next((kind for kind in looked_at if kind in files), "json")
     return Place(wanted.out, files, shown, _NAMED, f"{REPORTS}/{name}_undo.zip")
 
@@ -210,11 +214,22 @@ def _pictures(result: Segmentation, wanted: Wanted, place: Place) -> list[tuple[
     sheet = make_sheet(view.image, view.parts, view.grid.spacing_mm)
     maps = _label_maps(view.labels)
     if wanted.localizer is not None:
-        voxels = np.indices(view.grid.shape).reshape(3, -1).T
-        places = view.grid.ijk_to_ras(voxels)
-        seen = values_at(read_localizer(wanted.localizer).labels, places)
-        maps["loc"] = seen.reshape(view.grid.shape).astype(np.uint8)
+        maps["loc"] = look_through(read_localizer(wanted.localizer).labels, view.grid)
     return [(kind, _picture(kind, sheet, maps, result, view)) for kind in kinds]
+
+
+def look_through(source: Volume, grid: Grid) -> NDArray[np.uint8]:
+    """What a label map shows on another grid, 0 outside of it.
+
+    Layer by layer: the places of all voxels at once would need a hundred times their memory.
+    """
+    seen = np.empty(grid.shape, np.uint8)
+    voxels = np.indices((1, *grid.shape[1:])).reshape(3, -1).T
+    for i, layer in enumerate(seen):
+        layer[:] = values_at(source, grid.ijk_to_ras(voxels + np.array([i, 0, 0]))).reshape(
+            layer.shape
+        )
+    return seen
 
 
 def _picture(

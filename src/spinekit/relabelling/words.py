@@ -135,7 +135,7 @@ def certain_levels(column: Column, words: Mapping[int, str]) -> dict[int, str]:
                 raise UsageError(
                     "contradicting-names",
                     f"{column.file}: one bone cannot be {certain[bone]} and {level}",
-                    "check the names against the preview; names already given count too",
+                    "check them against the preview; names given before count too, until --undo",
                 )
     return certain
 
