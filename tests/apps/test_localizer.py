@@ -10,7 +10,9 @@ import pytest
 from spinekit.anatomy.scheme import VALUES
 from spinekit.apps import jobs
 from spinekit.apps.cli import main
+from spinekit.io.writing import write_seg_nrrd
 from spinekit.labelling.localizer import read_localizer
+from spinekit.labelling.outside import END_IN_VIEW
 from views import SPINE, blind, save_view, stretch, truth_on
 
 LOIN = stretch(150, 290)
@@ -228,6 +230,31 @@ def test_another_programs_json_beside_a_localizer_is_not_read(
 
     rows = report_of(tmp_path / "out")["structures"]
     assert [row["name"] for row in rows if row["part"] == "vertebra"] == ["T12", "L1", "L2", "L3"]
+
+
+@pytest.mark.parametrize("reported", [True, False])
+def test_names_given_in_slicer_count_more_than_values_and_the_report(
+    predictor: dict, tmp_path: Path, reported: bool
+) -> None:
+    predictor["predictor"] = blind(shift=1, claims=1.0)
+    whole = save_view(tmp_path / "whole.nii.gz", WIDE)
+    assert run(whole, tmp_path, "--quiet", "--format", "seg.nrrd") == 0
+    path = tmp_path / "whole_dseg.seg.nrrd"
+    before = read_localizer(path)
+    rows = [(value, name, (9, 9, 9)) for value, name in before.names.items()]
+    up = {"L1": "T12", "L2": "L1", "L3": "L2", "L4": "L3", "L5": "L4", "L6": "L5"}
+    renamed = [(value, up.get(name, name), rgb) for value, name, rgb in rows if "-" not in name]
+    assert {name for _, name, _ in renamed} & set(up)
+    write_seg_nrrd(path, before.labels.array, before.labels.grid, renamed)
+    if not reported:
+        (tmp_path / "whole_dseg.json").unlink()
+
+    after = read_localizer(path)
+
+    for value, name, _ in renamed:
+        moved = after.labels.array[before.labels.array == value]
+        assert (moved == VALUES[name]).all()
+    assert not reported or after.reliability.max() <= END_IN_VIEW
 
 
 @pytest.mark.parametrize(

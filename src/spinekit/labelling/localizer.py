@@ -6,7 +6,7 @@ differ. It knows label values and places, and nothing of the image or of file na
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,11 @@ from spinekit.anatomy.scheme import NAMES, VALUES, name_in_context
 from spinekit.core.errors import InputError, Notice
 from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
+from spinekit.io.discovery import ending_of
+from spinekit.io.nrrd import read_segments
 from spinekit.io.reading import hash_files, read_labels
 from spinekit.labelling.earlier import names_in, rely_on, rows_beside
+from spinekit.labelling.meanings import settle_meanings
 from spinekit.labelling.outside import LEAST_SEEN, Outside, usual_reliability, weigh
 from spinekit.labelling.places import item_points, values_at
 
@@ -51,7 +54,8 @@ def read_localizer(path: Path) -> NamedMap:
     """Read a localizer's labels, and what the report beside them says of their probability.
 
     Args:
-        path: `<stem>_dseg` of this package, or a label map of TotalSpineSeg.
+        path: `<stem>_dseg` of this package, or a label map of TotalSpineSeg; in a `.seg.nrrd` the
+            names of segments count more than values, as in `spinekit label`.
 
     Returns:
         The map. In a map of TotalSpineSeg's first step, where all bones bear the sacrum's value,
@@ -62,20 +66,16 @@ def read_localizer(path: Path) -> NamedMap:
             and a disc.
     """
     found = read_labels(path)
-    rows = rows_beside(path)
-    table = np.zeros(256, dtype=np.uint8)
-    if rows:
-        for row in rows:
-            table[row["value"]] = VALUES[row["name"]]
-    else:
-        known = [value for value in NAMES if value < VALUES["vertebra_1"]]
-        table[known] = known
     array = np.where((found.array >= 0) & (found.array < 256), found.array, 0).astype(np.uint8)
+    meant, rows, told = _read_meanings(path, np.unique(array).tolist())
+    table = np.zeros(256, dtype=np.uint8)
+    for value, name in meant.items():
+        table[value] = VALUES[name]
     labels = table[array]
     is_scan = (labels > 0).sum() < LEAST_KNOWN * (found.array != 0).sum()
     values = [int(value) for value in np.unique(labels) if value]
     names = {value: name_in_context(value, values) for value in values}
-    names |= {VALUES[row["name"]]: row["name"] for row in rows}
+    names |= {VALUES[name]: name for name in (*(row["name"] for row in rows), *told)}
     present = {names[value] for value in values}
     shown = [level for level in LEVELS if level in present]
     if shown in ([SACRUM], ["C1", SACRUM]):
@@ -95,6 +95,25 @@ def read_localizer(path: Path) -> NamedMap:
     reliability = rely_on(names_in(rows), np.full(len(LEVELS), usual_reliability(shown)))
     source = {"source": "localizer", "file": path.name, "sha256": hash_files([path])}
     return NamedMap(Volume(labels, found.grid), names, reliability, source)
+
+
+def _read_meanings(
+    path: Path, present: Sequence[int]
+) -> tuple[Mapping[int, str], list[dict[str, Any]], list[str]]:
+    """What the values of a map are: by names in the file, else a report, else as they are.
+
+    Returns:
+        Value → our name; the rows of the report beside it, none where names in the file were
+        given since; and those names that the file itself gives.
+    """
+    rows = rows_beside(path)
+    usual = {value: name for value, name in NAMES.items() if value < VALUES["vertebra_1"]}
+    known = {row["value"]: row["name"] for row in rows} or usual
+    segments = read_segments(path) if ending_of(path) == ".nrrd" else {}
+    meanings = settle_meanings(known, segments, [value for value in present if value])
+    told = [meanings.names[value] for value in sorted(meanings.told)]
+    is_as_reported = all(known.get(value) == meanings.names[value] for value in meanings.told)
+    return meanings.names, rows if is_as_reported else [], told
 
 
 def ask(instances: Instances, grid: Grid, named: NamedMap) -> Outside:
