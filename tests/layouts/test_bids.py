@@ -13,7 +13,8 @@ from layouts.conftest import listing, read_json, run, voxels
 from spinekit.anatomy.scheme import VALUES
 from spinekit.apps.cli import main
 from spinekit.core.errors import UsageError
-from spinekit.layouts.bids import read_name
+from spinekit.io.discovery import find_scans
+from spinekit.layouts.bids import read_name, select
 
 pytestmark = pytest.mark.usefixtures("small_oracle")
 SCAN = "sub-01/ses-a/anat/sub-01_ses-a_acq-sag_T2w.nii.gz"
@@ -310,6 +311,25 @@ def test_what_is_no_bids_is_refused_before_anything_runs(
         assert run(tmp_path / "raw", tmp_path / "out", "--layout", "bids") == 2
         assert "sub-LABEL/" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_of_a_dataset_only_anatomical_scans_are_taken(tmp_path: Path) -> None:
+    for name in (
+        "sub-1/anat/sub-1_T2w",
+        "sub-1/anat/sub-1_mod-T2w_defacemask",
+        "sub-1/mrs/sub-1_svs",
+        "sub-1/perf/sub-1_asl",
+        "derivatives/other/sub-1/anat/sub-1_T2w",
+    ):
+        path = tmp_path / f"{name}.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    kept = select(find_scans(tmp_path))
+
+    assert [scan.path.relative_to(tmp_path).as_posix() for scan in kept] == [
+        "sub-1/anat/sub-1_T2w.nii.gz"
+    ]
 
 
 def test_without_a_raw_scan_it_says_so(

@@ -42,6 +42,10 @@ VERSION = "1.10.0"
 """Of BIDS; the first with the entity `seg`."""
 PASSED_OVER = ("derivatives", "sourcedata", "code", "stimuli", "phenotype")
 """Folders of a dataset that hold no raw scans."""
+OTHER_TYPES = ("dwi", "func", "fmap", "perf", "pet", "mrs", "meg", "eeg", "ieeg", "nirs", "motion")
+"""Folders beside `anat` with other data, some of it in NIfTI too."""
+DEFACING = "_defacemask"
+"""How masks in `anat` end by which faces were removed."""
 DATATYPE = "anat"
 _NAME = re.compile(r"(sub-[A-Za-z0-9]+(?:_[a-z]+-[A-Za-z0-9]+)*)_([A-Za-z0-9]+)")
 _LABELS = re.compile(
@@ -105,8 +109,8 @@ def select(found: Sequence[ScanSource]) -> list[ScanSource]:
     kept = []
     for scan in found:
         parts = scan.relative_dir.parts
-        other = bool(parts) and parts[-1] in ("dwi", "func", "fmap", "perf", "eeg", "meg", "pet")
-        if not other and not set(parts) & set(PASSED_OVER):
+        other = bool(parts) and parts[-1] in OTHER_TYPES
+        if not (other or scan.stem.endswith(DEFACING) or set(parts) & set(PASSED_OVER)):
             kept.append(scan)
     if not kept:
         raise UsageError(
