@@ -22,3 +22,11 @@ def test_a_stray_piece_far_away_is_reached_without_bending_the_rest(gap_mm):
     assert np.abs(curve.points_mm[in_rod, :2] - (20.0, 30.0)).max() < 1.0
     assert (np.diff(curve.points_mm[:, 2]) < 0).all()
     assert curve.length_mm == pytest.approx(224.0 + gap_mm + 120.0, rel=0.1)
+
+
+def test_a_point_comes_back_from_its_coordinates_along_the_curve():
+    rng = np.random.default_rng(2)
+    rod = points(0.0, 200.0, 4000, rng)
+    rod[:, 1] += 12.0 * np.sin(rod[:, 2] / 60.0)
+    curve = fit_curve(rod)
+    assert np.abs(curve.bend(curve.straighten(rod)) - rod).max() < 0.5

@@ -63,7 +63,8 @@ def assemble(
     column, arch = take_arch(column, profile, spacing_mm)
     bones = sort_bones(column, profile, planes, arch, box[2].start, shape[2], spacing_mm)
     disc_number, is_rudiment = _sort_discs(bones, float(np.prod(spacing_mm)))
-    owner, is_speck = _own_posterior(column, profile, bones, spacing_mm)
+    layers = range(-box[2].start, shape[2] - box[2].start)
+    owner, is_speck = _own_posterior(column, profile, bones, layers, spacing_mm)
     posterior, discs = (np.argwhere(column.parts == part) for part in (POSTERIOR, DISC))
 
     parts = _clean_parts(column.parts, spacing_mm)
@@ -111,11 +112,15 @@ def _sort_discs(bones: Bones, voxel_mm3: float) -> tuple[Numbers, NDArray[np.boo
 
 
 def _own_posterior(
-    column: Column, profile: Profile, bones: Bones, spacing_mm: tuple[float, float, float]
+    column: Column,
+    profile: Profile,
+    bones: Bones,
+    layers: range,
+    spacing_mm: tuple[float, float, float],
 ) -> tuple[Numbers, NDArray[np.bool_]]:
     """(N,) number of the vertebra of each posterior voxel, 0 for none, and whether it is noise."""
     borders = _borders(bones.planes, bones.is_vertebra, bones.stretch, bones.straight, profile)
-    place = _place_posterior(column, profile, borders, spacing_mm)
+    place = _place_posterior(column, profile, borders, layers, spacing_mm)
     seen = np.flatnonzero(bones.is_vertebra)
     first = int(seen[0]) if len(seen) else 0
     beside = bones.index[np.clip(place + first, 0, len(bones.planes.at))]
@@ -126,9 +131,13 @@ def _place_posterior(
     column: Column,
     profile: Profile,
     borders: NDArray[np.float64],
+    layers: range,
     spacing_mm: tuple[float, float, float],
 ) -> Numbers:
-    """Order of the vertebra of each posterior voxel, negative for none."""
+    """Order of the vertebra of each posterior voxel, negative for none.
+
+    `layers` are those of the whole scan, counted from the crop's first.
+    """
     mask = column.parts == POSTERIOR
     curve = column.curve
     depth = np.interp(
@@ -138,6 +147,11 @@ def _place_posterior(
     )
     rear = curve.behind(depth / 2 + REAR_MM)
     at = np.clip(np.rint(borders / STEP_MM), 0, len(depth) - 1).astype(np.int64)
+
+    def in_view(straight: Floats) -> NDArray[np.bool_]:
+        layer = rear.bend(straight)[:, 2] / spacing_mm[2]
+        return (layer > layers[0] - 0.5) & (layer < layers[-1] + 0.5)
+
     wall = curve.points_mm[at] - curve.anterior[at] * (depth[at] / 2)[:, None].astype(np.float32)
     return assign_posterior(
         mask,
@@ -145,6 +159,7 @@ def _place_posterior(
         np.maximum.accumulate(rear.straighten(wall)[:, 0].astype(np.float64)),
         depth[at],
         float(np.prod(spacing_mm)),
+        in_view,
     )
 
 

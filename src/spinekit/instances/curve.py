@@ -70,6 +70,27 @@ class ColumnCurve:
         v = np.einsum("nd,nd->n", offset, self.anterior[index])
         return np.stack([t, u, v], axis=1).astype(np.float32)
 
+    def bend(self, straight: Floats) -> Floats:
+        """Points whose coordinates along the curve are known, the inverse of `straighten`.
+
+        Args:
+            straight: (N, 3) t, u, v, mm.
+
+        Returns:
+            (N, 3) mm along i, j, k.
+        """
+        last = len(self.points_mm) - 1
+        index = np.clip(np.rint(straight[:, 0] / STEP_MM), 0, last).astype(np.int32)
+        points = self.points_mm[index].copy()
+        along = straight[:, 0] - index * np.float32(STEP_MM)
+        for length, axis in (
+            (along, self.down),
+            (straight[:, 1], self.right),
+            (straight[:, 2], self.anterior),
+        ):
+            points += length[:, None] * axis[index]
+        return points
+
     def behind(self, distance_mm: NDArray[np.float64]) -> ColumnCurve:
         """A smoother curve behind this one.
 
