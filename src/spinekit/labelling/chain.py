@@ -137,7 +137,8 @@ def _reason(
 ) -> str:
     def span(of: Sequence[str | None]) -> str:
         bones = [name for name, item in zip(of, items, strict=True) if name and item.kind != "disc"]
-        return f"{bones[0]} to {bones[-1]}" if bones else "no vertebra"
+        ends = dict.fromkeys((bones[0], bones[-1])) if bones else ("no vertebra",)
+        return " to ".join(ends)
 
     landmark = "sacrum in view" if SACRUM in names else "no sacrum in view"
     text = f"{landmark}; {span(names)} {best:.0%}"
