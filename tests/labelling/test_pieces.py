@@ -130,6 +130,20 @@ def test_a_dens_takes_what_lies_below_it_along():
     assert _name(split_dens(column)).pieces == ((0, 2), (1, 2))
 
 
+@pytest.mark.parametrize(("share", "pieces"), [(0.2, ((1, 2),)), (1.0, ())])
+def test_what_is_left_of_the_plate_under_the_dens_is_no_disc_below_c1(share, pieces):
+    column = draw(np.random.default_rng(2), first="C1", last="T4", spread=0.35, noise=0.2)
+    atlas, *rest = column.instances.items
+    size = share * next(item.volume_mm3 for item in rest if item.kind == "disc")
+    at = 0.5 * (atlas.bottom_mm + rest[0].top_mm)
+    ends = {"position_mm": at, "top_mm": at - 0.5, "bottom_mm": at + 0.5, "height_mm": 1.0}
+    plate = dataclasses.replace(atlas, kind="disc", volume_mm3=size, **ends)
+    instances = dataclasses.replace(column.instances, items=(atlas, plate, *rest))
+    naming = name_column(instances, np.insert(column.evidence, 1, column.evidence[1], axis=0))
+    assert naming.names[:3] == ("C1", None, "C2")
+    assert naming.pieces == pieces
+
+
 def test_a_bone_that_holds_two_is_a_piece_of_none():
     column = draw(np.random.default_rng(8), first="T10", noise=0.1)
     assert _name(merge(column, column.truth.index("L2"))).pieces == ()

@@ -19,7 +19,7 @@ from spinekit.labelling.hypotheses import Posterior, infer
 from spinekit.labelling.naming import Anomaly, Choice, Naming, name_items, spread_to_discs
 from spinekit.labelling.observation import observe
 from spinekit.labelling.paths import Hypothesis
-from spinekit.labelling.pieces import find_owners, span_pieces
+from spinekit.labelling.pieces import find_owners, find_plates, span_pieces
 from spinekit.labelling.states import SACRAL
 from spinekit.labelling.terms import Observations
 
@@ -71,9 +71,10 @@ def name_column(
             alternatives.append((other_names, other.probability))
     ambiguous = best.probability < AMBIGUOUS_BELOW
     owners = find_owners(best.choices, observed, nothing)
+    probability = _probabilities(items, bones, names, posterior, best.choices, owners)
     return Naming(
         names=names,
-        probability=_probabilities(items, bones, names, posterior, best.choices, owners),
+        probability=probability,
         alternatives=tuple(alternatives),
         ambiguous=ambiguous,
         reason=_reason(items, names, best.probability, alternatives) if ambiguous else None,
@@ -82,7 +83,7 @@ def name_column(
             *_missed_levels(best, bones),
             *_odd_bones(best.choices, bones, posterior, nothing, owners),
         ),
-        pieces=span_pieces(bones, owners),
+        pieces=(*span_pieces(bones, owners), *find_plates(items, names, probability)),
     )
 
 
