@@ -96,6 +96,20 @@ def test_a_vertebra_without_its_body_is_kept_and_named(tmp_path: Path, name: str
     }
 
 
+def test_halves_of_an_arch_numbered_apart_stop_nothing(tmp_path: Path) -> None:
+    arch = (SPINE.labels == VALUES["L2"]) & (SPINE.parts == PARTS.index("posterior"))
+    is_left = np.arange(arch.shape[0])[:, None, None] < arch.shape[0] // 2
+    mask = np.where(SPINE.parts == PARTS.index("disc"), 0, THEIRS)
+    mask[arch & is_left], mask[arch & ~is_left] = VALUES["vertebra_1"], VALUES["vertebra_2"]
+
+    assert label(tmp_path, mask, "--from", "spinekit") == 0
+
+    found = found_in(tmp_path)
+    np.testing.assert_array_equal(found > 0, mask > 0)
+    for name in ("L3", "L4", "L5"):
+        assert set(found[SPINE.labels == VALUES[name]].tolist()) == {VALUES[name]}
+
+
 def test_nothing_but_negative_values_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

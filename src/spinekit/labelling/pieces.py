@@ -184,9 +184,11 @@ def weigh_pieces(
         if pair.kind is not Kind.PIECES:
             continue
         missed[n, n + 1][0] += TWO_WHOLE
-        both = volume[n] + volume[n + 1]
-        for piece, other in ((n, n + 1), (n + 1, n)):
-            likeness[piece] = likeness[piece].max() + np.log(2.0 * max(volume[other], 1.0) / both)
+        # Of a vertebra of which only the arch is marked the body has no volume at all.
+        both = np.maximum(volume[n : n + 2], 1.0)
+        for piece, other in ((0, 1), (1, 0)):
+            share = both[other] / both.sum()
+            likeness[n + piece] = likeness[n + piece].max() + np.log(2.0 * share)
 
 
 def admit_first_sacral(
