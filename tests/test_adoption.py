@@ -1,5 +1,7 @@
 """How a mask is to be read, said from Python."""
 
+from pathlib import Path
+
 import pytest
 
 from spinekit.adoption import MaskOptions
@@ -24,4 +26,6 @@ def test_what_says_nothing_or_two_things_of_a_mask_is_wrong_use(
 
 def test_one_thing_or_nothing_is_said_of_a_mask() -> None:
     for options in ({}, {"meaning": "bone"}, {"scheme": "spider"}):
-        assert MaskOptions(**options).recorded()["meaning"] == options.get("meaning")
+        assert MaskOptions(**options).recorded(Path("a.nii.gz"))["meaning"] == options.get(
+            "meaning"
+        )

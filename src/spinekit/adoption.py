@@ -22,10 +22,11 @@ from spinekit.core.geometry import (
 from spinekit.core.intensity import normalise_intensity
 from spinekit.core.resampling import resample_linear
 from spinekit.core.volume import Volume
+from spinekit.doubts import doubt_image
 from spinekit.io.discovery import ending_of
 from spinekit.io.nrrd import read_segments
-from spinekit.io.reading import hash_scan, read_label_file, read_scan
-from spinekit.labelling.earlier import names_in, rely_on, rows_beside
+from spinekit.io.reading import Scan, hash_scan, read_label_file, read_scan
+from spinekit.labelling.earlier import digest_beside, names_in, rely_on, rows_beside
 from spinekit.labelling.evidence import pool_levels
 from spinekit.labelling.numbers import (
     Given,
@@ -89,13 +90,19 @@ class MaskOptions:
                 "give one of them",
             )
 
-    def recorded(self) -> dict[str, Any]:
-        """What the report keeps: all that can change the result, and no path."""
+    def recorded(self, mask: Path) -> dict[str, Any]:
+        """What the report keeps of naming a mask: all that can change the result, and no path.
+
+        Raises:
+            InputError: The scan is not there, or the report beside the mask is damaged.
+        """
         image = None if self.image is None else hash_scan(self.image)
+        has_names = self.scheme is not None or self.meaning == "instances"
         return {
             "meaning": self.meaning,
             "from": self.scheme,
             "image": image,
+            "report": digest_beside(mask) if has_names else None,
             "rules_only": self.rules_only,
             "scheme": "spinekit",
         }
@@ -130,19 +137,20 @@ def adopt_mask(
     read, header = read_label_file(path)
     array, negative = leave_out_negative(path.name, read.array)
     mask = Volume(array, read.grid)
-    image = None if options.image is None else _on_grid(options.image, mask)
-    see = None if image is None or predictor is None else see_levels(image, predictor)
+    image, see, doubts = _look_at(options.image, mask, predictor)
     adopted, told, lost, is_marked = _name(path, mask, options, see)
     source = read_scan(path)
     structures = tabulate(adopted.labels, mask.grid, adopted.named)
     report = build_report(
         source=source.source,
         card=NO_MODEL if see is None or predictor is None else predictor.card,
-        options=options.recorded(),
+        options=options.recorded(path),
         seconds={},
         structures=structures,
         naming=adopted.naming,
         notices=[
+            *source.notices,
+            *doubts,
             *tell_left_out((*negative, *lost), options.scheme),
             *told.notices,
             *tell_off_column(is_marked, adopted.labels, mask.grid.voxel_mm3),
@@ -229,8 +237,29 @@ def see_levels(image: Volume, predictor: Predictor) -> See:
     return lambda instances: pool_levels(seen.level_probs, seen.level_stride, instances)
 
 
-def _on_grid(path: str, mask: Volume) -> Volume:
-    """A scan as it lies on the grid of a mask that was drawn on it.
+def _look_at(
+    path: str | None, mask: Volume, predictor: Predictor | None
+) -> tuple[Volume | None, See | None, list[Notice]]:
+    """The scan of a mask on its grid, what the network says of levels there, and what to doubt.
+
+    Of what is no MRI the network says nothing. Errors are those of `_on_grid`.
+    """
+    if path is None:
+        return None, None, []
+    scan, image = _on_grid(path, mask)
+    file = scan.source["file"]
+    told = [notice for notice in scan.notices if notice.code != "not-mri"]
+    doubts = [Notice(notice.code, f"{file}: {notice.text}") for notice in told]
+    if predictor is None:
+        return image, None, doubts
+    if len(told) < len(scan.notices) or doubt_image(scan.volume.array):
+        text = f"{file}: no MRI by its header or its intensities, not looked at for levels"
+        return image, None, [*doubts, Notice("not-mri", text)]
+    return image, see_levels(image, predictor), doubts
+
+
+def _on_grid(path: str, mask: Volume) -> tuple[Scan, Volume]:
+    """A scan, and its voxels as they lie on the grid of a mask that was drawn on it.
 
     Raises:
         InputError: It is not there, cannot be read, or lies elsewhere.
@@ -243,11 +272,12 @@ def _on_grid(path: str, mask: Volume) -> Volume:
             "check --image; a mask's name begins with its scan's",
         )
     try:
-        found = read_scan(path).volume
+        scan = read_scan(path)
     except UsageError as error:
         remedy = "give a folder that holds the series of the mask alone"
         raise UsageError(error.code, error.message, remedy) from error
     marked = mask.grid.ijk_to_ras(np.argwhere(mask.array)[::MARKED_STEP])
+    found = scan.volume
     at = found.grid.ras_to_ijk(marked)
     inside = np.all((at > -1) & (at < found.grid.shape), axis=1)
     share = float(np.mean(inside)) if len(marked) else 1.0
@@ -257,4 +287,5 @@ def _on_grid(path: str, mask: Volume) -> Volume:
             f"{path}: holds {share:.0%} of what is marked, so the mask is of another scan",
             "give the scan it was drawn on, or leave --image out",
         )
-    return Volume(resample_linear(found.array, found.grid, mask.grid, antialias=True), mask.grid)
+    image = resample_linear(found.array, found.grid, mask.grid, antialias=True)
+    return scan, Volume(image, mask.grid)

@@ -32,6 +32,7 @@ from spinekit.instances import split_instances
 from spinekit.instances.joining import join_items
 from spinekit.io.reading import Scan, hash_files, read_scan, scan_from_array
 from spinekit.io.voxels import is_plausible
+from spinekit.labelling.earlier import digest_beside
 from spinekit.labelling.evidence import pool_levels
 from spinekit.labelling.localizer import ask, read_localizer
 from spinekit.labelling.methods import check_method, name_with
@@ -92,6 +93,7 @@ class SegmentOptions:
             place = Path(self.localizer)
             known = (None, None) if place.is_dir() else (place.name, hash_files([place]))
             kept["localizer"] = dict(zip(("file", "sha256"), known, strict=True))
+            kept["localizer_report"] = None if place.is_dir() else digest_beside(place)
         return kept
 
 

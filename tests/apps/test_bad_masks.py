@@ -110,6 +110,28 @@ def test_halves_of_an_arch_numbered_apart_stop_nothing(tmp_path: Path) -> None:
         assert set(found[SPINE.labels == VALUES[name]].tolist()) == {VALUES[name]}
 
 
+@pytest.mark.parametrize(
+    ("change", "unit", "code"),
+    [
+        (np.diag([0.001, 0.001, 0.001, 1]), "meter", "units-converted"),
+        (np.diag([0.05, 0.05, 0.05, 1]), "mm", "implausible-spacing"),
+        (np.array([[1, 0, 0.15, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]), "mm", "sheared"),
+    ],
+    ids=["metres", "tiny", "sheared"],
+)
+def test_a_doubtful_header_is_told_as_of_a_scan(
+    tmp_path: Path, change: np.ndarray, unit: str, code: str
+) -> None:
+    image = nib.Nifti1Image(THEIRS, change @ SPINE.grid.affine)
+    image.header.set_xyzt_units(unit)
+    nib.save(image, tmp_path / "mask.nii.gz")
+    words = ["label", str(tmp_path / "mask.nii.gz"), str(tmp_path / "out"), "--quiet"]
+
+    assert main([*words, "--from", "totalspineseg"]) == 0
+
+    assert code in warnings_of(tmp_path)
+
+
 def test_nothing_but_negative_values_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -91,3 +91,24 @@ def test_names_given_in_slicer_since_are_believed(result: Path, tmp_path: Path) 
     assert list(second) == list(renamed.values())
     assert set(second) < set(first)
     assert min(second.values()) > first[kept[-1]] + 0.2
+
+
+def test_a_result_by_another_report_is_not_taken_for_done(
+    result: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["label", str(result), str(tmp_path / "out"), "--from", "spinekit"]
+    assert main(command) == 0
+    path = result.with_name("loin_dseg.json")
+    report = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**report, "seconds": {"read": 9.0}}), encoding="utf-8")
+    assert main(command) == 0
+    assert "done before" in capsys.readouterr().out
+
+    for row in report["structures"]:
+        row["probability"] = row["probability"] and 0.9
+    path.write_text(json.dumps(report), encoding="utf-8")
+
+    assert main(command) == 2
+    assert "was made with other options (report); add --overwrite" in capsys.readouterr().err
+    assert main([*command, "--overwrite"]) == 0
+    assert main(command) == 0

@@ -287,3 +287,30 @@ def test_a_word_settles_what_sources_disagreed_on(predictor: dict, tmp_path: Pat
     assert main(["relabel", str(result), "--set", f"{first}=T12", "--quiet"]) == 0
 
     assert codes(report_of(tmp_path / "out")) == []
+
+
+@pytest.mark.parametrize("changed", ["localizer", "localizer_report"])
+def test_a_result_by_another_localizer_is_not_taken_for_done(
+    predictor: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str], changed: str
+) -> None:
+    whole = save_view(tmp_path / "whole.nii.gz", WIDE)
+    assert run(whole, tmp_path / "first", "--quiet") == 0
+    loc = tmp_path / "first" / "whole_dseg.nii.gz"
+    words = (save_view(tmp_path / "loin.nii.gz", LOIN), tmp_path / "out", "--loc", loc)
+    assert run(*words) == 0
+    assert run(*words) == 0
+    assert "done before" in capsys.readouterr().out
+
+    if changed == "localizer":
+        image = nib.load(loc)
+        nib.save(nib.Nifti1Image(np.asarray(image.dataobj)[:, :, :-1], image.affine), loc)
+    else:
+        report = report_of(tmp_path / "first", "whole")
+        for row in report["structures"]:
+            row["probability"] = row["probability"] and 0.5
+        loc.with_name("whole_dseg.json").write_text(json.dumps(report), encoding="utf-8")
+
+    assert run(*words) == 2
+    assert f"was made with other options ({changed}); add --over" in capsys.readouterr().err
+    assert run(*words, "--overwrite") == 0
+    assert run(*words) == 0

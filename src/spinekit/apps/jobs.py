@@ -279,12 +279,11 @@ def _is_done(job: Job) -> bool:
     report = _report_of(files["json"])
     if report is None:
         raise _refuse("results-exist", f"{there[0]} is there, but no report of this program")
-    if _has_other_options(job, report):
-        raise _refuse("other-options", f"{files['json']} was made with other options")
-    if isinstance(job.options, SegmentOptions):
-        model = _predictor(job.options.model, job.options.threads).card["sha256"]
-        if report["model"]["sha256"] != model:
-            raise _refuse("other-options", f"{files['json']} was made with another model")
+    if other := _other_options(job, report):
+        text = f"{files['json']} was made with other options ({', '.join(other)})"
+        raise _refuse("other-options", text)
+    if _has_other_model(job, report):
+        raise _refuse("other-options", f"{files['json']} was made with another model")
     if report["input"]["sha256"] != _hash_of(job):
         raise _refuse("other-scan", f"{files['json']} was made of another scan of this name")
     if len(there) < len(files):
@@ -292,16 +291,29 @@ def _is_done(job: Job) -> bool:
     return len(there) == len(files)
 
 
-def _has_other_options(job: Job, report: Mapping[str, Any]) -> bool:
-    """Whether options differ that can have changed the result.
+def _other_options(job: Job, report: Mapping[str, Any]) -> list[str]:
+    """The options that differ and can have changed the result, what is read beside the scan too.
 
     Which series was taken shows in the scan's content. `force` and `strict` matter only where the
     result says that there was something to put up with.
     """
     told = {warning["code"] for warning in report["warnings"]}
     idle = {"series"} | {name for name, codes in _MATTERS_WITH.items() if not codes & told}
-    made, wanted = report["options"], job.options.recorded()
-    return any(made.get(key) != wanted.get(key) for key in {*made, *wanted} - idle)
+    made, options = report["options"], job.options
+    if isinstance(options, MaskOptions):
+        wanted = options.recorded(job.source)
+    else:
+        wanted = options.recorded()
+    keys = sorted({*made, *wanted} - idle)
+    return [key for key in keys if made.get(key) != wanted.get(key)]
+
+
+def _has_other_model(job: Job, report: Mapping[str, Any]) -> bool:
+    """Whether another model has looked at the scan than would now; of a mask's scan none need."""
+    options, made = job.options, report["model"]["sha256"]
+    if isinstance(options, SegmentOptions):
+        return bool(made != _predictor(options.model, options.threads).card["sha256"])
+    return made is not None and bool(made != _predictor(None, job.threads).card["sha256"])
 
 
 def _hash_of(job: Job) -> str:

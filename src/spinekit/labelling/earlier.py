@@ -5,6 +5,7 @@ It knows file names and the report's table, and nothing of the column that the n
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -48,6 +49,22 @@ def rows_beside(path: Path) -> list[dict[str, Any]]:
         raise InputError(
             "report-damaged", f"{report.name}: damaged", "segment it again, or move it away"
         ) from error
+
+
+def digest_beside(path: Path) -> str | None:
+    """What tells two reports beside a label map apart, as far as its names rest on them.
+
+    Args:
+        path: As for `rows_beside`.
+
+    Returns:
+        SHA-256 in hex of values, names and probabilities; None where no report of ours lies there.
+
+    Raises:
+        InputError: The report is damaged.
+    """
+    rows = [[row["value"], row["name"], row.get("probability")] for row in rows_beside(path)]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest() if rows else None
 
 
 def names_in(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:

@@ -1,0 +1,96 @@
+"""`spinekit label --image`: what there is to doubt about the scan, and one that is another now."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from blocks import draw_blocks, oracle_for
+from spinekit.anatomy.scheme import PARTS
+from spinekit.apps import jobs
+from spinekit.apps.cli import main
+
+SPINE = draw_blocks((4.0, 2.0, 2.0))
+
+
+@pytest.fixture
+def using(monkeypatch: pytest.MonkeyPatch):
+    """Let the command line predict with whatever is put in here."""
+    using = {"predictor": oracle_for(SPINE)}
+    jobs._predictor.cache_clear()
+    monkeypatch.setattr(jobs, "load_predictor", lambda model, threads: using["predictor"])
+    yield using
+    jobs._predictor.cache_clear()
+
+
+def save_scan(folder: Path, image: np.ndarray = SPINE.image) -> None:
+    nib.save(nib.Nifti1Image(image.astype(np.int16), SPINE.grid.affine), folder / "scan.nii.gz")
+
+
+def label(folder: Path, *words: str) -> int:
+    """The exit status of naming bodies of one value that were drawn on the scan."""
+    bodies = (SPINE.parts == PARTS.index("body")).astype(np.uint8)
+    nib.save(nib.Nifti1Image(bodies, SPINE.grid.affine), folder / "mask.nii.gz")
+    places = [str(folder / name) for name in ("mask.nii.gz", "out")]
+    return main(["label", *places, "--image", str(folder / "scan.nii.gz"), *words])
+
+
+def report_of(folder: Path) -> dict:
+    return json.loads((folder / "out" / "mask_dseg.json").read_text(encoding="utf-8"))
+
+
+def draw_ct() -> np.ndarray:
+    rng = np.random.default_rng(1)
+    around = np.where(rng.random(SPINE.parts.shape) < 0.4, -100.0, 50.0)
+    return np.where(SPINE.parts > 0, 300.0, around) + rng.normal(0, 15, SPINE.parts.shape)
+
+
+def test_a_ct_is_not_looked_at_for_levels(using: dict, tmp_path: Path) -> None:
+    save_scan(tmp_path, draw_ct())
+    assert label(tmp_path, "--rules-only", "--quiet") == 0
+    by_rules = report_of(tmp_path)
+    assert by_rules["warnings"] == []
+
+    assert label(tmp_path, "--overwrite", "--quiet") == 0
+
+    report = report_of(tmp_path)
+    (warning,) = report["warnings"]
+    assert warning["code"] == "not-mri"
+    assert warning["text"].startswith("scan.nii.gz: ")
+    assert report["model"]["name"] is None
+    assert report["column"]["ambiguous"]
+    assert report["structures"] == by_rules["structures"]
+
+
+def test_what_was_taken_of_the_scan_is_told_with_its_name(using: dict, tmp_path: Path) -> None:
+    save_scan(tmp_path, np.stack([SPINE.image, SPINE.image], axis=-1))
+
+    assert label(tmp_path, "--quiet") == 0
+
+    (warning,) = report_of(tmp_path)["warnings"]
+    assert (warning["code"], warning["text"][:13]) == ("volumes-averaged", "scan.nii.gz: ")
+
+
+def test_a_result_by_another_scan_or_model_is_not_taken_for_done(
+    using: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_scan(tmp_path)
+    assert label(tmp_path) == 0
+    assert label(tmp_path) == 0
+    assert "done before" in capsys.readouterr().out
+
+    using["predictor"] = replace(
+        using["predictor"], card={**using["predictor"].card, "sha256": "1"}
+    )
+    jobs._predictor.cache_clear()
+    assert label(tmp_path) == 2
+    assert "was made with another model; add --overwrite" in capsys.readouterr().err
+
+    save_scan(tmp_path, SPINE.image + 1)
+    assert label(tmp_path) == 2
+    assert "was made with other options (image); add --overwrite" in capsys.readouterr().err
+    assert label(tmp_path, "--overwrite") == 0
+    assert label(tmp_path) == 0
