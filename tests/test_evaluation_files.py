@@ -217,6 +217,16 @@ def test_a_file_that_is_named_is_compared_whatever_its_name(folders):
     assert (case.name, case.mean_dice("body")) == ("my_levels", 1.0)
 
 
+@pytest.mark.parametrize("value", [1, 255])
+def test_a_predicted_cord_may_have_any_value(tmp_path, value):
+    cord = np.zeros((6, 40, 70))
+    cord[2:4, 5:9] = 1
+    save(tmp_path / "pred" / "one_cord.nii.gz", value * cord)
+    save(tmp_path / "ref" / "one_cord.nii.gz", cord)
+    (case,) = evaluate_files(tmp_path / "pred", tmp_path / "ref").cases
+    assert case.mask_dice("cord") == 1.0
+
+
 def test_nothing_in_common_and_nothing_there(folders):
     (folders / "empty").mkdir()
     with pytest.raises(UsageError, match="no file"):

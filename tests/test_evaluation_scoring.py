@@ -244,6 +244,15 @@ def test_complete_label_map_is_judged_everywhere():
     assert dict(partial.extra) == {"body": 0, "vertebra": 0, "disc": 0}
 
 
+def test_a_canal_that_holds_the_cord_is_compared_with_both():
+    dseg, parts = column()
+    whole = np.where(dseg == VALUES["spinal_cord"], VALUES["spinal_canal"], dseg)
+    assert {1, 2} <= set(np.unique(dseg).tolist())
+    for seen in (parts, None):
+        scores = evaluate_case(dseg, seen, labels_reference("scan", whole), SPACING)
+        assert [(m.structure, m.dice) for m in scores.masks] == [("canal", 1.0)]
+
+
 def test_nothing_predicted_misses_everything():
     dseg, parts = column()
     scores = evaluate_case(dseg * 0, parts * 0, only_bodies(dseg, parts), SPACING)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from spinekit.anatomy.scheme import NAMES
+from spinekit.anatomy.scheme import NAMES, VALUES
 from spinekit.core.errors import GeometryError, InputError, SpineKitError, UsageError
 from spinekit.core.grid import Grid, closest_axes
 from spinekit.core.volume import Volume
@@ -215,6 +215,8 @@ def _score(
         )
     seen = read_volumes({k: pair.pred[k] for k in (kind, "parts") if k in pair.pred})
     maps = {k: _on_grid(volume, grid, pair.pred[k]) for k, volume in seen.items()}
+    if kind == "cord":  # whatever its value, as in a reference
+        maps[kind] = np.where(maps[kind] > 0, VALUES["spinal_cord"], 0)
     scores = evaluate_case(
         maps[kind], maps.get("parts"), reference, grid.spacing_mm, annotated_only=annotated_only
     )

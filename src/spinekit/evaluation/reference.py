@@ -127,6 +127,9 @@ def spider_reference(name: str, parts: LabelMap, names: LabelMap) -> Reference:
 def labels_reference(name: str, label_map: LabelMap, parts: LabelMap | None = None) -> Reference:
     """A label map with SpineKit's values, such as a phantom's truth.
 
+    Without a cord the canal is taken with the cord in it, as other tools and sets mark it; where
+    the cord ends above the view, that is the same.
+
     Args:
         name: of the scan.
         label_map: (I, J, K) label values.
@@ -139,9 +142,11 @@ def labels_reference(name: str, label_map: LabelMap, parts: LabelMap | None = No
     cord, canal, sacrum = (
         label_map == VALUES[structure] for structure in ("spinal_cord", "spinal_canal", "sacrum")
     )
-    masks = {"canal-without-cord": canal, "cord": cord, "sacrum": sacrum}
-    if canal.any() and cord.any():
+    masks = {"cord": cord, "sacrum": sacrum}
+    if canal.any():
         masks["canal"] = canal | cord
+    if canal.any() and cord.any():
+        masks["canal-without-cord"] = canal
     present = vertebrae.any() and discs.any() and sacrum.any() and (canal.any() or cord.any())
     return Reference(
         name,
