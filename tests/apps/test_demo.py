@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,20 @@ def test_the_demo_takes_a_scan(
     assert main([*command, "--model", str(tiny_model)]) == 0
     assert capsys.readouterr().out.splitlines()[-1].endswith("spine_preview.png")
     assert not (tmp_path / "demo" / "phantom").exists()
+
+
+def test_the_demo_says_no_more_than_was_asked_for(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["demo", "--out", str(tmp_path / "demo"), "--model", str(tiny_model)]
+    assert main([*command, "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+    assert main([*command, "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["preview"].endswith("phantom00007_preview.png")
+
+    (tmp_path / "demo" / "older_preview.png").write_bytes(b"of another run")
+    assert main(command) == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("picture: ")]
+    assert [Path(line).name for line in told] == ["phantom00007_preview.png"]

@@ -35,15 +35,17 @@ def run(args: argparse.Namespace) -> int:
     """Draw a phantom unless a scan was given, segment it, and say where the picture is."""
     from spinekit.apps import segment
     from spinekit.apps.phantom import check_place, draw_one
+    from spinekit.io.discovery import stem_of
 
     args.input = args.scan
     if args.input is None:
         check_place(args.out)
         args.input = draw_one(args.out / "phantom", args.seed, DEMO_PHANTOM)
-        print(f"phantom drawn: {args.input}", file=sys.stderr)
+        if not args.quiet:
+            print(f"phantom drawn: {args.input}", file=sys.stderr)
     code = segment.run(args)
-    if code == 0 and not args.quiet:
-        pictures = sorted(args.out.glob("*_preview.png"))
-        for picture in pictures:
-            print(f"picture: {picture.resolve()}")
+    # Of several scans each has a line that ends with its picture.
+    picture = args.out / f"{stem_of(args.input)}_preview.png"
+    if code == 0 and picture.is_file() and not (args.quiet or args.json):
+        print(f"picture: {picture.resolve()}")
     return code
