@@ -12,7 +12,7 @@ import pytest
 import spinekit
 from blocks import BODY_MM, DISC_MM, NAMES, BlockSpine, draw_blocks, oracle_for
 from spinekit.anatomy.scheme import VALUES
-from spinekit.core.errors import GeometryError, UsageError
+from spinekit.core.errors import GeometryError, OutputError, UsageError
 from spinekit.core.grid import Grid
 from spinekit.core.resampling import resample_nearest
 from spinekit.core.volume import Volume
@@ -262,6 +262,16 @@ def test_saving_gives_the_paths_and_takes_another_stem(spine: BlockSpine, tmp_pa
     assert set(paths) == {"dseg", "parts", "json", "preview"}
     assert all(path.is_file() and path.name.startswith("patient-free_") for path in paths.values())
     assert json.loads(paths["json"].read_text())["structures"][0]["name"] == "T12"
+
+
+def test_a_format_that_there_is_not_is_told_with_those_there_are(
+    spine: BlockSpine, tmp_path: Path
+) -> None:
+    found = segment(spine.image, affine=spine.grid.affine, predictor=oracle_for(spine))
+
+    with pytest.raises(OutputError, match=r"'\.nii\.gz'; use nii\.gz, .*seg\.nrrd"):
+        found.save(tmp_path / "out", fmt=".nii.gz")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_file_takes_no_other_grid_than_its_own(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.anatomy.scheme import COLOURS, PARTS, VALUES
+from spinekit.core.errors import OutputError
 from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
 from spinekit.io.reading import HeaderInfo
@@ -123,11 +124,15 @@ class Segmentation:
             for `levels`, `levels_json`, `cord_soft`, `canal_soft`) → path.
 
         Raises:
-            OutputError: The folder or a file cannot be written.
+            OutputError: The folder or a file cannot be written, or there is no such format.
         """
         import io
         import time
 
+        if fmt not in FORMATS:
+            raise OutputError(
+                "unknown-format", f"no volume is written as {fmt!r}", f"use {', '.join(FORMATS)}"
+            )
         started = time.perf_counter()
         folder = Path(folder)
         files = output_names(

@@ -77,6 +77,8 @@ def test_wrong_arrays_and_orientations_are_told() -> None:
         SegmentationInference().segment(np.zeros((1, 2, 3, 4)))
     with pytest.raises(SpineKitError, match="no orientation"):
         SegmentationInference(orientation="LLA")
+    with pytest.raises(SpineKitError, match="a spacing of"):
+        SegmentationInference(spacing_mm=(4.0, 1.0))
 
 
 def test_orientation_letters_give_directions() -> None:

@@ -116,13 +116,19 @@ def affine_for(orientation: str, spacing_mm: tuple[float, float, float]) -> NDAr
         (4, 4), with the origin at the first voxel.
 
     Raises:
-        UsageError: The letters do not name three different axes.
+        UsageError: The letters do not name three different axes, or there are not three lengths.
     """
     found = [_DIRECTIONS.get(letter) for letter in orientation.upper()]
     axes = [entry for entry in found if entry is not None]
     if sorted(axis for axis, _ in axes) != [0, 1, 2] or len(found) != 3:
         raise UsageError(
             "orientation", f"{orientation!r} is no orientation", "use three letters such as LPI"
+        )
+    if len(spacing_mm) != 3:
+        raise UsageError(
+            "wrong-spacing",
+            f"a spacing of {spacing_mm!r}",
+            "give those of slices, width and height",
         )
     affine = np.eye(4)
     affine[:3, :3] = 0

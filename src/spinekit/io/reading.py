@@ -146,7 +146,9 @@ def scan_from_array(
     name = "array"
     if image.dtype.kind not in "buif":
         raise InputError(
-            "wrong-type", f"{name}: the values are {image.dtype}, not real numbers", "convert it"
+            "wrong-type",
+            f"{name}: the values are {image.dtype}, not real numbers",
+            "convert it; of an image object give the voxels, such as image.get_fdata()",
         )
     shape = image.shape[:3]
     if image.ndim not in (2, 3, 4) or image.size == 0:
@@ -217,9 +219,23 @@ def _array_affine(
             "array-without-grid", "an array needs either an affine or a spacing", "give one of them"
         )
     if affine is not None:
-        return np.asarray(affine, dtype=np.float64)
+        try:
+            return np.asarray(affine, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise GeometryError(
+                "affine-invalid", "array: the affine is no matrix of numbers", "give (4, 4) numbers"
+            ) from error
     assert spacing_mm is not None
-    spacing = [float(mm) for mm in spacing_mm]
+    try:
+        spacing = [float(mm) for mm in spacing_mm]
+    except (TypeError, ValueError):
+        spacing = []
+    if not spacing or min(spacing) < 0:
+        raise UsageError(
+            "wrong-spacing",
+            f"a spacing of {spacing_mm!r}",
+            "give a length in mm per axis, such as (4, 1, 1); an affine says where axes point",
+        )
     if dims == 2 and len(spacing) == 2:
         spacing = [1.0, *spacing]
     if len(spacing) != 3:

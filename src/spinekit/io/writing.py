@@ -226,7 +226,7 @@ def _write_volume(
     else:
         raise OutputError(
             "unknown-format",
-            f"{path.name}: cannot write {ending or 'a file without an extension'}",
+            f"{path.name}: cannot write {ending or path.suffix or 'a file without an extension'}",
             f"choose one of {', '.join(FORMATS)}",
         )
 
