@@ -96,6 +96,29 @@ def test_csv_gives_the_same_summary_back(tmp_path):
     assert format_table(summarise(again)) == format_table(summarise(CASES))
 
 
+@pytest.mark.parametrize("name", ["#7", "a\u2028b", "a\nb", 'a, "b"'])
+def test_csv_keeps_every_name(tmp_path, name):
+    case = CaseScores(name, name, name, (instance("L1", 0.5),), extra=(("body", 1),))
+    write_csv(tmp_path / "scores.csv", [case])
+    (again,) = read_csv(tmp_path / "scores.csv")
+    assert (again.name, again.dataset, again.subject) == (name, name, name)
+    assert again.instances[0].dice == 0.5
+
+
+def test_csv_of_a_file_name_that_is_no_text(tmp_path):
+    write_csv(tmp_path / "scores.csv", [CaseScores("a\udcff", "d", "s", (instance("L1", 0.5),))])
+    (again,) = read_csv(tmp_path / "scores.csv")
+    assert again.name == "a\\udcff"
+
+
+def test_csv_that_was_cut_short_is_refused(tmp_path):
+    path = tmp_path / "cut.csv"
+    write_csv(path, [CaseScores("a", "d", "s", extra=(("body", 1),))])
+    path.write_text(path.read_text(encoding="utf-8").rstrip("1,\n"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"cut\.csv"):
+        read_csv(path)
+
+
 def test_csv_of_another_kind_is_refused(tmp_path):
     path = tmp_path / "other.csv"
     path.write_text("a,b\n1,2\n", encoding="utf-8")

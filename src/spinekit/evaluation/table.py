@@ -6,6 +6,7 @@ again from it.
 
 import csv
 import io
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -39,6 +40,8 @@ def write_csv(
 ) -> None:
     """Write one line per scored instance, mask and point, whole or not at all.
 
+    Bytes of a file name that are no text are written as escapes of what Python takes them for.
+
     Args:
         path: file to write; replaced when it exists.
         cases: scores of any number of scans.
@@ -56,7 +59,7 @@ def write_csv(
         owner = {"dataset": case.dataset, "subject": case.subject, "scan": case.name}
         for row in _rows(case):
             writer.writerow(owner | {key: _cell(value) for key, value in row.items()})
-    write_bytes(path, text.getvalue().encode("utf-8"))
+    write_bytes(path, text.getvalue().encode("utf-8", "backslashreplace"))
 
 
 def read_csv(path: str | Path) -> list[CaseScores]:
@@ -73,11 +76,12 @@ def read_csv(path: str | Path) -> list[CaseScores]:
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+        lines = io.StringIO(path.read_bytes().decode("utf-8"), newline="")
+        table = itertools.dropwhile(lambda line: line.startswith("#"), lines)
+        rows = list(csv.DictReader(table))
         owners = dict.fromkeys((row["dataset"], row["subject"], row["scan"]) for row in rows)
         return [_case(owner, rows) for owner in owners]
-    except (OSError, UnicodeDecodeError, KeyError, ValueError) as error:
+    except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             "scores-unreadable",
             f"{path.name} is not a table of scores ({error})",
