@@ -70,6 +70,17 @@ def test_names_are_judged_on_matched_instances_and_scans_on_all():
     assert row.extra == 1
 
 
+def test_a_reference_without_a_name_asks_for_none():
+    found = [instance("?", 0.9, predicted=name) for name in ("L2", "?")]
+    cases = [
+        CaseScores("a", "d", "a", (instance("L1", 0.9), *found)),
+        CaseScores("b", "d", "b", (instance("?", 0.0, predicted=""),)),
+    ]
+    row = find_row(summarise(cases), "d", "body", "instances")
+    assert (row.named_right, row.nameless, row.named_right_pct) == (1, 2, 100.0)
+    assert (row.n_instances, row.missed, row.scans_all_right) == (4, 1, 1)
+
+
 def test_distances_leave_missed_instances_out():
     assert find_row(summarise(CASES), "chu", "body", "instances").assd_mm == 1.0
 

@@ -32,7 +32,7 @@ class InstanceScore:
 
     Attributes:
         kind: "body", "vertebra" or "disc".
-        name: of the reference instance.
+        name: of the reference instance; "?" without a name.
         volume_mm3: of the reference instance.
         partial: under 500 mm³ or cut by the upper or lower edge of the scan; not scored.
         predicted: name of the matched instance; "?" without a name, "" when missed.
@@ -63,8 +63,13 @@ class InstanceScore:
 
     @property
     def named_right(self) -> bool:
-        """Whether the matched instance bears the reference's name."""
-        return self.predicted == self.name
+        """Whether the matched instance bears the reference's name, which has to be one."""
+        return self.is_named and self.predicted == self.name
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the reference says what it is called; else no name is right or wrong."""
+        return self.name != "?"
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ class SummaryRow:
         extra: predicted instances that answer none.
         named_right: scored, matched instances that bear the right name.
         unnamed: scored, matched instances that were left without a name.
+        nameless: scored, matched instances whose reference has no name; no share of names
+            counts them.
         scans_all_right: scans in which no scored instance is missed or misnamed.
     """
 
@@ -58,6 +60,7 @@ class SummaryRow:
     extra: int = 0
     named_right: int = 0
     unnamed: int = 0
+    nameless: int = 0
     scans_all_right: int = 0
 
     @property
@@ -67,8 +70,8 @@ class SummaryRow:
 
     @property
     def named_right_pct(self) -> float:
-        """Rightly named share of the matched instances in percent; nan for none."""
-        return _percent(self.named_right, self.n_instances - self.missed)
+        """Rightly named share of the matched instances with a name in percent; nan for none."""
+        return _percent(self.named_right, self.n_instances - self.missed - self.nameless)
 
     @property
     def scans_all_right_pct(self) -> float:
@@ -136,7 +139,11 @@ def _instance_row(dataset: str, kind: str, members: Sequence[CaseScores]) -> Sum
         extra=sum(count for case in members for name, count in case.extra if name == kind),
         named_right=sum(instance.named_right for instance in matched),
         unnamed=sum(instance.predicted == "?" for instance in matched),
-        scans_all_right=sum(all(i.named_right for i in case.scored(kind)) for case in cases),
+        nameless=sum(not instance.is_named for instance in matched),
+        scans_all_right=sum(
+            not any(i.missed or (i.is_named and not i.named_right) for i in case.scored(kind))
+            for case in cases
+        ),
     )
 
 
