@@ -58,3 +58,25 @@ def test_anomalies_follow_their_items_when_pieces_are_joined() -> None:
     naming = Naming(NAMES, NAMING.probability, (), False, None, (odd,))
 
     assert keep_items(naming, [0, 2, 3]).anomalies[0].items == (2,)
+
+
+def test_columns_that_joined_pieces_make_the_same_are_one() -> None:
+    naming = Naming(
+        ("C2", None, "C2-C3", "C3"),
+        (0.8, 0.0, 0.8, 0.8),
+        (
+            ((None, "C2", "C2-C3", "C3"), 0.3),
+            ((None, "C3", "C3-C4", "C4"), 0.1),
+            (("C3", None, "C3-C4", "C4"), 0.15),
+            (("C1", "C2", "C2-C3", "C3"), 0.2),
+        ),
+        False,
+        None,
+        (),
+        ((1, 0),),
+    )
+
+    joined = keep_items(naming, [0, 2, 3])
+
+    assert joined.names == ("C2", "C2-C3", "C3")
+    assert joined.alternatives == ((("C3", "C3-C4", "C4"), 0.25), (("C1", "C2-C3", "C3"), 0.2))

@@ -10,6 +10,7 @@ from spinekit.anatomy.column import LEVELS
 from spinekit.anatomy.items import Instance, Instances
 from spinekit.core.grid import Grid
 from spinekit.labelling.chain import name_column
+from spinekit.labelling.naming import Naming
 from spinekit.labelling.series import SeriesColumn, pool_series
 
 PITCH, HEIGHT = 34, 26
@@ -130,3 +131,14 @@ def test_two_pieces_of_what_another_series_shows_whole_bear_its_name_once() -> N
 
     assert names[0] == CHAIN
     assert [name for name in names[1] if name is not None] == list(levels)
+
+
+def test_columns_that_differ_where_a_series_sees_nothing_are_none_to_it() -> None:
+    (pool,) = pool_series([column(CHAIN[:5]), column(CHAIN[3:])])
+    skipped = ("T10", "T11", *CHAIN[2:])
+    lower = ("T10", "T11", "T12", "L1", "L2", "L3", "L4", "sacrum")
+    sure = (0.9,) * len(CHAIN)
+    naming = Naming(CHAIN, sure, ((skipped, 0.3), (lower, 0.1)), False, None, ())
+
+    assert pool.share_out(naming, 0).alternatives == ((skipped[:5], 0.3), (lower[:5], 0.1))
+    assert pool.share_out(naming, 1).alternatives == ((lower[3:], 0.1),)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,17 +63,43 @@ def keep_items(naming: Naming, kept: Sequence[int]) -> Naming:
     Args:
         naming: of all items.
         kept: places of those that are left.
+
+    Returns:
+        In an alternative the joined vertebra is called as any of its pieces was.
     """
+
+    def joined(names: Sequence[str | None]) -> tuple[str | None, ...]:
+        own = list(names)
+        for piece, bone in naming.pieces:
+            if names[piece] in LEVELS:
+                own[bone] = own[bone] or names[piece]
+        return tuple(own[n] for n in kept)
+
+    names = joined(naming.names)
     return dataclasses.replace(
         naming,
-        names=tuple(naming.names[n] for n in kept),
+        names=names,
         probability=tuple(naming.probability[n] for n in kept),
-        alternatives=tuple(
-            (tuple(names[n] for n in kept), sure) for names, sure in naming.alternatives
-        ),
+        alternatives=tell_apart(names, [(joined(a), sure) for a, sure in naming.alternatives]),
         anomalies=move_anomalies(naming.anomalies, {old: new for new, old in enumerate(kept)}),
         pieces=(),
     )
+
+
+def tell_apart(
+    names: tuple[str | None, ...], others: Iterable[tuple[tuple[str | None, ...], float]]
+) -> tuple[tuple[tuple[str | None, ...], float], ...]:
+    """Alternatives that differ from the names and from each other, likeliest first.
+
+    Args:
+        names: that were given.
+        others: namings and their probabilities; of the same naming they add up.
+    """
+    found: dict[tuple[str | None, ...], float] = {}
+    for other, sure in others:
+        if other != names:
+            found[other] = found.get(other, 0.0) + sure
+    return tuple(sorted(found.items(), key=lambda pair: -pair[1]))
 
 
 def move_anomalies(anomalies: Sequence[Anomaly], place: Mapping[int, int]) -> tuple[Anomaly, ...]:
@@ -217,17 +243,19 @@ def spread_to_discs(
             two vertebrae, that it does.
 
     Returns:
-        0 without a name. A disc is named by its neighbours: it is no surer than the less sure of
-        those in view, and None where one of them has no probability.
+        0 without a name. A disc is named by its neighbours, bones that are no vertebra passed over:
+        it is no surer than the less sure of those in view, and None where one of them has no
+        probability.
     """
     result: list[float | None] = []
+    bones = [m for m, item in enumerate(items) if item.kind != "disc" and (names[m] or of_bones[m])]
     for n, (item, name) in enumerate(zip(items, names, strict=True)):
         if name is None:
             result.append(0.0)
         elif item.kind != "disc":
             result.append(of_bones[n])
         else:
-            near = [of_bones[m] for m in _neighbours(n, items) if names[m] or of_bones[m]]
+            near = [of_bones[m] for m in _beside(n, bones)]
             known = [p for p in near if p is not None]
             result.append(min(known, default=0.0) if len(known) == len(near) else None)
     return tuple(result)
@@ -259,11 +287,6 @@ def call_discs(naming: Naming, words: Mapping[int, str]) -> Naming:
 
     names = called(naming.names)
     freed = {n for n, name in enumerate(names) if name is None and naming.names[n] is not None}
-    others: dict[tuple[str | None, ...], float] = {}
-    for before, sure in naming.alternatives:
-        other = called(before)
-        if other != names:
-            others[other] = others.get(other, 0.0) + sure
     return dataclasses.replace(
         naming,
         names=names,
@@ -271,7 +294,7 @@ def call_discs(naming: Naming, words: Mapping[int, str]) -> Naming:
             1.0 if n in words else 0.0 if n in freed else sure
             for n, sure in enumerate(naming.probability)
         ),
-        alternatives=tuple(others.items()),
+        alternatives=tell_apart(names, [(called(a), sure) for a, sure in naming.alternatives]),
     )
 
 
@@ -291,7 +314,6 @@ def leave_out_unsure(items: Sequence[Instance], naming: Naming, least: float) ->
     return dataclasses.replace(naming, names=tuple(kept))
 
 
-def _neighbours(disc: int, items: Sequence[Instance]) -> list[int]:
-    above = [m for m in range(disc) if items[m].kind != "disc"][-1:]
-    below = [m for m in range(disc + 1, len(items)) if items[m].kind != "disc"][:1]
-    return above + below
+def _beside(disc: int, bones: Sequence[int]) -> list[int]:
+    """The bones next to a disc, of those given."""
+    return [m for m in bones if m < disc][-1:] + [m for m in bones if m > disc][:1]

@@ -17,7 +17,7 @@ from spinekit.anatomy.items import Instance, Instances
 from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
 from spinekit.labelling.evidence import FLOOR, item_codes
-from spinekit.labelling.naming import Naming, move_anomalies
+from spinekit.labelling.naming import Naming, move_anomalies, tell_apart
 from spinekit.labelling.places import item_points, values_at
 
 SAME_SHARE = 0.3
@@ -70,11 +70,12 @@ class Pool:
         def own(names: Sequence[str | None]) -> tuple[str | None, ...]:
             return tuple(names[n] if n >= 0 else None for n in at)
 
+        names = own(naming.names)
         return dataclasses.replace(
             naming,
-            names=own(naming.names),
+            names=names,
             probability=tuple(naming.probability[n] if n >= 0 else 0.0 for n in at),
-            alternatives=tuple((own(names), sure) for names, sure in naming.alternatives),
+            alternatives=tell_apart(names, [(own(a), sure) for a, sure in naming.alternatives]),
             anomalies=move_anomalies(naming.anomalies, item),
             pieces=tuple(
                 (item[piece], item[bone])
