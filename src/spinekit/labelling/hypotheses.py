@@ -84,8 +84,8 @@ def infer(observations: Observations) -> Posterior:
         level[:, STATES.level[v, alone]] += gamma[:, v][:, alone]
     merged = gamma[..., STATES.is_merged].sum(axis=(1, 2))
     level[observations.is_sacrum, SACRAL] += merged[observations.is_sacrum]
-    variant = np.exp(log_sum(ended, axis=0) - total)
-    found = find_likeliest(observations, emission, steps, end, gamma, total)
+    variant = np.exp(log_sum(ended, axis=(0, 2)) - total)
+    found = find_likeliest(observations, emission, steps, end, gamma, ended)
     return Posterior(level, merged, variant, found)
 
 
@@ -124,8 +124,8 @@ def _rescaled(weight: Floats, emission: Floats, offset: float) -> tuple[Floats, 
 
 
 def _ended(weight: Floats, scale: float, end: Floats) -> Floats:
-    """(variants,) log likelihood of the columns that end with this bone."""
-    return to_log((weight * np.exp(end)).sum(axis=(1, 2)), np.asarray(scale))
+    """(variants, states) log likelihood of the columns that end with this bone."""
+    return to_log((weight * np.exp(end)).sum(axis=1), np.asarray(scale))
 
 
 def _backward(

@@ -6,7 +6,8 @@ It sees the terms of inference and the marginals found, and nothing of where the
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,8 @@ PIECES_ABOVE = -20.0
 """Log probability of two bones being one above which either may bear the name."""
 MOST_MIRRORED = 4
 """So many pairs of pieces are mirrored, each with and without the others."""
+UNLISTED = 0.02
+"""Probability that a bone is what it is in no column found, from which on one with it is sought."""
 PER_END = 3
 """Most paths that are traced from one final state, beside one without drift."""
 
@@ -109,24 +112,21 @@ def find_likeliest(
     steps: dict[tuple[int, int], Floats],
     end: Floats,
     gamma: Floats,
-    total: Floats,
+    ended: Floats,
 ) -> tuple[Hypothesis, ...]:
     """Paths into every promising final state, each with its exact probability.
 
     A column is likely by the sum over all drifts, a path has but one: columns of paths that may
-    drift stand far behind one that may not. So it is the states' own probabilities that say where
-    to look, and both kinds of paths are traced. Of two pieces of one bone either may bear its name:
-    a path goes through one of them, and the column with the other is weighed too.
+    drift stand far behind one that may not. So it is the states' own probabilities of being the
+    last that say where to look, and both kinds of paths are traced. Of two pieces of one bone
+    either may bear its name: a path goes through one of them, and the column with the other is
+    weighed too.
     """
     best = _viterbi(observations, emission, steps, gamma)
     finals: list[tuple[float, int, int]] = []
     for b in range(max(0, len(best.score) - 1 - MAX_NOISE_RUN), len(best.score)):
-        beyond = end[b, :, 0][best.variant[b], best.state[b]]
-        mass = gamma[b][best.variant[b], best.state[b]]
-        finals += [
-            (float(mass[at] * np.exp(beyond[at])), b, int(at))
-            for at in np.flatnonzero(beyond > IMPOSSIBLE / 2)
-        ]
+        last = ended[b][best.variant[b], best.state[b]]
+        finals += [(float(last[at]), b, int(at)) for at in np.flatnonzero(last > IMPOSSIBLE / 2)]
     finals.sort(key=lambda final: -final[0])
     traced: list[tuple[Choice, ...]] = []
     for _, b, at in finals:
@@ -136,12 +136,43 @@ def find_likeliest(
             choices = _trace(best, b, at, drift, len(observations.noise))
             if choices not in traced:
                 traced.append(choices)
-    found = []
-    for choices in dict.fromkeys([*traced, *(m for c in traced for m in _mirror(c, observations))]):
-        scores = _score(choices, observations, emission, steps, end)
-        probability = float(np.exp(log_sum(scores, axis=None) - total))
-        found.append(Hypothesis(choices, probability, VARIANTS[int(scores.argmax())]))
-    return tuple(sorted(found, key=lambda hypothesis: -hypothesis.probability))
+    total = log_sum(ended, axis=None)
+
+    def weigh(columns: Iterable[tuple[Choice, ...]]) -> list[Hypothesis]:
+        found = []
+        for choices in dict.fromkeys(columns):
+            scores = _score(choices, observations, emission, steps, end)
+            probability = float(np.exp(log_sum(scores, axis=None) - total))
+            found.append(Hypothesis(choices, probability, VARIANTS[int(scores.argmax())]))
+        return sorted(found, key=lambda hypothesis: -hypothesis.probability)
+
+    found = weigh([*traced, *(m for c in traced for m in _mirror(c, observations))])
+    more = weigh(_find_unlisted(found, gamma))
+    return tuple(sorted([*found, *more], key=lambda hypothesis: -hypothesis.probability))
+
+
+def _find_unlisted(found: Sequence[Hypothesis], gamma: Floats) -> list[tuple[Choice, ...]]:
+    """The likeliest column with one bone as it probably is, but is in no column found.
+
+    Into each final state one path is the best: those beside it differ further up.
+    """
+    best = found[0].choices
+    columns = []
+    for n, of_bone in enumerate(gamma):
+        left: defaultdict[Choice, float] = defaultdict(float, {(): 1.0 - float(of_bone.sum())})
+        for v, state in zip(*np.nonzero(of_bone > PRUNED), strict=True):
+            left[_choice(v, state)] += float(of_bone[v, state])
+        for hypothesis in found:
+            left[hypothesis.choices[n]] -= hypothesis.probability
+        columns += [(*best[:n], c, *best[n + 1 :]) for c, p in left.items() if p > UNLISTED]
+    known = {hypothesis.choices for hypothesis in found}
+    return [one for one in columns if one not in known and _is_ordered(one) and _is_reached(one)]
+
+
+def _is_ordered(choices: Sequence[Choice]) -> bool:
+    """Whether there is a vertebra at all, and each is below the one before."""
+    levels = [level for choice in choices for level in choice]
+    return bool(levels) and all(above < below for above, below in itertools.pairwise(levels))
 
 
 def _mirror(choices: tuple[Choice, ...], observations: Observations) -> list[tuple[Choice, ...]]:
@@ -176,13 +207,17 @@ def _promising(score: Floats) -> list[int]:
 def _trace(best: _Best, b: int, at: int, drift: int, n: int) -> tuple[Choice, ...]:
     choices: list[Choice] = [()] * n
     while True:
-        v, state = best.variant[b][at], best.state[b][at]
-        upper, lower = int(STATES.level[v, state]), int(STATES.lower[v, state])
-        choices[b] = (upper, lower) if STATES.is_merged[state] else (upper,)
+        choices[b] = _choice(best.variant[b][at], best.state[b][at])
         came = int(best.source[b][at, drift])
         if came < 0:
             return tuple(choices)
         b, (at, drift) = int(best.bone[b][at, drift]), divmod(came, best.score[b].shape[1])
+
+
+def _choice(variant: int, state: int) -> Choice:
+    """What a bone is in one state."""
+    upper, lower = int(STATES.level[variant, state]), int(STATES.lower[variant, state])
+    return (upper, lower) if STATES.is_merged[state] else (upper,)
 
 
 def _score(
