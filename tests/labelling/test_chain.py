@@ -135,14 +135,6 @@ def test_without_evidence_and_landmark_the_scan_is_ambiguous():
     assert len(naming.alternatives) >= 2
 
 
-def test_the_reason_calls_a_bone_alone_by_one_name():
-    column = draw(np.random.default_rng(3), first="C5", last="C5", known=False)
-    naming = _name(column)
-    assert naming.ambiguous
-    assert naming.reason.startswith(f"no sacrum in view; {naming.names[0]} ")
-    assert " to " not in naming.reason
-
-
 def test_l6_without_a_view_of_the_thorax_is_a_count_with_two_types():
     rng = np.random.default_rng(2)
     column = draw(rng, variant=Variant(12, 6), first="T12", noise=0.05, spread=0.35)

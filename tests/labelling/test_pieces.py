@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from labelling.columns import delete, draw, merge, others_right, split, split_dens
-from spinekit.labelling.chain import name_column
+from spinekit.anatomy.column import LEVELS, Variant
+from spinekit.labelling.chain import _join_names, name_column
+from spinekit.labelling.paths import Hypothesis
 
 
 def _name(column):
@@ -106,6 +108,18 @@ def test_the_last_vertebra_inside_the_sacrum_moves_no_name():
         assert "merged" in [anomaly.name for anomaly in naming.anomalies], seed
 
 
+def test_names_are_those_that_the_bones_likeliest_bear_whatever_the_disc_below_them():
+    """Four lumbar vertebrae or the fifth in the sacrum: the bones above are called the same."""
+    right = 0
+    for seed in range(16, 32):
+        column = draw(np.random.default_rng(seed), first="T11", spread=0.5, noise=0.2)
+        harmed = merge(column, column.bones[-2])
+        naming = _name(harmed)
+        right += others_right(harmed, naming.names)
+        assert not naming.ambiguous or min(naming.probability[:-1]) < 0.5, seed
+    assert right == 16
+
+
 def test_the_first_disc_of_a_neck_not_found_makes_no_pieces():
     for seed in range(8):
         column = draw(np.random.default_rng(seed), first="C2", last="T4", spread=0.35, noise=0.2)
@@ -159,3 +173,28 @@ def test_pieces_beside_other_pieces_are_seen_as_such():
         assert len(naming.pieces) == 2, seed
         # Which of two equal halves bears the name does not make the name unsure.
         assert min(p for n, p in enumerate(naming.probability) if naming.names[n]) > 0.5, seed
+
+
+def test_a_disc_is_no_surer_than_the_bones_it_is_called_by():
+    for seed in range(8):
+        column = draw(np.random.default_rng(seed), first="T2", last="T11", noise=0.6)
+        naming = _name(split(column, column.bones[2 + seed % 5]))
+        sure = dict(zip(naming.names, naming.probability, strict=True))
+        for name, p in sure.items():
+            if name and "-" in name:
+                assert p <= min(sure.get(end, 1.0) for end in name.split("-")) + 1e-9, (seed, name)
+
+
+def test_columns_that_differ_in_what_bears_no_name_are_one_naming():
+    column = draw(np.random.default_rng(0), first="T9", last="L2")
+    harmed = merge(column, column.bones[2])
+    t9, t10, t11, t12, l1, l2 = (LEVELS.index(n) for n in ("T9", "T10", "T11", "T12", "L1", "L2"))
+    upper = (LEVELS.index("T8"),), (t9,), (t10, t11), (t12,), (l1,)
+    columns = [
+        Hypothesis(upper, 0.39, Variant()),
+        Hypothesis(((t9,), (t10,), (t11, t12), (l1,), (l2,)), 0.35, Variant()),
+        Hypothesis(((t9,), (t10,), (), (l1,), (l2,)), 0.2, Variant()),
+    ]
+    first, second = _join_names(harmed.instances.items, harmed.bones, columns)
+    assert first == (harmed.truth, pytest.approx(0.55), columns[1])
+    assert second[1:] == (0.39, columns[0])

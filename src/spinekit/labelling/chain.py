@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -23,8 +24,10 @@ from spinekit.labelling.pieces import find_owners, find_plates, span_pieces
 from spinekit.labelling.states import SACRAL
 from spinekit.labelling.terms import Observations
 
+Names = tuple[str | None, ...]
+
 AMBIGUOUS_BELOW = 0.5
-"""A column whose likeliest naming is less probable than this is ambiguous."""
+"""A column whose bones' likeliest names are less probable than this together is ambiguous."""
 MOST_ALTERNATIVES, LEAST_ALTERNATIVE = 5, 1e-4
 """So many of the next columns are alternatives, if they are more probable than this."""
 REPORT_ABOVE = 0.1
@@ -62,14 +65,13 @@ def name_column(
     observed = observe(instances, np.asarray(evidence, dtype=np.float64), certain, outside)
     posterior = infer(observed)
     nothing = 1.0 - posterior.level.sum(axis=1) - np.where(observed.is_sacrum, 0, posterior.merged)
-    best, *others = _join_mirrored(posterior.columns, observed, nothing)
-    names = name_items(items, bones, best.choices, best.variant)
-    alternatives = []
-    for other in others[:MOST_ALTERNATIVES]:
-        other_names = name_items(items, bones, other.choices, other.variant)
-        if other_names != names and other.probability > LEAST_ALTERNATIVE:
-            alternatives.append((other_names, other.probability))
-    ambiguous = best.probability < AMBIGUOUS_BELOW
+    columns = _join_mirrored(posterior.columns, observed, nothing)
+    named = _join_names(items, bones, columns)
+    ranked = _rank_bones(named, bones)
+    names, _, best = next(one for one in named if _of(bones, one[0]) == ranked[0][0])
+    others = [(other, sure) for other, sure, _ in named if other != names]
+    alternatives = [one for one in others[:MOST_ALTERNATIVES] if one[1] > LEAST_ALTERNATIVE]
+    ambiguous = ranked[0][1] < AMBIGUOUS_BELOW
     owners = find_owners(best.choices, observed, nothing)
     probability = _probabilities(items, bones, names, posterior, best.choices, owners)
     return Naming(
@@ -77,9 +79,9 @@ def name_column(
         probability=probability,
         alternatives=tuple(alternatives),
         ambiguous=ambiguous,
-        reason=_reason(items, names, best.probability, alternatives) if ambiguous else None,
+        reason=_reason(ranked) if ambiguous else None,
         anomalies=(
-            *_deviating_counts(best.choices, posterior),
+            *_deviating_counts(best, posterior),
             *_missed_levels(best, bones),
             *_odd_bones(best.choices, bones, posterior, nothing, owners),
         ),
@@ -99,6 +101,42 @@ def _join_mirrored(
         both = column.probability + (known.probability if whole in joined else 0.0)
         joined[whole] = dataclasses.replace(known, probability=both)
     return sorted(joined.values(), key=lambda column: -column.probability)
+
+
+def _join_names(
+    items: Sequence[Instance], bones: list[int], columns: Sequence[Hypothesis]
+) -> list[tuple[Names, float, Hypothesis]]:
+    """Names, their probability and the likeliest column that gives them, likeliest first.
+
+    Columns may differ in what bears no name: two vertebrae in one or none, a sacrum that holds a
+    vertebra or not.
+    """
+    found: dict[Names, list[Hypothesis]] = {}
+    for column in columns:
+        names = name_items(items, bones, column.choices, column.variant)
+        found.setdefault(names, []).append(column)
+    joined = [
+        (names, sum(c.probability for c in alike), alike[0]) for names, alike in found.items()
+    ]
+    return sorted(joined, key=lambda one: -one[1])
+
+
+def _rank_bones(
+    named: Sequence[tuple[Names, float, Hypothesis]], bones: Sequence[int]
+) -> list[tuple[Names, float]]:
+    """Names of the bones and their probability, likeliest first.
+
+    Columns may differ in the name of a disc alone: with four lumbar vertebrae, or the fifth in the
+    sacrum. What the bones are called is as sure as both together.
+    """
+    found: Counter[Names] = Counter()
+    for names, probability, _ in named:
+        found[_of(bones, names)] += probability  # type: ignore[assignment]
+    return [(names, float(probability)) for names, probability in found.most_common()]
+
+
+def _of(bones: Sequence[int], names: Names) -> Names:
+    return tuple(names[n] for n in bones)
 
 
 def _probabilities(
@@ -130,34 +168,37 @@ def _probabilities(
     return tuple(spread)
 
 
-def _reason(
-    items: Sequence[Instance],
-    names: Sequence[str | None],
-    best: float,
-    alternatives: Sequence[tuple[tuple[str | None, ...], float]],
-) -> str:
-    def span(of: Sequence[str | None]) -> str:
-        bones = [name for name, item in zip(of, items, strict=True) if name and item.kind != "disc"]
-        ends = dict.fromkeys((bones[0], bones[-1])) if bones else ("no vertebra",)
+def _reason(ranked: Sequence[tuple[Names, float]]) -> str:
+    """Why names are open, from those that the bones may bear, likeliest first."""
+
+    def span(of: Names, among: Sequence[int]) -> str:
+        given = [name for n in among if (name := of[n])]
+        ends = dict.fromkeys((given[0], given[-1])) if given else ("no vertebra",)
         return " to ".join(ends)
 
+    names = ranked[0][0]
+    shown: Sequence[int] = range(len(names))
+    if len({span(of, shown) for of, _ in ranked[:2]}) < len(ranked[:2]):
+        # Their ends are the same: what counts is what lies between.
+        shown = [n for n in shown if names[n] != ranked[1][0][n]]
+    text = ", ".join(f"{span(of, shown)} {probability:.0%}" for of, probability in ranked[:2])
     landmark = "sacrum in view" if SACRUM in names else "no sacrum in view"
-    text = f"{landmark}; {span(names)} {best:.0%}"
-    if alternatives:
-        text += f", {span(alternatives[0][0])} {alternatives[0][1]:.0%}"
-    return text + ": nothing in view decides"
+    return f"{landmark}; {text}: nothing in view decides"
 
 
-def _deviating_counts(choices: Sequence[Choice], posterior: Posterior) -> list[Anomaly]:
+def _deviating_counts(best: Hypothesis, posterior: Posterior) -> list[Anomaly]:
     """Counts of thoracic or lumbar vertebrae that deviate, where the names show them."""
-    seen = {LEVELS[level] for choice in choices for level in choice}
+    seen = {LEVELS[level] for choice in best.choices for level in choice}
     has_extra = bool({"L6", "T13"} & seen)
     shows_loin = SACRUM in seen and "L1" in seen
     shows_thorax = "T1" in seen and ("L1" in seen or SACRUM in seen)
+    # Names that follow each other in such a column alone show it too.
+    lacks_l5 = best.variant.lumbar == 4 and {"L4", SACRUM} <= seen
+    lacks_t12 = best.variant.thoracic == 11 and {"T11", "L1"} <= seen
     decidable = {
-        "four-lumbar": (shows_loin, _share(posterior, lumbar=4)),
+        "four-lumbar": (shows_loin or lacks_l5, _share(posterior, lumbar=4)),
         "L6": (has_extra or shows_loin, _share(posterior, lumbar=6)),
-        "T11": (shows_thorax, _share(posterior, thoracic=11)),
+        "T11": (shows_thorax or lacks_t12, _share(posterior, thoracic=11)),
         "T13": (has_extra or shows_thorax, _share(posterior, thoracic=13)),
     }
     return [
