@@ -6,10 +6,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from labelling.columns import build, bump, draw
-from spinekit.anatomy.column import LEVELS, VARIANTS
+from labelling.columns import build, bump, draw, uniform
+from spinekit.anatomy.column import LEVELS, VARIANTS, Variant
 from spinekit.labelling.hypotheses import infer
 from spinekit.labelling.observation import observe
+from spinekit.labelling.priors import VARIANT_PRIOR
 
 SACRUM = len(LEVELS) - 1
 
@@ -115,3 +116,9 @@ def test_what_bone_by_bone_is_likely_is_in_some_likely_column():
             nothing = 1.0 - posterior.level[n].sum() - posterior.merged[n]
             listed = sum(c.probability for c in posterior.columns if not c.choices[n])
             assert nothing - listed < 0.03, (seed, n)
+
+
+def test_what_says_nothing_leaves_counts_as_frequent_as_published():
+    alone = build(["sacrum"], [uniform()], [("sacrum", 5.0, 80.0, 40.0)])
+    found = infer(_observe(alone)).variant[VARIANTS.index(Variant())]
+    assert found == pytest.approx(VARIANT_PRIOR[12, 5], abs=0.01)

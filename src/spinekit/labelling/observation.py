@@ -145,7 +145,7 @@ def observe(
         atlas=atlas,
         above=_unseen(room_above),
         below=_unseen(room_below),
-        variant=np.array([variant_log_prior(variant) for variant in VARIANTS]),
+        variant=_column_prior(),
         certain=np.array([levels.get(n, -1) for n in range(len(bones))]),
     )
 
@@ -202,6 +202,15 @@ def _drift_prior() -> NDArray[np.float64]:
     """(drifts + 1,) log probability of the first bone's drift."""
     weight = np.exp(-0.5 * (DRIFTS / DRIFT_SD) ** 2)
     return np.log(np.append((1.0 - LITERAL) * weight / weight.sum(), LITERAL))
+
+
+def _column_prior() -> NDArray[np.float64]:
+    """(variants,) log probability of each column, over that of the networks it may have.
+
+    In a usual column all networks drift: those are the whole there, and elsewhere a share.
+    """
+    drifting = [np.log1p(-LITERAL) if variant.levels == USUAL else 0.0 for variant in VARIANTS]
+    return np.array([variant_log_prior(variant) for variant in VARIANTS]) - drifting
 
 
 def _pinned() -> NDArray[np.float64]:
