@@ -197,7 +197,7 @@ def test_nothing_is_said_of_cord_where_none_was_seen():
 
 
 def named_map(*, cord=True, sacrum=True):
-    """Two vertebrae with arch, their disc, the canal, and below them a sacrum."""
+    """Two vertebrae with arch, their disc, the canal, and below them a disc and a sacrum."""
     labels = np.zeros((5, 60, 80), np.uint8)
     labels[1:4, 30:50, 50:65] = VALUES["L4"]
     labels[1:4, 5:15, 50:62] = VALUES["L4"]
@@ -207,6 +207,7 @@ def named_map(*, cord=True, sacrum=True):
     if cord:
         labels[2, 21:25, 40:70] = VALUES["spinal_cord"]
     if sacrum:
+        labels[1:4, 30:50, 24:28] = VALUES["L5-S1"]
         labels[1:4, 25:45, 8:24] = VALUES["sacrum"]
     return labels
 
@@ -231,6 +232,65 @@ def test_what_a_map_holds_none_of_may_be_anywhere_in_its_background():
     allowed = allowed_from_labels(named_map(cord=False, sacrum=False), SPACING)
     assert (allowed[:, 52:, 30:60] == BACKGROUND | SACRUM).all()
     assert (allowed[1:4, 20, 30:60] == CANAL | CORD).all()
+
+
+def test_around_a_cord_without_a_canal_there_may_be_canal_but_no_more_cord():
+    labels = named_map()
+    labels[labels == VALUES["spinal_canal"]] = 0
+    allowed = allowed_from_labels(labels, SPACING)
+    assert (allowed[labels == VALUES["spinal_cord"]] == CORD).all()
+    assert (allowed[2, 26, 30:60] == BACKGROUND | CANAL).all()
+
+
+def lumbar_map(*left_out):
+    """T12 to L5 as blocks of 10 with arches, discs of 4 between them; (labels, foot of each)."""
+    labels = np.zeros((3, 60, 100), np.uint8)
+    feet = {}
+    for n, name in enumerate(("L5", "L4", "L3", "L2", "L1", "T12")):
+        feet[name] = 10 + 14 * n
+        labels[:, 30:50, feet[name] : feet[name] + 10] = VALUES[name]
+        labels[:, 5:15, feet[name] : feet[name] + 10] = VALUES[name]
+    for name in ("L4-L5", "L3-L4", "L2-L3", "L1-L2", "T12-L1"):
+        feet[name] = feet[name.split("-")[1]] + 10
+        labels[:, 30:50, feet[name] : feet[name] + 4] = VALUES[name]
+    labels[:, 18:28] = VALUES["spinal_canal"]
+    for name in left_out:
+        labels[labels == VALUES[name]] = 0
+    return labels, feet
+
+
+def test_a_complete_column_leaves_nothing_open():
+    labels, _ = lumbar_map()
+    inside = labels[:, :, 10:90] == 0
+    assert (allowed_from_labels(labels, SPACING)[:, :, 10:90][inside] == BACKGROUND | SACRUM).all()
+
+
+def test_a_vertebra_left_out_between_two_others_is_no_background():
+    labels, feet = lumbar_map("L3")
+    allowed = allowed_from_labels(labels, SPACING)
+    hidden = lumbar_map()[0] == VALUES["L3"]
+    assert (allowed[hidden] == BACKGROUND | SACRUM | BODY | POSTERIOR).all()
+    assert (allowed[:, 55, feet["L1"]] == BACKGROUND | SACRUM).all()
+    assert (allowed[:, 55, feet["L5"]] == BACKGROUND | SACRUM).all()
+
+
+def test_a_disc_left_out_between_two_others_is_no_background():
+    labels, feet = lumbar_map("L2-L3")
+    allowed = allowed_from_labels(labels, SPACING)
+    hidden = lumbar_map()[0] == VALUES["L2-L3"]
+    assert (allowed[hidden] == BACKGROUND | SACRUM | DISC).all()
+    assert (allowed[:, 55, feet["L4"]] == BACKGROUND | SACRUM).all()
+
+
+def test_vertebrae_left_out_beside_discs_that_are_marked_are_no_background():
+    """As `--labels L3-L5,discs` makes them of a scan that shows more."""
+    labels, feet = lumbar_map("T12", "L1", "L2")
+    allowed = allowed_from_labels(labels, SPACING)
+    top = feet["T12-L1"] + 4
+    for name in ("L1", "L2"):
+        hidden = lumbar_map()[0][:, :, :top] == VALUES[name]
+        assert (allowed[:, :, :top][hidden] == BACKGROUND | SACRUM | BODY | POSTERIOR).all()
+    assert (allowed[:, 55, feet["L4"]] == BACKGROUND | SACRUM).all()
 
 
 def test_a_map_of_bodies_leaves_the_arches_open():

@@ -7,13 +7,23 @@ in the frame i→R, j→A, k→S.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from spinekit.anatomy.scheme import ABSTAINED_DISC, ABSTAINED_VERTEBRA, NAMES, VALUES, part_of
+from spinekit.anatomy.column import LEVELS, Variant
+from spinekit.anatomy.column import SACRUM as SACRUM_NAME
+from spinekit.anatomy.scheme import (
+    ABSTAINED_DISC,
+    ABSTAINED_VERTEBRA,
+    NAMES,
+    VALUES,
+    disc_value,
+    part_of,
+)
 
 UNKNOWN = 127
 BACKGROUND, BODY, POSTERIOR, DISC, CANAL, CORD, SACRUM = (1 << part for part in range(7))
@@ -98,9 +108,10 @@ def allowed_from_labels(
     """A map of named structures as what it may mean, knowing that it may lack some.
 
     Between the outermost structures a voxel without a label is background, or of a kind that the
-    map holds none of; beyond them it is unknown. A vertebra is body in front of the canal and
-    posterior elements behind it, either where no canal is drawn; C1 is posterior elements all
-    around. A canal without a cord in the map may hide one.
+    map holds none of, or of a vertebra or disc that it leaves out there (`_left_out`); beyond them
+    it is unknown. A vertebra is body in front of the canal and posterior elements behind it,
+    either where no canal is drawn; C1 is posterior elements all around. A canal without a cord in
+    the map may hide one, and around a cord without a canal there may be canal.
 
     Args:
         labels: Label map in this package's values; vertebrae and discs without a name count too.
@@ -118,15 +129,19 @@ def allowed_from_labels(
     k = np.flatnonzero((vertebra | disc | sacrum).any(axis=(0, 1)))
     if not len(k):
         k = np.flatnonzero(told.any(axis=(0, 1)))
-    ground = BACKGROUND | (POSTERIOR if bodies_only else 0)
+    ground = np.full(labels.shape[2], BACKGROUND | (POSTERIOR if bodies_only else 0), np.uint8)
     for mask, codes in (
         (vertebra, BODY | POSTERIOR),
         (disc, DISC),
-        (canal | cord, CANAL | CORD),
+        (canal, CANAL),
+        (canal | cord, CORD),
         (sacrum, SACRUM),
     ):
         ground |= 0 if mask.any() else codes
-    allowed[:, :, k[0] : k[-1] + 1] = ground
+    for codes, heights in _left_out(labels):
+        ground[heights] |= codes
+    inside = slice(k[0], k[-1] + 1)
+    allowed[:, :, inside] = ground[inside]
     bone = np.full(labels.shape, BODY, np.uint8)
     if not bodies_only:
         bone = _vertebra_codes(canal | cord, spacing_mm)
@@ -137,6 +152,46 @@ def allowed_from_labels(
     allowed[cord] = CORD
     allowed[sacrum] = SACRUM
     return allowed
+
+
+def _left_out(labels: LabelMap) -> Iterator[tuple[int, slice]]:
+    """Parts and heights of vertebrae and discs that are there by their neighbours' names, unmarked.
+
+    Such a vertebra lies below the middle of the next bone above, and its arch hangs down to the
+    foot of the next one below at most; a disc lies between whatever is marked next to it.
+    """
+    spans: dict[str, tuple[int, int]] = {}
+    for value in np.unique(labels):
+        name = NAMES.get(int(value), "")
+        if name in LEVELS or "-" in name:
+            k = np.flatnonzero((labels == value).any(axis=(0, 1)))
+            spans[name] = (int(k[0]), int(k[-1]))
+    column = _column(spans)
+    for place, name in enumerate(column):
+        is_disc = "-" in name
+        if name in spans or name == SACRUM_NAME:
+            continue
+        marked = [n for n in column if n in spans and (is_disc or "-" not in n)]
+        above = [spans[n] for n in marked if column.index(n) < place][-1:]
+        below = [spans[n] for n in marked if column.index(n) > place][:1]
+        low = below[0][0] if below else 0
+        high = (above[0][0] + above[0][1]) // 2 if above else labels.shape[2]
+        yield DISC if is_disc else BODY | POSTERIOR, slice(low, max(low, high))
+
+
+def _column(names: Collection[str]) -> list[str]:
+    """Bones and discs, from the top, of the shortest ordinary column that has these in it.
+
+    A disc has both its bones in it; T13 and L6 are there where they are named.
+    """
+    ends = {end for name in names for end in name.replace("S1", SACRUM_NAME).split("-")}
+    levels = [level for level in LEVELS if level in Variant().levels or level in ends]
+    places = [place for place, level in enumerate(levels) if level in ends]
+    levels = levels[min(places) : max(places) + 1] if places else []
+    column = levels[:1]
+    for upper, lower in pairwise(levels):
+        column += [lower] if upper == "C1" else [NAMES[disc_value(upper, lower)], lower]
+    return column
 
 
 def _part_table() -> NDArray[np.str_]:

@@ -44,6 +44,8 @@ PHANTOM_BLOCK = 24
 """Phantoms in one pack."""
 RULES = "2"
 """Changes whenever what labels mean for a network does, so that packs are made anew."""
+SET_RULES = "3"
+"""The same for the maps of prepared sets."""
 
 Block = tuple[Path, int, int, tuple[str, ...]]
 """A pack of phantoms to draw: its file, the first seed, how many, their fields of view in turn."""
@@ -163,7 +165,7 @@ def pack_prepared(
     """
     found = open_prepared(folder)
     kind = "bodies" if bodies_only else "whole"
-    path = packs / f"set-{found.state[:16]}-{kind}-{RULES}.npz"
+    path = packs / f"set-{found.state[:16]}-{kind}-{SET_RULES}.npz"
     with making(path, report=report) as missing:
         if missing:
             report(f"packing {found.name}: {len(found.pairs)} scans")
