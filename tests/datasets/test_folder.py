@@ -60,6 +60,42 @@ def test_a_table_tells_what_names_do_not(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("table", "content"),
+    [
+        ("t.json", '[{"name": "x1", "subject": 7}, {"name": "x2", "subject": 7}]'),
+        ("t.csv", "name,subject\nx1.nii,7\nimages/x2.nii,7\n"),
+    ],
+)
+def test_a_table_may_number_patients_and_name_files(
+    tmp_path: Path, table: str, content: str
+) -> None:
+    touch(tmp_path, "images/x1.nii", "images/x2.nii")
+    (tmp_path / table).write_text(content)
+
+    assert [case.subject for case in find_cases(tmp_path, "folder", {"table": table})] == ["7"] * 2
+
+
+def test_a_table_of_other_images_is_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "images/x1.nii")
+    (tmp_path / "t.csv").write_text("name,subject\ny1,p\n")
+
+    with pytest.raises(InputError, match="none of its rows is of an image, such as x1"):
+        find_cases(tmp_path, "folder", {"table": "t.csv"})
+
+
+def test_scans_that_are_counted_are_no_channels_of_one_patient(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"images/case_{n:04d}.nii" for n in range(12)))
+
+    assert len({case.subject for case in find_cases(tmp_path, "folder")}) == 12
+
+
+def test_channels_in_files_of_their_own_are_of_one_patient(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"images/p{n}_000{channel}.nii" for n in (1, 2) for channel in range(3)))
+
+    assert [case.subject for case in find_cases(tmp_path, "folder")] == ["p1"] * 3 + ["p2"] * 3
+
+
+@pytest.mark.parametrize(
     ("settings", "code"),
     [
         ({"imges": "a"}, "unknown-setting"),
@@ -105,6 +141,7 @@ def test_a_folder_without_cases_says_so(tmp_path: Path) -> None:
         ("case3_t2_tse_image", "case3", "T2w"),
         ("myosegmentum01_water", "myosegmentum01", "water"),
         ("case_00001", "case_00001", None),
+        ("case_0012", "case_0012", None),
         ("liver_7_0000", "liver_7", None),
         ("T2w", "T2w", "T2w"),
     ],

@@ -1,5 +1,6 @@
 """What is particular to each set, on trees in its published layout."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from spinekit.datasets.case import Case
 from spinekit.datasets.meaning import usual_name, values_of
 from spinekit.datasets.mrspineseg import VALUES as MRSPINESEG
 from spinekit.datasets.nnunet import label_names
-from spinekit.datasets.registry import find_cases
+from spinekit.datasets.registry import find_cases, recognise
 from spinekit.datasets.spider import mask_values
 from spinekit.datasets.verse import VALUES as VERSE
 
@@ -257,6 +258,31 @@ def test_nnunet_regions_give_a_value_its_smallest_name(tmp_path: Path) -> None:
     assert [case.image.name[-11:-7] for case in second] == ["0001", "0001"]
     with pytest.raises(InputError, match="label 'x'"):
         label_names({"x": "y"})
+
+
+def test_nnunet_takes_scans_alone_and_counts_patients(tmp_path: Path) -> None:
+    for n in (1, 2):
+        nifti(tmp_path / "imagesTr" / f"case_000{n}_0000.nii.gz")
+        nifti(tmp_path / "labelsTr" / f"case_000{n}.nii.gz", mask(1, 2))
+        (tmp_path / "imagesTr" / f"case_000{n}_0000.json").write_text("{}")
+        (tmp_path / "imagesTr" / f"._case_000{n}_0000.nii.gz").write_bytes(b"Mac OS X")
+
+    cases = find_cases(tmp_path, "nnunet", {"values": {"1": "L1", "2": "L2"}})
+
+    assert [(case.name, case.subject) for case in cases] == [("case_0001",) * 2, ("case_0002",) * 2]
+
+
+def test_nnunet_version_1_says_names_by_value(tmp_path: Path) -> None:
+    nifti(tmp_path / "imagesTr" / "a_0000.nii.gz")
+    nifti(tmp_path / "labelsTr" / "a.nii.gz", mask(1, 2))
+    content = {"labels": {"0": "background", "1": "L1", "2": "disc_L1_L2"}, "modality": {"0": "T2"}}
+    content["training"] = [{"image": "./imagesTr/a.nii.gz", "label": "./labelsTr/a.nii.gz"}]
+    (tmp_path / "dataset.json").write_text(json.dumps(content))
+
+    (case,) = find_cases(tmp_path, recognise(tmp_path))
+
+    assert case.contrast == "T2w"
+    assert case.masks[0].values == {1: "L1", 2: "L1-L2"}
 
 
 def test_a_folder_of_dicom_series_is_an_image(tmp_path: Path) -> None:

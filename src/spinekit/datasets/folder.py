@@ -11,7 +11,7 @@ import csv
 import json
 import re
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from spinekit.datasets.entry import Entry, Settings
 from spinekit.datasets.meaning import mask_file
 from spinekit.datasets.naming import (
     contrast_of,
+    first_channel,
     literal_start,
     pattern_to_regex,
     session_of,
@@ -30,6 +31,7 @@ from spinekit.datasets.naming import (
     volumes,
 )
 from spinekit.datasets.sources import Own
+from spinekit.io.discovery import stem_of
 
 IMAGE_FOLDERS = ("images", "image", "imagesTr", "img")
 MASK_FOLDERS = ("labels", "masks", "labelsTr", "mask", "segmentations")
@@ -64,11 +66,12 @@ def find(root: Path, settings: Settings) -> list[Case]:
     """
     found = {stem_path(root, path): path for path in volumes(root)}
     images = _images(root, settings, found)
-    rows = _table(root / settings["table"]) if "table" in settings else {}
     patterns = _patterns(root, settings)
     regex = re.compile(settings["subject"]) if "subject" in settings else None
     _drop_masks(images, patterns)
     owned = _owned_masks(images, patterns, found)
+    names = {fields["name"] for fields in images.values()}
+    rows = _table(root / settings["table"], names) if "table" in settings else {}
     cases: dict[str, Case] = {}
     for stem, fields in images.items():
         name = fields["name"]
@@ -82,7 +85,7 @@ def find(root: Path, settings: Settings) -> list[Case]:
         cases[name] = Case(
             name=name,
             dataset=str(settings.get("dataset", row.get("dataset", root.resolve().name))),
-            subject=_subject(name, fields, row, regex),
+            subject=_subject(first_channel(name, names), fields, row, regex),
             image=found[stem],
             masks=tuple(owned[stem]),
             session=fields.get("session") or session_of(name),
@@ -201,23 +204,36 @@ def _subject(
     return match.group(match.lastindex or 0)
 
 
-def _table(path: Path) -> dict[str, dict[str, str]]:
-    """Rows of a CSV, TSV or JSON list by their `name`."""
+def _table(path: Path, names: Collection[str]) -> dict[str, dict[str, str]]:
+    """Rows of a CSV, TSV or JSON list by their `name`, which may have a scan's ending."""
     try:
         text = path.read_text(encoding="utf-8-sig")
         if path.suffix == ".json":
             rows = json.loads(text)
         else:
             rows = list(csv.DictReader(text.splitlines(), dialect=_dialect(path)))
-        return {
-            row["name"]: {k: v for k, v in row.items() if isinstance(v, str) and v} for row in rows
-        }
+        found = {stem_of(Path(str(row["name"]))): _texts(row) for row in rows}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             "bad-table",
             f"{path.name}: {type(error).__name__}: {error}",
             "a table is CSV, TSV or a JSON list whose rows have a name",
         ) from error
+    if names and not names & found.keys():
+        raise InputError(
+            "bad-table",
+            f"{path.name}: none of its rows is of an image, such as {min(names)}",
+            "its column name holds the images' names",
+        )
+    return found
+
+
+def _texts(row: Mapping[str, Any]) -> dict[str, str]:
+    """What a row says, numbers as text; lists and empty fields say nothing."""
+    kinds = (str, int, float)
+    return {
+        key: str(value) for key, value in row.items() if isinstance(value, kinds) and value != ""
+    }
 
 
 def _dialect(path: Path) -> str:

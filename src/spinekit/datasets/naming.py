@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from spinekit.core.errors import RecipeError
@@ -30,7 +30,7 @@ _CONTRASTS = (
     ("inphase", r"in[-_]?phase"),
     ("opphase", r"opp?(?:osed)?[-_]?phase"),
 )
-_TAIL = re.compile(r"[_-](?:\d{4}|image|img|mri?|scan|vol(?:ume)?)$", re.IGNORECASE)
+_TAIL = re.compile(r"[_-](?:0000|image|img|mri?|scan|vol(?:ume)?)$", re.IGNORECASE)
 
 
 def contrast_of(name: str) -> str | None:
@@ -57,7 +57,7 @@ def subject_of(name: str) -> str:
     """Patient a file name speaks of.
 
     The BIDS entity `sub-` where there is one; else the name without trailing words for contrast,
-    channel number or image.
+    first channel (`_0000`) or image. Other numbers count patients as often as channels and stay.
 
     Args:
         name: File name's stem.
@@ -81,6 +81,16 @@ def subject_of(name: str) -> str:
         if shorter == found or not shorter:
             return found
         found = shorter
+
+
+def first_channel(name: str, names: Collection[str]) -> str:
+    """Name of a scan's first channel: `p1_0000` for `p1_0001`, where that is among the names.
+
+    Numbers that go on past nine count scans, and the name stays; so does one without a number.
+    """
+    start, digits = name[:-4], name[-4:]
+    is_channel = re.fullmatch(r"000[1-9]", digits) and f"{start}0010" not in names
+    return f"{start}0000" if is_channel and f"{start}0000" in names else name
 
 
 def session_of(name: str) -> str | None:

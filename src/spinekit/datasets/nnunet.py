@@ -1,7 +1,8 @@
-"""A raw dataset of nnU-Net v2: `imagesTr`, `labelsTr` and a `dataset.json` without a list.
+"""A raw dataset of nnU-Net: `imagesTr`, `labelsTr` and a `dataset.json`.
 
 It knows the names (`CASE_0000`) and the meaning of `labels`, whose values may be regions: lists of
-values that belong together. A value gets the name of its smallest region.
+values that belong together. A value gets the name of its smallest region. Version 1 wrote `labels`
+the other way round, and `modality` for `channel_names`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from spinekit.datasets.entry import Entry, Settings
 from spinekit.datasets.meaning import mask_file, usual_name
 from spinekit.datasets.naming import contrast_of, subject_of
 from spinekit.datasets.sources import Own
-from spinekit.io.discovery import FILE_ENDINGS, stem_of
+from spinekit.io.discovery import FILE_ENDINGS, ending_of, stem_of
 
 LAYOUT = """\
 dataset.json                      channel_names, labels, file_ending
@@ -47,12 +48,15 @@ def find(root: Path, settings: Settings) -> list[Case]:
     path = root / "dataset.json"
     content = read_list(path) if path.is_file() else {}
     channel = int(settings.get("channel", 0))
-    contrast = (content.get("channel_names") or {}).get(str(channel))
+    channels = content.get("channel_names") or content.get("modality") or {}
+    contrast = channels.get(str(channel))
     meaning = settings.get("values")
     values = label_names(content.get("labels") or {})
     cases = []
     for folder, (label_folder, split) in SPLITS.items():
-        for image in sorted((root / folder).glob(f"*_{channel:04d}.*")):
+        for image in sorted((root / folder).glob(f"[!.]*_{channel:04d}.*")):
+            if ending_of(image) not in FILE_ENDINGS:
+                continue
             name = stem_of(image).removesuffix(f"_{channel:04d}")
             mask = _beside(root / label_folder, name)
             if mask is not None:
@@ -72,7 +76,7 @@ def find(root: Path, settings: Settings) -> list[Case]:
 
 
 def label_names(labels: dict[str, Any]) -> dict[int, str]:
-    """Value to name from nnU-Net's name to value or values.
+    """Value to name from nnU-Net's name to value or values, or version 1's value to name.
 
     Args:
         labels: As in `dataset.json`; a list of values is a region.
@@ -85,6 +89,8 @@ def label_names(labels: dict[str, Any]) -> dict[int, str]:
     """
     found: dict[int, tuple[int, str]] = {}
     for name, value in labels.items():
+        if name.isdecimal() and isinstance(value, str):
+            name, value = value, int(name)
         region = value if isinstance(value, list) else [value]
         for number in region:
             if not isinstance(number, int):
@@ -114,7 +120,7 @@ def recognise(root: Path) -> bool:
 
 ENTRY = Entry(
     name="nnunet",
-    title="A raw dataset of nnU-Net v2",
+    title="A raw dataset of nnU-Net",
     citation="Isensee et al., nnU-Net: a self-configuring method for deep learning-based "
     "biomedical image segmentation, Nat Methods 18, 203–211 (2021), doi:10.1038/s41592-020-01008-z",
     licence="that of its scans",
