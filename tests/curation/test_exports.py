@@ -150,6 +150,27 @@ def test_noaug_leaves_copies_out_and_nothing_stays_behind(exported, tmp_path) ->
     ]
 
 
+def test_patients_that_come_to_the_test_leave_the_training_behind(tmp_path) -> None:
+    root, out = write_set(tmp_path / "in", 4), tmp_path / "out"
+    table = recipe_table(root, exports=["nnunet-101", "monai-label"], validation=0.0)
+    prepare_set(prepare_recipe(table), out)
+    final = out / "monai-label" / "labels" / "final"
+    for path in final.iterdir():
+        path.write_bytes(b"corrected by hand")
+
+    prepare_set(prepare_recipe(table | {"test": 0.5}), out)
+
+    split = content(out / "splits.json")
+    raw = out / "nnUNet_raw" / DATASETS[101].folder
+    for part, kind in (("train", "Tr"), ("test", "Ts")):
+        files = {path.name for path in (raw / f"images{kind}").iterdir()}
+        assert files == {f"{name}_0000.nii.gz" for name in split[part]}
+        assert {p.name[:9] for p in (raw / f"labels{kind}").iterdir()} == set(split[part])
+    assert {path.name[:9] for path in final.iterdir()} == set(split["train"])
+    for path in final.with_name("original").iterdir():
+        assert path.read_bytes() == b"corrected by hand"
+
+
 def test_decathlon_lists_pairs_that_are_there(exported) -> None:
     told = content(exported / "dataset.json")
 

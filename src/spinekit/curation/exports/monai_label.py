@@ -11,32 +11,42 @@ from pathlib import Path
 from typing import Any
 
 from spinekit.curation.exports.task import Export, Plan, Task
-from spinekit.curation.prepared import PreparedSet, put_file
+from spinekit.curation.prepared import PreparedSet, is_current, put_file
 from spinekit.io.reading import hash_files
-from spinekit.io.writing import write_json
+from spinekit.io.writing import output_errors, write_json
 
 FOLDER = "monai-label"
 _ENDING = ".nii.gz"
+_TAGS = ("final", "original")
+"""Folders of the training part's labels, and of the others'."""
 
 
 def _plan(prepared: PreparedSet) -> Plan:
     plan = Plan()
     root = prepared.folder / FOLDER
     for output in prepared.outputs():
-        target = root / "labels" / _tag(output.part) / f"{output.name}{_ENDING}"
-        arguments = (output.image, root / f"{output.name}{_ENDING}", output.labels, target)
+        file = f"{output.name}{_ENDING}"
+        tag, former = _TAGS if output.part == "train" else _TAGS[::-1]
+        places = [root / "labels" / word / file for word in (tag, former)]
+        arguments = (output.image, root / file, output.labels, *places)
         plan.tasks.append(Task(output.name, _put, arguments))
     return plan
 
 
-def _tag(part: str) -> str:
-    return "final" if part == "train" else "original"
+def _put(image: Path, image_target: Path, labels: Path, target: Path, former: Path) -> None:
+    """Put a pair in place; a label map of a patient who changed parts goes along.
 
-
-def _put(image: Path, image_target: Path, labels: Path, labels_target: Path) -> None:
+    Whoever corrects a label in 3D Slicer writes into that file.
+    """
     put_file(image, image_target, share=True)
-    # Whoever corrects a label in 3D Slicer writes into this file.
-    put_file(labels, labels_target, share=False)
+    if former.exists():
+        with output_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if is_current(target, former):
+                former.unlink()
+            else:
+                former.replace(target)
+    put_file(labels, target, share=False)
 
 
 def _finish(prepared: PreparedSet, names: Sequence[str]) -> None:
@@ -46,7 +56,7 @@ def _finish(prepared: PreparedSet, names: Sequence[str]) -> None:
     for output in prepared.outputs():
         if output.name not in names:
             continue
-        tag, file = _tag(output.part), f"{output.name}{_ENDING}"
+        tag, file = _TAGS[output.part != "train"], f"{output.name}{_ENDING}"
         path = root / "labels" / tag / file
         when = int(path.stat().st_mtime)
         about = {"ts": when, "name": file, "patient": output.record["subject"]}

@@ -112,8 +112,8 @@ def _finish(dataset: NnunetDataset) -> Callable[[PreparedSet, Sequence[str]], No
     def finish(prepared: PreparedSet, names: Sequence[str]) -> None:
         root = prepared.folder / RAW / dataset.folder
         there = set(names)
-        _drop_others(root, there)
         tested = set(prepared.split["test"])
+        _drop_others(root, there, tested)
         trained = [name for name in names if name.removesuffix(SECOND) not in tested]
         write_json(
             root / "dataset.json",
@@ -133,13 +133,17 @@ def _finish(dataset: NnunetDataset) -> Callable[[PreparedSet, Sequence[str]], No
     return finish
 
 
-def _drop_others(root: Path, names: set[str]) -> None:
-    """Remove volumes of cases that are no longer of this dataset: nnU-Net takes all it finds."""
+def _drop_others(root: Path, names: set[str], tested: set[str]) -> None:
+    """Remove volumes of cases that are no longer here, or have come to the test or from it.
+
+    nnU-Net trains on all it finds.
+    """
     for path in root.glob(f"[il]*T[rs]/*{_ENDING}"):
         name = path.name.removesuffix(_ENDING)
         if path.parent.name.startswith("images"):
             name = name[:-5]
-        if name not in names:
+        kind = "Ts" if name.removesuffix(SECOND) in tested else "Tr"
+        if name not in names or not path.parent.name.endswith(kind):
             path.unlink()
 
 
