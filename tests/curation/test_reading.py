@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from curation.sets import save, small_spine
 from spinekit.anatomy.scheme import VALUES
@@ -45,6 +46,28 @@ def test_a_grey_mask_is_cut_at_half(case_of) -> None:
 
     assert (data.labels > 0).sum() == body.sum()
     assert "grey-mask" in codes(data)
+
+
+def test_a_grey_mask_of_whole_numbers_is_cut_at_half(case_of) -> None:
+    body = SPINE.labels == VALUES["L4"]
+    grey = (ndimage.gaussian_filter(body.astype(np.float32), 0.6) * 255).astype(np.uint8)
+
+    data = read_case(case_of((grey, {1: "L4"}, True)), Source(), PrepareRecipe())
+
+    assert (data.labels > 0).sum() == (grey > grey.max() / 2).sum()
+    assert "grey-mask" in codes(data)
+
+
+def test_numbered_pieces_of_one_structure_all_count(case_of) -> None:
+    discs = [VALUES[name] for name in ("L4-L5", "L3-L4", "L2-L3", "L1-L2")]
+    numbered = np.zeros_like(SPINE.labels)
+    for number, value in enumerate(discs, start=1):
+        numbered[SPINE.labels == value] = number
+
+    data = read_case(case_of((numbered, {1: "disc"}, True)), Source(), PrepareRecipe())
+
+    assert [row["voxels"] for row in data.losses] == [(numbered > 0).sum()]
+    assert "numbered-mask" in codes(data)
 
 
 def test_values_without_a_meaning_are_refused(case_of) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from spinekit.anatomy.scheme import PARTS, load_scheme, part_of
 from spinekit.bones import name_parts
@@ -30,6 +31,9 @@ from spinekit.io.reading import read_label_file, read_scan
 
 _GREY_LEVEL = 0.5
 """A grey mask is what lies above this share of its brightest voxel."""
+_BORDER_VOXELS, _BORDER_SHARE = 2, 0.8
+"""Of the darker voxels of a mask, so many lie so near to brighter ones where they are its grey
+border; else its values number the pieces of what it marks."""
 
 
 @dataclass
@@ -162,19 +166,31 @@ def _onto(volume: Volume, grid: Grid, name: str, data: CaseData) -> NDArray[np.i
 def _read_mask(mask: MaskFile, data: CaseData) -> Volume:
     """A mask's whole numbers; a grey mask of one structure is cut at half its brightness."""
     name = mask.path.name
+    is_whole = True
     try:
         volume, _ = read_label_file(mask.path)
     except InputError as error:
         if error.code != "not-labels" or not mask.binary:
             raise
-        volume = read_scan(mask.path).volume
+        volume, is_whole = read_scan(mask.path).volume, False
     if not mask.binary:
         return volume
     top = float(volume.array.max())
+    marked = volume.array > _GREY_LEVEL * top
     grey = volume.array[(volume.array != 0) & (volume.array != top)].size
-    if grey:
+    if grey and is_whole and _is_numbered(volume.array, marked):
+        marked = volume.array > 0
+        data.note("numbered-mask", f"{name}: all its values were taken for one structure")
+    elif grey:
         data.note("grey-mask", f"{name}: {grey} grey voxels were cut at half the brightest")
-    return Volume((volume.array > _GREY_LEVEL * top).astype(np.uint8), volume.grid)
+    return Volume(marked.astype(np.uint8), volume.grid)
+
+
+def _is_numbered(array: NDArray[np.integer], bright: NDArray[np.bool_]) -> bool:
+    """Whether a mask's darker values are pieces of their own, not the border of brighter ones."""
+    dark = (array > 0) & ~bright
+    near = ndimage.binary_dilation(bright, np.ones((3, 3, 3), bool), iterations=_BORDER_VOXELS)
+    return bool(np.count_nonzero(dark & near) < _BORDER_SHARE * np.count_nonzero(dark))
 
 
 def _settle_tissue(
