@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from curation.sets import recipe_table, save, small_spine, voxels, write_set
-from spinekit.anatomy.scheme import VALUES
+from spinekit.anatomy.scheme import NAMES, VALUES
 from spinekit.core.errors import UsageError
 from spinekit.curation.recipe import prepare_recipe
 from spinekit.curation.run import prepare_set
@@ -102,6 +102,50 @@ def test_a_changed_input_or_a_lost_file_is_done_again(tmp_path) -> None:
 
     assert (report["counts"]["done"], report["counts"]["skipped"]) == (2, 2)
     assert not voxels(out / "labels" / "sub02_T2w.nii.gz").any()
+
+
+def test_what_a_list_says_anew_is_done_again(tmp_path) -> None:
+    root, out = write_set(tmp_path / "in", 2), tmp_path / "out"
+    values = {name: int(v) for v, name in NAMES.items() if v in np.unique(small_spine().labels)}
+    rows = [{"image": f"images/sub0{n}_T2w.nii.gz", "label": f"labels/sub0{n}_T2w.nii.gz"}
+            for n in (1, 2)]  # fmt: skip
+    told = {"labels": {str(v): n for n, v in values.items()}, "training": rows}
+    (root / "dataset.json").write_text(json.dumps(told))
+    table = {"sources": [{"root": str(root), "dataset": "decathlon"}], "validation": 0.5}
+    prepare(table, out)
+
+    told["labels"][str(values["T12"])] = "T13"
+    told["training"] = [row | {"subject": "one"} for row in rows]
+    (root / "dataset.json").write_text(json.dumps(told))
+    report = prepare(table, out)
+
+    assert report["counts"] | {"done": 2, "skipped": 0, "patients": 1} == report["counts"]
+    assert VALUES["T13"] in voxels(out / "labels" / "sub01_T2w.nii.gz")
+    assert prepare(table, out)["counts"]["skipped"] == 2
+
+
+def test_an_image_without_a_mask_is_no_pair_and_is_named(tmp_path) -> None:
+    root, out = write_set(tmp_path / "in", 3), tmp_path / "out"
+    (root / "labels" / "sub02_T2w.nii.gz").unlink()
+
+    report = prepare(recipe_table(root), out)
+
+    assert report["counts"] | {"cases": 2, "pairs": 2} == report["counts"]
+    assert report["unmarked"] == ["sub02_T2w"]
+    assert "sub02_T2w" in (out / "report.txt").read_text()
+    assert "sub02_T2w" not in (out / "splits.json").read_text()
+    for path in (root / "labels").iterdir():
+        path.unlink()
+    with pytest.raises(UsageError, match="none of 3 images has a mask"):
+        prepare(recipe_table(root), tmp_path / "none")
+
+
+def test_an_empty_label_map_is_told(tmp_path) -> None:
+    root = write_set(tmp_path / "in", 1)
+
+    report = prepare(recipe_table(root, labels=["C3"]), tmp_path / "out")
+
+    assert report["notices"] == [{"code": "nothing-marked", "cases": 1}]
 
 
 def test_other_options_are_not_applied_unasked(tmp_path) -> None:

@@ -68,6 +68,14 @@ class Job:
         return digest([self.recipe.case_options(), self.source.case_options()])
 
     @property
+    def said(self) -> str:
+        """Digest of what tables, lists and names say of it: patient, facts, values of its masks."""
+        case = self.case
+        masks = [[dict(mask.values), mask.scheme, mask.binary] for mask in case.masks]
+        facts = [case.subject, case.session, case.contrast, dict(case.facts)]
+        return digest([self.source.name or case.dataset, facts, masks])
+
+    @property
     def inputs(self) -> list[tuple[Path, str | None]]:
         """Image with its series where its folder holds several, and masks."""
         masks = [(mask.path, None) for mask in self.case.masks]
@@ -99,6 +107,8 @@ def prepare_case(job: Job) -> dict[str, Any]:
         present = [int(value) for value in np.unique(data.labels) if value]
         for output in _versions(data, job, seconds):
             outputs.append(_write(output, job, written, seconds))
+        if not outputs[0]["structures"]:
+            data.note("nothing-marked", "its label map is empty")
         record = _record(job, data, inputs, outputs, before, present)
         write_json(job.record, record)
     except BaseException:
@@ -114,8 +124,8 @@ def is_done(job: Job) -> str:
     """What is known of a case that may have been prepared before.
 
     Returns:
-        `done`; `changed` where its inputs are others now; `other` where it was made with other
-        options; `open` where files are missing.
+        `done`; `changed` where its inputs, or what is said of them, are others now; `other` where
+        it was made with other options; `open` where files are missing.
     """
     try:
         record = json.loads(job.record.read_bytes())
@@ -126,6 +136,8 @@ def is_done(job: Job) -> str:
         return "open"
     if record["options"] != job.options:
         return "other"
+    if record.get("said", job.said) != job.said:
+        return "changed"
     known = {row["file"]: row for row in record["inputs"]}
     for path, uid in job.inputs:
         row = known.pop(_shown(path, job.source.folder), None)
@@ -251,6 +263,7 @@ def _record(
         "anomaly": facts.get("anomalies") or anomaly_of(present),
         "facts": facts,
         "options": job.options,
+        "said": job.said,
         "inputs": inputs,
         "before": before,
         "after": _describe_grid(data.grid),

@@ -23,6 +23,7 @@ def build_report(
     exports: dict[str, Any],
     *,
     stale: Sequence[str],
+    unmarked: Sequence[str],
 ) -> dict[str, Any]:
     """Sum up a run.
 
@@ -31,6 +32,7 @@ def build_report(
         outcomes: A row per case: name, status, code, message, seconds.
         exports: By layout: pairs written, pairs left out.
         stale: Cases in the folder that the recipe does not ask for.
+        unmarked: Images without a mask, which are not in the set.
 
     Returns:
         Plain values; zeros and empty lists for an empty set.
@@ -60,6 +62,7 @@ def build_report(
         "duplicates": _duplicates(records),
         "exports": exports,
         "stale": list(stale),
+        "unmarked": list(unmarked),
         "failures": [row for row in outcomes if row["status"] == "failed"],
         "seconds": _seconds(outcomes),
     }
@@ -106,6 +109,7 @@ def render_report(report: dict[str, Any]) -> str:
     for layout, row in report["exports"].items():
         lines += ["", f"{layout}: {row['pairs']} pairs"]
         lines += [f"  left out {x['name']}: {x['reason']}" for x in row["left_out"][:_SHOWN]]
+    lines += _section("no mask, left out", report["unmarked"])
     lines += _section("not in the recipe", report["stale"])
     lines += _section("failed", [f"{row['name']}: {row['message']}" for row in report["failures"]])
     return "\n".join(lines)

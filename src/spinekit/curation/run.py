@@ -104,7 +104,8 @@ def prepare_set(
     """Prepare every case of a recipe and write the set.
 
     A case that was done with the same options from the same inputs is left as it is; one that
-    fails is reported and the rest go on.
+    fails is reported and the rest go on. An image without any mask is no case to train on: it is
+    named in the report.
 
     Args:
         recipe: What is to be done.
@@ -118,11 +119,16 @@ def prepare_set(
         The report, as written to `report.json`.
 
     Raises:
-        UsageError: Nothing could start, see `plan_jobs`; or cases are there that were made with
-            other options.
+        UsageError: Nothing could start, see `plan_jobs`; no image has a mask; or cases are there
+            that were made with other options.
         OutputError: The set's own files cannot be written.
     """
-    jobs = plan_jobs(recipe, out)
+    found = plan_jobs(recipe, out)
+    jobs = [job for job in found if job.case.masks]
+    if not jobs:
+        raise UsageError(
+            "no-masks", f"none of {len(found)} images has a mask", "see `spinekit data show`"
+        )
     if planned is not None:
         planned(len(jobs))
     _check_options(jobs, overwrite=overwrite)
@@ -143,6 +149,7 @@ def prepare_set(
         [dataclasses.asdict(outcome) for outcome in outcomes],
         exported,
         stale=_stale(out, jobs),
+        unmarked=[job.name for job in found if not job.case.masks],
     )
     _write_reports(out, report, outcomes)
     return report
