@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from spinekit.core.errors import RecipeError
-from spinekit.core.settings import fill
+from spinekit.core.settings import fill, parse_pairs
 
 
 @dataclass(frozen=True)
@@ -50,3 +50,8 @@ def test_what_may_be_anything_is_taken_as_it_is() -> None:
 def test_a_value_of_another_type_is_named(table: dict[str, Any], message: str) -> None:
     with pytest.raises(RecipeError, match=f"^{message}$"):
         fill(Settings, table, source="r")
+
+
+def test_pairs_of_one_table_add_up():
+    pairs = ["weights.a=1", "weights.b=2", "weights.a=3", "name=x y"]
+    assert parse_pairs(pairs) == {"weights": {"a": 3, "b": 2}, "name": "x y"}

@@ -71,6 +71,8 @@ def fill(kind: type[T], table: Mapping[str, Any], *, source: str = "recipe") -> 
 def parse_pairs(pairs: Iterable[str]) -> dict[str, Any]:
     """Read `key=value` pairs, each a line of TOML; a bare word is taken as text.
 
+    `table.key=value` may be given for several keys of a table.
+
     Returns:
         Key → value; empty for no pair.
     """
@@ -78,7 +80,11 @@ def parse_pairs(pairs: Iterable[str]) -> dict[str, Any]:
     for pair in pairs:
         key, _, text = pair.partition("=")
         try:
-            values.update(tomllib.loads(f"{key.strip()} = {text}"))
+            found = tomllib.loads(f"{key.strip()} = {text}")
+            for name, value in found.items():
+                before = values.get(name)
+                is_table = isinstance(before, dict) and isinstance(value, dict)
+                values[name] = {**before, **value} if is_table else value
         except tomllib.TOMLDecodeError:
             values[key.strip()] = text.strip()
     return values
