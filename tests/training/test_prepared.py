@@ -10,7 +10,8 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from curation.sets import recipe_table, write_set
+from curation.sets import recipe_table, save, small_spine, write_set
+from spinekit.anatomy.scheme import LEVELS, VALUES
 from spinekit.core.errors import InputError, RecipeError
 from spinekit.curation.recipe import prepare_recipe
 from spinekit.curation.run import prepare_set
@@ -50,6 +51,20 @@ def test_a_prepared_set_is_read_with_its_own_names_and_parts(prepared, tmp_path)
         assert np.isin(
             case.allowed[case.level > 0], (BODY, BODY | POSTERIOR, POSTERIOR, DISC)
         ).all()
+
+
+def test_values_that_count_from_the_lowest_bone_are_read_case_by_case(tmp_path):
+    root = write_set(tmp_path / "in", 2)
+    spine = small_spine()
+    cut = np.where(np.isin(spine.labels, [VALUES["L5"], VALUES["sacrum"]]), 0, spine.labels)
+    save(root / "labels" / "sub02_T2w.nii.gz", cut.astype(np.uint8), spine.grid.affine)
+    table = recipe_table(root, labels=["L1-L5"], scheme="spider", validation=0.0)
+    prepare_set(prepare_recipe(table), tmp_path / "set")
+    whole, without = load_pack(pack_prepared(tmp_path / "set", tmp_path / "packs")[1])
+    for level in ("L1", "L2", "L3", "L4"):
+        code = LEVELS.index(level) + 1
+        np.testing.assert_array_equal(whole.level == code, without.level == code)
+    assert not (without.level == LEVELS.index("L5") + 1).any()
 
 
 def test_the_pack_is_made_again_when_the_set_changes(prepared, tmp_path):

@@ -30,16 +30,16 @@ class PreparedPair:
     """The set that the scan was taken from, whatever the prepared one is called."""
     subject: str
     """Its patient."""
+    values: NDArray[np.uint8]
+    """(256,) this package's value of each value in the label map, 0 where there is none."""
 
 
 @dataclass(frozen=True)
 class PreparedFolder:
-    """A prepared set: its pairs, and a table from its values to this package's."""
+    """A prepared set and its pairs."""
 
     name: str
     pairs: tuple[PreparedPair, ...]
-    values: NDArray[np.uint8]
-    """(256,) this package's value of each value in the files, 0 where there is none."""
     state: str
     """Changes whenever a file of the set does."""
 
@@ -62,6 +62,7 @@ def open_prepared(folder: Path) -> PreparedFolder:
     try:
         for row in table["labels"]:
             values[int(row["value"])] = int(row["spinekit_value"])
+        own = _own_values(folder, values)
         pairs = tuple(
             PreparedPair(
                 name,
@@ -70,6 +71,7 @@ def open_prepared(folder: Path) -> PreparedFolder:
                 part,
                 str(split["pairs"][name]["dataset"]),
                 str(split["pairs"][name]["subject"]),
+                own.get(name, values),
             )
             for part in ("train", "validation")
             for name in split[part]
@@ -77,7 +79,7 @@ def open_prepared(folder: Path) -> PreparedFolder:
         name = str(table["name"])
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise _not_prepared(folder, f"{type(error).__name__}: {error}") from error
-    digest = hashlib.sha256(values.tobytes())
+    digest = hashlib.sha256()
     for pair in pairs:
         for path in (pair.image, pair.labels):
             if not path.is_file():
@@ -87,14 +89,32 @@ def open_prepared(folder: Path) -> PreparedFolder:
             state = path.stat()
             digest.update(f"{path.name} {state.st_size} {state.st_mtime_ns}".encode())
         digest.update(f"{pair.part} {pair.dataset} {pair.subject}".encode())
-    return PreparedFolder(name, pairs, values, digest.hexdigest())
+        digest.update(pair.values.tobytes())
+    return PreparedFolder(name, pairs, digest.hexdigest())
+
+
+def _own_values(folder: Path, common: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
+    """Name of a pair → meaning of its values by its case's record, the set's table for the rest.
+
+    In schemes that count from the lowest vertebra the same value means one bone here, another
+    there.
+    """
+    found = {}
+    for path in sorted((folder / "cases").glob("*.json")):
+        for output in _read(path)["outputs"]:
+            values = common.copy()
+            for row in output["structures"]:
+                values[int(row["value"])] = int(row["spinekit_value"])
+            found[str(output["name"])] = values
+    return found
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise _not_prepared(path.parent, f"{path.name}: {error}") from error
+        folder = path.parent.parent if path.parent.name == "cases" else path.parent
+        raise _not_prepared(folder, f"{path.name}: {error}") from error
 
 
 def _not_prepared(folder: Path, text: str) -> InputError:

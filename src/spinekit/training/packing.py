@@ -169,17 +169,17 @@ def pack_prepared(
     with making(path, report=report) as missing:
         if missing:
             report(f"packing {found.name}: {len(found.pairs)} scans")
-            save_pack(path, [_pack_pair(pair, found.values, bodies_only) for pair in found.pairs])
+            save_pack(path, [_pack_pair(pair, bodies_only) for pair in found.pairs])
     return found.name, path
 
 
-def _pack_pair(pair: PreparedPair, values: NDArray[np.uint8], bodies_only: bool) -> PackedCase:
+def _pack_pair(pair: PreparedPair, bodies_only: bool) -> PackedCase:
     """Read one pair of a prepared set in the frame i→R, j→A, k→S."""
     from spinekit.core.geometry import canonical_array
     from spinekit.io.reading import read_labels, read_scan
 
     image, spacing_mm = canonical_array(read_scan(pair.image).volume)
-    labels = values[np.clip(canonical_array(read_labels(pair.labels))[0], 0, 255)]
+    labels = pair.values[np.clip(canonical_array(read_labels(pair.labels))[0], 0, 255)]
     if labels.shape != image.shape:
         raise InputError(
             "shape-mismatch",
