@@ -6,6 +6,7 @@ A kill costs the steps since the last one and nothing else. It knows nothing of 
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from spinekit.core.errors import ModelError
-from spinekit.io.writing import output_errors, unfinished
+from spinekit.io.writing import write_bytes
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -23,10 +24,10 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     Raises:
         OutputError: It cannot be written.
     """
-    with output_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished(path) as file:
-            torch.save(state, file)
+    # torch turns a file's own errors, such as a full disk, into others.
+    content = io.BytesIO()
+    torch.save(state, content)
+    write_bytes(path, content.getvalue())
 
 
 def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
