@@ -39,6 +39,7 @@ def test_unknown_key_names_the_nearest():
         ({"widths": [8, 8, 8, 8, "8"]}, "'widths' = '8'; give a whole number"),
         ({"canvas": [0, 0]}, "32"),
         ({"canvas": [192]}, "give 2 values"),
+        ({"canvas": [32, 32]}, "larger than 32"),
         ({"canvas": ["a", "b"]}, "'canvas' = 'a'; give a whole number"),
         ({"canvas": 192}, "give a list"),
         ({"context": 2}, "odd"),

@@ -169,6 +169,7 @@ def _check_ranges(source: str, recipe: Recipe) -> None:
         and set(r.phantom_views) <= set(views),
         "set_weights must be at least 0": all(weight >= 0 for weight in r.set_weights.values()),
         "canvas sides must be multiples of 32": all(n >= 32 and n % 32 == 0 for n in r.canvas),
+        "canvas must be larger than 32 × 32": max(r.canvas) > 32,
         "widths must be five multiples of 8": len(r.widths) == 5
         and all(n >= 8 and n % 8 == 0 for n in r.widths),
         "context must be odd": r.context % 2 == 1,
