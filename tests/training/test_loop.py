@@ -2,6 +2,7 @@
 
 import dataclasses
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from spinekit.core.errors import ModelError  # noqa: E402
+from spinekit.core.errors import ModelError, OutputError  # noqa: E402
 from spinekit.core.grid import Grid  # noqa: E402
 from spinekit.core.volume import Volume  # noqa: E402
 from spinekit.prediction.runner import load_model, predict  # noqa: E402
@@ -152,6 +153,10 @@ def test_on_changed_data_the_best_is_scored_again(cases, recipe, tmp_path):
     assert (
         lines[1] == f"the data changed: the best weights so far score {changed.progress.best:.4f}"
     )
+    other = trainer(cases, recipe, tmp_path)
+    other.facts = other.facts | {"validation_sha256": "another"}
+    other.start(None)
+    assert other.progress.best == changed.progress.best
     mean = load_checkpoint(tmp_path / "last.pt", torch.device("cpu"))["mean"]
     for name, value in changed.mean.state_dict().items():
         torch.testing.assert_close(value, mean[name])
@@ -179,6 +184,25 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
     path.write_bytes(b"not a checkpoint")
     with pytest.raises(ModelError, match=r"last\.pt"):
         load_checkpoint(path, torch.device("cpu"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit to a file's size")
+def test_a_full_disk_is_named_and_leaves_the_checkpoint_before(tmp_path):
+    import resource
+
+    path = tmp_path / "best.pt"
+    save_checkpoint(path, {"a": 1})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(OutputError, match="full"):
+            save_checkpoint(path, {"a": torch.zeros(100_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert [file.name for file in tmp_path.iterdir()] == ["best.pt"]
+    assert load_checkpoint(path, torch.device("cpu")) == {"a": 1}
 
 
 def test_onnx_equals_torch_and_carries_its_promise(cases, recipe, tmp_path):

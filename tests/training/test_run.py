@@ -70,6 +70,21 @@ def test_a_start_without_recipe_is_named(work, tmp_path):
         train(path, work=work, device="cpu", report=lambda _: None)
 
 
+def test_recipes_that_need_each_other_are_refused(work, tmp_path):
+    write_recipe(tmp_path, "one", 'init = "two"\n')
+    path = write_recipe(tmp_path, "two", 'teacher = "one"\n')
+    with pytest.raises(RecipeError, match="two needs one needs two"):
+        train(path, work=work, device="cpu", report=lambda _: None)
+
+
+def test_a_start_whose_recipe_is_called_otherwise_is_refused_before_it_is_trained(work, tmp_path):
+    write_recipe(tmp_path, "start").rename(tmp_path / "copy.toml")
+    path = write_recipe(tmp_path, "next", 'init = "copy"\n')
+    with pytest.raises(RecipeError, match=r"copy\.toml: its recipe is called start"):
+        train(path, work=work, device="cpu", report=lambda _: None)
+    assert not (work / "runs").exists()
+
+
 def test_a_start_that_has_seen_the_held_out_sets_is_refused(work, tmp_path):
     write_recipe(tmp_path, "start")
     path = write_recipe(tmp_path, "next", 'init = "start"\nhold_out = "H1"\n')

@@ -62,6 +62,41 @@ def check_resume(
         report(f"{key} was {was} and is {now}: the schedule is the new one from here")
 
 
+def check_ancestry(
+    recipe: Recipe, recipes: Path, runs: Path, *, needed_by: tuple[str, ...] = ()
+) -> None:
+    """Refuse what would never be found or never end, before a recipe's ancestors are trained.
+
+    Args:
+        recipe: The run to come.
+        recipes: Where `<name>.toml` of its start and teacher lie.
+        runs: Where complete runs lie, which need nothing.
+        needed_by: Names of the runs that need this one, the first first.
+
+    Raises:
+        RecipeError: A recipe's file names another run, cannot be read, or needs itself.
+    """
+    line = (*needed_by, recipe.name)
+    for name in (recipe.init, recipe.teacher):
+        if not name or is_model(name) or (runs / name / "model.onnx").is_file():
+            continue
+        if name in line:
+            raise RecipeError(
+                "recipe-circle",
+                f"{' needs '.join((*line, name))}, which is yet to be trained",
+                "give one of them another init or teacher",
+            )
+        path = recipes / f"{name}.toml"
+        before = read_recipe(path)
+        if before.name != name:
+            raise RecipeError(
+                "recipe-name",
+                f"{path}: its recipe is called {before.name}, so that no run {name} comes of it",
+                f'write name = "{name}" into it',
+            )
+        check_ancestry(before, recipes, runs, needed_by=line)
+
+
 def check_ancestor(folder: Path, recipes: Path, *, report: Callable[[str], None]) -> None:
     """Refuse a trained run as start or teacher when its recipe's file says something else by now.
 

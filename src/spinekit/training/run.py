@@ -70,10 +70,12 @@ def train(
             "pip install '.[train]' -c constraints.txt",
         ) from error
     from spinekit.training.precision import choose_device, describe_device
+    from spinekit.training.resuming import check_ancestry
 
     source = f"{recipe_path} and --set" if overrides else str(recipe_path)
     recipe = change_recipe(read_recipe(recipe_path), overrides or {}, source=source)
     chosen = choose_device(device)
+    check_ancestry(recipe, recipe_path.parent, work / "runs")
     report(f"{recipe.name}: on {describe_device(device, chosen)}, torch {torch.__version__}")
     start, teacher = (
         find_weights(
@@ -292,11 +294,9 @@ def describe(
     """
     import numpy as np
 
-    digest = hashlib.sha256()
-    for name in sorted(train_sets):
-        digest.update(name.encode() + pack_hash(train_sets[name]).encode())
     return {
-        "data_sha256": digest.hexdigest(),
+        "data_sha256": _hash_sets(train_sets),
+        "validation_sha256": _hash_sets(valid_sets),
         "trained_on": {**dict.fromkeys(_sources(valid_sets), 0), **_sources(train_sets)},
         "found": {name: len(cases) for name, cases in sets.items()},
         "versions": {
@@ -306,6 +306,14 @@ def describe(
             "python": platform.python_version(),
         },
     }
+
+
+def _hash_sets(sets: dict[str, list[PackedCase]]) -> str:
+    """SHA-256 over names and cases."""
+    digest = hashlib.sha256()
+    for name in sorted(sets):
+        digest.update(name.encode() + pack_hash(sets[name]).encode())
+    return digest.hexdigest()
 
 
 def _sources(sets: dict[str, list[PackedCase]]) -> Counter[str]:
