@@ -98,5 +98,13 @@ def test_a_name_of_the_sets_own_is_a_loss() -> None:
     assert merged.losses[0]["reason"] == "unknown-name"
 
 
+def test_negative_values_have_no_meaning() -> None:
+    array = line((0, 4, 44)).astype(np.int16) - line((6, 8, 44)).astype(np.int16)
+
+    merged = merge_layers([Layer("names", array, {44: "L4"})], SHAPE, rule="smaller")
+
+    assert [(row["name"], row["reason"]) for row in merged.losses] == [("-44", "no-meaning")]
+
+
 def test_no_mask_gives_zeros() -> None:
     assert not merge_layers([], SHAPE, rule="error").labels.any()

@@ -143,7 +143,7 @@ def _claims(layer: Layer, merged: Merged) -> list[tuple[str, NDArray[np.bool_]]]
         elif name in GENERIC:
             claims.append((name, mask))
         else:
-            reason = "no-meaning" if name.isdecimal() else "unknown-name"
+            reason = "no-meaning" if name.lstrip("-").isdecimal() else "unknown-name"
             merged.losses.append(
                 {
                     "name": name,

@@ -5,6 +5,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from curation.doctor.plants import write_case
@@ -22,6 +24,23 @@ def test_several_processes_find_what_one_does(tmp_path: Path) -> None:
 
     assert [examination.case.name for examination in two.examinations] == ["a", "b", "c"]
     assert one.findings == two.findings
+
+
+@pytest.mark.parametrize("sign", [0, -1])
+def test_a_mask_without_any_structure_is_a_finding_and_has_a_picture(
+    tmp_path: Path, sign: int
+) -> None:
+    case = write_case(tmp_path, "odd")
+    mask = case.masks[0].path
+    drawn = nib.load(mask)
+    values = np.asarray(drawn.dataobj).astype(np.int16)
+    nib.save(nib.Nifti1Image(sign * values, drawn.affine), mask)
+
+    diagnosis = diagnose([case], ExamineOptions(image_axes=False))
+
+    found = {finding.code for finding in diagnosis.findings}
+    assert found & {"mask-empty", "value-unexpected"}
+    assert diagnosis.examinations[0].picture
 
 
 def test_an_interrupt_ends_the_processes_whatever_they_wait_for(tmp_path: Path) -> None:

@@ -126,8 +126,7 @@ def _overlay(
     )
     tags = evidence.column.census.union(structures)
     plane = _plane(resample_nearest(tags, grid, upright)[chosen])
-    palette = np.zeros((len(structures) + 1, 3), np.float32)
-    palette[1:] = [colour_of(s.name) for s in structures]
+    palette = np.array([(0, 0, 0), *(colour_of(s.name) for s in structures)], np.float32)
     large = Image.fromarray(plane.astype(np.int32)).resize(picture.size, Image.Resampling.NEAREST)
     found = np.asarray(large)
     edge = np.zeros(found.shape, bool)
