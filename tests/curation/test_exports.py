@@ -150,6 +150,20 @@ def test_noaug_leaves_copies_out_and_nothing_stays_behind(exported, tmp_path) ->
     ]
 
 
+def test_patients_stay_apart_in_bids_whatever_letters_are_left_of_them(tmp_path) -> None:
+    root = tmp_path / "in"
+    for number, name in enumerate(("p1_1", "p11", "患者", "お")):
+        save(root / "images" / f"{name}.nii.gz", SPINE.image + number, SPINE.grid.affine)
+        save(root / "labels" / f"{name}.nii.gz", SPINE.labels, SPINE.grid.affine)
+    table = recipe_table(root, exports=["bids"], validation=0.0)
+    table["sources"][0]["settings"] = {"values": "spinekit", "dataset": "集"}
+
+    prepare_set(prepare_recipe(table), tmp_path / "out")
+
+    names = {path.name for path in (tmp_path / "out" / "bids").glob("sub-*")}
+    assert names == {"sub-p11", "sub-p11x2", "sub-x", "sub-xx2"}
+
+
 def test_patients_that_come_to_the_test_leave_the_training_behind(tmp_path) -> None:
     root, out = write_set(tmp_path / "in", 4), tmp_path / "out"
     table = recipe_table(root, exports=["nnunet-101", "monai-label"], validation=0.0)

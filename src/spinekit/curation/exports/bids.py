@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,10 @@ _SUFFIXES = {
 def bids_paths(prepared: PreparedSet) -> Iterator[tuple[Output, Path, Path]]:
     """Every pair with the places of its two files inside the folder."""
     used: dict[str, int] = {}
+    subjects: dict[str, tuple[str, str]] = {}
     for output in prepared.outputs():
         record = output.record
-        subject = _word(f"{record['dataset']}{record['subject']}")
+        subject = _subject((record["dataset"], record["subject"]), subjects)
         contrast = record["contrast"] or ""
         acquisition, suffix = _SUFFIXES.get(contrast, (_word(contrast), "MRI"))
         session = _word(record["session"] or "")
@@ -48,6 +50,13 @@ def bids_paths(prepared: PreparedSet) -> Iterator[tuple[Output, Path, Path]]:
             folder / f"{stem}_desc-prepared_{suffix}.nii.gz",
             folder / f"{stem}_desc-{desc}_dseg.nii.gz",
         )
+
+
+def _subject(patient: tuple[str, str], taken: dict[str, tuple[str, str]]) -> str:
+    """A word for a patient of a set that no other has: `1_1` and `11` are two."""
+    plain = _word("".join(patient)) or "x"
+    words = (plain if number == 1 else f"{plain}x{number}" for number in count(1))
+    return next(word for word in words if taken.setdefault(word, patient) == patient)
 
 
 def _plan(prepared: PreparedSet) -> Plan:
