@@ -135,6 +135,22 @@ def test_the_best_is_never_replaced_by_a_worse(cases, recipe, tmp_path):
     assert load_checkpoint(tmp_path / "best.pt", torch.device("cpu")) == {"sentinel": 1}
 
 
+def test_a_run_that_lost_its_last_checkpoint_goes_on_from_its_best(cases, recipe, tmp_path):
+    best = trained(cases, recipe, tmp_path)
+    step = load_checkpoint(best, torch.device("cpu"))["progress"]["step"]
+    (tmp_path / "last.pt").unlink()
+    lines: list[str] = []
+    trainer(cases, recipe, tmp_path, lines).start(None)
+    assert lines[0].startswith(f"resumed at step {step} of {recipe.steps}")
+
+
+def test_a_run_that_lost_its_best_checkpoint_makes_another(cases, recipe, tmp_path):
+    best = trained(cases, recipe, tmp_path)
+    best.unlink()
+    assert trained(cases, recipe, tmp_path) == best
+    assert load_checkpoint(best, torch.device("cpu"))["progress"]["step"] == recipe.steps
+
+
 def test_on_changed_data_the_best_is_scored_again(cases, recipe, tmp_path):
     run = trainer(cases, recipe, tmp_path)
     run.start(None)

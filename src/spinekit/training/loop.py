@@ -92,20 +92,23 @@ class Trainer:
         self.progress = Progress()
 
     def start(self, start: Start | None) -> None:
-        """Resume from `last.pt`, else begin with the start's weights, else with random ones.
+        """Resume from `last.pt`, else from `best.pt`, else begin with the start's or random weights.
 
         Raises:
             RecipeError: The start is a network of another shape, or the folder holds a run of
                 another recipe or from another start.
         """
-        last = self.folder / "last.pt"
-        if last.is_file():
+        best = self.folder / "best.pt"
+        last = next((path for path in (self.folder / "last.pt", best) if path.is_file()), None)
+        if last is not None:
             state = load_checkpoint(last, self.device)
             check_resume(last, state, self.recipe, self.facts, report=self.report)
             self.network.load_state_dict(state["network"])
             self.mean.load_state_dict(state["mean"])
             self.optimiser.load_state_dict(state["optimiser"])
             self.progress = Progress(**state["progress"])
+            if not best.is_file():
+                self.progress.best, self.progress.validated = -1.0, 0
             steps = self.recipe.steps
             done = ": nothing is left to train" if self.progress.step >= steps else ""
             self.report(f"resumed at step {self.progress.step} of {steps}{done}")
