@@ -83,8 +83,8 @@ def parse_pairs(pairs: Iterable[str]) -> dict[str, Any]:
             found = tomllib.loads(f"{key.strip()} = {text}")
             for name, value in found.items():
                 before = values.get(name)
-                is_table = isinstance(before, dict) and isinstance(value, dict)
-                values[name] = {**before, **value} if is_table else value
+                more = isinstance(before, dict) and isinstance(value, dict)
+                values[name] = before | value if more else value
         except tomllib.TOMLDecodeError:
             values[key.strip()] = text.strip()
     return values

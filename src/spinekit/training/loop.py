@@ -92,7 +92,7 @@ class Trainer:
         self.progress = Progress()
 
     def start(self, start: Start | None) -> None:
-        """Resume from `last.pt`, else from `best.pt`, else begin with the start's or random weights.
+        """Resume from `last.pt` or else `best.pt`, else begin with the start's or random weights.
 
         Raises:
             RecipeError: The start is a network of another shape, or the folder holds a run of
