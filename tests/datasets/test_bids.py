@@ -1,6 +1,9 @@
 from pathlib import Path
 
+import pytest
+
 from dataset_trees import touch
+from spinekit.core.errors import InputError
 from spinekit.datasets.registry import find_cases, recognise
 
 
@@ -70,3 +73,13 @@ def test_what_git_annex_has_not_fetched_is_absent(tmp_path: Path) -> None:
     (tmp_path / "sub-01/anat/sub-01_T2w.nii.gz").symlink_to("../.git/annex/objects/none")
 
     assert [case.name for case in find_cases(tmp_path, "bids")] == ["sub-02_ses-a_T2w"]
+
+
+def test_a_table_in_another_encoding_is_named(tmp_path: Path) -> None:
+    tree(tmp_path)
+    (tmp_path / "participants.tsv").write_bytes(
+        "participant_id\tsite\nsub-01\tKöln\n".encode("latin-1")
+    )
+
+    with pytest.raises(InputError, match=r"participants\.tsv.*save it as UTF-8"):
+        find_cases(tmp_path, "bids")

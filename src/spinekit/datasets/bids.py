@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from spinekit.core.errors import InputError
 from spinekit.datasets.case import Case, MaskFile
 from spinekit.datasets.entry import Entry, Settings
 from spinekit.datasets.meaning import is_known, mask_file, usual_name
@@ -59,6 +60,7 @@ def find(root: Path, settings: Settings) -> list[Case]:
 
     Raises:
         RecipeError: A meaning is none.
+        InputError: A table cannot be read.
     """
     wanted = re.compile(settings.get("images", "."))
     folder = root / "derivatives"
@@ -185,12 +187,22 @@ def _values_beside(path: Path, tables: dict[Path, dict[int, str] | None]) -> dic
 
 def _read_values(table: Path) -> dict[int, str]:
     """Index and name of a table's rows, the background left out."""
-    rows = csv.DictReader(table.read_text("utf-8-sig").splitlines(), delimiter="\t")
+    rows = _rows(table)
     return {
         int(row["index"]): usual_name(row["name"])
         for row in rows
         if (row.get("index") or "").isdecimal() and row.get("name") and int(row["index"]) != 0
     }
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    try:
+        text = table.read_text("utf-8-sig")
+        return list(csv.DictReader(text.splitlines(), delimiter="\t"))
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(
+            "bad-table", f"{table.name}: {type(error).__name__}: {error}", "save it as UTF-8"
+        ) from error
 
 
 def _is_ours(path: Path) -> bool:
@@ -206,7 +218,7 @@ def _participants(path: Path) -> dict[str, dict[str, str]]:
     """Facts by subject; an absent table gives none."""
     if not path.is_file():
         return {}
-    rows = csv.DictReader(path.read_text("utf-8-sig").splitlines(), delimiter="\t")
+    rows = _rows(path)
     return {
         row["participant_id"]: {
             key: value
