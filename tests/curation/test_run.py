@@ -246,6 +246,18 @@ def test_cases_that_are_no_longer_asked_for_are_named(tmp_path) -> None:
     assert "sub03_T2w" not in str(content(out / "splits.json"))
 
 
+def test_a_case_that_is_called_as_anothers_copy_is_refused(tmp_path) -> None:
+    root = write_set(tmp_path / "in", 1)
+    for folder in ("images", "labels"):
+        (root / folder / "sub01_T2w_a1.nii.gz").write_bytes(
+            (root / folder / "sub01_T2w.nii.gz").read_bytes()
+        )
+
+    assert prepare(recipe_table(root), tmp_path / "out")["counts"]["done"] == 2
+    with pytest.raises(UsageError, match="are called sub01_T2w_a1"):
+        prepare(recipe_table(root, augment=1), tmp_path / "copies")
+
+
 def test_the_set_may_not_lie_in_its_source(tmp_path) -> None:
     root = write_set(tmp_path / "in", 1)
 

@@ -63,6 +63,13 @@ class Job:
         return self.out / "cases" / f"{self.name}.json"
 
     @property
+    def outputs(self) -> list[str]:
+        """Names of the pairs that may come of it: the whole, its crops and its changed copies."""
+        crops = [f"{self.name}_crop{n:02d}" for n in range(1, self.recipe.crops + 1)]
+        copies = [f"{self.name}_a{n}" for n in range(1, self.recipe.augment + 1)]
+        return [self.name, *crops, *copies]
+
+    @property
     def options(self) -> str:
         """Digest of what decides its files."""
         return digest([self.recipe.case_options(), self.source.case_options()])
@@ -193,19 +200,20 @@ def _versions(data: CaseData, job: Job, seconds: dict[str, float]) -> Iterator[_
     crops = sample_crops(Volume(data.labels, data.grid), recipe.crops, recipe.crop_vertebrae, rng)
     if recipe.crops and not crops:
         data.note("no-crops", f"fewer than {recipe.crop_vertebrae[0]} whole vertebrae to crop")
-    for n, crop in enumerate(crops, start=1):
+    names = job.outputs[1:]
+    for name, crop in zip(names, crops, strict=False):
         yield _Version(
-            f"{job.name}_crop{n:02d}", "crop", cut(data.image, crop), cut(data.labels, crop),
+            name, "crop", cut(data.image, crop), cut(data.labels, crop),
             cut_grid_at(data.grid, crop), {"vertebrae": list(crop.names)},
         )  # fmt: skip
-    for n in range(1, recipe.augment + 1):
+    for n, name in enumerate(names[recipe.crops :], start=1):
         with _timed(seconds, "prepare"):
             changes = sample_changes(
                 _random(recipe, job.name, f"copy{n}"), label_to_image=recipe.label_to_image
             )
             image, labels = apply_changes(data.image, data.labels, data.grid, changes)
         told = {"changes": [change.to_dict() for change in changes]}
-        yield _Version(f"{job.name}_a{n}", "augmented", image, labels, data.grid, told)
+        yield _Version(name, "augmented", image, labels, data.grid, told)
 
 
 def _write(

@@ -296,14 +296,14 @@ def _check_names(jobs: Sequence[Job]) -> None:
             "no-cases", "no case of these contrasts", "see `spinekit data show`, or the contrasts"
         )
     seen: set[str] = set()
-    for job in jobs:
-        if job.name in seen:
+    for name in (name for job in jobs for name in job.outputs):
+        if name in seen:
             raise UsageError(
                 "same-output",
-                f"two cases are called {job.name}",
-                "give the sources different names: name = …",
+                f"two cases, or a case and another's crop or copy, are called {name}",
+                "give the sources different names: name = …; or rename one",
             )
-        seen.add(job.name)
+        seen.add(name)
 
 
 def _check_options(jobs: Sequence[Job], *, overwrite: bool) -> None:
