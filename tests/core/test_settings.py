@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from spinekit.core.errors import RecipeError
-from spinekit.core.settings import fill, parse_pairs
+from spinekit.core.settings import fill, parse_pairs, read_toml
 
 
 @dataclass(frozen=True)
@@ -55,3 +55,9 @@ def test_a_value_of_another_type_is_named(table: dict[str, Any], message: str) -
 def test_pairs_of_one_table_add_up():
     pairs = ["weights.a=1", "weights.b=2", "weights.a=3", "name=x y"]
     assert parse_pairs(pairs) == {"weights": {"a": 3, "b": 2}, "name": "x y"}
+
+
+def test_a_recipe_may_begin_with_the_mark_that_editors_put_there(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text('name = "x"\n', encoding="utf-8-sig")
+    assert read_toml(path) == {"name": "x"}

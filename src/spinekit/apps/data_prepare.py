@@ -139,7 +139,7 @@ def resolve(args: argparse.Namespace) -> Any:
                 "say what it is: --dataset NAME",
             )
         source = {"root": str(args.recipe), "dataset": dataset, "settings": settings}
-        recipe = prepare_recipe({"name": args.out.name, "sources": [source], **changes})
+        recipe = prepare_recipe({"name": args.out.resolve().name, "sources": [source], **changes})
     else:
         recipe = read_prepare_recipe(args.recipe, changes)
         sources = [

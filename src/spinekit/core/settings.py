@@ -35,7 +35,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         RecipeError: The file cannot be read, or is no TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise RecipeError("recipe-unreadable", f"{path}: {error}", "give a TOML recipe") from error
 
