@@ -40,6 +40,8 @@ def test_a_disc_is_half_of_each_neighbour(value, pair):
         ({"L5", "T11"}, 91, ("T11", "L1")),
         ({"L5", "T12"}, 91, ("T12", "L1")),
         ({"L5", "T13"}, 84, ("T13", "L1")),
+        ({"L4", "L4-L5", "L5-S1"}, 100, ("L5", "sacrum")),
+        ({"T11", "T11-T12", "T12-L1"}, 91, ("T12", "L1")),
     ],
 )
 def test_variants_decide_what_lies_above_the_shared_values(present, value, pair):

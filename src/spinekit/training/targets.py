@@ -24,6 +24,9 @@ DISC_PAIRS: tuple[tuple[str, str], ...] = (
 )
 """Vertebrae above and below each disc, in code order."""
 
+_SHARED = {"T12-L1", "L5-S1"}
+"""Usual names of the discs whose value does not tell what lies above them."""
+
 
 def level_codes(
     labels: NDArray[np.integer], *, present: set[str] | None = None
@@ -32,13 +35,14 @@ def level_codes(
 
     Args:
         labels: Label map.
-        present: Names of all vertebrae of the column; decides what lies above the discs 91 and
-            100. The normal column when not given.
+        present: Names of all structures of the column, a disc's two vertebrae among them; decides
+            what lies above the discs 91 and 100. The normal column when not given.
     """
     table = np.zeros(256, np.uint8)
     for index, name in enumerate(LEVELS):
         table[VALUES[name]] = index + 1
     names = present or {"T12", "L5"}
+    names = names | {end for name in names - _SHARED for end in name.split("-")}
     last_lumbar = next((n for n in ("L6", "L5", "L4") if n in names), "L5")
     last_thoracic = next((n for n in ("T13", "T12", "T11") if n in names), "T12")
     for offset, (above, below) in enumerate(DISC_PAIRS):
