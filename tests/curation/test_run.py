@@ -124,20 +124,20 @@ def test_what_a_list_says_anew_is_done_again(tmp_path) -> None:
     assert prepare(table, out)["counts"]["skipped"] == 2
 
 
-def test_an_image_without_a_mask_is_no_pair_and_is_named(tmp_path) -> None:
+def test_an_image_without_a_mask_is_in_no_part_and_no_layout_and_is_named(tmp_path) -> None:
     root, out = write_set(tmp_path / "in", 3), tmp_path / "out"
     (root / "labels" / "sub02_T2w.nii.gz").unlink()
 
-    report = prepare(recipe_table(root), out)
+    report = prepare(recipe_table(root, folds=2, exports=["nnunet-101", "decathlon"]), out)
 
-    assert report["counts"] | {"cases": 2, "pairs": 2} == report["counts"]
     assert report["unmarked"] == ["sub02_T2w"]
     assert "sub02_T2w" in (out / "report.txt").read_text()
-    assert "sub02_T2w" not in (out / "splits.json").read_text()
-    for path in (root / "labels").iterdir():
-        path.unlink()
-    with pytest.raises(UsageError, match="none of 3 images has a mask"):
-        prepare(recipe_table(root), tmp_path / "none")
+    split = content(out / "splits.json")
+    names = ["sub01_T2w", "sub03_T2w"]
+    assert sorted(split["train"] + split["validation"] + split["test"]) == names
+    assert sorted(split["folds"][0]["train"] + split["folds"][0]["validation"]) == names
+    assert {name: row["pairs"] for name, row in report["exports"].items()} == {
+        "nnunet-101": 2, "decathlon": 2}  # fmt: skip
 
 
 def test_an_empty_label_map_is_told(tmp_path) -> None:

@@ -114,7 +114,7 @@ def prepare_case(job: Job) -> dict[str, Any]:
         present = [int(value) for value in np.unique(data.labels) if value]
         for output in _versions(data, job, seconds):
             outputs.append(_write(output, job, written, seconds))
-        if not outputs[0]["structures"]:
+        if job.case.masks and not outputs[0]["structures"]:
             data.note("nothing-marked", "its label map is empty")
         record = _record(job, data, inputs, outputs, before, present)
         write_json(job.record, record)

@@ -32,7 +32,7 @@ def build_report(
         outcomes: A row per case: name, status, code, message, seconds.
         exports: By layout: pairs written, pairs left out.
         stale: Cases in the folder that the recipe does not ask for.
-        unmarked: Images without a mask, which are not in the set.
+        unmarked: Cases without a mask, which are in no part and no layout.
 
     Returns:
         Plain values; zeros and empty lists for an empty set.
@@ -109,7 +109,7 @@ def render_report(report: dict[str, Any]) -> str:
     for layout, row in report["exports"].items():
         lines += ["", f"{layout}: {row['pairs']} pairs"]
         lines += [f"  left out {x['name']}: {x['reason']}" for x in row["left_out"][:_SHOWN]]
-    lines += _section("no mask, left out", report["unmarked"])
+    lines += _section("no mask, in no part", report["unmarked"])
     lines += _section("not in the recipe", report["stale"])
     lines += _section("failed", [f"{row['name']}: {row['message']}" for row in report["failures"]])
     return "\n".join(lines)

@@ -104,8 +104,8 @@ def prepare_set(
     """Prepare every case of a recipe and write the set.
 
     A case that was done with the same options from the same inputs is left as it is; one that
-    fails is reported and the rest go on. An image without any mask is no case to train on: it is
-    named in the report.
+    fails is reported and the rest go on. An image without any mask is brought into the
+    set's frame, but is in no part of the split and in no layout, and is named in the report.
 
     Args:
         recipe: What is to be done.
@@ -119,16 +119,11 @@ def prepare_set(
         The report, as written to `report.json`.
 
     Raises:
-        UsageError: Nothing could start, see `plan_jobs`; no image has a mask; or cases are there
-            that were made with other options.
+        UsageError: Nothing could start, see `plan_jobs`; or cases are there that were made with
+            other options.
         OutputError: The set's own files cannot be written.
     """
-    found = plan_jobs(recipe, out)
-    jobs = [job for job in found if job.case.masks]
-    if not jobs:
-        raise UsageError(
-            "no-masks", f"none of {len(found)} images has a mask", "see `spinekit data show`"
-        )
+    jobs = plan_jobs(recipe, out)
     if planned is not None:
         planned(len(jobs))
     _check_options(jobs, overwrite=overwrite)
@@ -149,7 +144,7 @@ def prepare_set(
         [dataclasses.asdict(outcome) for outcome in outcomes],
         exported,
         stale=_stale(out, jobs),
-        unmarked=[job.name for job in found if not job.case.masks],
+        unmarked=[record["name"] for record in records if not _has_mask(record)],
     )
     _write_reports(out, report, outcomes)
     return report
@@ -226,6 +221,7 @@ def _split(
             tuple(str(record[key]) for key in recipe.stratify),
         )
         for record in records
+        if _has_mask(record)
     ]
     split = split_cases(
         members,
@@ -260,6 +256,11 @@ def _split(
 
 def _patient(record: dict[str, Any]) -> str:
     return f"{record['dataset']}/{record['subject']}"
+
+
+def _has_mask(record: dict[str, Any]) -> bool:
+    """Whether a case has more than its image; without, it would teach that there is nothing."""
+    return len(record["inputs"]) > 1
 
 
 def _export(name: str, prepared: PreparedSet, processes: int) -> dict[str, Any]:
