@@ -77,6 +77,10 @@ def test_no_disc_between_others(above, below):
         (100, [43, 44, 50, 100], "L4-S1"),
         (91, [31, 41, 91], "T11-L1"),
         (91, [31, 32, 41, 91], "T12-L1"),
+        # The vertebra between two discs is there although no voxel bears its value.
+        (100, [44, 50, 95, 100], "L5-S1"),
+        (100, [45, 50, 96, 100], "L6-S1"),
+        (91, [31, 41, 82, 91], "T12-L1"),
     ],
 )
 def test_shared_disc_values_are_told_apart_by_their_neighbours(value, present, name):

@@ -329,7 +329,8 @@ def _upwards(lowest: str) -> list[tuple[str, str | None]]:
 def name_in_context(value: int, present: list[int]) -> str:
     """The name of a value among the values of its label map.
 
-    Three discs share their value with the usual one; the vertebrae present tell which it is.
+    Three discs share their value with the usual one; the vertebrae present tell which it is, and
+    those that other discs present lie between.
 
     Args:
         value: one of our values.
@@ -341,12 +342,13 @@ def name_in_context(value: int, present: list[int]) -> str:
     Raises:
         KeyError: the value has no meaning.
     """
+    shown = {NAMES.get(other) for other in present}
     if value == LAST_DISC:
-        if VALUES["L6"] in present:
+        if shown & {"L6", "L5-L6"}:
             return "L6-S1"
-        if VALUES["L5"] not in present and VALUES["L4"] in present:
+        if "L4" in shown and not shown & {"L5", "L4-L5"}:
             return "L4-S1"
-    if value == VALUES["T12-L1"] and VALUES["T12"] not in present and VALUES["T11"] in present:
+    if value == VALUES["T12-L1"] and "T11" in shown and not shown & {"T12", "T11-T12"}:
         return "T11-L1"
     return NAMES[value]
 
