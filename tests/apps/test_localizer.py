@@ -259,7 +259,12 @@ def test_names_given_in_slicer_count_more_than_values_and_the_report(
 
 @pytest.mark.parametrize(
     ("renamed", "last"),
-    [({}, "L5-S1"), ({"L5": "L6"}, "L6-S1"), ({"L5": None}, "L4-S1")],
+    [
+        ({}, "L5-S1"),
+        ({"L5": "L6"}, "L6-S1"),
+        ({"L5": None, "L4-L5": None}, "L4-S1"),
+        ({"L5": None}, "L5-S1"),
+    ],
 )
 def test_the_last_disc_is_called_as_the_localizers_column_ends(
     tmp_path: Path, renamed: dict[str, str | None], last: str
