@@ -1,7 +1,5 @@
 """Probabilities come back on the volume's grid, whatever the batches and the padding."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -36,35 +34,6 @@ def test_batches_change_nothing(tiny_model, volume, monkeypatch):
     single = predict(model, volume)
     assert np.array_equal(whole.parts_probs, single.parts_probs)
     assert np.array_equal(whole.level_probs, single.level_probs)
-
-
-class _Echo:
-    """A session that answers with what it is given: each pixel's grey, each cell's mean grey."""
-
-    def __init__(self):
-        self.sizes = set()
-
-    def run(self, names, feeds):
-        middle = feeds["slices"][:, 1:2]
-        self.sizes.add(middle.shape[2:])
-        cells = middle.reshape(len(middle), 1, middle.shape[2] // 8, 8, -1, 8).mean(axis=(3, 5))
-        return np.repeat(middle, 7, axis=1), np.repeat(cells, 27, axis=1)
-
-
-@pytest.mark.parametrize(
-    ("canvas", "read"),
-    [((160, 256), (128, 192)), ((40, 132), (64, 128)), ((60, 93), (64, 96)), (None, (64, 96))],
-)
-def test_small_scans_lie_in_a_canvas_like_the_trainings(tiny_model, volume, canvas, read):
-    model = load_model(tiny_model)
-    session = _Echo()
-    spec = replace(model.spec, recipe={"canvas": list(canvas)} if canvas else {})
-    found = predict(replace(model, session=session, spec=spec), volume)
-    assert session.sizes == {read}
-    grey = volume.array
-    np.testing.assert_allclose(found.parts_probs[4], grey, atol=1e-3)
-    whole = grey[:, :40, :64].reshape(5, 5, 8, 8, 8).mean(axis=(2, 4))
-    np.testing.assert_allclose(found.level_probs[4][:, :5, :8], whole, rtol=1e-5)
 
 
 def test_halves_are_rounded_and_never_subnormal():

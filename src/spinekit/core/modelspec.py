@@ -48,12 +48,6 @@ class ModelSpec:
     scores: dict[str, Any] = field(default_factory=dict)
     """Measured scores, each saying on what."""
 
-    @property
-    def canvas(self) -> tuple[int, int]:
-        """Pixels along A and S of the views it was trained on; 0 where its recipe tells none."""
-        along_a, along_s = self.recipe.get("canvas", (0, 0))
-        return along_a, along_s
-
     def to_json(self) -> str:
         """One JSON object with sorted keys."""
         return json.dumps(dataclasses.asdict(self), sort_keys=True)

@@ -6,11 +6,10 @@ It knows nothing of files, names or instances; the volume already lies on the mo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from types import EllipsisType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,10 +24,6 @@ if TYPE_CHECKING:
 
 BATCH_PIXELS = 700_000
 """Pixels sent to the network at once; bounds memory (about 0.4 GB of activations)."""
-
-SMALL_SHARE = 0.75
-"""Scans under this share of the training's views lie in a canvas of that size. Without it crops of
-three and four vertebrae got wrong levels; larger ones gain nothing."""
 
 _LEAST_HALF = np.float32(np.finfo(np.float16).smallest_normal)
 
@@ -117,44 +112,24 @@ def predict(
     """
     spec = model.spec
     image = np.asarray(working.array, np.float32)
-    total, *size = image.shape
-    least = [round(SMALL_SHARE * pixels) for pixels in spec.canvas]
-    margins = [_margins(*sizes, spec) for sizes in zip(size, least, strict=True)]
-    padded = np.pad(image, ((0, 0), *margins))
+    total, size_j, size_k = image.shape
+    pad = [(-size) % spec.size_multiple for size in (size_j, size_k)]
+    padded = np.pad(image, ((0, 0), (0, pad[0]), (0, pad[1])))
     neighbours = _neighbours(total, working.grid.spacing_mm[0], spec)
-    parts = np.empty((len(spec.parts), total, *size), np.float16)
-    cells = [-(-n // spec.level_stride) for n in size]
+    parts = np.empty((len(spec.parts), total, size_j, size_k), np.float16)
+    cells = tuple(-(-size // spec.level_stride) for size in (size_j, size_k))
     levels = np.empty((len(spec.levels), total, *cells), np.float32)
-    starts = [before for before, _ in margins]
-    inside = _window(starts, size)
-    inside_cells = _window([n // spec.level_stride for n in starts], cells)
     batch = max(1, BATCH_PIXELS // (padded.shape[1] * padded.shape[2]))
     for start in range(0, total, batch):
         stop = min(start + batch, total)
         part, level = model.session.run(
             ["parts_probs", "level_probs"], {"slices": padded[neighbours[start:stop]]}
         )
-        parts[:, start:stop] = _to_half(part[inside]).transpose(1, 0, 2, 3)
-        levels[:, start:stop] = level[inside_cells].transpose(1, 0, 2, 3)
+        parts[:, start:stop] = _to_half(part).transpose(1, 0, 2, 3)[:, :, :size_j, :size_k]
+        levels[:, start:stop] = level.transpose(1, 0, 2, 3)[:, :, : cells[0], : cells[1]]
         if progress is not None:
             progress(stop / total)
     return Prediction(parts, levels, spec.level_stride)
-
-
-def _margins(size: int, least: int, spec: ModelSpec) -> tuple[int, int]:
-    """Pixels of black before and after, so that the network reads what it was trained on.
-
-    A small scan lies in the middle of a canvas nearly as large as the views of the training:
-    instance normalisation takes its means over all of it. Whole steps of the network lie before it.
-    """
-    before = max(least - size, 0) // 2 // spec.size_multiple * spec.size_multiple
-    full = max(size, least)
-    return before, full + (-full) % spec.size_multiple - size - before
-
-
-def _window(starts: Sequence[int], sizes: Sequence[int]) -> tuple[slice | EllipsisType, ...]:
-    """Index of a box in the last axes."""
-    return (..., *(slice(a, a + n) for a, n in zip(starts, sizes, strict=True)))
 
 
 def _to_half(probs: NDArray[np.float32]) -> NDArray[np.float16]:
