@@ -199,6 +199,10 @@ def calibration_error(pairs: Sequence[tuple[float, bool]]) -> float:
     return float(sum(gaps))
 
 
+_STROKES = {"columns": "-", "images": "--", "real": ":"}
+"""How lines of each source are drawn: there are more lines than colours."""
+
+
 def draw_reliability(rows: Sequence[Row], path: Path) -> None:
     """Draw how often names of each probability are right, and how right the surest cases are.
 
@@ -228,7 +232,8 @@ def draw_reliability(rows: Sequence[Row], path: Path) -> None:
         ranked = sorted(group, key=lambda row: -row.confidence)
         share = np.cumsum([row.all_right for row in ranked]) / np.arange(1, len(ranked) + 1)
         coverage = np.arange(1, len(ranked) + 1) / len(ranked)
-        right.plot(coverage, share, label=f"{source}, {view} in view: {len(ranked)} cases")
+        text = f"{source}, {view} in view: {len(ranked)} cases"
+        right.plot(coverage, share, _STROKES[source], label=text)
     right.set(xlabel="share of cases, the surest first", ylabel="all names right", xlim=(0, 1))
     for axis in (left, right):
         axis.grid(alpha=0.3)
