@@ -244,19 +244,18 @@ def group_series(jobs: Sequence[Job], *, top: Path) -> list[Job]:
     studies: dict[str, list[Job]] = {}
     for job in series:
         studies.setdefault(_study_of(job), []).append(job)
+    alone = {study for study, members in studies.items() if len(members) == 1}
     return [
-        dataclasses.replace(
-            job,
-            study=study,
-            alone=False,
-            options=dataclasses.replace(
-                _of_scan(job), together=tuple(sorted(other.wanted.stem for other in jobs_of))
-            ),
-        )
-        if len(jobs_of := studies[study := _study_of(job)]) > 1
-        else job
+        job if (study := _study_of(job)) in alone else _in_study(job, study, studies[study])
         for job in series
     ]
+
+
+def _in_study(job: Job, study: str, members: Sequence[Job]) -> Job:
+    """A series as one of those that are named together."""
+    together = tuple(sorted(other.wanted.stem for other in members))
+    options = dataclasses.replace(_of_scan(job), together=together)
+    return dataclasses.replace(job, study=study, alone=False, options=options)
 
 
 def _study_of(job: Job) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -68,7 +67,7 @@ def name_column(
     columns = _join_mirrored(posterior.columns, observed, nothing)
     named = _join_names(items, bones, columns)
     ranked = _rank_bones(named, bones)
-    names, _, best = next(one for one in named if _of(bones, one[0]) == ranked[0][0])
+    names, _, best = next(one for one in named if _names_of(bones, one[0]) == ranked[0][0])
     others = [(other, sure) for other, sure, _ in named if other != names]
     alternatives = [one for one in others[:MOST_ALTERNATIVES] if one[1] > LEAST_ALTERNATIVE]
     ambiguous = ranked[0][1] < AMBIGUOUS_BELOW
@@ -129,13 +128,14 @@ def _rank_bones(
     Columns may differ in the name of a disc alone: with four lumbar vertebrae, or the fifth in the
     sacrum. What the bones are called is as sure as both together.
     """
-    found: Counter[Names] = Counter()
+    found: dict[Names, float] = {}
     for names, probability, _ in named:
-        found[_of(bones, names)] += probability  # type: ignore[assignment]
-    return [(names, float(probability)) for names, probability in found.most_common()]
+        called = _names_of(bones, names)
+        found[called] = found.get(called, 0.0) + probability
+    return sorted(found.items(), key=lambda one: -one[1])
 
 
-def _of(bones: Sequence[int], names: Names) -> Names:
+def _names_of(bones: Sequence[int], names: Names) -> Names:
     return tuple(names[n] for n in bones)
 
 

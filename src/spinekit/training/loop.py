@@ -33,7 +33,7 @@ from spinekit.training.targets import target_table
 
 LEVEL_STRIDE = 8
 PARTS = 7
-DATA = ("data_sha256", "validation_sha256")
+DATA_FACTS = ("data_sha256", "validation_sha256")
 """Facts that tell whether the data are still the same."""
 
 
@@ -112,7 +112,7 @@ class Trainer:
             steps = self.recipe.steps
             done = ": nothing is left to train" if self.progress.step >= steps else ""
             self.report(f"resumed at step {self.progress.step} of {steps}{done}")
-            if any(state["facts"].get(key) != self.facts.get(key) for key in DATA):
+            if any(state["facts"].get(key) != self.facts.get(key) for key in DATA_FACTS):
                 self._score_best_again()
         elif start is not None:
             try:

@@ -62,7 +62,7 @@ def check_resume(
         report(f"{key} was {was} and is {now}: the schedule is the new one from here")
 
 
-def check_ancestry(
+def check_recipes_needed(
     recipe: Recipe, recipes: Path, runs: Path, *, needed_by: tuple[str, ...] = ()
 ) -> None:
     """Refuse what would never be found or never end, before a recipe's ancestors are trained.
@@ -94,7 +94,7 @@ def check_ancestry(
                 f"{path}: its recipe is called {before.name}, so that no run {name} comes of it",
                 f'write name = "{name}" into it',
             )
-        check_ancestry(before, recipes, runs, needed_by=line)
+        check_recipes_needed(before, recipes, runs, needed_by=line)
 
 
 def check_ancestor(folder: Path, recipes: Path, *, report: Callable[[str], None]) -> None:

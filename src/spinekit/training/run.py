@@ -70,12 +70,12 @@ def train(
             "pip install '.[train]' -c constraints.txt",
         ) from error
     from spinekit.training.precision import choose_device, describe_device
-    from spinekit.training.resuming import check_ancestry
+    from spinekit.training.resuming import check_recipes_needed
 
     source = f"{recipe_path} and --set" if overrides else str(recipe_path)
     recipe = change_recipe(read_recipe(recipe_path), overrides or {}, source=source)
     chosen = choose_device(device)
-    check_ancestry(recipe, recipe_path.parent, work / "runs")
+    check_recipes_needed(recipe, recipe_path.parent, work / "runs")
     report(f"{recipe.name}: on {describe_device(device, chosen)}, torch {torch.__version__}")
     start, teacher = (
         find_weights(
