@@ -183,6 +183,37 @@ def test_where_the_canal_was_not_found_the_point_lies_on_its_line(spine: BlockSp
         assert point.in_canal == (point.name != "L3-L4")
 
 
+@pytest.mark.parametrize("end", ["upper", "lower"])
+def test_beyond_a_canal_that_was_lost_no_height_is_made_up(spine: BlockSpine, end: str) -> None:
+    """Of the discs more than 30 mm beyond the canal's end all would have come to lie at one."""
+    labels = spine.labels.copy()
+    half = labels.shape[2] // 2
+    lost = labels[:, :, half:] if end == "upper" else labels[:, :, :half]
+    lost[lost == VALUES["spinal_canal"]] = 0
+
+    points = find_levels(labels, spine.grid, table(spine.labels))
+
+    whole = {point.name: point for point in levels_of(spine)}
+    assert 3 <= len(points) < len(whole)
+    for point in points:
+        np.testing.assert_allclose(point.ras_mm, whole[point.name].ras_mm, atol=1.0)
+
+
+def test_a_canal_that_ends_far_below_c2_gives_no_point_above_it(neck: Phantom) -> None:
+    axis = np.argwhere(neck.labels == VALUES["C2"])
+    below = axis[:, 2].min() - round(40 / neck.grid.spacing_mm[2])
+    labels = neck.labels.copy()
+    labels[:, :, below:][np.isin(labels[:, :, below:], (1, 2))] = 0
+
+    points = find_levels(labels, neck.grid, table(neck.labels))
+
+    whole = {point.name: point for point in levels_of(neck)}
+    assert points
+    assert not {"above-C1", "C1-C2", "C2-C3"} & {point.name for point in points}
+    for point in points:
+        assert point.ras_mm[2] == pytest.approx(whole[point.name].ras_mm[2], abs=4)
+
+
 def test_no_canal_or_no_disc_gives_no_point(spine: BlockSpine) -> None:
     tube = spine.labels == VALUES["spinal_canal"]
     alone = np.where(tube, spine.labels, 0).astype(np.uint8)

@@ -74,8 +74,8 @@ def find_levels(
         structures: The table, for names, order and probabilities.
 
     Returns:
-        Points from the top, no two in the same voxel. Empty without a canal to lie on, or without
-        a disc.
+        Points from the top, no two in the same voxel; none for what lies beyond the ends of the
+        line. Empty without a canal to lie on, or without a disc.
     """
     line = _centre_line(labels, grid)
     if line is None:
@@ -88,8 +88,9 @@ def find_levels(
         places.append((name, rows["C2"].probability, place))
     for row in structures:
         if row.part == "disc" and row.name in mm:
-            place = line[_nearest(_rear_rim(mm[row.name], line)[None], line)[1][0]]
-            places.append((row.name, row.probability, place))
+            at = _project_disc(mm[row.name], line)
+            if _is_within(at, line):
+                places.append((row.name, row.probability, line[at]))
     tube = [voxels[VALUES[name]] for name in TUBE if VALUES[name] in voxels]
     return _give_voxels(places, np.concatenate(tube), grid)
 
@@ -168,10 +169,16 @@ def _nearest(points: Floats, line: Floats) -> tuple[Floats, NDArray[np.intp]]:
     return far, index
 
 
-def _rear_rim(points: Floats, line: Floats) -> Floats:
-    """(3,) middle of the part of a disc that is nearest to the canal's centre line."""
+def _project_disc(points: Floats, line: Floats) -> int:
+    """Index on the canal's centre line of a disc's rear rim, the part that is nearest to it."""
     far, _ = _nearest(points, line)
-    return np.asarray(points[far <= far.min() + RIM_MM].mean(axis=0))
+    rim = points[far <= far.min() + RIM_MM].mean(axis=0)
+    return int(_nearest(rim[None], line)[1][0])
+
+
+def _is_within(at: float, line: Floats) -> bool:
+    """Whether a projection is one: all that lies beyond an end of the line falls on that end."""
+    return 0 < at < len(line) - 1
 
 
 def _above_the_discs(
@@ -182,7 +189,9 @@ def _above_the_discs(
         return []
     tip, end = np.quantile(_nearest(mm["C2"], line)[1], [END_SHARE, 1 - END_SHARE])
     if "C2-C3" in mm:
-        end = _nearest(_rear_rim(mm["C2-C3"], line)[None], line)[1][0]
+        end = _project_disc(mm["C2-C3"], line)
+    if not (_is_within(tip, line) and _is_within(end, line)):
+        return []
     found = [(ABOVE_C2, line[round((tip + end) / 2)])]
     if "C1" in mm:
         found.insert(0, (ABOVE_C1, line[round(tip)]))
