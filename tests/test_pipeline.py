@@ -121,6 +121,29 @@ def test_the_ends_of_an_oblique_scan_are_its_own_on_any_grid(tmp_path: Path) -> 
     assert [row["name"] for row in changed if row["touches_edge"]] == ["spinal_canal"]
 
 
+def test_what_the_ends_of_a_sheared_scan_cut_is_told() -> None:
+    """Layers that are pushed forward one against the other, as by the tilt of a gantry."""
+    truth = draw_blocks((4.0, 1.0, 1.0))
+    l2, l4 = (np.argwhere(truth.labels == VALUES[name])[:, 2] for name in ("L2", "L4"))
+    low, high = int(l4.mean()), int(l2.mean())
+    affine = truth.grid.affine.copy()
+    affine[1, 2] = 0.2
+    affine[1:3, 3] += (-0.2 * (high - low) / 2, low)
+    grid = Grid((*truth.parts.shape[:2], high - low), affine)
+    image, labels, parts = (
+        resample_nearest(array, truth.grid, grid)
+        for array in (truth.image, truth.labels, truth.parts)
+    )
+    seen = BlockSpine(image, labels, parts, grid, truth.names)
+
+    found = segment(image, affine=affine, predictor=oracle_for(seen))
+
+    rows = {row.name: row for row in found.structures}
+    assert grid.is_sheared
+    assert cut_in(found.structures) == ["L2", "L4", "spinal_canal"]
+    assert [name for name, row in rows.items() if row.partial] == ["L2", "L4"]
+
+
 def test_edges_follow_fine_pixels_and_not_the_working_grid() -> None:
     truth = draw_blocks((2.0, 0.5, 0.5))
 

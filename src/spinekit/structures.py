@@ -163,7 +163,8 @@ def tabulate(
     rows = []
     for entry in named:
         if entry.value in sizes:
-            item = entry.item
+            # On the grid that a sheared scan was worked on its ends are none.
+            is_cut = entry.item.touches_edge or entry.value in cut
             rows.append(
                 Structure(
                     entry.name,
@@ -171,8 +172,8 @@ def tabulate(
                     part_of(entry.value),
                     entry.probability,
                     *sizes.pop(entry.value),
-                    item.touches_edge,
-                    item.partial,
+                    is_cut,
+                    entry.item.partial or is_cut,
                 )
             )
     for value, size in sorted(sizes.items(), reverse=True):
