@@ -250,6 +250,16 @@ def test_bodies_far_from_the_canal_beside_them_are_told():
     assert not _far_from_canal(column | teeth, canal, toy.spacing).any()
 
 
+def test_a_speck_of_canal_far_off_says_nothing_where_no_canal_is_in_view():
+    toy = Toy()
+    parts, truth = draw(toy)
+    parts[parts == CANAL] = 0
+    parts[0, 2:4, 120] = CANAL
+    result = _split(parts, toy)
+    assert _kinds(result) == ["vertebra", "disc"] * 5 + ["sacrum"]
+    assert _bodies_match(result, truth, 5)
+
+
 def test_pieces_of_cord_below_its_end_are_canal():
     toy = Toy()
     parts, _ = draw(toy)

@@ -19,6 +19,7 @@ from spinekit.instances.column import (
     CANAL,
     CORD,
     DISC,
+    MIN_CANAL_MM3,
     POSTERIOR,
     SACRUM,
     Column,
@@ -31,7 +32,6 @@ from spinekit.instances.profile import BIN_MM, Profile
 from spinekit.instances.sorting import Bones, large_enough, sort_bones
 
 MIN_DISC_MM3 = 60.0
-MIN_CANAL_MM3 = 100.0
 MIN_CORD_MM3 = 300.0
 """Smaller pieces beside a larger one are nerve roots below the conus."""
 

@@ -23,6 +23,8 @@ PROMONTORY_MM = 22.0
 """How much of the sacrum below the last disc helps to lay the curve, mm."""
 PROMONTORY_CORE_MM = 22.0
 """Only this near the curve: the wings and the crest are no part of the column, mm."""
+MIN_CANAL_MM3 = 100.0
+"""A smaller piece of canal and cord (mm³) is a speck."""
 FAR_FROM_CANAL_MM = 40.0
 """No vertebra lies so far from the canal beside it."""
 NEAR_CURVE_MM = 28.0
@@ -94,7 +96,8 @@ def find_column(parts: NDArray[np.uint8], spacing_mm: tuple[float, float, float]
     voxel_mm3 = float(np.prod(spacing_mm))
     main = _main_piece(parts, spacing_mm)
     column = (parts == BODY) | (parts == DISC)
-    elsewhere = _far_from_canal(column, (parts == CANAL) | (parts == CORD), spacing_mm)
+    canal = _without_specks((parts == CANAL) | (parts == CORD), voxel_mm3)
+    elsewhere = _far_from_canal(column, canal, spacing_mm)
     column &= ~elsewhere
     parts = parts * ~elsewhere
     if int((column & main).sum()) * voxel_mm3 < MIN_COLUMN_MM3:
@@ -165,6 +168,13 @@ def _touching(
         where, piece, _ = _coarse_pieces(parts, spacing_mm)
         touching[where] = np.isin(piece, piece[mask[where]])
     return touching
+
+
+def _without_specks(tube: NDArray[np.bool_], voxel_mm3: float) -> NDArray[np.bool_]:
+    """Canal and cord as far as it is large enough to tell where the column is."""
+    labels, _ = ndimage.label(tube, structure=np.ones((3, 3, 3)))
+    large = np.bincount(labels.ravel()) * voxel_mm3 >= MIN_CANAL_MM3
+    return tube & large[labels]
 
 
 def _far_from_canal(
