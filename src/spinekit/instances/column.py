@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import KDTree
 
-from spinekit.instances.curve import ColumnCurve, fit_curve
+from spinekit.instances.curve import MARGIN_MM, ColumnCurve, fit_curve
 
 BODY, POSTERIOR, DISC, CANAL, CORD, SACRUM = range(1, 7)
 CELL_MM = 5.0
@@ -29,6 +29,10 @@ FAR_FROM_CANAL_MM = 40.0
 """No vertebra lies so far from the canal beside it."""
 NEAR_CURVE_MM = 28.0
 """Bodies and discs elsewhere lie at most this far from the continued curve, mm."""
+LEAVES_MM = 2.0
+"""The column leaves the scan at its side if the continued curve ends this far outside, mm."""
+OUT_OF_SIGHT_MM = 120.0
+"""Where it does, it may come back this much later than elsewhere, mm: four more vertebrae."""
 LEADING_MM3 = 500.0
 """Beyond a gap, a piece of body and disc this large (mm³) tells how the curve goes on; a speck does
 not."""
@@ -145,11 +149,9 @@ def _follow(
     large = others & (size >= least)[labels]
     pieces = voxels = 0
     left = others.copy()
+    width_mm = (others.shape[0] - 1) * spacing_mm[0]
     while True:
-        along = curve.straighten(coords_mm(left, spacing_mm))
-        near = np.hypot(along[:, 1], along[:, 2]) < NEAR_CURVE_MM
-        near &= (along[:, 0] > 0) & (along[:, 0] < curve.length_mm)
-        found[left] = near
+        found[left] = _near_curve(coords_mm(left, spacing_mm), curve, width_mm, large[left])
         reached = np.bincount(labels[found & large], minlength=len(size))
         found |= large & (reached >= WHOLE_SHARE * size)[labels]
         if np.count_nonzero(reached) == pieces and reached.sum() < voxels + least:
@@ -157,6 +159,30 @@ def _follow(
         pieces, voxels = int(np.count_nonzero(reached)), int(np.count_nonzero(found & large))
         curve = fit_curve(coords_mm(main | found, spacing_mm)) or curve
         left = large & ~found
+
+
+def _near_curve(
+    coords: Floats, curve: ColumnCurve, width_mm: float, is_large: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """(N,) which points lie on the curve, or where a column that left the scan came back into it.
+
+    Args:
+        coords: (N, 3) points of bodies and discs, mm.
+        curve: through those known.
+        width_mm: from the scan's first slice along i to its last.
+        is_large: (N,) whether the point's piece is: only those are looked for far off.
+    """
+    t, u, v = curve.straighten(coords).T
+    near = (np.hypot(u, v) < NEAR_CURVE_MM) & (t > 0) & (t < curve.length_mm)
+    for end, beyond in ((0, -t), (-1, t - curve.length_mm)):
+        outward = curve.down[end, 0] if end else -curve.down[end, 0]
+        outside = curve.points_mm[end, 0] - np.clip(curve.points_mm[end, 0], 0, width_mm)
+        if abs(outside) < LEAVES_MM or outside * outward <= 0:
+            continue
+        # It comes back at any place of the same depth, for beside the scan nothing was seen of it.
+        back = is_large & (np.abs(v) < NEAR_CURVE_MM)
+        near |= back & (beyond > -MARGIN_MM) & (beyond < OUT_OF_SIGHT_MM)
+    return near
 
 
 def _touching(
