@@ -1,6 +1,7 @@
 """The whole page: what was drawn comes back with its names, places and sizes."""
 
 import json
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,13 @@ import pytest
 
 import spinekit
 from blocks import BODY_MM, DISC_MM, NAMES, BlockSpine, draw_blocks, oracle_for
+from spinekit.anatomy.items import Instances
 from spinekit.anatomy.scheme import VALUES
 from spinekit.core.errors import GeometryError, OutputError, UsageError
 from spinekit.core.grid import Grid
 from spinekit.core.resampling import resample_nearest
 from spinekit.core.volume import Volume
+from spinekit.instances import split_instances
 from spinekit.pipeline import SegmentOptions, segment
 from spinekit.relabelling.correction import relabel
 from spinekit.relabelling.words import Word
@@ -265,6 +268,20 @@ def test_every_labeller_names_a_clean_spine_and_is_recorded(
     assert found.report["options"]["labeller"] == labeller
     unknown = {row.probability is None for row in found.structures if row.part == "vertebra"}
     assert unknown == {labeller == "landmarks"}
+
+
+def test_the_time_of_splitting_counts_for_labelling(
+    spine: BlockSpine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(probs: np.ndarray, spacing_mm: tuple[float, float, float]) -> Instances:
+        time.sleep(0.5)
+        return split_instances(probs, spacing_mm)
+
+    monkeypatch.setattr("spinekit.pipeline.split_instances", slow)
+
+    found = segment(spine.image, affine=spine.grid.affine, predictor=oracle_for(spine))
+
+    assert found.report["seconds"]["label"] >= 0.5
 
 
 def test_progress_ends_at_one(spine: BlockSpine) -> None:
