@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from blocks import BlockSpine, Oracle, oracle_for
+from blocks import BlockSpine, Oracle, draw_blocks, oracle_for
 from spinekit.core.errors import ModelError
 from spinekit.core.volume import Volume
 from spinekit.pipeline import segment
@@ -67,3 +67,38 @@ def test_a_good_answer_comes_as_it_is(spine: BlockSpine) -> None:
     found = ask_predictor(oracle, working, told.append)
     np.testing.assert_array_equal(found.parts_probs, oracle.predict(working, None).parts_probs)
     assert told == [1.0]
+
+
+@dataclass
+class Kept:
+    """An oracle that answers with the arrays it keeps, as one that reads them from a file does."""
+
+    oracle: Oracle
+    answer: Prediction | None = None
+    working: Volume | None = None
+
+    @property
+    def card(self):
+        return self.oracle.card
+
+    @property
+    def grid_mm(self):
+        return self.oracle.grid_mm
+
+    def predict(self, working, progress) -> Prediction:
+        if self.answer is None:
+            self.working, self.answer = working, self.oracle.predict(working, progress)
+        return self.answer
+
+
+def test_arrays_that_a_predictor_keeps_stay_as_they_are() -> None:
+    truth = draw_blocks((4.0, 0.5, 0.5))
+    crumbs = truth.parts.copy()
+    crumbs[2:4, 200:208, 30:38] = 1
+    seen = replace(truth, parts=crumbs)
+    kept = Kept(oracle_for(seen))
+
+    segment(truth.image, affine=truth.grid.affine, predictor=kept)
+
+    answer = kept.oracle.predict(kept.working, None)
+    np.testing.assert_array_equal(kept.answer.parts_probs, answer.parts_probs)

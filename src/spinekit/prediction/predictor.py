@@ -3,6 +3,7 @@
 It knows models and threads, and nothing of scans, instances or names.
 """
 
+import dataclasses
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -89,7 +90,8 @@ def ask_predictor(
         progress: Told the share that is done, 0 to 1.
 
     Returns:
-        Finite probabilities of the parts and levels, of the shapes that Prediction promises.
+        Finite probabilities of the parts and levels, of the shapes that Prediction promises; those
+        of the parts may be changed, for they are no array that another predictor keeps.
 
     Raises:
         ModelError: The answer has another shape, or holds what is no number.
@@ -102,7 +104,9 @@ def ask_predictor(
     _check_probs(predictor, "parts_probs", answer.parts_probs, (len(PARTS), *working.shape))
     cells = (-(-size // stride) for size in in_plane)
     _check_probs(predictor, "level_probs", answer.level_probs, (len(LEVELS), slices, *cells))
-    return answer
+    if isinstance(predictor, ModelPredictor):
+        return answer
+    return dataclasses.replace(answer, parts_probs=np.array(answer.parts_probs))
 
 
 def _check_probs(
