@@ -39,7 +39,8 @@ def render_preview(
 
     The surface shown runs through the middle of canal and bodies at every height, so that a
     scoliotic spine stays in view. A name with a probability below 0.8 is amber, with a question
-    mark and its probability, and its outline is dashed; a structure without a name is "?".
+    mark and its probability, and its outline is dashed; so is a structure without a name, with its
+    number.
 
     Args:
         image: (I, J, K) intensities; values that are not finite are drawn black.
