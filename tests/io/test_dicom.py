@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataset import Dataset
 from pydicom.uid import RLELossless, SegmentationStorage
 
 from scan_files import SERIES_UID, Slices, edit_dicom, refused, rescaled
@@ -290,3 +291,56 @@ def test_text_in_an_unknown_character_set_is_no_matter(
     assert [series.number for series in list_series(folder)] == ["3"]
     assert read_scan(folder).volume.shape[2] == 3
     assert not recwarn.list
+
+
+@pytest.mark.parametrize("implicit", [True, False])
+def test_files_without_a_meta_header_are_read(tmp_path: Path, implicit: bool) -> None:
+    for index in range(6):
+        bare = Dataset()
+        bare.update(Slices().single(index))
+        pydicom.dcmwrite(
+            tmp_path / f"{index}.dcm", bare, implicit_vr=implicit, little_endian=True,
+            enforce_file_format=False,
+        )  # fmt: skip
+    assert b"DICM" not in (tmp_path / "0.dcm").read_bytes()
+    np.testing.assert_array_equal(read_scan(tmp_path).volume.array, rescaled(Slices()))
+
+
+def test_frame_groups_that_an_anonymiser_emptied_are_none(tmp_path: Path) -> None:
+    folder = Slices(tags={"PerFrameFunctionalGroupsSequence": []}).write(tmp_path / "a")
+    np.testing.assert_array_equal(read_scan(folder).volume.array, rescaled(Slices()))
+    (tmp_path / "b").mkdir()
+    Slices().enhanced([0, 1, 2]).save_as(tmp_path / "b" / "a.dcm", enforce_file_format=True)
+    edit_dicom(tmp_path / "b" / "a.dcm", PerFrameFunctionalGroupsSequence=[])
+    for force in (False, True):
+        assert refused(tmp_path / "b", force=force).code == "no-geometry"
+
+
+@pytest.mark.parametrize("tag", ["PhotometricInterpretation", "BitsAllocated", "BitsStored"])
+def test_a_tag_that_is_missing_is_named(tmp_path: Path, tag: str) -> None:
+    folder = Slices().write(tmp_path / "a")
+    edit_dicom(folder / "IM021.dcm", **{tag: None})
+    assert f"IM021.dcm: its header lacks {tag}" in str(refused(folder))
+
+
+def test_text_in_place_of_a_number_is_told_from_a_file_cut_off(tmp_path: Path) -> None:
+    folder = Slices().write(tmp_path / "a")
+    path = folder / "IM021.dcm"
+    content = path.read_bytes()
+    assert content.count(b"0.5\\0.75") == 1
+    path.write_bytes(content.replace(b"0.5\\0.75", b"0,5\\0,75"))
+    assert "IM021.dcm: its header holds values that are no numbers" in str(refused(folder))
+
+
+def test_a_folder_called_by_a_dot_bears_its_own_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Slices().write(tmp_path / "knee")
+    (folder / "inside").mkdir()
+    for here, dots in ((folder, "."), (folder / "inside", "..")):
+        monkeypatch.chdir(here)
+        scan = read_scan(dots)
+        assert (scan.stem, scan.source["file"]) == ("knee", "knee")
+    Slices(number=4, uid="1.2.3").write(folder, prefix="OTHER")
+    with pytest.raises(UsageError, match=r"^knee: 2 series"):
+        read_scan("..")

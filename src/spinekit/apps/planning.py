@@ -16,7 +16,7 @@ from spinekit.adoption import MaskOptions
 from spinekit.apps.jobs import Job
 from spinekit.apps.masks import find_masks, name_results
 from spinekit.core.errors import SpineKitError, UsageError
-from spinekit.io.discovery import ScanSource, find_scans, is_single
+from spinekit.io.discovery import ScanSource, find_scans, is_single, name_of
 from spinekit.io.localizers import find_localizer
 from spinekit.io.results import is_result
 from spinekit.layouts.registry import LAYOUTS
@@ -71,7 +71,7 @@ def plan_jobs(args: argparse.Namespace) -> list[Job]:
     jobs = [
         Job(
             source=scan.path,
-            shown=scan.path.name if alone else str(scan.path.relative_to(args.input)),
+            shown=name_of(scan.path) if alone else str(scan.path.relative_to(args.input)),
             wanted=_wanted(scan, localizers[scan.path], args),
             layout=args.layout,
             options=dataclasses.replace(options, localizer=localizers[scan.path]),

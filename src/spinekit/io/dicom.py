@@ -12,18 +12,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 
 from spinekit.core.errors import InputError, Notice, UsageError
+from spinekit.io.dicom_faults import AGAIN, faults
 from spinekit.io.dicom_objects import is_index, is_other
+from spinekit.io.dicom_pixels import Pixels, load_plane, read_pixels
 from spinekit.io.dicom_values import find_value, mirror_sum, read_number, read_numbers
-from spinekit.io.discovery import dicom_files
+from spinekit.io.discovery import dicom_files, name_of
 from spinekit.io.header import HeaderInfo
 from spinekit.io.stacking import Frame, stack_frames
 
@@ -42,7 +42,6 @@ _IDENTITY = (
     "TemporalPositionIdentifier",
 )  # fmt: skip
 """What two files of one slice share; some anonymisers give every slice the same UID."""
-_AGAIN = "copy or export it again"
 _UID_END = 6
 """Fewest characters that tell a series by any end of its UID; fewer may be a mere number."""
 
@@ -110,10 +109,10 @@ def read_dicom(
     """
     with _quiet():
         found = list_series(path, force=force)
-        chosen = choose_series(path.name, found, series)
+        chosen = choose_series(name_of(path), found, series)
         frames = [frame for file, header in chosen.items for frame in _frames(file, header)]
         array, grid, notices = stack_frames(
-            path.name, frames, volume_index=volume_index, force=force
+            name_of(path), frames, volume_index=volume_index, force=force
         )
     modality = str(chosen.items[0][1].get("Modality") or "MR")
     if modality != "MR":
@@ -160,7 +159,7 @@ def list_series(path: Path, *, force: bool = False) -> list[Series]:
                 "give the folder it lies in",
             )
         raise InputError(
-            "no-scans", f"{path.name}: no DICOM image in it", "give a folder of DICOM images"
+            "no-scans", f"{name_of(path)}: no DICOM image in it", "give a folder of DICOM images"
         )
     found = []
     for uid, items in grouped.items():
@@ -182,7 +181,7 @@ def series_files(path: Path, series: str | int | None, *, force: bool = False) -
     """The files of one series; else as `read_dicom`."""
     with _quiet():
         found = list_series(path, force=force)
-        return [file for file, _ in choose_series(path.name, found, series).items]
+        return [file for file, _ in choose_series(name_of(path), found, series).items]
 
 
 def choose_series(name: str, found: Sequence[Series], wanted: str | int | None) -> Series:
@@ -235,7 +234,7 @@ def _read_header(file: Path) -> Dataset | None:
     with file.open("rb") as stream:
         stream.seek(128)
         marked = stream.read(4) == b"DICM"
-    with _damage(file):
+    with faults(file):
         header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_TAGS, force=True)
         if is_other(header):
             return None
@@ -245,7 +244,7 @@ def _read_header(file: Path) -> Dataset | None:
                 header.get(tag)
             return header
     what = "its header is damaged" if marked else "it is no DICOM file"
-    raise InputError("file-damaged", f"{file.name}: {what}", _AGAIN)
+    raise InputError("file-damaged", f"{file.name}: {what}", AGAIN)
 
 
 def _frames(file: Path, header: Dataset) -> Iterator[Frame]:
@@ -257,15 +256,16 @@ def _frames(file: Path, header: Dataset) -> Iterator[Frame]:
             f"{file.name}: the pixels are colours",
             "choose the series with grey values",
         )
-    pixels = functools.cache(functools.partial(_pixels, file))
-    with _damage(file):
-        if "PerFrameFunctionalGroupsSequence" not in header:
+    pixels = functools.cache(functools.partial(read_pixels, file))
+    with faults(file, "its header holds values that are no numbers"):
+        own_groups = list(header.get("PerFrameFunctionalGroupsSequence") or [])
+        if not own_groups:
             if int(header.get("NumberOfFrames") or 1) > 1:
                 raise _no_geometry(file)
             yield _frame(file, header, [header], pixels, 0)
             return
         shared = list(header.get("SharedFunctionalGroupsSequence") or [])[:1]
-        for index, own in enumerate(header["PerFrameFunctionalGroupsSequence"].value):
+        for index, own in enumerate(own_groups):
             yield _frame(file, header, [own, *shared, header], pixels, index)
 
 
@@ -273,7 +273,7 @@ def _frame(
     file: Path,
     header: Dataset,
     groups: Sequence[Dataset],
-    pixels: Callable[[], tuple[NDArray[Any], bool]],
+    pixels: Callable[[], Pixels],
     index: int,
 ) -> Frame:
     """One slice, whose attributes stand in the first of ``groups`` that has them."""
@@ -287,7 +287,7 @@ def _frame(
     lengths = [np.linalg.norm(turned[:3]), np.linalg.norm(turned[3:])]
     if min(spacing) <= 0 or min(lengths) < 0.5:
         raise InputError(
-            "zero-spacing", f"{file.name}: its pixel spacing or orientation is zero", _AGAIN
+            "zero-spacing", f"{file.name}: its pixel spacing or orientation is zero", AGAIN
         )
     between = read_number(find_value(groups, "SpacingBetweenSlices", "PixelMeasuresSequence"))
     thickness = read_number(find_value(groups, "SliceThickness", "PixelMeasuresSequence"))
@@ -320,63 +320,9 @@ def _frame(
         order=order,
         number=number if single else None,
         load=functools.partial(
-            _load, file, pixels, index, scale, offset, mirror_sum(header, scale, offset)
+            load_plane, file, pixels, index, scale, offset, mirror_sum(header, scale, offset)
         ),
     )
-
-
-def _load(
-    file: Path,
-    pixels: Callable[[], tuple[NDArray[Any], bool]],
-    index: int,
-    slope: float,
-    intercept: float,
-    mirror: float | None,
-) -> NDArray[np.float32]:
-    """(columns, rows) rescaled values of one slice, high ones bright."""
-    stored, rescaled = pixels()
-    if index >= len(stored):
-        raise InputError("file-damaged", f"{file.name}: frame {index + 1} is missing", _AGAIN)
-    plane = stored[index].T.astype(np.float32)
-    if not rescaled:
-        plane = plane * np.float32(slope) + np.float32(intercept)
-    return plane if mirror is None else np.float32(mirror) - plane
-
-
-def _pixels(file: Path) -> tuple[NDArray[Any], bool]:
-    """(frames, rows, columns) pixels of a file, and whether they are rescaled already."""
-    with _damage(file):
-        whole = pydicom.dcmread(file, force=True)
-        try:
-            stored = whole.pixel_array
-            rescaled = False
-        except (RuntimeError, NotImplementedError, ImportError):
-            # No decoder for this compression in pydicom: ITK brings its own and rescales.
-            stored, rescaled = _pixels_by_itk(file), True
-        if stored.ndim == 2:
-            stored = stored[None]
-        if stored.ndim != 3 or stored.shape[1:] != (whole.Rows, whole.Columns):
-            raise ValueError(f"pixels of shape {stored.shape}")
-        return stored, rescaled
-
-
-def _pixels_by_itk(file: Path) -> NDArray[Any]:
-    import SimpleITK as sitk  # noqa: N813
-
-    return np.asarray(sitk.GetArrayFromImage(sitk.ReadImage(str(file), imageIO="GDCMImageIO")))
-
-
-@contextmanager
-def _damage(file: Path) -> Iterator[None]:
-    """Turn whatever pydicom raises on damaged content into an error that names the file."""
-    try:
-        yield
-    except (InputError, OSError, MemoryError):
-        raise
-    except InvalidDicomError as error:
-        raise InputError("wrong-type", f"{file.name}: not a DICOM file", _AGAIN) from error
-    except Exception as error:  # pydicom raises nearly every built-in exception on damage
-        raise _damaged(file) from error
 
 
 @contextmanager
@@ -385,10 +331,6 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def _damaged(file: Path) -> InputError:
-    return InputError("file-damaged", f"{file.name}: the file is damaged or cut off", _AGAIN)
 
 
 def _no_geometry(file: Path) -> InputError:

@@ -100,9 +100,15 @@ def ending_of(path: Path) -> str:
     return ".nii.gz" if name.endswith(".nii.gz") else path.suffix.lower()
 
 
+def name_of(path: Path) -> str:
+    """Name of a file or folder, that of the folder itself for ``.`` and ``..``; never empty."""
+    name = path.resolve().name if path.name in ("", "..") else path.name
+    return name or "scan"
+
+
 def stem_of(path: Path) -> str:
     """File name without a scan's extensions; a folder's whole name."""
-    name = path.name or path.resolve().name or "scan"
+    name = name_of(path)
     if path.is_dir():
         return name
     for ending in (SEGMENTATION_ENDING, *FILE_ENDINGS, *DICOM_ENDINGS):

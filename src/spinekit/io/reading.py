@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from spinekit.core.errors import GeometryError, InputError, Notice, SpineKitError, UsageError
 from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
-from spinekit.io.discovery import DICOM_ENDINGS, FILE_ENDINGS, ending_of, stem_of
+from spinekit.io.discovery import DICOM_ENDINGS, FILE_ENDINGS, ending_of, name_of, stem_of
 from spinekit.io.header import HeaderInfo
 from spinekit.io.voxels import (
     check_slices,
@@ -83,10 +83,11 @@ def read_scan(
             array, header, notices, files = stack.array, stack.header, stack.notices, stack.files
         else:
             array, header, notices, files = _read_file(path, volume_index, force=force)
-        image, repairs = clean_image(path.name, array)
-        doubts = grid_notices(path.name, header.grid, strict=strict, known=notices)
+        name = name_of(path)
+        image, repairs = clean_image(name, array)
+        doubts = grid_notices(name, header.grid, strict=strict, known=notices)
         found = (*notices, *doubts, *repairs)
-        source = _describe(path.name, hash_files(files), header.grid)
+        source = _describe(name, hash_files(files), header.grid)
     return Scan(Volume(image, header.grid), header, found, stem_of(path), source)
 
 
@@ -315,7 +316,7 @@ def _whole_numbers(name: str, array: NDArray[Any]) -> NDArray[Any]:
 @contextmanager
 def _file_errors(path: Path) -> Iterator[None]:
     """Turn what the system or a library raises into an error that names the file."""
-    name = path.name or str(path)
+    name = name_of(path)
     try:
         yield
     except SpineKitError:
