@@ -108,6 +108,7 @@ def nrrd(path: Path, *lines: str, sizes: str = "6 40 36", content: bytes | None 
         ("RAS", (1, 1, 1)),
         ("left-anterior-superior", (-1, 1, 1)),
         ("LPS", (-1, -1, 1)),
+        ("LAS", (-1, 1, 1)),
     ],
 )
 def test_nrrd_spaces_all_end_in_ras(
@@ -124,7 +125,7 @@ def test_nrrd_spaces_all_end_in_ras(
     grid = read_scan(path).volume.grid
     np.testing.assert_allclose(np.diag(grid.affine), np.array([4, 1, 1, 1]) * (*signs, 1))
     np.testing.assert_allclose(grid.affine[:3, 3], np.array([10, 20, 30]) * signs)
-    if "RAS" not in space and "LPS" not in space:
+    if space.islower():
         np.testing.assert_allclose(
             grid.ijk_to_ras([(5, 39, 35)])[0], as_sitk_says(path, (5, 39, 35)), atol=1e-4
         )
@@ -133,6 +134,27 @@ def test_nrrd_spaces_all_end_in_ras(
 def test_nrrd_with_spacings_only(tmp_path: Path) -> None:
     scan = read_scan(nrrd(tmp_path / "a.nrrd", "spacings: 4 1.5 0.5"))
     assert scan.volume.spacing_mm == (4, 1.5, 0.5)
+    assert (scan.volume.grid.orientation, scan.notices[0].code) == ("LPS", "orientation-assumed")
+    assert "i → L, j → P, k → S" in scan.notices[0].text
+
+
+@pytest.mark.parametrize(
+    ("space", "orientation"),
+    [
+        ("RAST", "RAS"), ("right-anterior-superior-time", "RAS"), ("LAST", "LAS"),
+        ("left-anterior-superior-time", "LAS"), ("LPST", "LPS"),
+    ],
+)  # fmt: skip
+def test_nrrd_spaces_with_time(tmp_path: Path, space: str, orientation: str) -> None:
+    path = nrrd(
+        tmp_path / "a.nrrd",
+        f"space: {space}",
+        "space directions: (4,0,0,0) (0,1,0,0) (0,0,1,0) (0,0,0,1)",
+        "space origin: (1,2,3,0)",
+        sizes="6 40 36 2",
+        content=picture((*SHAPE, 2)).tobytes(order="F"),
+    )
+    assert read_scan(path).volume.grid.orientation == orientation
 
 
 def test_nrrd_volumes_on_the_first_axis(tmp_path: Path) -> None:
@@ -201,6 +223,20 @@ def test_big_endian_metaimage_with_voxels_at_the_end(tmp_path: Path) -> None:
     scan = read_scan(tmp_path / "a.mhd")
     np.testing.assert_array_equal(scan.volume.array, picture())
     np.testing.assert_allclose(scan.volume.grid.affine[:3, 3], (-1, -2, 3))
+
+
+@pytest.mark.parametrize("other", ["", "ElementSpacing = 4 1 1\n"])
+def test_metaimage_spacing_may_stand_as_size_of_elements(tmp_path: Path, other: str) -> None:
+    path = tmp_path / "a.mha"
+    sizes = "ElementSize = 3 1 1\n" if other else "ElementSize = 4 1 1\n"
+    header = (
+        f"ObjectType = Image\nNDims = 3\nBinaryData = True\n{sizes}{other}DimSize = 6 40 36\n"
+        "ElementType = MET_SHORT\nElementDataFile = LOCAL\n"
+    )
+    path.write_bytes(header.encode() + picture().tobytes(order="F"))
+    scan = read_scan(path)
+    assert scan.volume.spacing_mm == sitk.ReadImage(str(path)).GetSpacing() == (4, 1, 1)
+    assert [notice.code for notice in scan.notices] == ["orientation-assumed"]
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,11 @@ _REMEDIES = {
     "colour-image": "export the scan as grey values",
     "five-dimensional": "give one volume, or a series of volumes with four axes",
 }
-_ASSUMED = "a 2-D image states no place; a sagittal slice (i → P, j → I) was assumed"
+_ASSUMED = {
+    False: "the header states no orientation; i → L, j → P, k → S was assumed",
+    True: "a 2-D image states no place; a sagittal slice (i → P, j → I) was assumed",
+}
+"""Whether it is 2-D → what is said of an image without a place."""
 
 
 def read_itk(
@@ -75,7 +79,7 @@ def read_itk(
         check_slices(name, full)
     check_volume_index(name, volume_index, count)
     grid = make_grid(name, full, raster.affine)
-    notices = [] if raster.placed else [Notice("orientation-assumed", _ASSUMED)]
+    notices = [] if raster.placed else [Notice("orientation-assumed", _ASSUMED[dims < 3])]
     array = load_raster(name, raster)
     if raster.volume_axis is not None:
         if count > 1:

@@ -21,6 +21,8 @@ _TYPES = {
     "FLOAT": "f4", "DOUBLE": "f8",
 }  # fmt: skip
 """MetaIO's type names without MET_; its LONG has 4 bytes everywhere."""
+_AXES = ("TransformMatrix", "Rotation", "Orientation")
+"""Keys of the directions of the axes."""
 
 
 def parse_metaimage(path: Path) -> Raster:
@@ -52,7 +54,7 @@ def parse_metaimage(path: Path) -> Raster:
         volume_axis=3 if dims > 3 else None,
         affine=itk_affine(geometry),
         geometry=geometry,
-        placed=dims > 2,
+        placed=dims > 2 and any(key in fields for key in _AXES),
     )
 
 
@@ -82,10 +84,10 @@ def _dtype(fields: dict[str, str]) -> np.dtype[np.generic]:
 def _geometry(fields: dict[str, str], dims: int) -> ItkGeometry:
     """Spacing, origin and direction of the first two or three axes."""
     size = min(dims, 3)
-    spacing = _numbers(fields, ("ElementSpacing",), dims, [1.0] * dims)
+    spacing = _numbers(fields, ("ElementSpacing", "ElementSize"), dims, [1.0] * dims)
     origin = _numbers(fields, ("Offset", "Position", "Origin"), dims, [0.0] * dims)
     identity = np.eye(dims).ravel().tolist()
-    axes = _numbers(fields, ("TransformMatrix", "Rotation", "Orientation"), dims**2, identity)
+    axes = _numbers(fields, _AXES, dims**2, identity)
     # The file lists one axis after the other; a direction matrix has them as columns.
     direction = np.array(axes).reshape(dims, dims)[:size, :size].T
     return ItkGeometry(

@@ -33,8 +33,9 @@ _TYPE_OF = {name: kind for kind, names in _TYPES.items() for name in names}
 _PACKINGS = {"raw": "raw", "gzip": "gzip", "gz": "gzip", "bzip2": "bzip2", "bz2": "bzip2"}
 _VOLUME_KINDS = ("list", "time", "domain", "space", "none", "???", "")
 _VECTOR_WORDS = ("color", "vector", "normal", "gradient", "quaternion", "matrix", "complex")
-_RAS_SPACES = ("right-anterior-superior", "ras")
-_LAS_SPACES = ("left-anterior-superior", "las")
+_RAS_SPACES = ("right-anterior-superior", "ras", "rast")
+_LAS_SPACES = ("left-anterior-superior", "las", "last")
+"""Long names may end in `-time`, for which the short ones end in T."""
 
 
 def parse_nrrd(path: Path) -> Raster:
@@ -67,7 +68,7 @@ def parse_nrrd(path: Path) -> Raster:
         volume_axis=volume_axis,
         affine=affine,
         geometry=geometry,
-        placed=geometry is None or len(geometry.spacing) == 3,
+        placed=geometry is None or (len(geometry.spacing) == 3 and "space directions" in fields),
     )
 
 
