@@ -101,6 +101,29 @@ def test_a_damaged_archive_leaves_nothing(tmp_path: Path) -> None:
         links(tmp_path / "not.zip")
 
 
+def test_what_no_longer_agrees_with_its_checksum_is_damaged(tmp_path: Path) -> None:
+    path = tarred(tmp_path / "a.tgz", {"x": "1" * 5000})
+    packed = bytearray(path.read_bytes())
+    packed[-8] ^= 255  # within the checksum
+    path.write_bytes(bytes(packed))
+
+    with pytest.raises(InputError, match=r"a\.tgz") as caught:
+        unpack(path, tmp_path / "out")
+    assert caught.value.code == "archive-damaged"
+
+
+def test_an_archive_with_a_password_is_told(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {"x": "abc"})
+    packed = bytearray(path.read_bytes())
+    packed[6] |= 1
+    packed[packed.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(bytes(packed))
+
+    with pytest.raises(InputError, match=r"a\.zip: needs a password"):
+        unpack(path, tmp_path / "out")
+    assert below(tmp_path / "out") == {}
+
+
 def test_an_archive_that_does_not_fit_is_not_begun(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

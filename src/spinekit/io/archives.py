@@ -6,6 +6,7 @@ are refused, and what macOS adds is passed over.
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import tarfile
@@ -22,7 +23,12 @@ from spinekit.io.staging import PREFIX
 from spinekit.io.writing import output_errors
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
-_DAMAGES = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError)
+_DAMAGES = (
+    zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError,
+    NotImplementedError,
+)  # fmt: skip
+_ENCRYPTED = 1
+"""Bit of a zip's member that is set where a password is needed."""
 _LINK = 0o120000
 
 Member = tuple[str, int, Callable[[], IO[bytes]]]
@@ -46,7 +52,7 @@ def unpack(archive: Path, folder: Path, report: Callable[[int], object] = lambda
         Number of files.
 
     Raises:
-        InputError: The archive is damaged or unsafe.
+        InputError: The archive is damaged, encrypted or unsafe.
         OutputError: There is no room, or the folder cannot be written to.
     """
     with output_errors(folder):
@@ -116,6 +122,12 @@ def _members(archive: Path, free: int) -> Iterator[Member]:
                 for info in zipped.infolist()
                 if not info.is_dir() and (info.external_attr >> 16) & 0o170000 != _LINK
             ]
+            if any(info.flag_bits & _ENCRYPTED for info in infos):
+                raise InputError(
+                    "archive-encrypted",
+                    f"{archive.name}: needs a password",
+                    "unpack it with the password, and give the folder",
+                )
             _check_room(archive, sum(info.file_size for info in infos), free)
             for info in infos:
                 yield info.filename, info.file_size, partial(zipped.open, info)
@@ -125,6 +137,9 @@ def _members(archive: Path, free: int) -> Iterator[Member]:
                 if item.isfile():
                     _check_room(archive, item.size, free)
                     yield item.name, item.size, partial(_tar_file, tar, item)
+            # The checksum of a compressed stream stands at its end.
+            while tar.fileobj is not None and tar.fileobj.read(1 << 20):
+                pass
 
 
 def _tar_file(tar: tarfile.TarFile, item: tarfile.TarInfo) -> IO[bytes]:
