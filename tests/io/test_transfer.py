@@ -1,4 +1,5 @@
 import hashlib
+import ssl
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -63,6 +64,32 @@ def test_a_broken_answer_is_gone_on_with(
         with pytest.raises(InputError, match="instead of md5:"):
             get(remote, tmp_path)
         assert list(tmp_path.rglob("*scan*")) == []
+
+
+@pytest.mark.parametrize(
+    "trouble", [ssl.SSLError(1, "bad record mac"), OSError(113, "No route to host")]
+)
+def test_a_connection_that_fails_in_any_way_is_gone_on_with(
+    site: Site,
+    remote: RemoteFile,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: OSError,
+) -> None:
+    whole = transfer._blocks
+    fails = [True]
+
+    def blocks(stream: object) -> Iterator[bytes]:
+        yield from ([stream.read(1000)] if fails else whole(stream))
+        if fails:
+            fails.clear()
+            stream.close()
+            raise trouble
+
+    monkeypatch.setattr(transfer, "_blocks", blocks)
+
+    assert get(remote, tmp_path) == (CONTENT, len(CONTENT))
+    assert [wanted for _, wanted in site.asked] == [None, "bytes=1000-"]
 
 
 def test_an_interrupted_run_is_gone_on_with(

@@ -10,7 +10,6 @@ import hashlib
 import http.client
 import json
 import os
-import socket
 import time
 import urllib.error
 import urllib.request
@@ -29,7 +28,8 @@ TRIES = 5
 LONGEST_PAUSE_S = 30.0
 _AGAIN = (408, 425, 429, 500, 502, 503, 504)
 _CLOSED = (401, 402, 403)
-_BROKEN = (urllib.error.URLError, http.client.HTTPException, socket.timeout, ConnectionError)
+_BROKEN = (OSError, http.client.HTTPException)
+"""What a connection ends with: whatever the system, TLS or HTTP says of it."""
 
 T = TypeVar("T")
 Report = Callable[[int], object]
@@ -203,14 +203,16 @@ def _advance(remote: RemoteFile, part: Path, report: Report) -> None:
 def _copy(blocks: Iterator[bytes], file: BinaryIO, report: Report) -> tuple[int, str]:
     """Write blocks as they come; how many bytes, and why they stopped if not at the end."""
     came = 0
-    try:
-        for block in blocks:
-            file.write(block)
-            came += len(block)
-            report(len(block))
-    except _BROKEN as error:
-        return came, _reason(error)
-    return came, ""
+    while True:
+        try:
+            block = next(blocks, b"")
+        except _BROKEN as error:
+            return came, _reason(error)
+        if not block:
+            return came, ""
+        file.write(block)
+        came += len(block)
+        report(len(block))
 
 
 def _stream(url: str, start: int, tag: str | None) -> tuple[dict[str, Any], Iterator[bytes]]:
