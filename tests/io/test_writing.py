@@ -16,6 +16,7 @@ from scan_files import AFFINE, SHAPE, picture, save_itk, save_nifti
 from spinekit.core.errors import GeometryError, OutputError
 from spinekit.core.grid import Grid
 from spinekit.io import writing
+from spinekit.io.locks import alone
 from spinekit.io.reading import read_labels, read_scan
 from spinekit.io.writing import (
     FORMATS,
@@ -340,3 +341,12 @@ def test_json_of_a_file_name_that_is_no_text(tmp_path: Path) -> None:
 
     assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"file": name}
     assert "é" in (tmp_path / "a.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "脊", os.fsdecode(b"\xe9")])
+def test_a_name_as_long_as_the_file_system_takes_it(tmp_path: Path, letter: str) -> None:
+    longest = os.pathconf(tmp_path, "PC_NAME_MAX") - len(".json")
+    path = tmp_path / f"{letter * (longest // len(os.fsencode(letter)))}.json"
+    with alone(path):
+        write_bytes(path, b"{}")
+    assert list(tmp_path.iterdir()) == [path]

@@ -11,6 +11,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+_LONGEST = 200
+"""Bytes of a name that are kept; file systems take 255 with what is added."""
+
+
+def hidden_beside(path: Path, ending: str) -> Path:
+    """The hidden file beside another, cut so that its name is never too long for a file system.
+
+    Args:
+        path: The other.
+        ending: What its name ends with, dot included.
+    """
+    name = path.name
+    if len(os.fsencode(name)) > _LONGEST:
+        name = os.fsencode(name)[:_LONGEST].decode("utf-8", "ignore")
+    return path.with_name(f".{name}{ending}")
+
 
 def open_alone(path: Path, lock: Callable[[BinaryIO], None]) -> BinaryIO:
     """Open a file that whoever holds it may rename or remove before letting go.

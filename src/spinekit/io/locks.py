@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from spinekit.io.claims import open_alone
+from spinekit.io.claims import hidden_beside, open_alone
 from spinekit.io.writing import output_errors
 
 if sys.platform != "win32":
@@ -41,7 +41,7 @@ def alone(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[No
     if sys.platform == "win32":
         yield
         return
-    lock = path.with_name(f".{path.name[:200]}.lock")
+    lock = hidden_beside(path, ".lock")
     with output_errors(path):
         file, made = _take(lock, waiting)
     try:

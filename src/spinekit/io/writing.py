@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from spinekit.core.errors import OutputError
 from spinekit.core.grid import Grid
 from spinekit.io import itk_bytes
-from spinekit.io.claims import open_alone
+from spinekit.io.claims import hidden_beside, open_alone
 from spinekit.io.header import HeaderInfo
 
 if sys.platform != "win32":
@@ -185,9 +185,9 @@ def unfinished(path: Path) -> Iterator[BinaryIO]:
 def _open_alone(path: Path) -> tuple[Path, BinaryIO]:
     """Create the hidden file of ``path``, or take over one that no living process holds."""
     if sys.platform == "win32":
-        temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.partial")
+        temporary = hidden_beside(path, f".{os.getpid()}.partial")
         return temporary, temporary.open("wb")
-    temporary = path.with_name(f".{path.name[:200]}.partial")
+    temporary = hidden_beside(path, ".partial")
 
     def hold(file: BinaryIO) -> None:
         with contextlib.suppress(OSError):  # a network drive may know no locks
