@@ -113,6 +113,34 @@ def test_undo_leads_back_step_by_step_to_the_same_bytes(result: Path) -> None:
     assert main(["relabel", str(result), "--undo"]) == 2
 
 
+def test_a_picture_that_was_not_there_goes_again(result: Path) -> None:
+    (result.parent / "spine_preview.png").unlink()
+    states = [bytes_of(result.parent)]
+    for word in ("L2=L3", "L4=L5"):
+        main(["relabel", str(result), "--set", word, "--quiet"])
+        states.append(bytes_of(result.parent))
+
+    for state in reversed(states[:-1]):
+        assert main(["relabel", str(result), "--undo", "--quiet"]) == 0
+        assert bytes_of(result.parent) == state
+
+
+@pytest.mark.parametrize("name", ["L3", "L4", "l2 ", None])
+def test_names_changed_in_the_report_by_hand_are_refused(
+    result: Path, name: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = report_of(result)
+    row = next(row for row in report["structures"] if row["name"] == "L2")
+    row["name"] = name
+    (result.parent / "spine_dseg.json").write_text(json.dumps(report))
+    before = bytes_of(result.parent)
+
+    assert main(["relabel", str(result), "--set", "L1=L2"]) == 1
+
+    assert "spine_dseg.json: its names or values were changed by hand" in capsys.readouterr().err
+    assert bytes_of(result.parent) == before
+
+
 def test_a_change_cut_short_is_noticed_and_undone(
     result: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

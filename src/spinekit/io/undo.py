@@ -5,6 +5,7 @@ It knows bytes and names, not what the files hold.
 
 import contextlib
 import io
+import json
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
@@ -23,7 +24,7 @@ def put_back(folder: Path, archive: str, files: Iterable[str], nested: bool) -> 
     Args:
         folder: Where they lie, in it or below.
         archive: Path of the archive below that folder.
-        files: Their paths below it; those that are missing are not kept.
+        files: Their paths below it; of those that are missing it is kept that they were.
         nested: Keep the present archive inside the new one: one step back leads to the next.
 
     Yields:
@@ -36,9 +37,14 @@ def put_back(folder: Path, archive: str, files: Iterable[str], nested: bool) -> 
     before = path.read_bytes() if path.exists() else None
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as kept:
+        missing = []
         for name in [*sorted(files), *([archive] if nested else [])]:
             if (folder / name).exists():
                 kept.writestr(zipfile.ZipInfo(name, _EPOCH), (folder / name).read_bytes())
+            elif name != archive:
+                missing.append(name)
+        if missing:
+            kept.comment = json.dumps(missing).encode()
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, content.getvalue())
@@ -65,11 +71,13 @@ def read_kept(folder: Path, archive: str, name: str) -> bytes | None:
     Raises:
         InputError: The archive is damaged.
     """
-    return _read(folder, archive).get(name) if (folder / archive).is_file() else None
+    return _read(folder, archive)[0].get(name) if (folder / archive).is_file() else None
 
 
 def take_back(folder: Path, archive: str) -> None:
     """Put kept files back, byte for byte; the archive goes, or becomes the one it held.
+
+    Files that were missing when it was made go too.
 
     Args:
         folder: Where the files lie, in it or below.
@@ -80,12 +88,16 @@ def take_back(folder: Path, archive: str) -> None:
         OutputError: A file cannot be written.
     """
     path = folder / archive
-    files = _read(folder, archive)
-    earlier = files.pop(archive, None)
-    # The JSON last: whoever sees it sees the rest.
-    for name in sorted(files, key=lambda name: (name.endswith(".json"), name)):
+    files, missing = _read(folder, archive)
+    for name in (*files, *missing):
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise InputError("undo-missing", f"{archive}: damaged", "segment the scan again")
+    earlier = files.pop(archive, None)
+    for name in missing:
+        with output_errors(folder / name):
+            (folder / name).unlink(missing_ok=True)
+    # The JSON last: whoever sees it sees the rest.
+    for name in sorted(files, key=lambda name: (name.endswith(".json"), name)):
         target = folder / name
         if not (target.exists() and target.read_bytes() == files[name]):
             write_bytes(target, files[name])
@@ -95,16 +107,24 @@ def take_back(folder: Path, archive: str) -> None:
         write_bytes(path, earlier)
 
 
-def _read(folder: Path, archive: str) -> dict[str, bytes]:
-    """All files of an archive.
+def _read(folder: Path, archive: str) -> tuple[dict[str, bytes], list[str]]:
+    """All files of an archive, and which were missing when it was made.
 
     Raises:
         InputError: It is missing or damaged.
     """
     try:
         with zipfile.ZipFile(folder / archive) as kept:
-            return {name: kept.read(name) for name in kept.namelist()}
-    except (OSError, zipfile.BadZipFile, KeyError) as error:
+            missing = json.loads(kept.comment or b"[]")
+            return {name: kept.read(name) for name in kept.namelist()}, [*map(str, missing)]
+    except (
+        OSError,
+        zipfile.BadZipFile,
+        NotImplementedError,
+        KeyError,
+        ValueError,
+        TypeError,
+    ) as error:
         raise InputError(
             "undo-missing",
             f"{archive}: missing or damaged, so the names before cannot come back",

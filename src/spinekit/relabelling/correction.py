@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from spinekit.anatomy.items import Instances
 from spinekit.anatomy.scheme import VALUES
 from spinekit.core.errors import InputError, Notice, UsageError
+from spinekit.io.locks import alone
 from spinekit.io.reading import read_label_file
 from spinekit.io.undo import put_back, read_kept, take_back
 from spinekit.labelling.methods import name_with
@@ -94,6 +95,12 @@ def relabel(
         OutputError: The files cannot be written; the old ones are then still there.
     """
     path = Path(path)
+    with alone(find_result(path).place.path("json")):
+        return _relabel(path, words, image)
+
+
+def _relabel(path: Path, words: Sequence[Word], image: str | Path | None) -> Corrected:
+    """`relabel`, while no other process is at the result."""
     result = read_result(path)
     changed = find_changed(result.found.layout, result.found.wanted, result.report)
     refuse_changed(set(changed) - _taken_over(result.found))
@@ -174,6 +181,12 @@ def undo(path: str | Path) -> Corrected:
     """
     path = Path(path)
     found = find_result(path)
+    with alone(found.place.path("json")):
+        return _undo(path, found)
+
+
+def _undo(path: Path, found: Found) -> Corrected:
+    """`undo`, while no other process is at the result."""
     place = found.place
     report = read_report(place.path("json"))
     kept = read_kept(place.root, place.undo, place.files["json"])

@@ -33,6 +33,8 @@ _STAND_FOR = {
     "spinal_cord": "cord",
 }
 """Kind of structure → part, where a layout keeps no parts."""
+_NAMED_KINDS = ("vertebra", "disc", "sacrum")
+"""Kinds of structures that a change of names can rename."""
 _SCANS = ("image", "input")
 """Kinds of files that are the scan itself on a grid of its own."""
 
@@ -131,6 +133,7 @@ def read_result(path: Path) -> Result:
     found = find_result(path)
     labels, header = read_label_file(path)
     report = read_report(found.place.path("json"))
+    _check_tables(found.place.path("json"), report)
     own = _own_values(path.name, report, labels.array)
     if "parts" in found.place.files:
         file = found.place.path("parts")
@@ -142,6 +145,30 @@ def read_result(path: Path) -> Result:
     else:
         parts = _stand_in(own)
     return Result(found, report, labels, own, parts, header)
+
+
+def _check_tables(path: Path, report: Mapping[str, Any]) -> None:
+    """Refuse a report in which somebody has changed names: others would move to the wrong bones.
+
+    Raises:
+        InputError: Its table of structures has a name that is none, one twice, or one that its
+            evidence does not know; or a value that no label map holds.
+    """
+    known = {row["name"] for row in report["evidence"]["items"]}
+    try:
+        names = [row["name"] for row in report["structures"]]
+        values = [row["value"] for row in report["structures"] if row["value"] is not None]
+        bones = {name for name in names if part_of(VALUES[name]) in _NAMED_KINDS}
+        is_sound = len(set(names)) == len(names) and bones <= known
+        is_sound = is_sound and all(0 < value < 256 for value in values)
+    except (KeyError, TypeError):
+        is_sound = False
+    if not is_sound:
+        raise InputError(
+            "report-damaged",
+            f"{path.name}: its names or values were changed by hand and contradict each other",
+            "put it back as it was, or segment the scan again; `spinekit relabel` changes names",
+        )
 
 
 def _own_values(
