@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -21,7 +22,7 @@ from pydicom.dataset import Dataset
 from spinekit.core.errors import InputError, Notice, UsageError
 from spinekit.io.dicom_faults import AGAIN, faults
 from spinekit.io.dicom_objects import is_index, is_other
-from spinekit.io.dicom_pixels import Pixels, load_plane, read_pixels
+from spinekit.io.dicom_pixels import load_plane, read_pixels
 from spinekit.io.dicom_values import find_value, mirror_sum, read_number, read_numbers
 from spinekit.io.discovery import dicom_files, name_of
 from spinekit.io.header import HeaderInfo
@@ -273,7 +274,7 @@ def _frame(
     file: Path,
     header: Dataset,
     groups: Sequence[Dataset],
-    pixels: Callable[[], Pixels],
+    pixels: Callable[[], NDArray[Any]],
     index: int,
 ) -> Frame:
     """One slice, whose attributes stand in the first of ``groups`` that has them."""
@@ -295,7 +296,8 @@ def _frame(
     intercept = read_number(
         find_value(groups, "RescaleIntercept", "PixelValueTransformationSequence")
     )
-    scale, offset = 1.0 if slope is None else slope, intercept or 0.0
+    # A slope of zero, which some writers leave, would make every slice black.
+    scale, offset = slope or 1.0, intercept or 0.0
     single = len(groups) == 1
     number = read_number(header.get("InstanceNumber"))
     order = (
