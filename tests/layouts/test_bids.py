@@ -135,6 +135,22 @@ def test_a_dataset_of_scans_is_no_place_for_results(
     assert {name: (dataset / name).read_bytes() for name in listing(dataset)} == before
 
 
+@pytest.mark.parametrize("maker", [{"Name": "Manual"}, "Manual", [None]])
+def test_makers_that_are_no_list_of_tables_are_no_obstacle(dataset: Path, maker: object) -> None:
+    out = dataset / "derivatives" / "labels"
+    out.mkdir()
+    theirs = {"DatasetType": "derivative", "GeneratedBy": maker, "DatasetLinks": "doi:10.1/3"}
+    (out / "dataset_description.json").write_text(json.dumps(theirs))
+
+    assert run(dataset, out, "--layout", "bids") == 0
+
+    described = read_json(out / "dataset_description.json")
+    first, ours = described["GeneratedBy"]
+    assert [first] == (maker if isinstance(maker, list) else [maker])
+    assert ours["Name"] == "SpineKit"
+    assert (out / described["DatasetLinks"]["raw"]).resolve() == dataset
+
+
 def test_derivatives_that_others_made_stay_theirs(
     dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

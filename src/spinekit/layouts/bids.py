@@ -334,9 +334,11 @@ def _description(name: RawName, out: Path) -> dict[str, Any] | None:
     if doi:
         content["SourceDatasets"] = [{"DOI": doi}]
     makers = there.get("GeneratedBy") or []
-    others = [maker for maker in makers if dict(maker).get("Name") != _MAKER]
+    makers = makers if isinstance(makers, list) else [makers]
+    others = [m for m in makers if not (isinstance(m, dict) and m.get("Name") == _MAKER)]
     if there and (others or not makers):
-        links = {**(there.get("DatasetLinks") or {}), **content["DatasetLinks"]}
+        linked = there.get("DatasetLinks")
+        links = {**(linked if isinstance(linked, dict) else {}), **content["DatasetLinks"]}
         made_by = [*others, *content["GeneratedBy"]]
         return {**content, **there, "GeneratedBy": made_by, "DatasetLinks": links}
     return {**content, **{key: value for key, value in there.items() if key not in content}}
