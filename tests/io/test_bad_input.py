@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk  # noqa: N813
 
 import spinekit.io.dicom  # noqa: F401  (nobody may be unable to import it later)
 from scan_files import AFFINE, SHAPE, picture, save_itk, save_nifti
@@ -213,6 +214,25 @@ def test_a_flat_array_is_a_sagittal_slice() -> None:
     assert scan.volume.shape == (1, 40, 36)
     assert scan.header.shape == (40, 36)
     assert scan.volume.spacing_mm == (1, 0.5, 0.7)
+
+
+@pytest.mark.parametrize("name", ["", "a.nii", "a.nrrd"])
+def test_volumes_that_are_infinite_or_huge_in_part_have_a_mean(tmp_path: Path, name: str) -> None:
+    array = picture((*SHAPE, 2)).astype(np.float32)
+    array[0, 0, 0] = np.inf, -np.inf
+    array[1, 1, 1] = 3e38
+    if name.endswith("nrrd"):
+        parts = [sitk.GetImageFromArray(array[..., n].T) for n in range(2)]
+        sitk.WriteImage(sitk.JoinSeries(parts), str(tmp_path / name))
+    elif name:
+        save_nifti(tmp_path / name, array)
+
+    scan = read_scan(tmp_path / name) if name else scan_from_array(array, affine=AFFINE)
+
+    told = {notice.code: notice.text for notice in scan.notices}
+    assert told["not-finite"].startswith("1 voxels")
+    assert scan.volume.array[1, 1, 1] == np.float32(3e38)
+    np.testing.assert_allclose(scan.volume.array[2:], array[2:].mean(axis=3))
 
 
 def test_arrays_of_volumes_give_mean_or_choice() -> None:

@@ -171,6 +171,13 @@ def test_nrrd_volumes_on_the_first_axis(tmp_path: Path) -> None:
     np.testing.assert_array_equal(scan.volume.array, array[1])
 
 
+def test_label_values_that_no_integer_here_holds_are_refused(tmp_path: Path) -> None:
+    labels = np.zeros(SHAPE, np.uint64)
+    labels[1, 2, 3] = 2**64 - 1
+    with pytest.raises(InputError, match="label values are too large"):
+        read_labels(save_itk(tmp_path / "a.nrrd", labels))
+
+
 def test_labels_of_several_layers_are_refused_rather_than_half_read(tmp_path: Path) -> None:
     path = nrrd(
         tmp_path / "a.seg.nrrd",

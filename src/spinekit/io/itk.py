@@ -22,6 +22,7 @@ from spinekit.io.voxels import (
     check_slices,
     check_volume_index,
     make_grid,
+    mean_volume,
     volume_notice,
 )
 
@@ -84,7 +85,7 @@ def read_itk(
     if raster.volume_axis is not None:
         if count > 1:
             notices.append(volume_notice(volume_index, count))
-        array = array.mean(axis=-1) if volume_index is None else array[..., volume_index]
+        array = mean_volume(array) if volume_index is None else array[..., volume_index]
     header = HeaderInfo(shape[:dims], grid, itk=raster.geometry)
     return array.reshape(full), header, tuple(notices), _files(path, raster)
 

@@ -28,6 +28,7 @@ from spinekit.io.voxels import (
     clean_image,
     grid_notices,
     make_grid,
+    mean_volume,
     volume_notice,
 )
 
@@ -163,7 +164,7 @@ def scan_from_array(
     if image.ndim == 4:
         if image.shape[3] > 1:
             notices.append(volume_notice(volume_index, image.shape[3]))
-        image = image.mean(axis=3) if volume_index is None else image[..., volume_index]
+        image = mean_volume(image) if volume_index is None else image[..., volume_index]
     check_slices(name, image.shape)
     grid = make_grid(name, image.shape, _array_affine(len(shape), affine, spacing_mm))
     clean, repairs = clean_image(name, image)
@@ -307,6 +308,8 @@ def _whole_numbers(name: str, array: NDArray[Any]) -> NDArray[Any]:
             raise InputError("not-labels", f"{name}: label values are too large", "renumber them")
         array = array.astype(np.int64)
     low, high = int(array.min()), int(array.max())
+    if high > np.iinfo(np.int64).max:
+        raise InputError("not-labels", f"{name}: label values are too large", "renumber them")
     for kind in (np.uint8, np.int32):
         if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
             return np.ascontiguousarray(array, dtype=kind)

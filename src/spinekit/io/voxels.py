@@ -104,6 +104,12 @@ def volume_notice(index: int | None, count: int) -> Notice:
     return Notice("volume-chosen", f"volume {index} of {count} was used (counted from 0)")
 
 
+def mean_volume(array: NDArray[Any]) -> NDArray[np.float64]:
+    """(I, J, K, T) volumes → (I, J, K) mean; not finite where a volume is not, in silence."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(array.mean(axis=-1, dtype=np.float64))
+
+
 def make_grid(name: str, shape: Sequence[int], affine: NDArray[np.float64]) -> Grid:
     """Grid of a file; its errors name the file.
 
