@@ -332,6 +332,21 @@ def test_text_in_place_of_a_number_is_told_from_a_file_cut_off(tmp_path: Path) -
     assert "IM021.dcm: its header holds values that are no numbers" in str(refused(folder))
 
 
+def test_frames_that_no_group_describes_are_told(tmp_path: Path) -> None:
+    image = Slices().enhanced([0, 1, 2, 3, 4, 5])
+    image.PerFrameFunctionalGroupsSequence = image.PerFrameFunctionalGroupsSequence[:4]
+    image.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    assert "a.dcm: its header describes 4 of 6 frames" in str(refused(tmp_path))
+
+
+def test_a_number_of_frames_that_is_none_is_told(tmp_path: Path) -> None:
+    folder = Slices(tags={"NumberOfFrames": 11}).write(tmp_path / "a", [0])
+    path = folder / "IM000.dcm"
+    number = b"\x28\0\x08\0IS\x02\0"
+    path.write_bytes(path.read_bytes().replace(number + b"11", number + b"1x"))
+    assert "IM000.dcm: its number of frames is no number" in str(refused(folder))
+
+
 def test_a_folder_called_by_a_dot_bears_its_own_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

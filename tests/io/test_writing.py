@@ -298,6 +298,13 @@ def test_writers_of_one_file_wait_for_each_other(tmp_path: Path) -> None:
     assert target.read_bytes() in contents
 
 
+def test_a_name_too_long_for_the_disk_says_the_way_out(tmp_path: Path) -> None:
+    longest = os.pathconf(tmp_path, "PC_NAME_MAX")
+    with pytest.raises(OutputError, match="too long for this disk; rename the scan"):
+        write_bytes(tmp_path / ("a" * (longest + 1)), b"{}")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_in_the_way_is_an_error_not_a_crash(tmp_path: Path) -> None:
     (tmp_path / "a.json").mkdir()
     with pytest.raises(OutputError, match=r"a\.json"):

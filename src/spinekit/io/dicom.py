@@ -243,6 +243,8 @@ def _read_header(file: Path) -> Dataset | None:
             # Values are parsed when first used: a damaged one must show here.
             for tag in _TAGS[:-2]:
                 header.get(tag)
+            with faults(file, "its number of frames is no number"):
+                int(header.get("NumberOfFrames") or 1)
             return header
     what = "its header is damaged" if marked else "it is no DICOM file"
     raise InputError("file-damaged", f"{file.name}: {what}", AGAIN)
@@ -265,6 +267,10 @@ def _frames(file: Path, header: Dataset) -> Iterator[Frame]:
                 raise _no_geometry(file)
             yield _frame(file, header, [header], pixels, 0)
             return
+        stated = int(header.get("NumberOfFrames") or 1)
+        if len(own_groups) < stated:
+            text = f"{file.name}: its header describes {len(own_groups)} of {stated} frames"
+            raise InputError("file-damaged", text, AGAIN)
         shared = list(header.get("SharedFunctionalGroupsSequence") or [])[:1]
         for index, own in enumerate(own_groups):
             yield _frame(file, header, [own, *shared, header], pixels, index)

@@ -138,6 +138,10 @@ def output_errors(path: Path) -> Iterator[None]:
                 f"{name}: no permission to write it",
                 "choose a folder you may write to",
             ) from error
+        if error.errno == errno.ENAMETOOLONG:
+            raise OutputError(
+                "cannot-write", f"{name}: the name is too long for this disk", "rename the scan"
+            ) from error
         raise OutputError(
             "cannot-write", f"{name}: cannot be written ({error.strerror or error})", "check OUT"
         ) from error
