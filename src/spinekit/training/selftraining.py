@@ -22,7 +22,7 @@ from torch.nn import functional
 from spinekit.anatomy.scheme import PARTS
 from spinekit.core.errors import RecipeError
 from spinekit.loaders.pack import PackedCase, load_pack, making, pack_hash, save_pack
-from spinekit.networks.slice_unet import DOWNSCALE, SliceUNet
+from spinekit.networks.slice_unet import DOWNSCALE, SliceUNet, complete_weights
 from spinekit.training.export import hash_weights
 from spinekit.training.recipe import Recipe
 from spinekit.training.start import Start
@@ -68,7 +68,7 @@ def fill_sets(
         RecipeError: The teacher's weights do not fit the network its recipe names.
     """
     network = _network(teacher)
-    weights = hash_weights(network.state_dict())
+    weights = hash_weights(teacher.weights)
     network.to(device)
     filled = {}
     for name, cases in sets.items():
@@ -107,7 +107,7 @@ def _network(teacher: Start) -> SliceUNet:
     """The teacher's network, ready to read."""
     network = SliceUNet(tuple(teacher.recipe.widths), teacher.recipe.context)
     try:
-        network.load_state_dict(dict(teacher.weights))
+        network.load_state_dict(complete_weights(network, teacher.weights))
     except RuntimeError as error:
         raise RecipeError(
             "start-shape",
