@@ -23,6 +23,7 @@ from spinekit.anatomy.scheme import PARTS
 from spinekit.core.errors import RecipeError
 from spinekit.loaders.pack import PackedCase, load_pack, making, pack_hash, save_pack
 from spinekit.networks.slice_unet import DOWNSCALE, SliceUNet, complete_weights
+from spinekit.training.counting import fill_levels
 from spinekit.training.export import hash_weights
 from spinekit.training.recipe import Recipe
 from spinekit.training.start import Start
@@ -36,9 +37,9 @@ LEAST_ALLOWED = 0.5
 SURE = 0.9
 """Share of the part among the allowed ones, in the mean of both readings."""
 LEAST_MM3 = {
-    BODY: 2000.0,
+    BODY: 1000.0,
     POSTERIOR: 150.0,
-    DISC: 500.0,
+    DISC: 300.0,
     CANAL: 1000.0,
     CORD: 500.0,
     SACRUM: 4000.0,
@@ -46,7 +47,7 @@ LEAST_MM3 = {
 """Smaller pieces are left open."""
 SINGLE = (CANAL, CORD, SACRUM)
 """Of these the largest piece alone counts."""
-RULES = "3"
+RULES = "4"
 """Changes whenever the rules do, so that filled packs are made anew."""
 
 Bytes = NDArray[np.uint8]
@@ -129,7 +130,9 @@ def fill_case(
         device: Where the network is.
     """
     readings = [read_case(case, network, recipe, mm, device) for mm in PIXELS_MM]
-    return dataclasses.replace(case, allowed=fill_open(case.allowed, readings, case.spacing_mm))
+    allowed = fill_open(case.allowed, readings, case.spacing_mm)
+    level = fill_levels(case.level, allowed, np.mean(readings, axis=0), case.spacing_mm)
+    return dataclasses.replace(case, allowed=allowed, level=level)
 
 
 @torch.no_grad()
