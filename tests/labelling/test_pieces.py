@@ -90,6 +90,19 @@ def test_a_dens_split_from_its_vertebra_moves_no_name():
         assert others_right(harmed, naming.names), seed
 
 
+def test_a_speck_under_c2_is_a_piece_of_it_even_if_the_network_calls_it_c3():
+    for seed in range(8):
+        column = draw(np.random.default_rng(seed), first="C2", last="T4", spread=0.35, noise=0.2)
+        harmed = split(column, 0)
+        items = list(harmed.instances.items)
+        items[1] = dataclasses.replace(items[1], volume_mm3=300.0, partial=True)
+        evidence = np.array(harmed.evidence)
+        evidence[1] = column.evidence[column.truth.index("C3")]
+        naming = name_column(dataclasses.replace(harmed.instances, items=tuple(items)), evidence)
+        assert naming.pieces in (((0, 1),), ((1, 0),)), seed
+        assert others_right(harmed, naming.names), seed
+
+
 def test_there_is_no_atlas_above_a_disc():
     for seed in range(8):
         column = draw(np.random.default_rng(seed), first="C2", last="T4", spread=0.35, noise=0.2)

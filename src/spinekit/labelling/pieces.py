@@ -29,6 +29,9 @@ WHOLE = 0.6
 """Share of the taller neighbours below which one is a piece itself."""
 AXIS_HEIGHT = 3.2
 """The same where the network calls both C2, which with its dens is 2.3 pitches tall."""
+AXIS_PIECE = 0.3
+"""Share of its neighbours' volume below which what lies under C2 is a piece of it, whatever the
+network calls it."""
 DENS_ON_DISC, CUT_DENS = np.log(0.05), np.log(0.04)
 """Log probability that a small bone on top, called C2 like the taller one below it, is its dens
 although a disc lies between: what is left of the growth plate under the dens looks like one. Where
@@ -101,7 +104,8 @@ def pair_bones(
         else:
             both_axis = bool(is_axis[n] and is_axis[n + 1])
             may_be_dens = n == 0 and both_axis
-            pair = _in_column(above, below, between, usual, both_axis, may_be_dens)
+            may_be_axis = both_axis or (bool(is_axis[n]) and _is_small(bones, n + 1))
+            pair = _in_column(above, below, between, usual, may_be_axis, may_be_dens)
         pairs.append(pair)
     return pairs
 
@@ -127,17 +131,25 @@ def _usual_height(bones: Sequence[Instance], n: int) -> float | None:
     return float(np.median(kept if len(kept) else wide[wide >= least]))
 
 
+def _is_small(bones: Sequence[Instance], n: int) -> bool:
+    """Whether a bone is far smaller than the vertebrae below it, and the scan's edge is not why."""
+    below = [bone.volume_mm3 for bone in bones[n + 1 : n + 1 + WIDE] if bone.kind == "vertebra"]
+    if bones[n].touches_edge or not below:
+        return False
+    return bones[n].volume_mm3 < AXIS_PIECE * float(np.median(below))
+
+
 def _in_column(
     above: Instance,
     below: Instance,
     between: Sequence[Instance],
     usual_mm: float,
-    both_axis: bool,
+    may_be_axis: bool,
     may_be_dens: bool,
 ) -> Pair:
     """Two bones above the sacrum: not taller together than one, and no disc between them."""
     is_dens = may_be_dens and above.height_mm < below.height_mm
-    most = AXIS_HEIGHT if both_axis else FRAGMENT_HEIGHT
+    most = AXIS_HEIGHT if may_be_axis else FRAGMENT_HEIGHT
     is_short = below.bottom_mm - above.top_mm < most * usual_mm
     if not is_short or (between and not is_dens):
         return Pair()
