@@ -1,7 +1,6 @@
 """The cord inside a canal mask, seen as the dark tube in bright fluid of T2-weighted scans.
 
-And the points on it that number the vertebrae beside them. It knows grey values and masks, no
-files. All arrays are (I, J, K) in the frame
+It knows grey values and one mask, no levels and no files. All arrays are (I, J, K) in the frame
 i→R, j→A, k→S.
 """
 
@@ -10,9 +9,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-
-from spinekit.anatomy.numbering import USUAL
-from spinekit.anatomy.scheme import VALUES
 
 WINDOW_MM = 12.0
 """Height over which the grey of fluid and of cord is taken to be the same."""
@@ -125,19 +121,3 @@ def _from_above(
     kept[:, :, :bottom] = False
     tall = np.count_nonzero(kept.any(axis=(0, 1))) * spacing_mm[2]
     return kept if tall >= SHORT_MM else np.zeros_like(kept)
-
-
-def names_at_points(points: NDArray[np.integer]) -> NDArray[np.uint8]:
-    """Values of the vertebrae that points number, at the points.
-
-    Args:
-        points: (I, J, K), 0 but at single voxels, which count the vertebra beside them from C1 = 1
-            to L5 = 24.
-
-    Returns:
-        (I, J, K) label values, 0 elsewhere and for counts that no vertebra bears.
-    """
-    table = np.zeros(256, np.uint8)
-    for count, name in enumerate(USUAL[:-1], start=1):
-        table[count] = VALUES[name]
-    return table[np.clip(points, 0, 255)]

@@ -6,7 +6,6 @@ neighbours as channels and reads two maps of logits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -46,27 +45,6 @@ class _Down(nn.Module):
         return functional.relu(self.norm(self.conv(x)))
 
 
-class _Far(nn.Module):
-    """Two dilated 3×3 convolutions (Yu and Koltun 2016, eq. 2) beside a shortcut.
-
-    On the coarsest grid a bone is about one cell: with these each sees ten bones up and down,
-    without them four, too few to count from the sacrum to the thorax. The last convolution starts
-    at zero, so that a network trained without them goes on as it was.
-    """
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(width, width, 3, padding=2, dilation=2, bias=False)
-        self.norm1 = nn.InstanceNorm2d(width, affine=True)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=4, dilation=4)
-        nn.init.zeros_(self.conv2.weight)
-        nn.init.zeros_(self.conv2.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = functional.relu(self.norm1(self.conv1(x)))
-        return functional.relu(x + self.conv2(y))
-
-
 class SliceUNet(nn.Module):
     """U-Net over one sagittal slice and its neighbours (Ronneberger et al. 2015, additive skips).
 
@@ -95,7 +73,6 @@ class SliceUNet(nn.Module):
         self.encoders = nn.ModuleList(_Block(width) for width in widths)
         self.downs = nn.ModuleList(_Down(a, b) for a, b in pairs)
         self.bottleneck = _Block(widths[-1])
-        self.far = _Far(widths[-1])
         self.laterals = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in reversed(pairs))
         self.decoders = nn.ModuleList(_Block(a) for a, _ in reversed(pairs))
         self.parts_head = nn.Conv2d(widths[0], 4 * parts, 3, padding=1)
@@ -118,7 +95,7 @@ class SliceUNet(nn.Module):
         skips = [self.encoders[0](x)]
         for down, encoder in zip(self.downs, self.encoders[1:], strict=True):
             skips.append(encoder(down(skips[-1])))
-        x = self.far(self.bottleneck(skips.pop()))
+        x = self.bottleneck(skips.pop())
         level_logits = None
         for lateral, decoder in zip(self.laterals, self.decoders, strict=True):
             skip = skips.pop()
@@ -127,17 +104,3 @@ class SliceUNet(nn.Module):
                 level_logits = self.level_head(x)
         assert level_logits is not None
         return functional.pixel_shuffle(self.parts_head(x), 2), level_logits
-
-
-def complete_weights(network: SliceUNet, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights of a network trained without far sight, with the network's own first ones for it.
-
-    Args:
-        network: As it was built: its far sight changes nothing yet.
-        weights: By the names of the network's parameters; those that are there stay.
-
-    Returns:
-        All of the network's, if nothing else is missing.
-    """
-    own = {k: v.clone() for k, v in network.state_dict().items() if k.startswith("far.")}
-    return {**own, **weights}

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from spinekit.core.errors import RecipeError
-from spinekit.networks.slice_unet import SliceUNet, complete_weights
+from spinekit.networks.slice_unet import SliceUNet
 from spinekit.training.batches import Batch, CaseSet, StepBatches, validation_batches
 from spinekit.training.checkpoint import load_checkpoint, save_checkpoint
 from spinekit.training.interrupts import postponed_interrupts
@@ -115,16 +115,15 @@ class Trainer:
             if any(state["facts"].get(key) != self.facts.get(key) for key in DATA_FACTS):
                 self._score_best_again()
         elif start is not None:
-            weights = complete_weights(self.network, start.weights)
             try:
-                self.network.load_state_dict(weights)
+                self.network.load_state_dict(start.weights)
             except RuntimeError as error:
                 raise RecipeError(
                     "start-shape",
                     f"{self.recipe.name}: its start {start.name} is a network of another shape",
                     "give the recipe the start's widths and context, or another init",
                 ) from error
-            self.mean.load_state_dict(weights)
+            self.mean.load_state_dict(start.weights)
             self.report(f"started from {start.name}")
 
     def run(self) -> Path:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from spinekit.anatomy.scheme import NAMES
 from spinekit.core.errors import InputError
 from spinekit.core.intensity import normalise_intensity
-from spinekit.datasets.cord import cord_in_canal, names_at_points
+from spinekit.datasets.cord import cord_in_canal
 from spinekit.datasets.partial import (
     ATLAS,
     BODY,
@@ -148,7 +148,7 @@ def _annotation(
     if "discs" in masks:
         return allowed_from_discs(masks["discs"], spacing_mm), masks["discs"]
     drawn = masks["cord"]
-    return allowed_from_cord(drawn), names_at_points(masks.get("points", np.zeros_like(drawn)))
+    return allowed_from_cord(drawn), np.zeros(drawn.shape, np.uint8)
 
 
 def pack_prepared(

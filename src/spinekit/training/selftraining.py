@@ -22,8 +22,7 @@ from torch.nn import functional
 from spinekit.anatomy.scheme import PARTS
 from spinekit.core.errors import RecipeError
 from spinekit.loaders.pack import PackedCase, load_pack, making, pack_hash, save_pack
-from spinekit.networks.slice_unet import DOWNSCALE, SliceUNet, complete_weights
-from spinekit.training.counting import fill_levels
+from spinekit.networks.slice_unet import DOWNSCALE, SliceUNet
 from spinekit.training.export import hash_weights
 from spinekit.training.recipe import Recipe
 from spinekit.training.start import Start
@@ -37,9 +36,9 @@ LEAST_ALLOWED = 0.5
 SURE = 0.9
 """Share of the part among the allowed ones, in the mean of both readings."""
 LEAST_MM3 = {
-    BODY: 1000.0,
+    BODY: 2000.0,
     POSTERIOR: 150.0,
-    DISC: 300.0,
+    DISC: 500.0,
     CANAL: 1000.0,
     CORD: 500.0,
     SACRUM: 4000.0,
@@ -47,7 +46,7 @@ LEAST_MM3 = {
 """Smaller pieces are left open."""
 SINGLE = (CANAL, CORD, SACRUM)
 """Of these the largest piece alone counts."""
-RULES = "4"
+RULES = "3"
 """Changes whenever the rules do, so that filled packs are made anew."""
 
 Bytes = NDArray[np.uint8]
@@ -69,7 +68,7 @@ def fill_sets(
         RecipeError: The teacher's weights do not fit the network its recipe names.
     """
     network = _network(teacher)
-    weights = hash_weights(teacher.weights)
+    weights = hash_weights(network.state_dict())
     network.to(device)
     filled = {}
     for name, cases in sets.items():
@@ -108,7 +107,7 @@ def _network(teacher: Start) -> SliceUNet:
     """The teacher's network, ready to read."""
     network = SliceUNet(tuple(teacher.recipe.widths), teacher.recipe.context)
     try:
-        network.load_state_dict(complete_weights(network, teacher.weights))
+        network.load_state_dict(dict(teacher.weights))
     except RuntimeError as error:
         raise RecipeError(
             "start-shape",
@@ -130,9 +129,7 @@ def fill_case(
         device: Where the network is.
     """
     readings = [read_case(case, network, recipe, mm, device) for mm in PIXELS_MM]
-    allowed = fill_open(case.allowed, readings, case.spacing_mm)
-    level = fill_levels(case.level, allowed, np.mean(readings, axis=0), case.spacing_mm)
-    return dataclasses.replace(case, allowed=allowed, level=level)
+    return dataclasses.replace(case, allowed=fill_open(case.allowed, readings, case.spacing_mm))
 
 
 @torch.no_grad()
