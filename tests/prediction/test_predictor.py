@@ -14,11 +14,10 @@ from spinekit.prediction.runner import Prediction
 
 
 @dataclass
-class Changed:
-    """An oracle whose answer is changed on the way."""
+class Wrapped:
+    """A predictor that asks an oracle."""
 
     oracle: Oracle
-    change: dict
 
     @property
     def card(self):
@@ -27,6 +26,13 @@ class Changed:
     @property
     def grid_mm(self):
         return self.oracle.grid_mm
+
+
+@dataclass
+class Changed(Wrapped):
+    """An oracle whose answer is changed on the way."""
+
+    change: dict
 
     def predict(self, working, progress) -> Prediction:
         true = self.oracle.predict(working, progress)
@@ -70,20 +76,11 @@ def test_a_good_answer_comes_as_it_is(spine: BlockSpine) -> None:
 
 
 @dataclass
-class Kept:
+class Kept(Wrapped):
     """An oracle that answers with the arrays it keeps, as one that reads them from a file does."""
 
-    oracle: Oracle
     answer: Prediction | None = None
     working: Volume | None = None
-
-    @property
-    def card(self):
-        return self.oracle.card
-
-    @property
-    def grid_mm(self):
-        return self.oracle.grid_mm
 
     def predict(self, working, progress) -> Prediction:
         if self.answer is None:
