@@ -19,11 +19,11 @@ from spinekit.instances.column import (
     CANAL,
     CORD,
     DISC,
-    MIN_CANAL_MM3,
     POSTERIOR,
     SACRUM,
     Column,
     coords_mm,
+    without_specks,
 )
 from spinekit.instances.curve import STEP_MM
 from spinekit.instances.measure import measure_items
@@ -222,9 +222,7 @@ def _clean_parts(
     """A copy without specks of canal and of cord, which is canal where it is no cord."""
     clean = parts.copy()
     tube = (parts == CANAL) | (parts == CORD)
-    labels, _ = ndimage.label(tube, structure=np.ones((3, 3, 3)))
-    size = np.bincount(labels.ravel()) * float(np.prod(spacing_mm))
-    clean[tube & (size[labels] < MIN_CANAL_MM3)] = 0
+    clean[tube & ~without_specks(tube, float(np.prod(spacing_mm)))] = 0
     labels, _ = ndimage.label(clean == CORD, structure=np.ones((3, 3, 3)))
     size = np.bincount(labels.ravel()) * float(np.prod(spacing_mm))
     size[0] = 0.0

@@ -100,7 +100,7 @@ def find_column(parts: NDArray[np.uint8], spacing_mm: tuple[float, float, float]
     voxel_mm3 = float(np.prod(spacing_mm))
     main = _main_piece(parts, spacing_mm)
     column = (parts == BODY) | (parts == DISC)
-    canal = _without_specks((parts == CANAL) | (parts == CORD), voxel_mm3)
+    canal = without_specks((parts == CANAL) | (parts == CORD), voxel_mm3)
     elsewhere = _far_from_canal(column, canal, spacing_mm)
     column &= ~elsewhere
     parts = parts * ~elsewhere
@@ -196,8 +196,16 @@ def _touching(
     return touching
 
 
-def _without_specks(tube: NDArray[np.bool_], voxel_mm3: float) -> NDArray[np.bool_]:
-    """Canal and cord as far as it is large enough to tell where the column is."""
+def without_specks(tube: NDArray[np.bool_], voxel_mm3: float) -> NDArray[np.bool_]:
+    """Canal and cord without the pieces that are too small to be any.
+
+    Args:
+        tube: (I, J, K) where either is.
+        voxel_mm3: volume of a voxel.
+
+    Returns:
+        (I, J, K), pieces of less than `MIN_CANAL_MM3` left out.
+    """
     labels, _ = ndimage.label(tube, structure=np.ones((3, 3, 3)))
     large = np.bincount(labels.ravel()) * voxel_mm3 >= MIN_CANAL_MM3
     return tube & large[labels]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from spinekit.core.errors import InputError, Notice, UsageError
-from spinekit.io.dicom_faults import AGAIN, faults
+from spinekit.io.dicom_faults import AGAIN, dicom_errors
 from spinekit.io.dicom_objects import is_index, is_other
 from spinekit.io.dicom_pixels import load_plane, read_pixels
 from spinekit.io.dicom_values import find_value, mirror_sum, read_number, read_numbers
@@ -235,7 +235,7 @@ def _read_header(file: Path) -> Dataset | None:
     with file.open("rb") as stream:
         stream.seek(128)
         marked = stream.read(4) == b"DICM"
-    with faults(file):
+    with dicom_errors(file):
         header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_TAGS, force=True)
         if is_other(header):
             return None
@@ -243,7 +243,7 @@ def _read_header(file: Path) -> Dataset | None:
             # Values are parsed when first used: a damaged one must show here.
             for tag in _TAGS[:-2]:
                 header.get(tag)
-            with faults(file, "its number of frames is no number"):
+            with dicom_errors(file, "its number of frames is no number"):
                 int(header.get("NumberOfFrames") or 1)
             return header
     what = "its header is damaged" if marked else "it is no DICOM file"
@@ -260,7 +260,7 @@ def _frames(file: Path, header: Dataset) -> Iterator[Frame]:
             "choose the series with grey values",
         )
     pixels = functools.cache(functools.partial(read_pixels, file))
-    with faults(file, "its header holds values that are no numbers"):
+    with dicom_errors(file, "its header holds values that are no numbers"):
         own_groups = list(header.get("PerFrameFunctionalGroupsSequence") or [])
         if not own_groups:
             if int(header.get("NumberOfFrames") or 1) > 1:

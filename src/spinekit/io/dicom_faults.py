@@ -18,7 +18,7 @@ AGAIN = "copy or export it again"
 
 
 @contextmanager
-def faults(file: Path, what: str = "the file is damaged or cut off") -> Iterator[None]:
+def dicom_errors(file: Path, what: str = "the file is damaged or cut off") -> Iterator[None]:
     """Turn what pydicom raises on damaged content into an error that names the file.
 
     Args:

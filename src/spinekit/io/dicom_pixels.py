@@ -23,7 +23,7 @@ from pydicom.uid import (
 )
 
 from spinekit.core.errors import InputError
-from spinekit.io.dicom_faults import AGAIN, faults
+from spinekit.io.dicom_faults import AGAIN, dicom_errors
 
 _NEEDED = ("SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated")
 """Tags without which pixels cannot be read."""
@@ -74,7 +74,7 @@ def read_pixels(file: Path) -> NDArray[Any]:
             is compressed in a way that cannot be unpacked.
         OSError: The file cannot be opened.
     """
-    with faults(file):
+    with dicom_errors(file):
         whole = pydicom.dcmread(file, force=True)
         _state_syntax(whole)
         needed = _NEEDED_BY_INTEGERS if "PixelData" in whole else _NEEDED
