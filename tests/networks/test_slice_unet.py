@@ -4,15 +4,17 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from spinekit.networks.slice_unet import DOWNSCALE, SliceUNet  # noqa: E402
+from spinekit.networks.slice_unet import DOWNSCALE, SliceUNet, complete_weights  # noqa: E402
 
 SMALL = (8, 8, 16, 16, 16)
+READER = (8, 16, 16)
 
 
 @pytest.mark.parametrize("size", [(32, 64), (96, 32), (160, 128)])
 @pytest.mark.parametrize("context", [1, 3, 5])
-def test_output_shapes(size, context):
-    network = SliceUNet(SMALL, context).eval()
+@pytest.mark.parametrize("reader", [(), READER])
+def test_output_shapes(size, context, reader):
+    network = SliceUNet(SMALL, context, level_widths=reader).eval()
     with torch.no_grad():
         parts, levels = network(torch.zeros(2, context, *size))
     assert parts.shape == (2, 7, *size)
@@ -28,12 +30,49 @@ def test_slices_of_a_batch_do_not_mix():
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
 
 
-def test_every_weight_learns():
-    network = SliceUNet(SMALL)
+@pytest.mark.parametrize("reader", [(), READER])
+def test_every_weight_learns(reader):
+    network = SliceUNet(SMALL, level_widths=reader)
     parts, levels = network(torch.rand(2, 3, DOWNSCALE * 2, DOWNSCALE * 2))
     (parts.square().mean() + levels.square().mean()).backward()
     dead = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     assert dead == []
+
+
+def test_levels_read_apart_teach_the_parts_nothing():
+    network = SliceUNet(SMALL, level_widths=READER)
+    network(torch.rand(2, 3, 64, 64))[1].square().mean().backward()
+    learning = {name.split(".")[0] for name, p in network.named_parameters() if p.grad is not None}
+    assert learning == {"level_reader", "level_head"}
+
+
+def test_levels_read_apart_see_the_whole_column():
+    torch.manual_seed(0)
+    network = SliceUNet(SMALL, level_widths=READER).eval()
+    slices = torch.rand(1, 3, 32, 512)
+    other = slices.clone()
+    other[..., :32] = torch.rand(1, 3, 32, 32)
+    # Normalisation sees everything by its means: without it the reach of convolutions counts.
+    for module in network.modules():
+        if isinstance(module, torch.nn.InstanceNorm2d):
+            module.forward = lambda x: x
+    with torch.no_grad():
+        features = torch.zeros(1, SMALL[2], 4, 64)
+        assert network.level_reader is not None
+        one, two = (network.level_reader(features, image) for image in (slices, other))
+    assert not torch.equal(one[..., -1], two[..., -1])
+
+
+def test_weights_without_a_reader_serve_the_parts_of_a_network_that_has_one():
+    plain, reading = SliceUNet(SMALL), SliceUNet(SMALL, level_widths=READER)
+    levels = {k: v.clone() for k, v in reading.state_dict().items() if k.startswith("level_")}
+    reading.load_state_dict(complete_weights(reading, plain.state_dict()))
+    slices = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(reading(slices)[0], plain(slices)[0])
+    for name, value in levels.items():
+        torch.testing.assert_close(reading.state_dict()[name], value)
+    assert complete_weights(plain, plain.state_dict()).keys() == plain.state_dict().keys()
 
 
 def test_default_fits_in_the_package():

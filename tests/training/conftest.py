@@ -29,6 +29,7 @@ def recipe():
     return Recipe(
         name="tiny",
         widths=(8, 8, 16, 16, 16),
+        level_widths=(8, 16, 16),
         canvas=(64, 96),
         steps=12,
         batch=4,

@@ -36,6 +36,7 @@ def test_unknown_key_names_the_nearest():
         ({"widths": [10, 20, 30, 40, 50]}, "multiples of 8"),
         ({"widths": [0, 0, 0, 0, 0]}, "multiples of 8"),
         ({"widths": [8, 8]}, "five"),
+        ({"level_widths": [8, 16]}, "none or three"),
         ({"widths": [8, 8, 8, 8, "8"]}, "'widths' = '8'; give a whole number"),
         ({"canvas": [0, 0]}, "32"),
         ({"canvas": [192]}, "give 2 values"),

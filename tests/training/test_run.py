@@ -118,6 +118,15 @@ def test_a_model_file_that_has_seen_the_held_out_sets_is_refused(tmp_path):
         start_from_model(Recipe(name="h", hold_out="H1"), "embedded", tmp_path)
 
 
+def test_a_start_that_reads_no_levels_apart_is_gone_on_with(work, tmp_path):
+    write_recipe(tmp_path, "start")
+    path = write_recipe(tmp_path, "next", 'init = "start"\nlevel_widths = [8, 16, 16]\n')
+    told: list[str] = []
+    model = train(path, work=work, device="cpu", report=told.append)
+    assert "started from start, its levels anew" in told
+    assert any(name.startswith("level_reader.") for name in read_model(model)[0])
+
+
 def test_a_start_of_another_shape_is_named(work, tmp_path):
     path = write_recipe(tmp_path, "next", 'init = "embedded"\n')
     with pytest.raises(RecipeError, match="another shape"):

@@ -6,8 +6,10 @@ neighbours as channels and reads two maps of logits.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -19,14 +21,19 @@ CONTRAST_FLOOR = 0.05
 calm."""
 
 
+LEVEL_STRIDE = 8
+"""Pixels along either side of a cell of the level logits."""
+
+
 class _Block(nn.Module):
     """Two 3×3 convolutions, instance normalisation between them, and an additive shortcut."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, dilation: int = 1) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        far = {"padding": dilation, "dilation": dilation}
+        self.conv1 = nn.Conv2d(width, width, 3, bias=False, **far)
         self.norm1 = nn.InstanceNorm2d(width, affine=True)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        self.conv2 = nn.Conv2d(width, width, 3, **far)
 
     def forward(self, x: Tensor) -> Tensor:
         y = functional.relu(self.norm1(self.conv1(x)))
@@ -45,6 +52,45 @@ class _Down(nn.Module):
         return functional.relu(self.norm(self.conv(x)))
 
 
+class LevelReader(nn.Module):
+    """A small U-Net at strides 8, 16 and 32 that reads levels off what another network sees.
+
+    Which vertebra a bone is shows in the whole column, so the coarsest grid is read by dilated
+    convolutions (Yu and Koltun 2016, eq. 2) that reach 450 pixels to every side.
+
+    Args:
+        before: Channels of the features read.
+        context: Slices of the image, which is read too, cell by cell.
+        widths: Channels at strides 8, 16, 32.
+    """
+
+    def __init__(self, before: int, context: int, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        pairs = list(pairwise(widths))
+        self.enter = nn.Conv2d(before + context * LEVEL_STRIDE**2, widths[0], 3, padding=1)
+        self.encoders = nn.ModuleList(_Block(width) for width in widths)
+        self.downs = nn.ModuleList(_Down(a, b) for a, b in pairs)
+        self.far = nn.Sequential(_Block(widths[-1], dilation=2), _Block(widths[-1], dilation=4))
+        self.laterals = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in reversed(pairs))
+        self.decoders = nn.ModuleList(_Block(a) for a, _ in reversed(pairs))
+
+    def forward(self, features: Tensor, image: Tensor) -> Tensor:
+        """Features (B, before, J/8, K/8) and image (B, context, J, K) → (B, widths[0], J/8, K/8).
+
+        What computed the features learns nothing from what is read off them.
+        """
+        cells = functional.pixel_unshuffle(image, LEVEL_STRIDE)
+        x = functional.relu(self.enter(torch.cat([features.detach(), cells], dim=1)))
+        skips = [self.encoders[0](x)]
+        for down, encoder in zip(self.downs, self.encoders[1:], strict=True):
+            skips.append(encoder(down(skips[-1])))
+        x = self.far(skips.pop())
+        for lateral, decoder in zip(self.laterals, self.decoders, strict=True):
+            x = functional.interpolate(lateral(x), scale_factor=2.0, mode="nearest")
+            x = decoder(skips.pop() + x)
+        return x
+
+
 class SliceUNet(nn.Module):
     """U-Net over one sagittal slice and its neighbours (Ronneberger et al. 2015, additive skips).
 
@@ -58,6 +104,8 @@ class SliceUNet(nn.Module):
         context: Slices in, the centre one in the middle.
         parts: Classes of the parts head.
         levels: Classes of the level head (stride 8).
+        level_widths: Channels of a `LevelReader` before the level head; without one the head reads
+            the features of the parts itself, which then serve two ends.
     """
 
     def __init__(
@@ -66,6 +114,7 @@ class SliceUNet(nn.Module):
         context: int = 3,
         parts: int = 7,
         levels: int = 27,
+        level_widths: tuple[int, ...] = (),
     ) -> None:
         super().__init__()
         self.stem = nn.Conv2d(4 * context, widths[0], 3, padding=1)
@@ -76,10 +125,10 @@ class SliceUNet(nn.Module):
         self.laterals = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in reversed(pairs))
         self.decoders = nn.ModuleList(_Block(a) for a, _ in reversed(pairs))
         self.parts_head = nn.Conv2d(widths[0], 4 * parts, 3, padding=1)
+        self.level_reader = LevelReader(widths[2], context, level_widths) if level_widths else None
+        read = level_widths[0] if level_widths else widths[2]
         self.level_head = nn.Sequential(
-            nn.Conv2d(widths[2], widths[2], 3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(widths[2], levels, 1),
+            nn.Conv2d(read, read, 3, padding=1), nn.ReLU(), nn.Conv2d(read, levels, 1)
         )
 
     def forward(self, slices: Tensor) -> tuple[Tensor, Tensor]:
@@ -91,16 +140,36 @@ class SliceUNet(nn.Module):
         mean = slices.mean(dim=(1, 2, 3), keepdim=True)
         centred = slices - mean
         scale = centred.square().mean(dim=(1, 2, 3), keepdim=True).sqrt() + CONTRAST_FLOOR
-        x = functional.relu(self.stem(functional.pixel_unshuffle(centred / scale, 2)))
+        image = centred / scale
+        x = functional.relu(self.stem(functional.pixel_unshuffle(image, 2)))
         skips = [self.encoders[0](x)]
         for down, encoder in zip(self.downs, self.encoders[1:], strict=True):
             skips.append(encoder(down(skips[-1])))
         x = self.bottleneck(skips.pop())
-        level_logits = None
+        features = x
         for lateral, decoder in zip(self.laterals, self.decoders, strict=True):
             skip = skips.pop()
             x = decoder(skip + functional.interpolate(lateral(x), scale_factor=2.0, mode="nearest"))
             if len(skips) == 2:
-                level_logits = self.level_head(x)
-        assert level_logits is not None
-        return functional.pixel_shuffle(self.parts_head(x), 2), level_logits
+                features = x
+        if self.level_reader is not None:
+            features = self.level_reader(features, image)
+        return functional.pixel_shuffle(self.parts_head(x), 2), self.level_head(features)
+
+
+def complete_weights(network: SliceUNet, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of a network without a level reader for one that has a reader: levels begin anew.
+
+    Args:
+        network: What they are to be loaded into, as it was built.
+        weights: By the names of the parameters.
+
+    Returns:
+        The weights given, but what reads levels as the network has it; unchanged where the network
+        has no reader or the weights have one.
+    """
+    own = {k: v.clone() for k, v in network.state_dict().items() if k.startswith("level_")}
+    has_reader = any(k.startswith("level_reader.") for k in weights)
+    if network.level_reader is None or has_reader:
+        return dict(weights)
+    return {k: v for k, v in weights.items() if not k.startswith("level_")} | own

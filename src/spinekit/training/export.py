@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from spinekit.anatomy.scheme import LEVELS, PARTS
 from spinekit.core.modelspec import METADATA_KEY, ModelSpec, spec_from_json
 from spinekit.io.writing import write_bytes
-from spinekit.networks.slice_unet import DOWNSCALE, SliceUNet
+from spinekit.networks.slice_unet import DOWNSCALE, LEVEL_STRIDE, SliceUNet
 from spinekit.training.checkpoint import hash_weights, load_checkpoint
-from spinekit.training.loop import LEVEL_STRIDE, build_network
+from spinekit.training.loop import build_network
 from spinekit.training.recipe import Recipe
 from spinekit.training.start import recipe_from_plain
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from spinekit.core.errors import RecipeError
-from spinekit.networks.slice_unet import SliceUNet
+from spinekit.networks.slice_unet import LEVEL_STRIDE, SliceUNet, complete_weights
 from spinekit.training.batches import Batch, CaseSet, StepBatches, validation_batches
 from spinekit.training.checkpoint import load_checkpoint, save_checkpoint
 from spinekit.training.interrupts import postponed_interrupts
@@ -31,7 +31,6 @@ from spinekit.training.resuming import check_resume
 from spinekit.training.start import Start
 from spinekit.training.targets import target_table
 
-LEVEL_STRIDE = 8
 PARTS = 7
 DATA_FACTS = ("data_sha256", "validation_sha256")
 """Facts that tell whether the data are still the same."""
@@ -51,7 +50,7 @@ class Progress:
 def build_network(recipe: Recipe) -> SliceUNet:
     """The recipe's network with weights drawn from its seed."""
     torch.manual_seed(recipe.seed)
-    return SliceUNet(tuple(recipe.widths), recipe.context)
+    return SliceUNet(recipe.widths, recipe.context, level_widths=recipe.level_widths)
 
 
 def schedule(fraction: float) -> float:
@@ -115,16 +114,18 @@ class Trainer:
             if any(state["facts"].get(key) != self.facts.get(key) for key in DATA_FACTS):
                 self._score_best_again()
         elif start is not None:
+            weights = complete_weights(self.network, start.weights)
             try:
-                self.network.load_state_dict(start.weights)
+                self.network.load_state_dict(weights)
             except RuntimeError as error:
                 raise RecipeError(
                     "start-shape",
                     f"{self.recipe.name}: its start {start.name} is a network of another shape",
-                    "give the recipe the start's widths and context, or another init",
+                    "give the recipe the start's widths, level_widths and context, or another init",
                 ) from error
-            self.mean.load_state_dict(start.weights)
-            self.report(f"started from {start.name}")
+            self.mean.load_state_dict(weights)
+            anew = weights.keys() - start.weights.keys()
+            self.report(f"started from {start.name}{', its levels anew' if anew else ''}")
 
     def run(self) -> Path:
         """Train to the end of the schedule; returns the best checkpoint."""

@@ -87,6 +87,9 @@ class Recipe:
     """Share of the usual chances that a view's greys, noise or sharpness are changed, 0 … 1."""
     widths: tuple[int, ...] = (24, 48, 96, 160, 224)
     """Channels at strides 2 … 32, five multiples of 8."""
+    level_widths: tuple[int, ...] = ()
+    """Channels at strides 8, 16 and 32 of what reads levels off the other features, multiples of
+    8; none: levels and parts share all features."""
     context: int = 3
     """Slices the network reads, odd."""
     in_plane_mm: float = 1.0
@@ -172,6 +175,8 @@ def _check_ranges(source: str, recipe: Recipe) -> None:
         "canvas must be larger than 32 × 32": max(r.canvas) > 32,
         "widths must be five multiples of 8": len(r.widths) == 5
         and all(n >= 8 and n % 8 == 0 for n in r.widths),
+        "level_widths must be none or three multiples of 8": len(r.level_widths) in (0, 3)
+        and all(n >= 8 and n % 8 == 0 for n in r.level_widths),
         "context must be odd": r.context % 2 == 1,
         "learning_rate must be above 0": r.learning_rate > 0,
         "ema must be below 1": r.ema < 1,

@@ -105,7 +105,8 @@ def _fill_all(
 
 def _network(teacher: Start) -> SliceUNet:
     """The teacher's network, ready to read."""
-    network = SliceUNet(tuple(teacher.recipe.widths), teacher.recipe.context)
+    recipe = teacher.recipe
+    network = SliceUNet(recipe.widths, recipe.context, level_widths=recipe.level_widths)
     try:
         network.load_state_dict(dict(teacher.weights))
     except RuntimeError as error:
