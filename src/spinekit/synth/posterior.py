@@ -12,6 +12,7 @@ from typing import Any
 from spinekit.synth.bodies import CORTEX_MM, POSTERIOR, Place
 from spinekit.synth.canvas import Canvas, shade_bone
 from spinekit.synth.scene import Scene
+from spinekit.synth.spine import Roots
 from spinekit.synth.style import Style
 
 DURA_MM = 0.8
@@ -246,9 +247,8 @@ def draw_canal(canvas: Canvas, scene: Scene, style: Style, place: Place, streak:
     sac = xp.sqrt(place.u**2 + q * q) * (1.0 - 1.0 / rho)
     sac = xp.where(along["ap"] > 0.8, sac, 99.0)
     csf = style.csf * (1 + style.flow * place.mottle)
-    behind = xp.clip(0.5 + 1.2 * q / ap, 0.0, 1.0)
-    bundle = along["roots"] * behind * xp.clip(0.65 + 0.8 * streak, 0.0, 1.0)
-    value = csf + bundle * (style.roots - csf)
+    share = _root_share(canvas, scene.spine.roots, q / ap, place.u / width, along["roots"], streak)
+    value = csf + share * (style.roots - csf)
     canvas.paint(sac - 0.7, style.ligament)
     canvas.paint(sac, value)
     # Above the foramen magnum it is brain stem and cisterns, which bear no label.
@@ -264,3 +264,22 @@ def draw_canal(canvas: Canvas, scene: Scene, style: Style, place: Place, streak:
     grey = xp.clip(1.0 - 3.0 * (rho - 0.25) ** 2, 0.0, 1.0) * 0.06
     canvas.paint(cord, style.cord * (1 + grey + 0.04 * place.mottle))
     canvas.mark((cord < 0) & below_skull, 5, 1)
+
+
+def _root_share(canvas: Canvas, roots: Roots, q: Any, u: Any, many: Any, streak: Any) -> Any:
+    """How much of the fluid nerve roots take up, 0 to 1: strands, or a bundle at the sac's back.
+
+    Args:
+        canvas: What is drawn on.
+        roots: How settled they are.
+        q: Place behind the middle of the sac, in its half depths.
+        u: Place beside the middle, in its half widths.
+        many: How much of the fluid strands take up where they lie.
+        streak: Texture along the column.
+    """
+    xp = canvas.backend.xp
+    strands = many * xp.clip(0.5 + 1.2 * q, 0.0, 1.0) * xp.clip(0.65 + 0.8 * streak, 0.0, 1.0)
+    # They lie against the sac's sides, too.
+    behind = q + 0.3 * u**2 - roots.front
+    bundle = xp.clip(0.5 + 5.0 * behind, 0.0, 1.0) * xp.clip(0.95 + 0.25 * streak, 0.0, 1.0)
+    return strands + roots.settled * (xp.clip(many / 0.6, 0.0, 1.0) * bundle - strands)

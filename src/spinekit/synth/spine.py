@@ -32,6 +32,16 @@ ANOMALIES: dict[str, float] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Roots:
+    """How the nerve roots below the cord lie in the sac."""
+
+    settled: float
+    """0: they float apart; 1: they lie in one bundle, as in a patient on the back."""
+    front: float
+    """Front edge of that bundle, in half depths of the sac behind its middle."""
+
+
+@dataclass(frozen=True, slots=True)
 class Spine:
     """Plain numbers that fix the shape of one spine; tuples run from C1 to the last lumbar."""
 
@@ -87,6 +97,7 @@ class Spine:
     """Factor on the turning of the sacral segments."""
     conus: float
     """Level index (fractional) at which the cord ends."""
+    roots: Roots
     rudimentary_disc_mm: float
     screws: tuple[str, ...]
     """Levels with pedicle screws, whose metal blots out what lies around them."""
@@ -203,6 +214,7 @@ def sample_spine(
         scale=scale,
         sacral_scale=scale * float(rng.normal(1, 0.06)),
         sacral_turn=float(np.clip(rng.normal(1, 0.3), 0.2, 1.8)),
+        roots=_draw_roots(rng.spawn(1)[0]),
         conus=float(levels.index("L1") + np.clip(rng.normal(0.1, 0.6), -1.2, 1.4)),
         rudimentary_disc_mm=float(rng.choice([0.0, 2.0, 3.5, 5.5], p=[0.15, 0.4, 0.3, 0.15])),
         screws=_draw_screws(rng, levels) if anomalies is None else (),
@@ -250,6 +262,11 @@ def _draw_levels(
             rng.normal((0.9, 1.5), 0.5, (n, 2)), 0.1, 3.0)],
         "tilt": [tuple(float(x) for x in row) for row in rng.normal(0, 0.02, (n, 4))],
     }  # fmt: skip
+
+
+def _draw_roots(rng: np.random.Generator) -> Roots:
+    settled = rng.uniform(0.0, 0.3) if rng.random() < 0.3 else rng.uniform(0.4, 1.0)
+    return Roots(float(settled), float(rng.uniform(-0.3, 0.5)))
 
 
 def _draw_dent(rng: np.random.Generator, *, many: bool) -> tuple[float, float, float, float]:
