@@ -53,9 +53,9 @@ def sample_arches(rng: np.random.Generator, levels: tuple[str, ...]) -> tuple[Ar
     """Draw the arches: a habit of the patient, and a scatter from level to level."""
     habit = {
         "long": rng.normal(1.0, 0.12),
-        "tall": rng.normal(1.08, 0.13),
-        "root": rng.uniform(0.3, 0.8),
-        "hook": rng.uniform(0.0, 1.0),
+        "tall": rng.normal(1.27, 0.15),
+        "root": rng.uniform(0.3, 0.75),
+        "hook": rng.uniform(0.3, 1.1),
         "drop": rng.uniform(0.35, 1.15),
         "slope": rng.normal(0.1, 0.12),
         "gap_mm": rng.uniform(-0.5, 4.0),
@@ -64,7 +64,7 @@ def sample_arches(rng: np.random.Generator, levels: tuple[str, ...]) -> tuple[Ar
         "plate_lean": rng.uniform(0.05, 0.45),
         "coat_mm": rng.uniform(-1.0, 6.0),
         "roof_mm": rng.uniform(-1.5, 1.5),
-        "round": rng.uniform(0.45, 1.0),
+        "round": rng.uniform(0.2, 0.75),
         "rough_mm": rng.uniform(0.3, 1.6),
         "pad_mm": rng.uniform(1.5, 8.5),
     }
@@ -83,9 +83,9 @@ def _sample_arch(rng: np.random.Generator, habit: dict[str, float], *, is_loin: 
     slope = near("slope", 0.06, -0.15, 0.5)
     return Arch(
         long=near("long", 0.08, 0.65, 1.35),
-        tall=near("tall", 0.1, 0.6, 1.35),
+        tall=near("tall", 0.1, 0.7, 1.65),
         root=near("root", 0.08, 0.25, 0.9),
-        hook=near("hook", 0.15, 0.0, 1.0),
+        hook=near("hook", 0.15, 0.1, 1.2),
         drop=drop if is_loin else 0.5 + 0.25 * (drop - 0.6),
         slope=slope if is_loin else 0.5 * slope,
         aside_mm=float(rng.normal(0, 1.5)),
@@ -95,7 +95,7 @@ def _sample_arch(rng: np.random.Generator, habit: dict[str, float], *, is_loin: 
         plate_lean=near("plate_lean", 0.08, -0.05, 0.6) + (0.0 if is_loin else 0.1),
         coat_mm=near("coat_mm", 0.6, 0.0, 7.0),
         roof_mm=near("roof_mm", 0.5, -2.5, 2.5) if is_loin else 0.5 * habit["roof_mm"],
-        round=near("round", 0.15, 0.3, 1.0),
+        round=near("round", 0.12, 0.15, 1.0),
         rough_mm=near("rough_mm", 0.2, 0.2, 2.0),
         pad_mm=near("pad_mm", 1.2, 0.5, 10.0) if is_loin else near("pad_mm", 1.0, 0.3, 4.0),
     )

@@ -179,7 +179,9 @@ def _draw_laminae(canvas: Canvas, scene: Scene, style: Style, place: Place, u: A
     deep = row["plate_half"] * xp.where(row["kind"] == 0, 0.5, 1.0)
     deep = deep * xp.clip(1.0 - xp.abs(down) ** 3, -0.5, 1.0)
     bone = (xp.abs(q - front - deep) - deep) * 0.95 + 0.4 * place.mottle
-    bone = xp.maximum(bone, (xp.abs(down) - 1.0) * tall)
+    # Two laminae meet high up: below, their edges part like the legs of an inverted V.
+    low = xp.clip(u / 7.0 - 0.2, -0.2, 1.0)
+    bone = xp.maximum(bone, xp.maximum(-1.0 - down, down - low) * tall)
     bone = xp.maximum(bone, u - pillar_u)
     coat = bone - row["plate_coat"] * xp.clip(0.6 - down, 0.0, 1.0) + 0.6 * place.mottle
     coat = xp.maximum(coat, front - q)
@@ -199,13 +201,13 @@ def _draw_spinous(canvas: Canvas, scene: Scene, style: Style, place: Place, q: A
     level = find_level(canvas, scene, sheared)
     row = {n: scene.level[n][level] for n in ("middle", "spinous", "spinous_h", "spinous_root",
                                               "spinous_hook", "spinous_aside", "round",
-                                              "rough", "roof")}  # fmt: skip
+                                              "rough", "roof", "plate_lean")}  # fmt: skip
     share = xp.clip(out / row["spinous"], 0.0, 1.0)
     thick = 2.6 + 1.6 * share * share
-    # The process widens to its full height over the first half of its length.
-    widening = (1.0 - row["spinous_root"]) * xp.clip(2.0 * share, 0.0, 1.0)
+    # The process widens to its full height over most of its length, downward above all.
+    widening = (1.0 - row["spinous_root"]) * xp.clip(1.15 * share, 0.0, 1.0)
     tall = row["spinous_h"] * (row["spinous_root"] + widening)
-    centre = row["middle"] + row["spinous_hook"] * row["spinous_h"] * widening * 0.6
+    centre = row["middle"] + row["spinous_hook"] * row["spinous_h"] * widening
     corner = row["round"] * tall
     over = xp.clip(xp.abs(sheared - centre) - tall + corner, 0.0, 99.0)
     beyond = xp.clip(out - row["spinous"] + corner, 0.0, 99.0)
@@ -216,7 +218,9 @@ def _draw_spinous(canvas: Canvas, scene: Scene, style: Style, place: Place, q: A
     over_tips = xp.abs(out - scene.along["tips"][place.along] - 2.0) - 1.8 - 0.5 * place.mottle
     ligament = xp.maximum(xp.abs(aside) - 4.5, over_tips)
     canvas.paint(xp.where(level < len(scene.spine.levels), ligament, 99.0), style.ligament)
-    bone = xp.maximum(xp.maximum(across, tip), row["roof"] - out - gap)
+    # Before, it begins where the laminae meet, which lean.
+    front = row["roof"] + row["plate_lean"] * (xp.clip(sheared - centre, -tall, tall) + 0.6 * tall)
+    bone = xp.maximum(xp.maximum(across, tip), front - out - gap)
     _finish(canvas, scene, style, place, bone, level)
 
 
