@@ -53,11 +53,11 @@ def sample_arches(rng: np.random.Generator, levels: tuple[str, ...]) -> tuple[Ar
     """Draw the arches: a habit of the patient, and a scatter from level to level."""
     habit = {
         "long": rng.normal(1.0, 0.12),
-        "tall": rng.normal(1.27, 0.15),
-        "root": rng.uniform(0.3, 0.75),
+        "tall": rng.normal(1.1, 0.14),
+        "root": rng.uniform(0.5, 1.0),
         "hook": rng.uniform(0.3, 1.1),
         "drop": rng.uniform(0.35, 1.15),
-        "slope": rng.normal(0.1, 0.12),
+        "slope": rng.normal(0.14, 0.12),
         "gap_mm": rng.uniform(-0.5, 4.0),
         "plate_tall": rng.uniform(0.75, 1.3),
         "plate_mm": rng.uniform(3.4, 5.6),
@@ -84,7 +84,7 @@ def _sample_arch(rng: np.random.Generator, habit: dict[str, float], *, is_loin: 
     return Arch(
         long=near("long", 0.08, 0.65, 1.35),
         tall=near("tall", 0.1, 0.7, 1.65),
-        root=near("root", 0.08, 0.25, 0.9),
+        root=near("root", 0.08, 0.4, 1.05),
         hook=near("hook", 0.15, 0.1, 1.2),
         drop=drop if is_loin else 0.5 + 0.25 * (drop - 0.6),
         slope=slope if is_loin else 0.5 * slope,

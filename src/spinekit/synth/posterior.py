@@ -180,7 +180,7 @@ def _draw_laminae(canvas: Canvas, scene: Scene, style: Style, place: Place, u: A
     deep = deep * xp.clip(1.0 - xp.abs(down) ** 3, -0.5, 1.0)
     bone = (xp.abs(q - front - deep) - deep) * 0.95 + 0.4 * place.mottle
     # Two laminae meet high up: below, their edges part like the legs of an inverted V.
-    low = xp.clip(u / 7.0 - 0.2, -0.2, 1.0)
+    low = xp.clip(u / 7.0, 0.0, 1.0)
     bone = xp.maximum(bone, xp.maximum(-1.0 - down, down - low) * tall)
     bone = xp.maximum(bone, u - pillar_u)
     coat = bone - row["plate_coat"] * xp.clip(0.6 - down, 0.0, 1.0) + 0.6 * place.mottle
