@@ -28,8 +28,8 @@ from spinekit.anatomy.scheme import (
 UNKNOWN = 127
 BACKGROUND, BODY, POSTERIOR, DISC, CANAL, CORD, SACRUM = (1 << part for part in range(7))
 
-ENDPLATE_MM = 0.9
-"""Next to bone, a gap this wide may be endplate, which masks of discs leave out."""
+ENDPLATE_MM = 1.7
+"""Next to bone, a gap this wide may be endplate: so wide is what SPIDER's masks leave there."""
 CANAL_WITH_CORD = 4
 """SPIDER's part that is canal and cord in one, in the masks of parts."""
 
