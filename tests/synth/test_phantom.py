@@ -130,11 +130,17 @@ def test_laminae_lie_close_behind_the_canal(drawn):
     assert 3.8 <= np.median(distances) <= 6.6
 
 
+def canal_slices(p):
+    """The slices that show the canal, and how many mm each lies beside its middle."""
+    canal = (p.parts == 4) | (p.parts == 5)
+    slices = np.flatnonzero(canal.any(axis=(1, 2)))
+    return slices, 4 * abs(slices - np.argwhere(canal)[:, 0].mean())
+
+
 def lamina_distances(p):
     """Millimetres from canal to bone behind it, in rows of lumbar bodies beside the middle."""
     canal = (p.parts == 4) | (p.parts == 5)
-    slices = np.flatnonzero(canal.any(axis=(1, 2)))
-    aside_mm = 4 * abs(slices - np.argwhere(canal)[:, 0].mean())
+    slices, aside_mm = canal_slices(p)
     lumbar = [VALUES[name] for name in ("L1", "L2", "L3", "L4")]
     for i in slices[(aside_mm > 2.5) & (aside_mm < 7.5)]:
         for k in np.flatnonzero(np.isin(p.labels[i], lumbar).any(axis=0)):
@@ -156,9 +162,7 @@ def test_laminae_are_as_large_as_in_masks(drawn):
 
 def lamina_sizes(p):
     """Area in mm² and height in mm of each lumbar lamina's section beside the middle."""
-    canal = (p.parts == 4) | (p.parts == 5)
-    slices = np.flatnonzero(canal.any(axis=(1, 2)))
-    aside_mm = 4 * abs(slices - np.argwhere(canal)[:, 0].mean())
+    slices, aside_mm = canal_slices(p)
     for i in slices[(aside_mm > 5) & (aside_mm < 10)]:
         for name in ("L1", "L2", "L3", "L4"):
             bone = (p.labels[i] == VALUES[name]) & (p.parts[i] == 2)
@@ -180,9 +184,7 @@ def test_spinous_processes_are_shaped_as_in_masks(drawn):
 
 def spinous_shapes(p):
     """Height near the canal and near the tip, fall of the upper and lower edge, all in mm."""
-    canal = (p.parts == 4) | (p.parts == 5)
-    slices = np.flatnonzero(canal.any(axis=(1, 2)))
-    aside_mm = 4 * abs(slices - np.argwhere(canal)[:, 0].mean())
+    slices, aside_mm = canal_slices(p)
     for i in slices[aside_mm < 3]:
         for name in ("L1", "L2", "L3", "L4"):
             bone = (p.labels[i] == VALUES[name]) & (p.parts[i] == 2)

@@ -19,10 +19,10 @@ DOWNSCALE = 32
 CONTRAST_FLOOR = 0.05
 """Added to an item's standard deviation (of intensities in [0, 1]) so that empty slices stay
 calm."""
-
-
 LEVEL_STRIDE = 8
 """Pixels along either side of a cell of the level logits."""
+_LEVEL_PLACE = 1
+"""Of the grids at strides 16, 8, 4 and 2, the one of that stride."""
 
 
 class _Block(nn.Module):
@@ -30,10 +30,9 @@ class _Block(nn.Module):
 
     def __init__(self, width: int, dilation: int = 1) -> None:
         super().__init__()
-        far = {"padding": dilation, "dilation": dilation}
-        self.conv1 = nn.Conv2d(width, width, 3, bias=False, **far)
+        self.conv1 = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False)
         self.norm1 = nn.InstanceNorm2d(width, affine=True)
-        self.conv2 = nn.Conv2d(width, width, 3, **far)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation)
 
     def forward(self, x: Tensor) -> Tensor:
         y = functional.relu(self.norm1(self.conv1(x)))
@@ -50,6 +49,25 @@ class _Down(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.relu(self.norm(self.conv(x)))
+
+
+def _descend(x: Tensor, encoders: nn.ModuleList, downs: nn.ModuleList) -> list[Tensor]:
+    """What the encoders make of an input, from the finest grid to the coarsest."""
+    made = [encoders[0](x)]
+    for down, encoder in zip(downs, encoders[1:], strict=True):
+        made.append(encoder(down(made[-1])))
+    return made
+
+
+def _ascend(
+    x: Tensor, skips: list[Tensor], laterals: nn.ModuleList, decoders: nn.ModuleList
+) -> list[Tensor]:
+    """What the decoders make of the coarsest grid and the skips, each grid twice as fine."""
+    made = []
+    for skip, lateral, decoder in zip(reversed(skips), laterals, decoders, strict=True):
+        x = decoder(skip + functional.interpolate(lateral(x), scale_factor=2.0, mode="nearest"))
+        made.append(x)
+    return made
 
 
 class LevelReader(nn.Module):
@@ -81,14 +99,8 @@ class LevelReader(nn.Module):
         """
         cells = functional.pixel_unshuffle(image, LEVEL_STRIDE)
         x = functional.relu(self.enter(torch.cat([features.detach(), cells], dim=1)))
-        skips = [self.encoders[0](x)]
-        for down, encoder in zip(self.downs, self.encoders[1:], strict=True):
-            skips.append(encoder(down(skips[-1])))
-        x = self.far(skips.pop())
-        for lateral, decoder in zip(self.laterals, self.decoders, strict=True):
-            x = functional.interpolate(lateral(x), scale_factor=2.0, mode="nearest")
-            x = decoder(skips.pop() + x)
-        return x
+        *skips, x = _descend(x, self.encoders, self.downs)
+        return _ascend(self.far(x), skips, self.laterals, self.decoders)[-1]
 
 
 class SliceUNet(nn.Module):
@@ -142,19 +154,12 @@ class SliceUNet(nn.Module):
         scale = centred.square().mean(dim=(1, 2, 3), keepdim=True).sqrt() + CONTRAST_FLOOR
         image = centred / scale
         x = functional.relu(self.stem(functional.pixel_unshuffle(image, 2)))
-        skips = [self.encoders[0](x)]
-        for down, encoder in zip(self.downs, self.encoders[1:], strict=True):
-            skips.append(encoder(down(skips[-1])))
-        x = self.bottleneck(skips.pop())
-        features = x
-        for lateral, decoder in zip(self.laterals, self.decoders, strict=True):
-            skip = skips.pop()
-            x = decoder(skip + functional.interpolate(lateral(x), scale_factor=2.0, mode="nearest"))
-            if len(skips) == 2:
-                features = x
+        *skips, x = _descend(x, self.encoders, self.downs)
+        finer = _ascend(self.bottleneck(x), skips, self.laterals, self.decoders)
+        features = finer[_LEVEL_PLACE]
         if self.level_reader is not None:
             features = self.level_reader(features, image)
-        return functional.pixel_shuffle(self.parts_head(x), 2), self.level_head(features)
+        return functional.pixel_shuffle(self.parts_head(finer[-1]), 2), self.level_head(features)
 
 
 def complete_weights(network: SliceUNet, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

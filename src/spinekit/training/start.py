@@ -33,7 +33,7 @@ class Start:
 
     name: str
     recipe: Recipe
-    """What they were trained by; its widths and context are the network's."""
+    """What they were trained by; its widths, level_widths and context are the network's."""
     weights: Mapping[str, Tensor]
     facts: dict[str, Any]
     """What the model file made of the run will say of them."""
