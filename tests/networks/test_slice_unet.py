@@ -39,11 +39,22 @@ def test_every_weight_learns(reader):
     assert dead == []
 
 
-def test_levels_read_apart_teach_the_parts_nothing():
-    network = SliceUNet(SMALL, level_widths=READER)
+def _gradients_of_levels(pull):
+    """Gradients of a loss of the levels alone in one network, by the parameters' names."""
+    torch.manual_seed(0)
+    network = SliceUNet(SMALL, level_widths=READER, level_pull=pull)
     network(torch.rand(2, 3, 64, 64))[1].square().mean().backward()
-    learning = {name.split(".")[0] for name, p in network.named_parameters() if p.grad is not None}
-    assert learning == {"level_reader", "level_head"}
+    return {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
+
+
+def test_levels_read_apart_teach_the_parts_as_much_as_asked():
+    none, tenth, all_ = (_gradients_of_levels(pull) for pull in (0.0, 0.1, 1.0))
+    read = {name for name in all_ if name.startswith("level_")}
+    assert {name for name, gradient in none.items() if gradient.any()} == read
+    for name, gradient in tenth.items():
+        share = 1.0 if name in read else 0.1
+        torch.testing.assert_close(gradient, share * all_[name], atol=1e-7, rtol=1e-3)
+    assert tenth["stem.weight"].any()
 
 
 def test_levels_read_apart_see_the_whole_column():

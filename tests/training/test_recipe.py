@@ -37,6 +37,7 @@ def test_unknown_key_names_the_nearest():
         ({"widths": [0, 0, 0, 0, 0]}, "multiples of 8"),
         ({"widths": [8, 8]}, "five"),
         ({"level_widths": [8, 16]}, "none or three"),
+        ({"level_pull": 1.5}, "level_pull must be 0 to 1"),
         ({"widths": [8, 8, 8, 8, "8"]}, "'widths' = '8'; give a whole number"),
         ({"canvas": [0, 0]}, "32"),
         ({"canvas": [192]}, "give 2 values"),

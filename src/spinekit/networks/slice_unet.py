@@ -80,10 +80,12 @@ class LevelReader(nn.Module):
         before: Channels of the features read.
         context: Slices of the image, which is read too, cell by cell.
         widths: Channels at strides 8, 16, 32.
+        pull: Share of the gradient of what is read that reaches what computed the features.
     """
 
-    def __init__(self, before: int, context: int, widths: tuple[int, ...]) -> None:
+    def __init__(self, before: int, context: int, widths: tuple[int, ...], pull: float) -> None:
         super().__init__()
+        self.pull = pull
         pairs = list(pairwise(widths))
         self.enter = nn.Conv2d(before + context * LEVEL_STRIDE**2, widths[0], 3, padding=1)
         self.encoders = nn.ModuleList(_Block(width) for width in widths)
@@ -93,12 +95,12 @@ class LevelReader(nn.Module):
         self.decoders = nn.ModuleList(_Block(a) for a, _ in reversed(pairs))
 
     def forward(self, features: Tensor, image: Tensor) -> Tensor:
-        """Features (B, before, J/8, K/8) and image (B, context, J, K) → (B, widths[0], J/8, K/8).
-
-        What computed the features learns nothing from what is read off them.
-        """
+        """Features (B, before, J/8, K/8), image (B, context, J, K) → (B, widths[0], J/8, K/8)."""
         cells = functional.pixel_unshuffle(image, LEVEL_STRIDE)
-        x = functional.relu(self.enter(torch.cat([features.detach(), cells], dim=1)))
+        still = features.detach()
+        if self.training:
+            still = still + self.pull * (features - still)
+        x = functional.relu(self.enter(torch.cat([still, cells], dim=1)))
         *skips, x = _descend(x, self.encoders, self.downs)
         return _ascend(self.far(x), skips, self.laterals, self.decoders)[-1]
 
@@ -118,6 +120,7 @@ class SliceUNet(nn.Module):
         levels: Classes of the level head (stride 8).
         level_widths: Channels of a `LevelReader` before the level head; without one the head reads
             the features of the parts itself, which then serve two ends.
+        level_pull: Share of the level loss's gradient that a reader passes on to the features.
     """
 
     def __init__(
@@ -127,6 +130,7 @@ class SliceUNet(nn.Module):
         parts: int = 7,
         levels: int = 27,
         level_widths: tuple[int, ...] = (),
+        level_pull: float = 0.0,
     ) -> None:
         super().__init__()
         self.stem = nn.Conv2d(4 * context, widths[0], 3, padding=1)
@@ -137,7 +141,9 @@ class SliceUNet(nn.Module):
         self.laterals = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in reversed(pairs))
         self.decoders = nn.ModuleList(_Block(a) for a, _ in reversed(pairs))
         self.parts_head = nn.Conv2d(widths[0], 4 * parts, 3, padding=1)
-        self.level_reader = LevelReader(widths[2], context, level_widths) if level_widths else None
+        self.level_reader = (
+            LevelReader(widths[2], context, level_widths, level_pull) if level_widths else None
+        )
         read = level_widths[0] if level_widths else widths[2]
         self.level_head = nn.Sequential(
             nn.Conv2d(read, read, 3, padding=1), nn.ReLU(), nn.Conv2d(read, levels, 1)

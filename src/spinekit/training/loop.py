@@ -50,7 +50,12 @@ class Progress:
 def build_network(recipe: Recipe) -> SliceUNet:
     """The recipe's network with weights drawn from its seed."""
     torch.manual_seed(recipe.seed)
-    return SliceUNet(recipe.widths, recipe.context, level_widths=recipe.level_widths)
+    return SliceUNet(
+        recipe.widths,
+        recipe.context,
+        level_widths=recipe.level_widths,
+        level_pull=recipe.level_pull,
+    )
 
 
 def schedule(fraction: float) -> float:

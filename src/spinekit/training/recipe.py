@@ -29,6 +29,7 @@ SPLITS = ("", "H1", "H2", "H3", "within")
 RANGES = (
     ("phantom_share", (0.0, 1.0)),
     ("appearance", (0.0, 1.0)),
+    ("level_pull", (0.0, 1.0)),
     ("in_plane_mm", (0.5, 2.0)),
     ("working_mm", (0.5, 2.0)),
     ("neighbour_mm", (1.0, 6.0)),
@@ -90,6 +91,8 @@ class Recipe:
     level_widths: tuple[int, ...] = ()
     """Channels at strides 8, 16 and 32 of what reads levels off the other features, multiples of
     8; none: levels and parts share all features."""
+    level_pull: float = 0.0
+    """Share of the level loss's gradient that those pass on to the other features, 0 … 1."""
     context: int = 3
     """Slices the network reads, odd."""
     in_plane_mm: float = 1.0
