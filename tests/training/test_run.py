@@ -127,10 +127,20 @@ def test_a_start_that_reads_no_levels_apart_is_gone_on_with(work, tmp_path):
     assert any(name.startswith("level_reader.") for name in read_model(model)[0])
 
 
-def test_a_start_of_another_shape_is_named(work, tmp_path):
-    path = write_recipe(tmp_path, "next", 'init = "embedded"\n')
-    with pytest.raises(RecipeError, match="another shape"):
+def test_a_start_of_another_shape_is_named_with_what_the_recipe_needs(work, tmp_path):
+    write_recipe(tmp_path, "start", "level_widths = [8, 16, 16]\n")
+    path = write_recipe(tmp_path, "next", 'init = "start"\n')
+    with pytest.raises(RecipeError, match="another shape") as caught:
         train(path, work=work, device="cpu", report=lambda _: None)
+    wanted = caught.value.remedy.removeprefix("give the recipe ").removesuffix(", or another init")
+    lines = wanted.replace("], ", "]\n") + "\n"
+    assert "level_widths = [8, 16, 16]\n" in lines
+    named = {line.split(" = ")[0] for line in lines.splitlines()}
+    kept = [line for line in path.read_text().splitlines() if line.split(" = ")[0] not in named]
+    path.write_text("\n".join(kept) + "\n" + lines)
+    told: list[str] = []
+    train(path, work=work, device="cpu", report=told.append)
+    assert "started from start" in told
 
 
 @pytest.mark.parametrize("content", [None, b"no model"])

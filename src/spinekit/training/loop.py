@@ -126,7 +126,7 @@ class Trainer:
                 raise RecipeError(
                     "start-shape",
                     f"{self.recipe.name}: its start {start.name} is a network of another shape",
-                    "give the recipe the start's widths, level_widths and context, or another init",
+                    f"give the recipe {start.shape}, or another init",
                 ) from error
             self.mean.load_state_dict(weights)
             anew = weights.keys() - start.weights.keys()

@@ -38,6 +38,15 @@ class Start:
     facts: dict[str, Any]
     """What the model file made of the run will say of them."""
 
+    @property
+    def shape(self) -> str:
+        """The network's shape, as lines of a recipe."""
+        shape = {key: getattr(self.recipe, key) for key in ("widths", "level_widths", "context")}
+        return ", ".join(
+            f"{key} = {list(value) if isinstance(value, tuple) else value}"
+            for key, value in shape.items()
+        )
+
 
 def is_model(init: str) -> bool:
     """Whether `init` names a model file and not a run."""
