@@ -31,7 +31,7 @@ def parts():
     """A body in front of the canal, an arch behind it, 5 slices of 60 × 60 mm."""
     parts = np.zeros((5, 60, 60), np.int64)
     parts[:, 30:55, 20:40] = BODY
-    parts[:, 20:28, :] = CANAL
+    parts[:, 20:28, 14:46] = CANAL
     parts[:, 8:18, 25:35] = POSTERIOR
     return parts
 
@@ -67,7 +67,7 @@ def test_beside_bodies_that_persons_drew_no_body_is_filled(parts):
     filled = fill_open(allowed, [one_hot(parts), one_hot(parts)], SPACING)
     assert (filled[[0, 4], 30:55, 20:40] == OPEN).all()
     assert (filled[:, 30:55, 44:60] == 1 << BODY).all()
-    assert (filled[:, 20:28] == 1 << CANAL).all()
+    assert (filled[:, 20:28, 14:46] == 1 << CANAL).all()
 
 
 def test_doubt_and_disagreement_leave_a_voxel_open(parts):
@@ -77,6 +77,29 @@ def test_doubt_and_disagreement_leave_a_voxel_open(parts):
     other = np.where(parts == BODY, SACRUM, parts)
     differing = fill_open(allowed, [one_hot(parts, 0.99), one_hot(other, 0.5)], SPACING)
     assert (differing[parts == BODY] == OPEN).all()
+
+
+@pytest.mark.parametrize(("bone", "side"), [(BODY, slice(28, 60)), (POSTERIOR, slice(0, 20))])
+def test_where_a_bone_was_overlooked_background_is_left_open(parts, bone, side):
+    parts[:, 20:28] = CANAL
+    parts[parts == bone] = 0
+    kept = plausible(parts, SPACING)
+    background = parts == 0
+    assert not kept[:, side][background[:, side]].any()
+    # 12 mm beyond the bone on the other side of the canal, one is missing there too.
+    other = slice(0, 20) if bone == BODY else slice(28, 60)
+    bones = np.flatnonzero((parts[:, other] > 0).any(axis=(0, 1)))
+    near = slice(bones[0] - 12, bones[-1] + 13)
+    assert kept[:, other, near].all()
+    assert not kept[:, other, : near.start].any()
+    assert not kept[:, other, near.stop :].any()
+
+
+def test_below_the_canal_nothing_is_said_to_be_overlooked(parts):
+    parts[:, :, 14:46][parts[:, :, 14:46] != CANAL] = 0
+    kept = plausible(parts, SPACING)
+    assert kept[:, :, :14].all()
+    assert kept[:, :, 46:].all()
 
 
 def test_small_pieces_and_second_canals_are_not_plausible(parts):

@@ -36,7 +36,7 @@ LEAST_ALLOWED = 0.5
 SURE = 0.9
 """Share of the part among the allowed ones, in the mean of both readings."""
 LEAST_MM3 = {
-    BODY: 2000.0,
+    BODY: 1000.0,
     POSTERIOR: 150.0,
     DISC: 500.0,
     CANAL: 1000.0,
@@ -44,9 +44,13 @@ LEAST_MM3 = {
     SACRUM: 4000.0,
 }
 """Smaller pieces are left open."""
+BONES = ((BODY, SACRUM), (POSTERIOR, SACRUM))
+"""What lies in front of the canal and behind it at every height, but for gaps."""
+GAP_MM = 12.0
+"""Along the column, half of what may lie between two bones."""
 SINGLE = (CANAL, CORD, SACRUM)
 """Of these the largest piece alone counts."""
-RULES = "3"
+RULES = "4"
 """Changes whenever the rules do, so that filled packs are made anew."""
 
 Bytes = NDArray[np.uint8]
@@ -192,7 +196,9 @@ def plausible(
 ) -> NDArray[np.bool_]:
     """Where each voxel's part can be: pieces of its size, in front of the canal or behind it.
 
-    Background always can. Without a canal in view nothing tells front from back.
+    Background can where bones were found: at heights of the canal where none is in front of it, or
+    none behind it, one was overlooked there, and who learns from that overlooks more. Without a
+    canal in view nothing tells front from back, and background always can.
     """
     voxel_mm3 = float(np.prod(spacing_mm))
     kept: NDArray[np.bool_] = part == BACKGROUND
@@ -209,7 +215,18 @@ def plausible(
     j = np.arange(part.shape[1])[:, None]
     kept &= ~(((part == BODY) | (part == DISC)) & (j < back))
     kept &= ~((part == POSTERIOR) & ~(j < front))
+    heights = _between_ends(canal.any(axis=(0, 1)))
+    reach = np.ones(2 * round(GAP_MM / spacing_mm[2]) + 1, bool)
+    for bones, side in zip(BONES, (j > front, j < back), strict=True):
+        found = (kept & np.isin(part, bones)).any(axis=(0, 1))
+        overlooked = heights & ~ndimage.binary_dilation(found, reach)
+        kept &= ~((part == BACKGROUND) & side & overlooked)
     return kept
+
+
+def _between_ends(rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(K,) from the first to the last true one."""
+    return np.logical_or.accumulate(rows) & np.logical_or.accumulate(rows[::-1])[::-1]
 
 
 def _canal_sides(canal: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
