@@ -97,10 +97,10 @@ class LevelReader(nn.Module):
     def forward(self, features: Tensor, image: Tensor) -> Tensor:
         """Features (B, before, J/8, K/8), image (B, context, J, K) → (B, widths[0], J/8, K/8)."""
         cells = functional.pixel_unshuffle(image, LEVEL_STRIDE)
-        still = features.detach()
+        read = features.detach()
         if self.training:
-            still = still + self.pull * (features - still)
-        x = functional.relu(self.enter(torch.cat([still, cells], dim=1)))
+            read = read.lerp(features, self.pull)
+        x = functional.relu(self.enter(torch.cat([read, cells], dim=1)))
         *skips, x = _descend(x, self.encoders, self.downs)
         return _ascend(self.far(x), skips, self.laterals, self.decoders)[-1]
 

@@ -40,12 +40,10 @@ class Start:
 
     @property
     def shape(self) -> str:
-        """The network's shape, as lines of a recipe."""
-        shape = {key: getattr(self.recipe, key) for key in ("widths", "level_widths", "context")}
-        return ", ".join(
-            f"{key} = {list(value) if isinstance(value, tuple) else value}"
-            for key, value in shape.items()
-        )
+        """The network's shape, as keys and values of a recipe."""
+        recipe = self.recipe
+        widths, level_widths = list(recipe.widths), list(recipe.level_widths)
+        return f"widths = {widths}, level_widths = {level_widths}, context = {recipe.context}"
 
 
 def is_model(init: str) -> bool:
