@@ -176,6 +176,21 @@ def test_a_bone_that_holds_two_is_a_piece_of_none():
     assert _name(merge(column, column.truth.index("L2"))).pieces == ()
 
 
+@pytest.mark.parametrize(("first", "last"), [("L1", "L5"), ("T10", "T12"), ("C3", "C6")])
+def test_a_sacrum_is_no_piece_of_the_bone_above_whatever_the_network_calls_it(first, last):
+    for seed in range(6):
+        column = draw(np.random.default_rng(seed), first=first, last=last, noise=0.1)
+        lowest = column.instances.items[-1]
+        at = {"top_mm": lowest.bottom_mm + 0.5, "bottom_mm": lowest.bottom_mm + 25.5}
+        sacrum = dataclasses.replace(lowest, kind="sacrum", index=1, height_mm=25.0, **at)
+        instances = dataclasses.replace(
+            column.instances, items=(*column.instances.items, sacrum)
+        )
+        naming = name_column(instances, np.vstack([column.evidence, column.evidence[-1:]]))
+        assert naming.pieces == (), seed
+        assert naming.names[-1] in ("sacrum", None), seed
+
+
 def test_pieces_beside_other_pieces_are_seen_as_such():
     for seed in range(6):
         column = draw(np.random.default_rng(seed), first="T10", noise=0.2)

@@ -225,6 +225,8 @@ def find_owners(
 ) -> dict[int, int]:
     """Bones that are sooner a part of a named vertebra beside them than anything else.
 
+    A sacrum is a part of none, and none is given to it: labels tell it by its kind.
+
     Args:
         choices: what each bone is.
         observations: of the bones.
@@ -235,7 +237,7 @@ def find_owners(
     """
     owners = {}
     for n, choice in enumerate(choices):
-        if choice:
+        if choice or observations.is_sacrum[n]:
             continue
         likeliest = float(observations.noise[n])
         for m in (n - 1, n + 1):

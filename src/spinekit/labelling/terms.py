@@ -112,6 +112,8 @@ def _skip(
 ) -> Floats:
     """Log likelihood of a bone that bears no name: noise, or a fragment of a neighbour.
 
+    A sacrum is no fragment of the bone above it; that one may be its first segment.
+
     Args:
         observations: of the column.
         bone: the bone.
@@ -121,6 +123,8 @@ def _skip(
     if observations.certain[bone] >= 0:
         return np.asarray(IMPOSSIBLE)
     score = np.asarray(observations.noise[bone])
+    if observations.is_sacrum[bone]:
+        return score
     for levels, pair in ((above, bone - 1), (below, bone)):
         if levels is not None:
             alike = observations.likeness[bone][levels] + observations.fragment[pair]
