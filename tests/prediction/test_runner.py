@@ -1,9 +1,12 @@
 """Model files that are missing, damaged or foreign are named."""
 
+import dataclasses
+from importlib import resources
+
 import pytest
 
 from spinekit.core.errors import ModelError
-from spinekit.core.modelspec import ModelSpec, spec_from_json
+from spinekit.core.modelspec import METADATA_KEY, ModelSpec, spec_from_json
 from spinekit.prediction.runner import load_model
 
 
@@ -32,6 +35,25 @@ def test_foreign_model(tmp_path):
     onnx.save(model, tmp_path / "other.onnx")
     with pytest.raises(ModelError, match="not one of SpineKit's"):
         load_model(tmp_path / "other.onnx")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"parts": ("background", "disc")}, "parts are background, disc"),
+        ({"levels": ("C2", "C1")}, "levels are C2, C1"),
+        ({"context": 5}, "reads 3 slices, its metadata say 5"),
+    ],
+)
+def test_a_model_that_promises_other_classes_or_slices_is_refused(tmp_path, changes, said):
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(resources.files("spinekit.models").joinpath("default.onnx"))
+    text = {entry.key: entry.value for entry in model.metadata_props}[METADATA_KEY]
+    spec = dataclasses.replace(spec_from_json(text, source="default.onnx"), **changes)
+    onnx.helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
+    onnx.save(model, tmp_path / "changed.onnx")
+    with pytest.raises(ModelError, match=f"changed.onnx: .*{said}"):
+        load_model(tmp_path / "changed.onnx")
 
 
 def test_promise_round_trip():

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from spinekit.anatomy.column import LEVELS
+from spinekit.anatomy.scheme import PARTS
 from spinekit.core.errors import ModelError
 from spinekit.core.modelspec import METADATA_KEY, ModelSpec, spec_from_json
 from spinekit.core.volume import Volume
@@ -57,7 +59,8 @@ def load_model(path: Path | None = None, *, threads: int = 2) -> Model:
     """Load a model file, the embedded one when no path is given.
 
     Raises:
-        ModelError: The file is missing, is no ONNX model, or carries no promise.
+        ModelError: The file is missing, is no ONNX model, carries no promise, or one of other
+            classes or slices than this version reads.
     """
     import onnxruntime
 
@@ -91,7 +94,27 @@ def load_model(path: Path | None = None, *, threads: int = 2) -> Model:
             f"{name}: an ONNX model, but not one of SpineKit's",
             "export it with 'spinekit train'",
         )
-    return Model(session, spec_from_json(text, source=name), hashlib.sha256(data).hexdigest())
+    spec = spec_from_json(text, source=name)
+    _check_promise(session, spec, name)
+    return Model(session, spec, hashlib.sha256(data).hexdigest())
+
+
+def _check_promise(session: onnxruntime.InferenceSession, spec: ModelSpec, name: str) -> None:
+    """Refuse a model whose classes or slices are not those that are read here."""
+    for key, promised, read in (("parts", spec.parts, PARTS), ("levels", spec.levels, LEVELS)):
+        if promised != read:
+            raise ModelError(
+                "model-spec",
+                f"{name}: its {key} are {', '.join(promised)}",
+                f"train one with the {key} {', '.join(read)}",
+            )
+    slices = session.get_inputs()[0].shape[1]
+    if slices != spec.context:
+        raise ModelError(
+            "model-spec",
+            f"{name}: its network reads {slices} slices, its metadata say {spec.context}",
+            "export the model again with this version",
+        )
 
 
 def predict(
