@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from spinekit.core.errors import ModelError, OutputError  # noqa: E402
+from spinekit.core.errors import ModelError, OutputError, RecipeError  # noqa: E402
 from spinekit.core.grid import Grid  # noqa: E402
 from spinekit.core.volume import Volume  # noqa: E402
 from spinekit.prediction.runner import load_model, predict  # noqa: E402
@@ -131,9 +131,35 @@ def test_the_best_is_never_replaced_by_a_worse(cases, recipe, tmp_path):
     run = trainer(cases, recipe, tmp_path)
     run.start(None)
     run.progress.best = 2.0
-    save_checkpoint(tmp_path / "best.pt", {"sentinel": 1})
+    (tmp_path / "best.pt").write_bytes(b"the best so far")
     run.run()
-    assert load_checkpoint(tmp_path / "best.pt", torch.device("cpu")) == {"sentinel": 1}
+    assert (tmp_path / "best.pt").read_bytes() == b"the best so far"
+    assert (tmp_path / "last.pt").is_file()
+
+
+def test_a_run_killed_between_its_two_checkpoints_goes_on_from_the_newer(cases, recipe, tmp_path):
+    run = trainer(cases, recipe, tmp_path)
+    for name, step, best in (("last.pt", 4, 0.1), ("best.pt", 8, 0.9)):
+        run.progress.step = run.progress.validated = step
+        run.progress.best = best
+        run._save(name)
+    again = trainer(cases, recipe, tmp_path)
+    again.start(None)
+    assert (again.progress.step, again.progress.best) == (8, 0.9)
+
+
+def test_a_step_that_is_not_finite_ends_the_run_and_changes_nothing(cases, recipe, tmp_path):
+    trained(cases, dataclasses.replace(recipe, steps=4), tmp_path)
+    before = {name: (tmp_path / name).read_bytes() for name in ("last.pt", "best.pt")}
+    run = trainer(cases, recipe, tmp_path)
+    run.start(None)
+    whole = {name: value.clone() for name, value in run.network.state_dict().items()}
+    run._loss = lambda network, batch: Trainer._loss(run, network, batch) * float("nan")
+    with pytest.raises(RecipeError, match="gradient of step 5 is not finite"):
+        run.run()
+    for name, value in run.network.state_dict().items():
+        torch.testing.assert_close(value, whole[name], atol=0, rtol=0)
+    assert before == {name: (tmp_path / name).read_bytes() for name in before}
 
 
 def test_a_run_that_lost_its_last_checkpoint_goes_on_from_its_best(cases, recipe, tmp_path):
@@ -201,6 +227,9 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
     path.write_bytes(b"not a checkpoint")
     with pytest.raises(ModelError, match=r"last\.pt"):
         load_checkpoint(path, torch.device("cpu"))
+    torch.save({"weights": torch.zeros(1)}, path)
+    with pytest.raises(ModelError, match=r"last\.pt: .* no checkpoint"):
+        load_checkpoint(path, torch.device("cpu"))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit to a file's size")
@@ -208,7 +237,7 @@ def test_a_full_disk_is_named_and_leaves_the_checkpoint_before(tmp_path):
     import resource
 
     path = tmp_path / "best.pt"
-    save_checkpoint(path, {"a": 1})
+    path.write_bytes(b"the one before")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
@@ -219,7 +248,7 @@ def test_a_full_disk_is_named_and_leaves_the_checkpoint_before(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
     assert [file.name for file in tmp_path.iterdir()] == ["best.pt"]
-    assert load_checkpoint(path, torch.device("cpu")) == {"a": 1}
+    assert path.read_bytes() == b"the one before"
 
 
 def test_onnx_equals_torch_and_carries_its_promise(cases, recipe, tmp_path):

@@ -17,6 +17,9 @@ from torch import Tensor
 from spinekit.core.errors import ModelError
 from spinekit.io.writing import write_bytes
 
+CONTENT = frozenset({"network", "mean", "optimiser", "progress", "recipe", "facts"})
+"""What a checkpoint holds: weights and their mean, state of the optimiser, and how they came."""
+
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write `state` beside `path`, then rename.
@@ -37,14 +40,17 @@ def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
         ModelError: The file is missing or is no checkpoint.
     """
     try:
-        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        state = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:
-        raise ModelError(
-            "checkpoint-unreadable",
-            f"{path.name}: {type(error).__name__}: {str(error).splitlines()[0]}",
-            "delete it to start again",
-        ) from error
+        raise _unreadable(path, f"{type(error).__name__}: {error}") from error
+    if not isinstance(state, dict) or not state.keys() >= CONTENT:
+        raise _unreadable(path, "a file of torch's, but no checkpoint")
     return state
+
+
+def _unreadable(path: Path, why: str) -> ModelError:
+    first = (why.splitlines() or [""])[0]
+    return ModelError("checkpoint-unreadable", f"{path.name}: {first}", "delete it to start again")
 
 
 def hash_weights(weights: Mapping[str, Tensor]) -> str:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from spinekit.anatomy.scheme import PARTS
 from spinekit.core.errors import RecipeError
 from spinekit.networks.slice_unet import LEVEL_STRIDE, SliceUNet, complete_weights
 from spinekit.training.batches import Batch, CaseSet, StepBatches, validation_batches
@@ -31,7 +32,6 @@ from spinekit.training.resuming import check_resume
 from spinekit.training.start import Start
 from spinekit.training.targets import target_table
 
-PARTS = 7
 DATA_FACTS = ("data_sha256", "validation_sha256")
 """Facts that tell whether the data are still the same."""
 
@@ -96,16 +96,20 @@ class Trainer:
         self.progress = Progress()
 
     def start(self, start: Start | None) -> None:
-        """Resume from `last.pt` or else `best.pt`, else begin with the start's or random weights.
+        """Resume from `last.pt` or `best.pt`, else begin with the start's or random weights.
+
+        Of the two it is the one that is further on: a kill between them leaves a newer best one.
 
         Raises:
             RecipeError: The start is a network of another shape, or the folder holds a run of
                 another recipe or from another start.
         """
         best = self.folder / "best.pt"
-        last = next((path for path in (self.folder / "last.pt", best) if path.is_file()), None)
-        if last is not None:
-            state = load_checkpoint(last, self.device)
+        there = [path for path in (self.folder / "last.pt", best) if path.is_file()]
+        if there:
+            states = {path: load_checkpoint(path, self.device) for path in there}
+            last = max(there, key=lambda path: states[path]["progress"]["step"])
+            state = states[last]
             check_resume(last, state, self.recipe, self.facts, report=self.report)
             self.network.load_state_dict(state["network"])
             self.mean.load_state_dict(state["mean"])
@@ -176,11 +180,22 @@ class Trainer:
         return max(by_steps, self.progress.seconds / (60.0 * self.recipe.minutes))
 
     def _step(self, batch: Batch, fraction: float) -> float:
-        """One optimiser step; returns the loss."""
+        """One optimiser step; returns the loss.
+
+        Raises:
+            RecipeError: The gradient is not finite; no weights were changed by it.
+        """
         self.network.train()
         loss = self._loss(self.network, batch)
         loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        if not torch.isfinite(norm):
+            raise RecipeError(
+                "gradient-not-finite",
+                f"{self.recipe.name}: the gradient of step {self.progress.step + 1} is not finite",
+                f"{self.folder} holds what was before; give a new run (--set name=...) a lower "
+                "learning_rate",
+            )
         self.optimiser.step(self.recipe.learning_rate * schedule(fraction))
         decay = min(self.recipe.ema, (1 + self.progress.step) / (10 + self.progress.step))
         with torch.no_grad():
@@ -198,7 +213,7 @@ class Trainer:
         middle = LEVEL_STRIDE // 2
         cells = levels[:, middle::LEVEL_STRIDE, middle::LEVEL_STRIDE].long()
         targets = self.targets[cells].movedim(-1, 1)
-        return parts.float(), level.float(), allowed_bits(allowed, PARTS), targets
+        return parts.float(), level.float(), allowed_bits(allowed, len(PARTS)), targets
 
     def _loss(self, network: nn.Module, batch: Batch) -> Tensor:
         parts, level, bits, targets = self._forward(network, batch)
@@ -255,7 +270,7 @@ class Trainer:
         predicted = parts.argmax(dim=1)
         certain = bits & (bits.sum(dim=1, keepdim=True) == 1)
         dices = []
-        for part in range(1, PARTS):
+        for part in range(1, len(PARTS)):
             truth = certain[:, part]
             if not truth.any():
                 continue

@@ -115,7 +115,7 @@ class Recipe:
     learning_rate: float = 0.0015
     """Peak of the one-cycle schedule."""
     weight_decay: float = 0.01
-    """Of AdamW."""
+    """Decoupled, of all weights (Loshchilov and Hutter 2019, eq. 9)."""
     ema: float = 0.998
     """Decay of the weights' running mean, which is what is kept; from 0 to below 1."""
     level_weight: float = 0.3

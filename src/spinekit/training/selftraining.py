@@ -23,7 +23,7 @@ from spinekit.anatomy.scheme import PARTS
 from spinekit.core.errors import RecipeError
 from spinekit.loaders.pack import PackedCase, load_pack, making, pack_hash, save_pack
 from spinekit.networks.slice_unet import DOWNSCALE, SliceUNet
-from spinekit.training.export import hash_weights
+from spinekit.training.checkpoint import hash_weights
 from spinekit.training.recipe import Recipe
 from spinekit.training.start import Start
 
