@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spinekit.core.errors import SpineKitError
+from spinekit.core.errors import ModelError, SpineKitError
 from spinekit.core.modelspec import ModelSpec, ancestors
 from spinekit.datasets.real import RealCase, is_held_out, list_real_cases, real_data_folder
 from spinekit.evaluation.files import evaluate_files, read_reference
@@ -34,6 +34,7 @@ from spinekit.evaluation.summary import SummaryRow, summarise
 from spinekit.evaluation.table import format_table, read_csv, write_csv
 from spinekit.pipeline import segment
 from spinekit.prediction.predictor import ModelPredictor, load_predictor
+from spinekit.prediction.runner import load_model
 from tables import print_comments
 
 RESULTS = Path(__file__).parent / "results"
@@ -140,9 +141,19 @@ def _is_row(path: Path) -> bool:
 
 
 def embed_scores(model: Path) -> None:
-    """Store the mean Dice of every committed row in a model file, by row, dataset and structure."""
+    """Store the mean Dice of every committed row in a model file, by row, dataset and structure.
+
+    Raises:
+        ModelError: The row `shipped` was measured with other weights.
+    """
     from spinekit.training.export import store_scores
 
+    weights = load_model(model).spec.facts["weights_sha256"]
+    shipped = RESULTS / "shipped.csv"
+    if f"# weights_sha256: {weights}\n" not in shipped.read_text("utf-8"):
+        raise ModelError(
+            "model-other", f"{model.name} is not what shipped.csv measured", "run `run` first"
+        )
     scores = {
         path.stem: {
             f"{row.dataset} {row.structure} ({row.scope})": round(row.dice.mean, 4)

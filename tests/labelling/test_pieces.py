@@ -183,9 +183,7 @@ def test_a_sacrum_is_no_piece_of_the_bone_above_whatever_the_network_calls_it(fi
         lowest = column.instances.items[-1]
         at = {"top_mm": lowest.bottom_mm + 0.5, "bottom_mm": lowest.bottom_mm + 25.5}
         sacrum = dataclasses.replace(lowest, kind="sacrum", index=1, height_mm=25.0, **at)
-        instances = dataclasses.replace(
-            column.instances, items=(*column.instances.items, sacrum)
-        )
+        instances = dataclasses.replace(column.instances, items=(*column.instances.items, sacrum))
         naming = name_column(instances, np.vstack([column.evidence, column.evidence[-1:]]))
         assert naming.pieces == (), seed
         assert naming.names[-1] in ("sacrum", None), seed

@@ -1,10 +1,13 @@
 """The network's shapes, sizes and what one slice may see."""
 
+from pathlib import Path
+
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from spinekit.networks.slice_unet import DOWNSCALE, SliceUNet, complete_weights  # noqa: E402
+from spinekit.training.recipe import read_recipe  # noqa: E402
 
 SMALL = (8, 8, 16, 16, 16)
 READER = (8, 16, 16)
@@ -86,6 +89,8 @@ def test_weights_without_a_reader_serve_the_parts_of_a_network_that_has_one():
     assert complete_weights(plain, plain.state_dict()).keys() == plain.state_dict().keys()
 
 
-def test_default_fits_in_the_package():
-    parameters = sum(p.numel() for p in SliceUNet().parameters())
-    assert parameters * 2 < 20e6
+@pytest.mark.parametrize("name", ["default", "scratch"])
+def test_what_the_recipes_train_fits_in_the_package(name):
+    recipe = read_recipe(Path(__file__).parents[2] / "recipes" / f"{name}.toml")
+    network = SliceUNet(recipe.widths, recipe.context, level_widths=recipe.level_widths)
+    assert sum(p.numel() for p in network.parameters()) * 2 < 20e6
