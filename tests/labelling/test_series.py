@@ -142,3 +142,18 @@ def test_columns_that_differ_where_a_series_sees_nothing_are_none_to_it() -> Non
 
     assert pool.share_out(naming, 0).alternatives == ((skipped[:5], 0.3), (lower[:5], 0.1))
     assert pool.share_out(naming, 1).alternatives == ((lower[3:], 0.1),)
+
+
+def test_a_bone_lies_where_the_series_that_shows_most_of_it_has_it() -> None:
+    larger, lower = column(CHAIN[:5]), column(CHAIN[4:])
+    items = list(larger.instances.items)
+    i, j, k = items[-1].centroid_ijk
+    items[-1] = replace(items[-1], centroid_ijk=(i, j, k + 6.0), partial=True)
+    cut = replace(larger, instances=replace(larger.instances, items=tuple(items)))
+
+    def place(series: list[SeriesColumn], n: int) -> tuple[float, float, float]:
+        (pool,) = pool_series(series)
+        return pool.instances.items[n].centroid_ijk
+
+    assert place([cut, lower], 4) == pytest.approx(place([larger, lower], 4))
+    assert place([cut, lower], 3) == pytest.approx(place([larger, lower], 3))

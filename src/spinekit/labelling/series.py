@@ -140,7 +140,11 @@ class _Entry:
     """An item of the pooled column: who shows it, and how it lies along the base's curve."""
 
     item: Instance
+    """The view that shows most of it."""
+    source: tuple[int, int]
+    """Series of that view, and the item's place in it."""
     shown: list[tuple[int, int]]
+    """The same of every view."""
 
 
 def _grow(
@@ -150,7 +154,9 @@ def _grow(
     overlap: dict[tuple[int, int], NDArray[np.float64]],
 ) -> Pool:
     """The pool around the base: series are added while any shares a bone with it."""
-    entries = [_Entry(item, [(base, n)]) for n, item in enumerate(series[base].instances.items)]
+    entries = [
+        _Entry(item, (base, n), [(base, n)]) for n, item in enumerate(series[base].instances.items)
+    ]
     place = {base: np.arange(len(entries))}
     while True:
         best, matched = -1, 0
@@ -250,10 +256,10 @@ def _add(
             entry = entries[pairs[n]]
             entry.shown.append((s, n))
             if _is_better(moved, entry.item):
-                entry.item = moved
+                entry.item, entry.source = moved, (s, n)
             place[n] = pairs[n]
         elif not touched[n]:
-            entries.append(_Entry(moved, [(s, n)]))
+            entries.append(_Entry(moved, (s, n), [(s, n)]))
             place[n] = len(entries) - 1
     return place
 
@@ -309,7 +315,7 @@ def _instances(
     items = []
     counts = {"vertebra": 0, "disc": 0, "sacrum": 0}
     for entry in entries:
-        s, n = entry.shown[0]
+        s, n = entry.source
         place = series[s].grid.ijk_to_ras(series[s].instances.items[n].centroid_ijk)[0]
         counts[entry.item.kind] += 1
         items.append(
