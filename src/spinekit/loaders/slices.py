@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from spinekit.core.slices import neighbour_slices
 from spinekit.loaders.pack import PackedCase
 
 UNKNOWN = 127
@@ -26,26 +27,38 @@ BESIDE_MM = 14.0
 
 @dataclass(frozen=True)
 class ViewRanges:
-    """How far a view may stray; zero everywhere is the plain scan."""
+    """How far a view may stray. Zero everywhere leaves which slice, and how far its neighbours."""
 
     rotation_deg: float = 12.0
+    """1.5 standard deviations of the turn in the plane."""
     scale: float = 0.25
+    """Largest logarithm of the magnification."""
     stretch: float = 0.08
+    """Largest logarithm by which A is magnified more, and S less."""
     shift_mm: float = 45.0
+    """Farthest from the annotation's centre, or along S from where it leaves the canvas."""
     short_window: float = 0.35
+    """Chance that only a part of the canvas along S is seen."""
     thin_context: float = 0.1
+    """Chance that the neighbours are the slice itself."""
 
 
 @dataclass(frozen=True)
 class View:
-    """One drawn view of one slice: plain numbers."""
+    """One drawn view of one slice of a case in the frame i→R, j→A, k→S: plain numbers."""
 
     slice_index: int
+    """Along i."""
     neighbours: tuple[int, ...]
+    """The slices the network sees, the slice itself in the middle."""
     centre_jk: tuple[float, float]
+    """Voxel of the scan that the canvas is centred on."""
     rotation_deg: float
+    """Of the canvas in the plane."""
     mm_per_pixel_jk: tuple[float, float]
+    """Of the canvas."""
     window_k: tuple[float, float]
+    """First pixel and end of what is seen of the canvas along S."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +66,11 @@ class SliceIndex:
     """Which slices of a case are worth drawing, and where their annotation is centred."""
 
     slices: NDArray[np.intp]
+    """(n,) along i."""
     centre_jk: tuple[float, float]
+    """Voxel in the annotation's middle."""
     extent_jk: tuple[float, float]
+    """Voxels that the annotation reaches over."""
 
 
 def index_case(case: PackedCase) -> SliceIndex:
@@ -94,13 +110,12 @@ def draw_view(
     total = case.image.shape[0]
     anywhere = rng.random() < ANY_SLICE
     slice_index = int(rng.integers(total) if anywhere else rng.choice(index.slices))
-    step = max(1, round(neighbour_mm * rng.uniform(0.75, 1.25) / case.spacing_mm[0]))
+    away_mm = neighbour_mm * rng.uniform(0.75, 1.25)
+    near = _neighbours(case, slice_index, away_mm, context)
     if rng.random() < ranges.thin_context:
-        step = 0
-    offsets = (np.arange(context) - context // 2) * step
+        near = (slice_index,) * context
     if rng.random() < 0.5:
-        offsets = -offsets
-    neighbours = tuple(int(n) for n in np.clip(slice_index + offsets, 0, total - 1))
+        near = near[::-1]
     scale = float(np.exp(rng.uniform(-ranges.scale, ranges.scale)))
     stretch = float(np.exp(rng.uniform(-ranges.stretch, ranges.stretch)))
     mm = (pixel_mm * scale * stretch, pixel_mm * scale / stretch)
@@ -118,7 +133,20 @@ def draw_view(
         window = (start, start + length)
     rotation = float(rng.normal(0.0, ranges.rotation_deg / 1.5))
     rotation = float(np.clip(rotation, -2 * ranges.rotation_deg, 2 * ranges.rotation_deg))
-    return View(slice_index, neighbours, centre, rotation, mm, window)
+    return View(slice_index, near, centre, rotation, mm, window)
+
+
+def _neighbours(
+    case: PackedCase, slice_index: int, neighbour_mm: float, context: int
+) -> tuple[int, ...]:
+    """A slice and those beside it."""
+    near = neighbour_slices(
+        case.image.shape[0],
+        slice_mm=case.spacing_mm[0],
+        neighbour_mm=neighbour_mm,
+        context=context,
+    )
+    return tuple(int(n) for n in near[slice_index])
 
 
 def plain_view(
@@ -132,12 +160,9 @@ def plain_view(
     context: int = 3,
 ) -> View:
     """The view without any change, centred on the annotation."""
-    step = max(1, round(neighbour_mm / case.spacing_mm[0]))
-    offsets = (np.arange(context) - context // 2) * step
-    neighbours = np.clip(slice_index + offsets, 0, case.image.shape[0] - 1)
     return View(
         slice_index,
-        tuple(int(n) for n in neighbours),
+        _neighbours(case, slice_index, neighbour_mm, context),
         index.centre_jk,
         0.0,
         (pixel_mm, pixel_mm),

@@ -19,6 +19,7 @@ from spinekit.anatomy.column import LEVELS
 from spinekit.anatomy.scheme import PARTS
 from spinekit.core.errors import ModelError
 from spinekit.core.modelspec import METADATA_KEY, ModelSpec, spec_from_json
+from spinekit.core.slices import neighbour_slices
 from spinekit.core.volume import Volume
 
 if TYPE_CHECKING:
@@ -138,7 +139,12 @@ def predict(
     total, size_j, size_k = image.shape
     pad = [(-size) % spec.size_multiple for size in (size_j, size_k)]
     padded = np.pad(image, ((0, 0), (0, pad[0]), (0, pad[1])))
-    neighbours = _neighbours(total, working.grid.spacing_mm[0], spec)
+    near = neighbour_slices(
+        total,
+        slice_mm=working.grid.spacing_mm[0],
+        neighbour_mm=spec.neighbour_mm,
+        context=spec.context,
+    )
     parts = np.empty((len(spec.parts), total, size_j, size_k), np.float16)
     cells = tuple(-(-size // spec.level_stride) for size in (size_j, size_k))
     levels = np.empty((len(spec.levels), total, *cells), np.float32)
@@ -146,7 +152,7 @@ def predict(
     for start in range(0, total, batch):
         stop = min(start + batch, total)
         part, level = model.session.run(
-            ["parts_probs", "level_probs"], {"slices": padded[neighbours[start:stop]]}
+            ["parts_probs", "level_probs"], {"slices": padded[near[start:stop]]}
         )
         parts[:, start:stop] = _to_half(part).transpose(1, 0, 2, 3)[:, :, :size_j, :size_k]
         levels[:, start:stop] = level.transpose(1, 0, 2, 3)[:, :, : cells[0], : cells[1]]
@@ -162,10 +168,3 @@ def _to_half(probs: NDArray[np.float32]) -> NDArray[np.float16]:
     them to subnormal numbers: a quarter of the whole prediction.
     """
     return np.where(probs < _LEAST_HALF, np.float32(0), probs).astype(np.float16)
-
-
-def _neighbours(total: int, slice_mm: float, spec: ModelSpec) -> NDArray[np.intp]:
-    """(I, context) indices of every slice and its neighbours, repeated at the ends."""
-    step = max(1, round(spec.neighbour_mm / slice_mm))
-    offsets = (np.arange(spec.context) - spec.context // 2) * step
-    return np.clip(np.arange(total)[:, None] + offsets, 0, total - 1)

@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from spinekit.anatomy.scheme import PARTS
 from spinekit.core.errors import RecipeError
+from spinekit.core.slices import neighbour_slices
 from spinekit.loaders.pack import PackedCase, load_pack, making, pack_hash, save_pack
 from spinekit.networks.slice_unet import DOWNSCALE, SliceUNet
 from spinekit.training.checkpoint import hash_weights
@@ -149,12 +150,15 @@ def read_case(
     image = torch.from_numpy(case.image.astype(np.float32) / 255.0)
     image = functional.interpolate(image[None], grid, mode="bilinear", antialias=True)[0]
     image = functional.pad(image, (0, (-grid[1]) % DOWNSCALE, 0, (-grid[0]) % DOWNSCALE))
-    step = max(1, round(recipe.neighbour_mm / case.spacing_mm[0]))
-    offsets = (np.arange(recipe.context) - recipe.context // 2) * step
+    near = neighbour_slices(
+        total,
+        slice_mm=case.spacing_mm[0],
+        neighbour_mm=recipe.neighbour_mm,
+        context=recipe.context,
+    )
     probs = np.empty((len(PARTS), *case.image.shape), np.float32)
     for i in range(total):
-        near = np.clip(i + offsets, 0, total - 1)
-        parts, _ = network(image[near][None].to(device))
+        parts, _ = network(image[near[i]][None].to(device))
         shares = parts.float().softmax(dim=1)[:, :, : grid[0], : grid[1]]
         shares = functional.interpolate(shares, size, mode="bilinear")
         probs[:, i] = shares[0].cpu().numpy()
@@ -176,19 +180,33 @@ def fill_open(
     Returns:
         As `allowed`, a single bit where a part was filled in, unchanged elsewhere.
     """
-    bits = np.stack([(allowed >> part) & 1 for part in range(len(PARTS))]).astype(np.float32)
-    mean = np.mean(readings, axis=0) * bits
-    mass = mean.sum(axis=0)
-    part = mean.argmax(axis=0)
-    sure = (mass >= LEAST_ALLOWED) & (mean.max(axis=0) >= SURE * mass)
-    for reading in readings:
-        sure &= (reading * bits).argmax(axis=0) == part
-    told = bits.sum(axis=0) == 1
-    part = np.where(told, bits.argmax(axis=0), np.where(sure, part, -1))
+    slices = [
+        _agree(within, [reading[:, i] for reading in readings]) for i, within in enumerate(allowed)
+    ]
+    part, sure, told = (np.stack(maps) for maps in zip(*slices, strict=True))
     # At heights where persons drew bodies, what they left open is not bone they forgot.
     drawn = (allowed == 1 << BODY).any(axis=(0, 1)) & ((allowed & 1) > 0)
     kept = plausible(part, spacing_mm) & sure & ~told & ~((part == BODY) & drawn)
     return np.where(kept, 1 << np.maximum(part, 0), allowed).astype(np.uint8)
+
+
+def _agree(
+    allowed: Bytes, readings: list[NDArray[np.float32]]
+) -> tuple[NDArray[np.int8], NDArray[np.bool_], NDArray[np.bool_]]:
+    """(J, K) part of each pixel of a slice, −1 for none; where all readings are sure; where told.
+
+    Slice by slice: of a whole scan the shares of seven parts would be held five times over.
+    """
+    bits = np.stack([(allowed >> part) & 1 for part in range(len(PARTS))]).astype(np.float32)
+    mean = np.mean(readings, axis=0) * bits
+    mass = mean.sum(axis=0)
+    likeliest = mean.argmax(axis=0)
+    sure = (mass >= LEAST_ALLOWED) & (mean.max(axis=0) >= SURE * mass)
+    for reading in readings:
+        sure &= (reading * bits).argmax(axis=0) == likeliest
+    told = bits.sum(axis=0) == 1
+    part = np.where(told, bits.argmax(axis=0), np.where(sure, likeliest, -1))
+    return part.astype(np.int8), sure, told
 
 
 def plausible(
