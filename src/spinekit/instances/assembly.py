@@ -32,6 +32,7 @@ from spinekit.instances.profile import BIN_MM, Profile
 from spinekit.instances.sorting import Bones, large_enough, sort_bones
 
 MIN_DISC_MM3 = 60.0
+"""A smaller disc is a speck, mm³."""
 MIN_CORD_MM3 = 300.0
 """Smaller pieces beside a larger one are nerve roots below the conus."""
 

@@ -18,6 +18,7 @@ from spinekit.instances.column import POSTERIOR, Column, coords_mm
 from spinekit.instances.profile import BIN_MM, NECK_DEPTH_MM, Profile
 
 MIN_ARCH_MM3 = 80.0
+"""What is smaller in front of the dens is no arch, mm³."""
 MAX_SHARE = 0.6
 """The arch is smaller than the axis: at most this share of the topmost stretch."""
 IN_FRONT_MM = 5.0
@@ -107,13 +108,13 @@ def part_atlas(
         mask: (I, J, K) body voxels.
         straight: (N, 3) their straightened coordinates, in the order of np.nonzero.
         stretch: (N,) their stretch.
-        planes: the separators, at least one.
+        planes: the separators; without any, nothing changes.
         depth_mm: depth of the bodies per mm of the curve.
         voxel_mm3: volume of one voxel.
 
     Returns:
-        Stretches and planes; where an arch is found it is stretch 0, the others move down by one
-        and a plane is added above.
+        Stretches and planes; where an arch is found it becomes the topmost stretch, the others move
+        down by one and a plane is added above.
     """
     used = stretch[stretch >= 0]
     if len(used) == 0 or len(planes.at) == 0:

@@ -31,6 +31,7 @@ GAP_GAIN = 6.5
 MAX_SEPARATOR = 5.0
 """Most that one separator may score."""
 MIN_BONE_MM = 2.5
+"""Bone that a vertebra has along the column at least, mm."""
 HOLLOW_COST = 8.0
 """Cost of a stretch with less bone than MIN_BONE_MM (mm) and disc instead: one thick disc."""
 ROUNDS = 4

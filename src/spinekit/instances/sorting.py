@@ -20,6 +20,7 @@ from spinekit.instances.profile import Profile
 MIN_SACRUM_MM3 = 800.0
 """Less sacrum than this (mm³) is taken for a mistaken part."""
 MIN_BODY_MM3 = 80.0
+"""A smaller body is a speck, mm³."""
 MIN_SHARE = 0.08
 """A body or disc smaller than this share of the scan's median is noise."""
 FRAGMENT_SHARE = 0.25

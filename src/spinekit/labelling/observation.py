@@ -68,6 +68,7 @@ ODD_SIZE = -1.5
 GAP_RATIO = 0.28
 """Usual gap between neighbouring bodies over the depth of the body."""
 GAP_SD = 0.22
+"""Spread of that ratio for neighbours."""
 GAP_CAP = 14.0
 """Most that one gap may speak against a count."""
 TWO_DISCS = -4.0
@@ -79,6 +80,7 @@ ATLAS_DISC = -4.0
 UNSEEN_IN_ROOM = -1.0
 """Per level that would have to lie in the scan beyond the outermost bone without being found."""
 UNSEEN_CAP = 4
+"""Most levels that count so."""
 WITH_SACRUM = np.log(0.02)
 """Log probability that the sacrum found holds the last lumbar vertebra: 2 of 82 hold-out scans."""
 TALL_MERGED = 3.5
