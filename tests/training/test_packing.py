@@ -1,5 +1,6 @@
 """Packs of real scans: what is read from a folder of partially annotated scans."""
 
+import importlib.util
 import json
 import os
 
@@ -10,7 +11,7 @@ import pytest
 from spinekit.anatomy.scheme import LEVELS
 from spinekit.datasets.partial import BODY, CORD, UNKNOWN
 from spinekit.loaders.pack import load_pack
-from spinekit.training.packing import find_packed, hash_package, pack_phantoms, pack_real
+from spinekit.training.packing import SHARED, find_packed, hash_source, pack_phantoms, pack_real
 
 AFFINE = np.diag([4.0, 1.0, 1.0, 1.0])
 
@@ -101,7 +102,7 @@ def test_phantoms_of_earlier_code_are_drawn_anew(tmp_path, monkeypatch):
     before = first.stat().st_mtime_ns
     assert pack_phantoms(tmp_path, 1, 5) == [first]
     assert first.stat().st_mtime_ns == before
-    monkeypatch.setattr("spinekit.training.packing.hash_package", lambda _: "changed-code")
+    monkeypatch.setattr("spinekit.training.packing.hash_source", lambda *_: "changed-code")
     (second,) = pack_phantoms(tmp_path, 1, 5)
     assert second != first
     assert sorted(tmp_path.iterdir()) == sorted([first, second])
@@ -116,12 +117,21 @@ def test_phantoms_show_what_was_asked_for(tmp_path):
     assert LEVELS.index("L1") + 1 not in np.unique(case.level)
 
 
-def test_a_package_is_told_by_its_source(tmp_path, monkeypatch):
+def test_code_is_told_by_its_source_and_that_of_what_all_share(tmp_path, monkeypatch):
+    for file in ("kit/__init__.py", "kit/drawer/__init__.py", "kit/drawer/pens.py"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text("A = 1\n")
+    (tmp_path / "kit/shared.py").write_text("B = 1\n")
     monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "drawer").mkdir()
-    source = tmp_path / "drawer" / "__init__.py"
-    source.write_text("A = 1\n")
-    before = hash_package("drawer")
-    assert hash_package("drawer") == before
-    source.write_text("A = 2\n")
-    assert hash_package("drawer") != before
+    monkeypatch.setattr("spinekit.training.packing.SHARED", ("kit.shared",))
+    before = hash_source("kit.drawer")
+    assert hash_source("kit.drawer") == before
+    (tmp_path / "kit/drawer/pens.py").write_text("A = 2\n")
+    drawn_otherwise = hash_source("kit.drawer")
+    (tmp_path / "kit/shared.py").write_text("B = 2\n")
+    assert len({before, drawn_otherwise, hash_source("kit.drawer")}) == 3
+
+
+def test_what_all_packs_go_through_is_there():
+    for name in SHARED:
+        assert importlib.util.find_spec(name) is not None

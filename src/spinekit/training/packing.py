@@ -42,10 +42,15 @@ from spinekit.training.targets import level_codes
 
 PHANTOM_BLOCK = 24
 """Phantoms in one pack."""
-RULES = "2"
-"""Changes whenever what labels mean for a network does, so that packs are made anew."""
-SET_RULES = "3"
-"""The same for the maps of prepared sets."""
+SHARED = (
+    "spinekit.anatomy",
+    "spinekit.core.geometry",
+    "spinekit.core.grid",
+    "spinekit.core.intensity",
+    "spinekit.training.packing",
+    "spinekit.training.targets",
+)
+"""What every pack goes through."""
 
 Block = tuple[Path, int, int, tuple[str, ...]]
 """A pack of phantoms to draw: its file, the first seed, how many, their fields of view in turn."""
@@ -94,7 +99,7 @@ def find_packed(packs: Path) -> dict[str, Path]:
 
 def _state(cases: list[RealCase]) -> str:
     """Changes whenever a scan, a mask or what is made of them does."""
-    digest = hashlib.sha256((hash_package("spinekit.datasets") + RULES).encode())
+    digest = hashlib.sha256(hash_source("spinekit.datasets").encode())
     for case in cases:
         for path in (case.image, *case.masks.values()):
             state = path.stat() if path.is_file() else None
@@ -165,7 +170,8 @@ def pack_prepared(
     """
     found = open_prepared(folder)
     kind = "bodies" if bodies_only else "whole"
-    path = packs / f"set-{found.state[:16]}-{kind}-{SET_RULES}.npz"
+    made_by = hash_source("spinekit.datasets")[:8]
+    path = packs / f"set-{found.state[:16]}-{kind}-{made_by}.npz"
     with making(path, report=report) as missing:
         if missing:
             report(f"packing {found.name}: {len(found.pairs)} scans")
@@ -214,7 +220,7 @@ def pack_phantoms(
     earlier code or of other views, stay, as another run may be reading them; who finds another
     process drawing these waits for it.
     """
-    drawn_by = hash_package("spinekit.synth") + RULES
+    drawn_by = hash_source("spinekit.synth", "spinekit.datasets")
     if views != FIELDS_OF_VIEW:
         drawn_by = " ".join([drawn_by, *views])
     drawn_by = hashlib.sha256(drawn_by.encode()).hexdigest()[:8]
@@ -240,12 +246,19 @@ def _draw_blocks(blocks: list[Block], processes: int, report: Callable[[str], No
             report(f"  {path.name}: block {done} of {len(blocks)}")
 
 
-def hash_package(name: str) -> str:
-    """SHA-256 of a package's source, so that what it made is not taken for what it makes now."""
+def hash_source(*names: str) -> str:
+    """SHA-256 of the source of packages, and of what all packs go through.
+
+    What other code made is so not taken for what is made now.
+    """
     digest = hashlib.sha256()
-    for path in sorted(resources.files(name).iterdir(), key=lambda path: path.name):
-        if path.name.endswith(".py"):
-            digest.update(path.name.encode() + path.read_bytes())
+    for name in (*names, *SHARED):
+        parent, _, module = name.rpartition(".")
+        file = resources.files(parent).joinpath(f"{module}.py")
+        files = [file] if file.is_file() else resources.files(name).iterdir()
+        for path in sorted(files, key=lambda path: path.name):
+            if path.name.endswith(".py"):
+                digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 
 
