@@ -23,6 +23,7 @@ from spinekit.core.geometry import (
 from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
 from spinekit.instances import split_instances
+from spinekit.instances.apart import number_bones
 from spinekit.instances.given import find_scattered, take_instances
 from spinekit.labelling.chain import name_column
 from spinekit.labelling.earlier import temper
@@ -48,8 +49,8 @@ SURE = 0.95
 REACH_VOXELS = 4
 """How far from the instances found a voxel of the mask may lie and still take their name."""
 STATED = 5.0
-"""Log likelihood that a value said to be one vertebra is one, whatever its level: against a piece
-of noise of the same shape, 150 to 1."""
+"""Log likelihood that what a mask tells apart as a vertebra is one, whatever its level: against a
+piece of noise of the same shape, 150 to 1."""
 MOST_VERTEBRAE = len(LEVELS) + len(ABSTAINED_VERTEBRA)
 """A result has no names and numbers for more, and no spine has them."""
 
@@ -81,6 +82,8 @@ def name_parts(
 ) -> Adopted:
     """Split parts into vertebrae and discs and name them.
 
+    Bodies alone that do not touch are told apart already.
+
     Args:
         parts: (I, J, K) this package's parts, 0 to 6.
         grid: Where they lie.
@@ -96,8 +99,7 @@ def name_parts(
     """
     working, record = normalise_geometry(Volume(parts.astype(np.float32), grid))
     working_parts = normalise_labels(parts, record)
-    one_hot = (np.arange(len(PARTS))[:, None, None, None] == working_parts).astype(np.float16)
-    instances = split_instances(one_hot, working.grid.spacing_mm)
+    instances, outside = _split(working_parts, working.grid.spacing_mm)
     evidence = _nothing(instances) if see is None else see(instances)
     bones = [n for n, item in enumerate(instances.items) if item.kind == "vertebra"]
     if names and len(bones) != len(names):
@@ -107,7 +109,7 @@ def name_parts(
             "correct the mask or the names",
         )
     certain = dict(zip(bones, names, strict=True)) if names else None
-    naming = name_column(_without_room(instances), evidence, certain=certain)
+    naming = name_column(_without_room(instances), evidence, certain=certain, outside=outside)
     naming = _doubted(naming) if see is None else naming
     named = give_names(instances.items, naming.names, naming.probability)
     restored: Instances = dataclasses.replace(
@@ -118,6 +120,29 @@ def name_parts(
     )
     labels, kept = compose_labels(restored, named)
     return Adopted(labels, kept, named, naming, instances, record, evidence)
+
+
+def _split(
+    parts: NDArray[np.uint8], spacing_mm: tuple[float, float, float]
+) -> tuple[Instances, NDArray[np.float64] | None]:
+    """Instances of parts on the working grid, and what is said of their levels besides.
+
+    Bones that do not touch, with nothing else marked, are taken as they are.
+    """
+    is_body = parts == BODY
+    alone = not (parts[~is_body] > 0).any()
+    numbers = number_bones(is_body, spacing_mm) if alone else None
+    if numbers is not None:
+        instances, _ = take_instances(numbers, parts, spacing_mm)
+        return instances, _stated(instances)
+    one_hot = (np.arange(len(PARTS))[:, None, None, None] == parts).astype(np.float16)
+    return split_instances(one_hot, spacing_mm), None
+
+
+def _stated(instances: Instances) -> NDArray[np.float64]:
+    """(n, 27) that items are vertebrae, of any level."""
+    is_vertebra = [item.kind == "vertebra" for item in instances.items]
+    return np.where(is_vertebra, STATED, 0.0)[:, None] * np.ones(len(LEVELS))
 
 
 def name_given(given: Given, grid: Grid, *, see: See | None = None) -> tuple[Adopted, Outside]:
@@ -182,8 +207,7 @@ def _weigh_names(
         is_doubted: Nothing but sizes speaks for levels.
     """
     items, column = instances.items, _without_room(instances)
-    stated = np.full((len(items), len(LEVELS)), STATED)
-    stated[[item.kind != "vertebra" for item in items]] = 0.0
+    stated = _stated(instances)
     own = name_column(column, evidence, outside=stated)
     own = _doubted(own) if is_doubted else own
     shares = np.array([[name == level for level in LEVELS] for name in names], dtype=np.float64)
