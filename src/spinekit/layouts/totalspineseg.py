@@ -206,8 +206,10 @@ def _isotropic(result: Segmentation) -> Volume:
 
 
 def _pictures(result: Segmentation, wanted: Wanted, place: Place) -> list[tuple[str, Image.Image]]:
-    """Kind of file → picture, for every preview that is wanted."""
+    """Kind of file → picture, for every preview that is wanted; without the scan, none of it."""
     kinds = [kind for kind in place.files if kind.startswith("preview_")]
+    if result.scan is None and result.image is None:
+        kinds = [kind for kind in kinds if kind != "preview_input"]
     if not kinds:
         return []
     view = result.view

@@ -50,7 +50,9 @@ from spinekit.report import describe_column, read_report, recall_evidence, recal
 from spinekit.segmentation import Segmentation
 from spinekit.structures import convert_labels, give_names, tabulate
 
-NAMELESS_KINDS = ("image", "image_json", "input", "step1_canal", "step1_cord")
+NAMELESS_KINDS = (
+    "image", "image_json", "input", "preview_input", "step1_canal", "step1_cord"
+)  # fmt: skip
 """Files that no name changes; they stay as they are."""
 OF_NAMING = (
     "structures", "column", "warnings", "evidence", "provenance", "seconds", "files",

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spinekit.adoption import LEAST_INSIDE, share_inside
 from spinekit.anatomy.scheme import NAMES, PARTS, VALUES, part_of
 from spinekit.core.errors import InputError, SpineKitError, UsageError
 from spinekit.core.geometry import normalise_geometry, normalise_labels
@@ -19,7 +20,7 @@ from spinekit.core.intensity import normalise_intensity
 from spinekit.core.resampling import resample_linear
 from spinekit.core.volume import Volume
 from spinekit.io.header import HeaderInfo
-from spinekit.io.reading import read_label_file, read_labels, read_scan
+from spinekit.io.reading import Scan, read_label_file, read_labels, read_scan
 from spinekit.layouts.registry import LAYOUTS, Layout
 from spinekit.layouts.wanted import Place, Wanted
 from spinekit.report import read_report
@@ -222,10 +223,11 @@ def view_result(
             the parts stand for it.
 
     Raises:
-        InputError: The scan that was named cannot be read.
+        InputError: The scan that was named cannot be read, or lies elsewhere.
+        UsageError: It is a DICOM folder of several series, none of them the one that was segmented.
     """
     grid = result.labels.grid
-    scan = _find_image(result) if image is None else read_scan(Path(image)).volume
+    scan = _find_image(result) if image is None else _read_named(Path(image), result)
     source = Volume(result.parts.astype(np.float32) / len(PARTS), grid)
     if scan is not None:
         source = Volume(resample_linear(scan.array, scan.grid, grid, antialias=True), grid)
@@ -239,6 +241,34 @@ def view_result(
     return view, scan is not None
 
 
+def _read_named(path: Path, result: Result) -> Volume:
+    """A scan that a person names, if the result lies in it."""
+    scan = _read_as_segmented(path, result).volume
+    share = share_inside(Volume(result.own, result.labels.grid), scan.grid)
+    if share < LEAST_INSIDE:
+        raise InputError(
+            "scan-elsewhere",
+            f"{path}: holds {share:.0%} of what is labelled, so the result is of another scan",
+            "give the scan that was segmented, or leave --image out",
+        )
+    return scan
+
+
+def _read_as_segmented(path: Path, result: Result) -> Scan:
+    """A scan, of several series or volumes the one that was segmented, where it has that."""
+    options = result.report["options"]
+    chosen = {"volume_index": options.get("volume"), "series": options.get("series")}
+    try:
+        return read_scan(path, **chosen)
+    except UsageError:
+        pass
+    try:
+        return read_scan(path)
+    except UsageError as error:
+        remedy = "give a folder that holds the series of the result alone"
+        raise UsageError(error.code, error.message, remedy) from error
+
+
 def _find_image(result: Result) -> Volume | None:
     """The scan as the result keeps it, or the one whose content the report knows."""
     place, source = result.found.place, result.found.wanted.source
@@ -246,7 +276,7 @@ def _find_image(result: Result) -> Volume | None:
         if kind in place.files and place.path(kind).is_file():
             return read_scan(place.path(kind)).volume
     try:
-        scan = read_scan(source) if source.exists() else None
+        scan = _read_as_segmented(source, result) if source.exists() else None
     except SpineKitError:
         return None
     known = result.report["input"]["sha256"]
