@@ -159,6 +159,9 @@ def test_a_folder_of_bids_derivatives_has_localizers_too(predictor: dict, tmp_pa
 
     made = tmp_path / "out" / scan.relative_to(tmp_path / "raw").parent
     assert report_of(made, "sub-1_STIR")["column"]["outside"][0]["file"] == name
+    assert run(scan, tmp_path / "alone", *words, "--quiet") == 0
+    report = report_of(tmp_path / "alone", "sub-1_STIR")
+    assert report["column"]["outside"][0]["file"] == name
 
 
 def test_our_own_result_counts_with_its_own_probabilities(predictor: dict, tmp_path: Path) -> None:

@@ -69,3 +69,17 @@ def test_of_two_scans_of_one_name_none_is_taken(tmp_path: Path, files: str) -> N
         plan(tmp_path, files)
 
     assert error.value.code == "scan-twice"
+
+
+def test_neither_masks_nor_results_are_taken_for_the_scan(tmp_path: Path) -> None:
+    report = '{\n "schema": 1,\n "spinekit_version": "0.1.0"\n}'
+    results = tmp_path / "scans" / "results"
+    results.mkdir(parents=True)
+    (results / "a_dseg.json").write_text(report, encoding="utf-8")
+
+    found = plan(tmp_path, "masks/a_dseg_mine scans/a scans/results/a_dseg")
+
+    assert found == {"a_dseg_mine": "a"}
+    (tmp_path / "masks").rename(tmp_path / "scans" / "masks")
+    (tmp_path / "masks").symlink_to(tmp_path / "scans" / "masks")
+    assert plan(tmp_path, "masks/a_dseg_mine_2") == {"a_dseg_mine": "a", "a_dseg_mine_2": "a"}

@@ -159,6 +159,24 @@ def test_the_series_of_a_dicom_folder_are_scans(tmp_path: Path, same_frame: bool
     assert report["options"]["series"] == "3"
     assert (vertebrae(report) == list(UPPER)) == same_frame
     assert (codes(report) == ["named-alone"]) != same_frame
+    name = vertebrae(report)[0]
+    words = ("--set", f"{name}={name}", "--image", str(folder), "--quiet")
+    assert main(["relabel", str(tmp_path / "out" / "3_dseg.nii.gz"), *words]) == 0
+
+
+def test_a_localizer_bears_the_name_of_its_series(tmp_path: Path) -> None:
+    for number, grid in ((3, LOIN), (7, LOW)):
+        write_series(tmp_path / "dicom", number, grid, f"1.2.{number}")
+    wide = stretch(0, SPINE.grid.size_mm[2], (6.0, 1.5, 1.5))
+    save_view(tmp_path / "found" / "3_dseg.nii.gz", wide, of="labels")
+
+    words = ("--together", "--loc", tmp_path / "found", "--quiet")
+    assert run(tmp_path / "dicom", tmp_path / "out", *words) == 0
+
+    report = report_of(tmp_path / "out", "3")
+    assert vertebrae(report) == list(UPPER)
+    assert report["column"]["outside"][0]["file"] == "3_dseg.nii.gz"
+    assert "localizer-missing" in codes(report_of(tmp_path / "out", "7"))
 
 
 @pytest.fixture

@@ -7,25 +7,21 @@ import argparse
 import dataclasses
 import functools
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from spinekit.adoption import MaskOptions
+from spinekit.apps.grouping import group_series, localizer_of
 from spinekit.apps.jobs import Job
 from spinekit.apps.masks import find_masks, name_results
-from spinekit.core.errors import SpineKitError, UsageError
+from spinekit.core.errors import UsageError
 from spinekit.io.discovery import ScanSource, find_scans, is_single, name_of
-from spinekit.io.localizers import find_localizer
 from spinekit.io.results import is_result
 from spinekit.layouts.registry import LAYOUTS
 from spinekit.layouts.wanted import Wanted
 from spinekit.pipeline import SegmentOptions
 from spinekit.prediction.predictor import available_cores
-
-_PATIENT = re.compile(r"sub-[A-Za-z0-9]+(_ses-[A-Za-z0-9]+)?(?=_|$)")
-"""How names begin that tell patient and visit."""
 
 
 def plan_jobs(args: argparse.Namespace) -> list[Job]:
@@ -67,7 +63,7 @@ def plan_jobs(args: argparse.Namespace) -> list[Job]:
     options = dataclasses.replace(options, **layout.OPTIONS)
     found = _with_suffix(_find_foreign(args), args)
     alone = is_single(found, args.input)
-    localizers = {scan.path: _localizer(scan, args) for scan in found}
+    localizers = {scan.path: localizer_of(scan.stem, scan.relative_dir, args) for scan in found}
     jobs = [
         Job(
             source=scan.path,
@@ -83,7 +79,7 @@ def plan_jobs(args: argparse.Namespace) -> list[Job]:
     ]
     layout.check(jobs[0].wanted)
     if args.together:
-        jobs = group_series(jobs, top=args.input)
+        jobs = group_series(jobs, args)
     check_collisions(jobs)
     return jobs
 
@@ -129,7 +125,8 @@ def plan_masks(args: argparse.Namespace) -> list[Job]:
     found = _with_suffix(found, args)
     stems = name_results(found, args.out)
     alone = is_single(found, args.input)
-    look_into = functools.cache(_scans_in)
+    taken = frozenset(os.path.realpath(mask.path) for mask in found)
+    look_into = functools.cache(functools.partial(_scans_in, taken=taken))
     jobs = [
         Job(
             source=mask.path,
@@ -181,10 +178,17 @@ def _image_of(
     return str(found)
 
 
-def _scans_in(folder: Path) -> list[ScanSource]:
-    """The scans of a folder; none where it is empty, so that only its own masks fail."""
+def _scans_in(folder: Path, *, taken: frozenset[str]) -> list[ScanSource]:
+    """The scans of a folder, neither results of this program nor what is taken for masks.
+
+    None where it is empty, so that only its own masks fail.
+    """
+
+    def leave_out(path: Path) -> bool:
+        return os.path.realpath(path) in taken or is_result(path, folder)
+
     try:
-        return find_scans(folder)
+        return find_scans(folder, leave_out=leave_out)
     except UsageError as error:
         if error.code != "no-scans":
             raise
@@ -205,9 +209,7 @@ def _find_scan(
     same = top / mask.relative_dir
     folder = same if same.is_dir() else top
     scans = [scan for scan in look_into(folder) if folder == same or scan.relative_dir == Path()]
-    own = os.path.realpath(mask.path)
     fitting = [scan for scan in scans if _begins_with(mask.stem, scan.stem)]
-    fitting = [scan for scan in fitting if os.path.realpath(scan.path) != own]
     longest = max((len(scan.stem) for scan in fitting), default=0)
     fitting = [scan for scan in fitting if len(scan.stem) == longest]
     fitting = [scan for scan in fitting if scan.relative_dir == Path()] or fitting
@@ -227,84 +229,6 @@ def _begins_with(stem: str, name: str) -> bool:
     return stem.startswith(name) and not stem[len(name) :][:1].isalnum()
 
 
-def group_series(jobs: Sequence[Job], *, top: Path) -> list[Job]:
-    """Make the scans of each folder one study, and the series of a DICOM folder scans.
-
-    Where names begin with patient and visit as in BIDS, those part the scans of one folder too.
-
-    Args:
-        jobs: One per scan or DICOM folder.
-        top: The folder given; a DICOM folder that is this one itself gets no folder in OUT.
-
-    Returns:
-        One job per series, those of a study marked as such. A DICOM folder whose series cannot be
-        told stays as it is.
-    """
-    series = [part for job in jobs for part in _split_series(job, top)]
-    studies: dict[str, list[Job]] = {}
-    for job in series:
-        studies.setdefault(_study_of(job), []).append(job)
-    alone = {study for study, members in studies.items() if len(members) == 1}
-    return [
-        job if (study := _study_of(job)) in alone else _in_study(job, study, studies[study])
-        for job in series
-    ]
-
-
-def _in_study(job: Job, study: str, members: Sequence[Job]) -> Job:
-    """A series as one of those that are named together."""
-    together = tuple(sorted(other.wanted.stem for other in members))
-    options = dataclasses.replace(_of_scan(job), together=together)
-    return dataclasses.replace(job, study=study, alone=False, options=options)
-
-
-def _study_of(job: Job) -> str:
-    """What a study is called: its folder and, in names as BIDS has them, patient and visit."""
-    named = _PATIENT.match(job.wanted.stem)
-    return str(job.wanted.inside / named[0] if named else job.wanted.inside)
-
-
-def _of_scan(job: Job) -> SegmentOptions:
-    assert isinstance(job.options, SegmentOptions)
-    return job.options
-
-
-def _split_series(job: Job, top: Path) -> list[Job]:
-    """A job for each series of a DICOM folder, called by its number."""
-    if not job.source.is_dir():
-        return [job]
-    from spinekit.io.dicom import choose_series, list_series
-
-    chosen = _of_scan(job).series
-    try:
-        found = list_series(job.source, force=_of_scan(job).force)
-        found = found if chosen is None else [choose_series(job.shown, found, chosen)]
-    except (SpineKitError, OSError):
-        return [job]
-    if len(found) == 1:
-        return [dataclasses.replace(job, frame=found[0].frame)]
-    wanted = job.wanted
-    inside = wanted.inside if job.source == top else wanted.inside / wanted.stem
-    jobs = []
-    for n, series in enumerate(found):
-        number = series.number
-        before = [other.number for other in found[:n]].count(number)
-        alone = bool(number) and [other.number for other in found].count(number) == 1
-        stem = number or "series"
-        stem = f"{stem}_{before + 1}" if before else stem
-        jobs.append(
-            dataclasses.replace(
-                job,
-                shown=f"{job.shown}/{stem}",
-                wanted=dataclasses.replace(wanted, stem=stem, inside=inside),
-                options=dataclasses.replace(_of_scan(job), series=number if alone else series.uid),
-                alone=False,
-                frame=series.frame,
-            )
-        )
-    return jobs
-
-
 def _with_suffix(found: list[ScanSource], args: argparse.Namespace) -> list[ScanSource]:
     """The scans of a folder whose names end as asked; a single scan is never left out.
 
@@ -321,20 +245,6 @@ def _with_suffix(found: list[ScanSource], args: argparse.Namespace) -> list[Scan
             "check --suffix; names are compared without extensions",
         )
     return kept
-
-
-def _localizer(scan: ScanSource, args: argparse.Namespace) -> str | None:
-    """Path of the scan's localizer; the folder where that has none for it."""
-    if args.loc is None:
-        return None
-    found = find_localizer(
-        args.loc,
-        scan.stem,
-        within=scan.relative_dir,
-        suffixes=args.suffix,
-        loc_suffix=args.loc_suffix,
-    )
-    return str(found or args.loc)
 
 
 def check_collisions(jobs: Sequence[Job]) -> None:

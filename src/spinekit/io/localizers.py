@@ -6,6 +6,7 @@ localizer's without its own are the same.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from spinekit.core.errors import UsageError
 from spinekit.io.discovery import FILE_ENDINGS
 
 _ENDINGS = (*FILE_ENDINGS, ".seg.nrrd")
+PATIENT = re.compile(r"(sub-[A-Za-z0-9]+)(?:_(ses-[A-Za-z0-9]+))?(?=_|$)")
+"""How names begin that tell patient and visit, as in BIDS."""
 _FOLDERS = ("", "step2_output")
 """Where in a results' folder labels may lie."""
 
@@ -30,7 +33,8 @@ def find_localizer(
     Args:
         place: A label file, which then belongs to every scan; or a folder of them.
         stem: The scan's name without extensions.
-        within: The scan's folder inside INPUT, looked into first.
+        within: The scan's folder inside INPUT, looked into first; `place` itself comes second, and
+            third the folder that a BIDS dataset has for a name of BIDS.
         suffixes: Ends of scans' names that are replaced, the first that fits; `("_T2w",)`.
         loc_suffix: End of the localizers' names before `_dseg` or the extension.
 
@@ -47,7 +51,7 @@ def find_localizer(
     cut = next((suffix for suffix in suffixes if suffix and stem.endswith(suffix)), "")
     name = f"{stem[: len(stem) - len(cut)]}{loc_suffix}"
     names = (f"{name}_dseg", name, *_derived(name))
-    for folder in dict.fromkeys((place / within, place)):
+    for folder in dict.fromkeys((place / within, place, *_of_patient(place, stem))):
         for inner in _FOLDERS:
             for known in names:
                 for ending in _ENDINGS:
@@ -55,6 +59,12 @@ def find_localizer(
                     if path.is_file():
                         return path
     return None
+
+
+def _of_patient(place: Path, stem: str) -> tuple[Path, ...]:
+    """Where a BIDS dataset holds the pictures of the patient and visit that a name begins with."""
+    found = PATIENT.match(stem)
+    return (place.joinpath(*filter(None, found.groups()), "anat"),) if found else ()
 
 
 def _derived(name: str) -> tuple[str, ...]:

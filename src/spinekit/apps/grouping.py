@@ -1,0 +1,117 @@
+"""Which scans are one study, and which localizer belongs to each.
+
+It looks at names, and at the headers of DICOM folders that hold several series.
+"""
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from spinekit.apps.jobs import Job
+from spinekit.core.errors import SpineKitError
+from spinekit.io.localizers import PATIENT, find_localizer
+from spinekit.pipeline import SegmentOptions
+
+
+def localizer_of(stem: str, within: Path, args: argparse.Namespace) -> str | None:
+    """Path of a scan's localizer; the folder where that has none for it."""
+    if args.loc is None:
+        return None
+    found = find_localizer(
+        args.loc,
+        stem,
+        within=within,
+        suffixes=args.suffix,
+        loc_suffix=args.loc_suffix,
+    )
+    return str(found or args.loc)
+
+
+def group_series(jobs: Sequence[Job], args: argparse.Namespace) -> list[Job]:
+    """Make the scans of each folder one study, and the series of a DICOM folder scans.
+
+    Where names begin with patient and visit as in BIDS, those part the scans of one folder too.
+
+    Args:
+        jobs: One per scan or DICOM folder.
+        args: What `spinekit segment` was given; a DICOM folder that is INPUT itself gets no folder
+            in OUT.
+
+    Returns:
+        One job per series, those of a study marked as such. A DICOM folder whose series cannot be
+        told stays as it is.
+    """
+    series = [part for job in jobs for part in _split_series(job, args)]
+    studies: dict[str, list[Job]] = {}
+    for job in series:
+        studies.setdefault(_study_of(job), []).append(job)
+    alone = {study for study, members in studies.items() if len(members) == 1}
+    return [
+        job if (study := _study_of(job)) in alone else _in_study(job, study, studies[study])
+        for job in series
+    ]
+
+
+def _in_study(job: Job, study: str, members: Sequence[Job]) -> Job:
+    """A series as one of those that are named together."""
+    together = tuple(sorted(other.wanted.stem for other in members))
+    options = dataclasses.replace(_of_scan(job), together=together)
+    return dataclasses.replace(job, study=study, alone=False, options=options)
+
+
+def _study_of(job: Job) -> str:
+    """What a study is called: its folder and, in names as BIDS has them, patient and visit."""
+    named = PATIENT.match(job.wanted.stem)
+    return str(job.wanted.inside / named[0] if named else job.wanted.inside)
+
+
+def _of_scan(job: Job) -> SegmentOptions:
+    assert isinstance(job.options, SegmentOptions)
+    return job.options
+
+
+def _split_series(job: Job, args: argparse.Namespace) -> list[Job]:
+    """A job for each series of a DICOM folder, called by its number."""
+    if not job.source.is_dir():
+        return [job]
+    from spinekit.io.dicom import choose_series, list_series
+
+    chosen = _of_scan(job).series
+    try:
+        found = list_series(job.source, force=_of_scan(job).force)
+        found = found if chosen is None else [choose_series(job.shown, found, chosen)]
+    except (SpineKitError, OSError):
+        return [job]
+    if len(found) == 1:
+        return [dataclasses.replace(job, frame=found[0].frame)]
+    wanted = job.wanted
+    inside = wanted.inside if job.source == args.input else wanted.inside / wanted.stem
+    jobs = []
+    for n, series in enumerate(found):
+        number = series.number
+        before = [other.number for other in found[:n]].count(number)
+        alone = bool(number) and [other.number for other in found].count(number) == 1
+        stem = number or "series"
+        stem = f"{stem}_{before + 1}" if before else stem
+        options = dataclasses.replace(_of_scan(job), series=number if alone else series.uid)
+        own = dataclasses.replace(
+            job,
+            shown=f"{job.shown}/{stem}",
+            wanted=dataclasses.replace(wanted, stem=stem, inside=inside),
+            options=options,
+            alone=False,
+            frame=series.frame,
+        )
+        jobs.append(_with_own_localizer(own, args))
+    return jobs
+
+
+def _with_own_localizer(job: Job, args: argparse.Namespace) -> Job:
+    """A series with the localizer of its own name; without one it keeps that of its folder."""
+    found = localizer_of(job.wanted.stem, job.wanted.inside, args)
+    if found is None or not Path(found).is_file():
+        return job
+    options = dataclasses.replace(_of_scan(job), localizer=found)
+    wanted = dataclasses.replace(job.wanted, localizer=Path(found))
+    return dataclasses.replace(job, options=options, wanted=wanted)
