@@ -19,10 +19,11 @@ from spinekit.core.geometry import (
     normalise_geometry,
     normalise_labels,
 )
+from spinekit.core.grid import Grid
 from spinekit.core.intensity import normalise_intensity
 from spinekit.core.resampling import resample_linear
 from spinekit.core.volume import Volume
-from spinekit.doubts import doubt_image
+from spinekit.doubts import doubt_image, is_label_map
 from spinekit.io.discovery import ending_of
 from spinekit.io.nrrd import read_segments
 from spinekit.io.reading import Scan, hash_scan, read_label_file, read_scan
@@ -137,10 +138,13 @@ def adopt_mask(
     read, header = read_label_file(path)
     array, negative = leave_out_negative(path.name, read.array)
     mask = Volume(array, read.grid)
-    image, see, doubts = _look_at(options.image, mask, predictor)
-    adopted, told, lost, is_marked = _name(path, mask, options, see)
+    scan = None if options.image is None else _read_scan_of(options.image, mask)
+    wide, own = (mask, ...) if scan is None else _widen(mask, scan.volume.grid)
+    image, see, doubts = _look_at(scan, wide.grid, predictor)
+    adopted, told, lost, is_marked = _name(path, wide, options, see)
     source = read_scan(path)
-    structures = tabulate(adopted.labels, mask.grid, adopted.named)
+    labels = adopted.labels[own]
+    structures = tabulate(labels, mask.grid, adopted.named)
     report = build_report(
         source=source.source,
         card=NO_MODEL if see is None or predictor is None else predictor.card,
@@ -160,15 +164,15 @@ def adopt_mask(
         outside=told.readings,
     )
     return Segmentation(
-        labels=adopted.labels,
-        parts=adopted.kept,
+        labels=labels,
+        parts=adopted.kept[own],
         grid=mask.grid,
         structures=structures,
         report=report,
         stem=source.stem,
         header=header,
         image=None,
-        view=_view(adopted, mask, image),
+        view=_view(adopted, wide, image),
     )
 
 
@@ -238,15 +242,16 @@ def see_levels(image: Volume, predictor: Predictor) -> See:
 
 
 def _look_at(
-    path: str | None, mask: Volume, predictor: Predictor | None
+    scan: Scan | None, grid: Grid, predictor: Predictor | None
 ) -> tuple[Volume | None, See | None, list[Notice]]:
-    """The scan of a mask on its grid, what the network says of levels there, and what to doubt.
+    """The scan of a mask on a grid, what the network says of levels there, and what to doubt.
 
-    Of what is no MRI the network says nothing. Errors are those of `_on_grid`.
+    Of what is no MRI the network says nothing.
     """
-    if path is None:
+    if scan is None:
         return None, None, []
-    scan, image = _on_grid(path, mask)
+    found = scan.volume
+    image = Volume(resample_linear(found.array, found.grid, grid, antialias=True), grid)
     file = scan.source["file"]
     told = [notice for notice in scan.notices if notice.code != "not-mri"]
     doubts = [Notice(notice.code, f"{file}: {notice.text}") for notice in told]
@@ -258,11 +263,32 @@ def _look_at(
     return image, see_levels(image, predictor), doubts
 
 
-def _on_grid(path: str, mask: Volume) -> tuple[Scan, Volume]:
-    """A scan, and its voxels as they lie on the grid of a mask that was drawn on it.
+def _widen(mask: Volume, grid: Grid) -> tuple[Volume, tuple[slice, ...]]:
+    """A mask on a grid that goes on as far as the scan, and where the mask lies in it.
+
+    What a mask was cut off to hides neither sacrum nor neck from the network. One that marks every
+    voxel is none, and stays as it is.
+    """
+    corners = np.indices((2, 2, 2)).reshape(3, -1).T * (np.array(grid.shape) - 1)
+    reached = mask.grid.ras_to_ijk(grid.ijk_to_ras(corners))
+    size = np.array(mask.grid.shape)
+    before = np.ceil(np.maximum(-reached.min(axis=0) - 0.5, 0.0)).astype(int)
+    behind = np.ceil(np.maximum(reached.max(axis=0) - size + 0.5, 0.0)).astype(int)
+    if mask.array.all():
+        before, behind = np.zeros((2, 3), dtype=int)
+    affine = mask.grid.affine.copy()
+    affine[:3, 3] = mask.grid.ijk_to_ras([-before])[0]
+    i, j, k = (int(n) for n in size + before + behind)
+    array = np.pad(mask.array, np.stack([before, behind], axis=1))
+    own = tuple(slice(int(at), int(at + n)) for at, n in zip(before, size, strict=True))
+    return Volume(array, Grid((i, j, k), affine)), own
+
+
+def _read_scan_of(path: str, mask: Volume) -> Scan:
+    """The scan that a mask was drawn on.
 
     Raises:
-        InputError: It is not there, cannot be read, or lies elsewhere.
+        InputError: It is not there, cannot be read, is a mask itself, or lies elsewhere.
         UsageError: It is a DICOM folder of several series.
     """
     if not Path(path).exists():
@@ -276,16 +302,26 @@ def _on_grid(path: str, mask: Volume) -> tuple[Scan, Volume]:
     except UsageError as error:
         remedy = "give a folder that holds the series of the mask alone"
         raise UsageError(error.code, error.message, remedy) from error
-    marked = mask.grid.ijk_to_ras(np.argwhere(mask.array)[::MARKED_STEP])
-    found = scan.volume
-    at = found.grid.ras_to_ijk(marked)
-    inside = np.all((at > -1) & (at < found.grid.shape), axis=1)
-    share = float(np.mean(inside)) if len(marked) else 1.0
+    if is_label_map(scan.volume.array):
+        raise InputError(
+            "scan-is-mask",
+            f"{path}: holds a few whole numbers, so it is a mask itself and no scan",
+            "give the scan with --image FILE, or a folder that holds scans alone",
+        )
+    share = share_inside(mask, scan.volume.grid)
     if share < LEAST_INSIDE:
         raise InputError(
             "scan-elsewhere",
             f"{path}: holds {share:.0%} of what is marked, so the mask is of another scan",
             "give the scan it was drawn on, or leave --image out",
         )
-    image = resample_linear(found.array, found.grid, mask.grid, antialias=True)
-    return scan, Volume(image, mask.grid)
+    return scan
+
+
+def share_inside(mask: Volume, grid: Grid) -> float:
+    """Share of what is marked that lies on a grid; 1 where nothing is."""
+    marked = mask.grid.ijk_to_ras(np.argwhere(mask.array)[::MARKED_STEP])
+    if not len(marked):
+        return 1.0
+    at = grid.ras_to_ijk(marked)
+    return float(np.mean(np.all((at > -1) & (at < grid.shape), axis=1)))

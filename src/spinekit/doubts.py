@@ -33,6 +33,8 @@ CT_VALLEY = 0.7
 """Between the two peaks there is at most this share of the lower one's density."""
 CT_SAME_VALUE = 0.3
 """Noise spreads every tissue of a CT over more values than one that this share of it has."""
+MOST_LABELS = 32
+"""A scan has more than so many values, a label map of a spine rarely."""
 _BIN = 10.0
 _ENOUGH_SAMPLES = 2_000_000
 LEAST_CONFIDENCE = 0.75
@@ -61,6 +63,14 @@ def doubt_image(image: NDArray[np.floating]) -> tuple[Notice, ...]:
         text = "this looks like a CT, not an MRI; it is labelled only with --force"
         return (Notice("not-mri", text),)
     return ()
+
+
+def is_label_map(image: NDArray[np.floating]) -> bool:
+    """Whether a volume holds a few whole numbers and mostly 0, as label maps do and no scan."""
+    sample = image.ravel()[:: max(1, image.size // _ENOUGH_SAMPLES)]
+    values, counts = np.unique(sample, return_counts=True)
+    is_whole = len(values) <= MOST_LABELS and bool((values == np.rint(values)).all())
+    return is_whole and bool(values.min() == 0 and counts[0] > 0.5 * len(sample))
 
 
 def _has_air(values: NDArray[np.floating]) -> bool:

@@ -3,15 +3,19 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
 
 from blocks import draw_blocks, oracle_for
-from spinekit.anatomy.scheme import PARTS
+from spinekit import adoption
+from spinekit.anatomy.scheme import PARTS, VALUES
 from spinekit.apps import jobs
 from spinekit.apps.cli import main
+from spinekit.core.volume import Volume
+from spinekit.prediction.runner import Prediction
 
 SPINE = draw_blocks((4.0, 2.0, 2.0))
 
@@ -94,3 +98,44 @@ def test_a_result_by_another_scan_or_model_is_not_taken_for_done(
     assert "was made with other options (image); add --overwrite" in capsys.readouterr().err
     assert label(tmp_path, "--overwrite") == 0
     assert label(tmp_path) == 0
+
+
+def test_a_mask_cut_off_around_its_bones_hides_nothing_of_the_scan(
+    using: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    ask = adoption.ask_predictor
+
+    def watch(predictor: Any, working: Volume) -> Prediction:
+        seen.append(working.grid)
+        return ask(predictor, working)
+
+    monkeypatch.setattr(adoption, "ask_predictor", watch)
+    save_scan(tmp_path)
+    mask = np.isin(SPINE.labels, [VALUES[name] for name in ("L1", "L2", "L3")])
+    mask &= SPINE.parts == PARTS.index("body")
+    box = tuple(slice(at.min() - 1, at.max() + 2) for at in np.nonzero(mask))
+    affine = SPINE.grid.affine.copy()
+    affine[:3, 3] = SPINE.grid.ijk_to_ras([[axis.start for axis in box]])[0]
+    labels = []
+    for name, array, placed in (("whole", mask, SPINE.grid.affine), ("cut", mask[box], affine)):
+        nib.save(nib.Nifti1Image(array.astype(np.uint8), placed), tmp_path / f"{name}.nii.gz")
+        words = ["label", tmp_path / f"{name}.nii.gz", tmp_path / "out"]
+        words += ["--image", tmp_path / "scan.nii.gz", "--quiet"]
+        assert main([str(word) for word in words]) == 0
+        made = nib.load(tmp_path / "out" / f"{name}_dseg.nii.gz")
+        np.testing.assert_allclose(made.affine, placed)
+        labels.append(np.asarray(made.dataobj))
+
+    assert seen[0].is_close(seen[1])
+    np.testing.assert_array_equal(labels[0][box], labels[1])
+    assert set(np.unique(labels[1])) == {0, VALUES["L1"], VALUES["L2"], VALUES["L3"]}
+
+
+def test_a_mask_is_no_scan(using: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_scan(tmp_path, SPINE.labels)
+
+    assert label(tmp_path) == 1
+
+    assert "scan.nii.gz: holds a few whole numbers" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
