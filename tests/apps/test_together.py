@@ -164,6 +164,23 @@ def test_the_series_of_a_dicom_folder_are_scans(tmp_path: Path, same_frame: bool
     assert main(["relabel", str(tmp_path / "out" / "3_dseg.nii.gz"), *words]) == 0
 
 
+@pytest.mark.parametrize("same_frame", [True, False])
+def test_folders_of_one_series_and_of_two_are_one_study_in_one_frame(
+    tmp_path: Path, same_frame: bool
+) -> None:
+    write_series(tmp_path / "patient" / "SE1", 5, LOW, "1.2.9")
+    for number in (7, 8):
+        frame = "1.2.9" if same_frame else "1.2.8"
+        write_series(tmp_path / "patient" / "SE2", number, LOIN, frame)
+
+    assert run(tmp_path / "patient", tmp_path / "out", "--together", "--quiet") == 0
+
+    for number in ("7", "8"):
+        report = report_of(tmp_path / "out" / "SE2", number)
+        assert (vertebrae(report) == list(UPPER)) == same_frame
+        assert len(report["options"]["together"]) == (3 if same_frame else 2)
+
+
 def test_a_localizer_bears_the_name_of_its_series(tmp_path: Path) -> None:
     for number, grid in ((3, LOIN), (7, LOW)):
         write_series(tmp_path / "dicom", number, grid, f"1.2.{number}")

@@ -44,12 +44,26 @@ def group_series(jobs: Sequence[Job], args: argparse.Namespace) -> list[Job]:
     """
     series = [part for job in jobs for part in _split_series(job, args)]
     studies: dict[str, list[Job]] = {}
-    for job in series:
-        studies.setdefault(_study_of(job), []).append(job)
-    alone = {study for study, members in studies.items() if len(members) == 1}
+    homes = _studies_of(series)
+    for job, study in zip(series, homes, strict=True):
+        studies.setdefault(study, []).append(job)
     return [
-        job if (study := _study_of(job)) in alone else _in_study(job, study, studies[study])
-        for job in series
+        job if len(studies[study]) == 1 else _in_study(job, study, studies[study])
+        for job, study in zip(series, homes, strict=True)
+    ]
+
+
+def _studies_of(series: Sequence[Job]) -> list[str]:
+    """The study of each series: that of its folder, or of the folder above it.
+
+    Of the folder above where a series there states the same frame: no two patients share one.
+    """
+    own = [_study_of(job) for job in series]
+    framed = {(study, job.frame) for study, job in zip(own, series, strict=True) if job.frame}
+    above = [str(Path(study).parent) for study in own]
+    return [
+        there if (there, job.frame) in framed else study
+        for study, there, job in zip(own, above, series, strict=True)
     ]
 
 
