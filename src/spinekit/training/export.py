@@ -72,6 +72,8 @@ def export_checkpoint(
 ) -> Path:
     """Write `target` as ONNX with its promise inside, whole or not at all.
 
+    `weights_sha256` in it is that of the trained weights (`hash_weights`), before they are halved.
+
     Raises:
         ModelError: The checkpoint cannot be read.
         OutputError: The file cannot be written.
