@@ -30,7 +30,7 @@ from spinekit.pipeline import Findings, SegmentOptions, examine
 from spinekit.prediction.predictor import ModelPredictor, load_predictor
 from spinekit.report import describe_evidence, recall_evidence
 from spinekit.synth.phantom import draw_phantom
-from spinekit.training.packing import hash_package
+from spinekit.training.packing import hash_source
 
 STORE = Path(".spinekit/naming")
 IMAGE_VIEWS: tuple[int | None, ...] = (5, 8, 10, 15, None)
@@ -107,7 +107,7 @@ def _hash_code() -> str:
     digest = hashlib.sha256(Path(__file__).read_bytes())
     inside = (f"spinekit.{package}" for package in ("core", "instances", "prediction", "synth"))
     for package in ("spinekit", *inside):
-        digest.update(hash_package(package).encode())
+        digest.update(hash_source(package).encode())
     return digest.hexdigest()[:12]
 
 
