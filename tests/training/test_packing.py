@@ -132,6 +132,10 @@ def test_code_is_told_by_its_source_and_that_of_what_all_share(tmp_path, monkeyp
     assert len({before, drawn_otherwise, hash_source("kit.drawer")}) == 3
 
 
+def test_a_package_may_be_the_root():
+    assert hash_source("spinekit") not in (hash_source(), hash_source("spinekit.core"))
+
+
 def test_what_all_packs_go_through_is_there():
     for name in SHARED:
         assert importlib.util.find_spec(name) is not None

@@ -253,9 +253,9 @@ def hash_source(*names: str) -> str:
     """
     digest = hashlib.sha256()
     for name in (*names, *SHARED):
-        parent, _, module = name.rpartition(".")
-        file = resources.files(parent).joinpath(f"{module}.py")
-        files = [file] if file.is_file() else resources.files(name).iterdir()
+        root, *inner = name.split(".")
+        module = resources.files(root).joinpath("/".join(inner) + ".py")
+        files = [module] if module.is_file() else resources.files(name).iterdir()
         for path in sorted(files, key=lambda path: path.name):
             if path.name.endswith(".py"):
                 digest.update(path.name.encode() + path.read_bytes())
