@@ -425,3 +425,21 @@ def test_the_table_of_the_run_and_the_levels_follow_and_come_back(run_of_two: Pa
 
     assert main(["relabel", str(seg), "--undo", "--quiet"]) == 0
     assert (bytes_of(run_of_two / "p1"), table.read_bytes()) == before
+
+
+def test_points_of_which_only_the_table_was_kept_follow_too(run_of_two: Path) -> None:
+    folder = run_of_two / "p1"
+    (folder / "spine_levels.nii.gz").unlink()
+    table = folder / "spine_levels.json"
+    before = table.read_bytes()
+    assert b'"L2-L3"' in before
+    assert b'"T12-L1"' in before
+
+    assert main(["relabel", str(folder / "spine_dseg.nii.gz"), "--set", "L2=L3", "--quiet"]) == 0
+
+    after = table.read_bytes()
+    assert b'"L3-L4"' in after
+    assert b'"T12-L1"' not in after
+    assert main(["relabel", str(folder / "spine_dseg.nii.gz"), "--undo", "--quiet"]) == 0
+    assert table.read_bytes() == before
+    assert not (folder / "spine_levels.nii.gz").exists()

@@ -77,7 +77,8 @@ def recall(labels: Path) -> Wanted | None:
     source = next((path for path in beside if path.is_file()), labels.with_name(stem))
     files = output_names(stem, fmt, image=True, levels=True)
     there = {kind: labels.with_name(name).is_file() for kind, name in files.items()}
-    return Wanted(source, stem, labels.parent, fmt=fmt, iso=there["image"], levels=there["levels"])
+    levels = there["levels"] or there["levels_json"]
+    return Wanted(source, stem, labels.parent, fmt=fmt, iso=there["image"], levels=levels)
 
 
 def write(result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:
