@@ -72,6 +72,16 @@ def draw_blocks(
     return BlockSpine(INTENSITY[parts] + noise, labels, parts, grid, names)
 
 
+def draw_loin() -> BlockSpine:
+    """T12 to L3 and no sacrum, on voxels of 4, 2 and 2 mm."""
+    whole = draw_blocks((4.0, 2.0, 2.0))
+    k = slice(whole.parts.shape[2] - 78, None)
+    image, labels, parts = (array[:, :, k] for array in (whole.image, whole.labels, whole.parts))
+    affine = whole.grid.affine.copy()
+    affine[2, 3] += k.start * 2.0
+    return BlockSpine(image, labels, parts, Grid(image.shape, affine), whole.names)
+
+
 @dataclass
 class Oracle:
     """A predictor that looks the answer up in drawn truth, wherever the scan lies in it."""

@@ -196,7 +196,8 @@ def test_a_mask_without_a_scan_fails_alone(
 ) -> None:
     for name in ("masks/a_bodies", "masks/b_bodies", "scans/a"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        write(tmp_path / f"{name}.nii.gz", SPINE.parts == BODY)
+        array = SPINE.image if name == "scans/a" else SPINE.parts == BODY
+        write(tmp_path / f"{name}.nii.gz", array)
     words = ["--image", str(tmp_path / "scans"), "--rules-only", "--quiet"]
 
     assert main(["label", str(tmp_path / "masks"), str(tmp_path / "out"), *words]) == 1

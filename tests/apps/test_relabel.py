@@ -6,14 +6,13 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from PIL import Image
 
-from blocks import BlockSpine, draw_blocks, oracle_for
+from blocks import BlockSpine, draw_blocks, draw_loin, oracle_for
 from spinekit.anatomy.items import Instance, Instances
 from spinekit.anatomy.scheme import VALUES
 from spinekit.apps.cli import main
 from spinekit.core.grid import Grid
-from spinekit.pipeline import SegmentOptions, segment
+from spinekit.pipeline import segment
 from spinekit.relabelling.words import Column, certain_levels
 
 GRID = Grid((1, 1, 1), np.eye(4))
@@ -22,12 +21,7 @@ GRID = Grid((1, 1, 1), np.eye(4))
 @pytest.fixture(scope="module")
 def loin() -> BlockSpine:
     """T12 to L3 and no sacrum: a column that could be moved up or down."""
-    whole = draw_blocks((4.0, 2.0, 2.0))
-    k = slice(whole.parts.shape[2] - 78, None)
-    image, labels, parts = (array[:, :, k] for array in (whole.image, whole.labels, whole.parts))
-    affine = whole.grid.affine.copy()
-    affine[2, 3] += k.start * 2.0
-    return BlockSpine(image, labels, parts, Grid(image.shape, affine), whole.names)
+    return draw_loin()
 
 
 @pytest.fixture(scope="module")
@@ -279,59 +273,6 @@ def test_a_file_that_is_no_result_is_refused(
     (result.parent / "spine_dseg.json").unlink()
     assert main(["relabel", str(result), "--set", "41=L3"]) == 1
     assert "keep it where it was written" in capsys.readouterr().err
-
-
-def test_the_picture_shows_the_scan_where_it_is_found(
-    loin: BlockSpine, result: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    picture = result.parent / "spine_preview.png"
-    with Image.open(picture) as before:
-        plain = np.asarray(before)[20:-60, 20:180]
-    main(["relabel", str(result), "--set", "L2=L3"])
-    assert "--image" in capsys.readouterr().err
-    scan = tmp_path / "scan.nii.gz"
-    nib.save(nib.Nifti1Image(loin.image, loin.grid.affine), scan)
-
-    main(["relabel", str(result), "--set", "L3=L3", "--image", str(scan)])
-
-    assert capsys.readouterr().err == ""
-    with Image.open(picture) as after:
-        np.testing.assert_array_equal(np.asarray(after)[20:-60, 20:180], plain)
-
-
-def test_a_scan_of_another_place_is_refused_for_the_picture(
-    loin: BlockSpine, result: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = bytes_of(result.parent)
-    away = loin.grid.affine.copy()
-    away[2, 3] += 900.0
-    nib.save(nib.Nifti1Image(loin.image, away), tmp_path / "other.nii.gz")
-
-    words = ["--set", "L2=L3", "--image", str(tmp_path / "other.nii.gz")]
-    assert main(["relabel", str(result), *words]) == 1
-
-    assert "holds 0% of what is labelled" in capsys.readouterr().err
-    assert bytes_of(result.parent) == before
-
-
-@pytest.mark.parametrize("named", [False, True])
-def test_the_picture_shows_the_volume_that_was_segmented(
-    loin: BlockSpine, tmp_path: Path, named: bool
-) -> None:
-    scan = tmp_path / "scan.nii.gz"
-    both = np.stack([loin.image.max() - loin.image, loin.image], axis=-1)
-    nib.save(nib.Nifti1Image(both, loin.grid.affine), scan)
-    made = segment(scan, SegmentOptions(volume=1), predictor=oracle_for(loin))
-    labels = made.save(tmp_path)["dseg"]
-    picture = tmp_path / "scan_preview.png"
-    with Image.open(picture) as before:
-        plain = np.asarray(before)[20:-60, 20:180]
-
-    words = ["--image", str(scan)] if named else []
-    assert main(["relabel", str(labels), "--set", "L2=L3", "--quiet", *words]) == 0
-
-    with Image.open(picture) as after:
-        np.testing.assert_array_equal(np.asarray(after)[20:-60, 20:180], plain)
 
 
 def test_files_are_as_they_were_when_writing_fails(
