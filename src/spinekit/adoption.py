@@ -308,20 +308,29 @@ def _read_scan_of(path: str, mask: Volume) -> Scan:
             f"{path}: holds a few whole numbers, so it is a mask itself and no scan",
             "give the scan with --image FILE, or a folder that holds scans alone",
         )
-    share = share_inside(mask, scan.volume.grid)
-    if share < LEAST_INSIDE:
-        raise InputError(
-            "scan-elsewhere",
-            f"{path}: holds {share:.0%} of what is marked, so the mask is of another scan",
-            "give the scan it was drawn on, or leave --image out",
-        )
+    refuse_elsewhere(path, scan.volume.grid, mask, is_a="mask")
     return scan
 
 
-def share_inside(mask: Volume, grid: Grid) -> float:
-    """Share of what is marked that lies on a grid; 1 where nothing is."""
-    marked = mask.grid.ijk_to_ras(np.argwhere(mask.array)[::MARKED_STEP])
-    if not len(marked):
-        return 1.0
+def refuse_elsewhere(path: str | Path, grid: Grid, labels: Volume, *, is_a: str) -> None:
+    """Refuse a scan that lies elsewhere than what is labelled.
+
+    Args:
+        path: The scan, for the message.
+        grid: Its grid.
+        labels: What is said to be drawn on it; anything fits where nothing is labelled.
+        is_a: What the labels are called in the message.
+
+    Raises:
+        InputError: It shows hardly anything of them.
+    """
+    marked = labels.grid.ijk_to_ras(np.argwhere(labels.array)[::MARKED_STEP])
     at = grid.ras_to_ijk(marked)
-    return float(np.mean(np.all((at > -1) & (at < grid.shape), axis=1)))
+    inside = np.all((at > -1) & (at < grid.shape), axis=1)
+    share = float(np.mean(inside)) if len(marked) else 1.0
+    if share < LEAST_INSIDE:
+        raise InputError(
+            "scan-elsewhere",
+            f"{path}: holds {share:.0%} of what is marked, so the {is_a} is of another scan",
+            "give the scan it was drawn on, or leave --image out",
+        )

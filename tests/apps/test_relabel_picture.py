@@ -57,7 +57,7 @@ def test_a_scan_of_another_place_is_refused_for_the_picture(
     words = ["--set", "L2=L3", "--image", str(tmp_path / "other.nii.gz")]
     assert main(["relabel", str(result), *words]) == 1
 
-    assert "holds 0% of what is labelled" in capsys.readouterr().err
+    assert "holds 0% of what is marked, so the result is of another scan" in capsys.readouterr().err
     assert bytes_of(result.parent) == before
 
 

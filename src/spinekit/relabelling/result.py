@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spinekit.adoption import LEAST_INSIDE, share_inside
+from spinekit.adoption import refuse_elsewhere
 from spinekit.anatomy.scheme import NAMES, PARTS, VALUES, part_of
 from spinekit.core.errors import InputError, SpineKitError, UsageError
 from spinekit.core.geometry import normalise_geometry, normalise_labels
@@ -244,13 +244,8 @@ def view_result(
 def _read_named(path: Path, result: Result) -> Volume:
     """A scan that a person names, if the result lies in it."""
     scan = _read_as_segmented(path, result).volume
-    share = share_inside(Volume(result.own, result.labels.grid), scan.grid)
-    if share < LEAST_INSIDE:
-        raise InputError(
-            "scan-elsewhere",
-            f"{path}: holds {share:.0%} of what is labelled, so the result is of another scan",
-            "give the scan that was segmented, or leave --image out",
-        )
+    labels = Volume(result.own, result.labels.grid)
+    refuse_elsewhere(path, scan.grid, labels, is_a="result")
     return scan
 
 
