@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 SPECK_SHARE = 0.08
-"""A piece smaller than this share of its neighbours is no bone."""
+"""A piece smaller than this share of the largest one is no bone."""
 SIZES = (0.4, 1.8)
 """Least and most of a bone's volume, in its neighbours' on either side."""
 STEPS = (0.6, 4.5)

@@ -13,9 +13,10 @@ from pathlib import Path
 from spinekit.core.errors import UsageError
 from spinekit.io.discovery import FILE_ENDINGS
 
-_ENDINGS = (*FILE_ENDINGS, ".seg.nrrd")
 PATIENT = re.compile(r"(sub-[A-Za-z0-9]+)(?:_(ses-[A-Za-z0-9]+))?(?=_|$)")
 """How names begin that tell patient and visit, as in BIDS."""
+
+_ENDINGS = (*FILE_ENDINGS, ".seg.nrrd")
 _FOLDERS = ("", "step2_output")
 """Where in a results' folder labels may lie."""
 

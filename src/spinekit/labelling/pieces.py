@@ -225,7 +225,7 @@ def find_owners(
 ) -> dict[int, int]:
     """Bones that are sooner a part of a named vertebra beside them than anything else.
 
-    A sacrum is a part of none, and none is given to it: labels tell it by its kind.
+    A sacrum is never a part of a vertebra, nor a bone a part of it.
 
     Args:
         choices: what each bone is.

@@ -50,7 +50,7 @@ class View:
     slice_index: int
     """Along i."""
     neighbours: tuple[int, ...]
-    """The slices the network sees, the slice itself in the middle."""
+    """The slices the network sees together, `slice_index` in the middle."""
     centre_jk: tuple[float, float]
     """Voxel of the scan that the canvas is centred on."""
     rotation_deg: float
