@@ -11,5 +11,10 @@ def listing(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    """What every file holds, by its name from the folder."""
+    return {name: (folder / name).read_bytes() for name in listing(folder)}
+
+
 def report_of(folder: Path, stem: str = "spine") -> dict:
     return json.loads((folder / f"{stem}_dseg.json").read_text(encoding="utf-8"))

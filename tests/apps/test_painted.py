@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from results import listing, report_of
+from results import bytes_of, report_of
 from spinekit.anatomy.scheme import VALUES
 from spinekit.apps.cli import main
 from spinekit.io.reading import read_label_file, read_labels
@@ -23,7 +23,7 @@ def run(*words: object) -> int:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {name: (folder / name).read_bytes() for name in listing(folder)}
+    return bytes_of(folder)
 
 
 def paint(path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from blocks import BlockSpine, draw_blocks, draw_loin, oracle_for
+from results import bytes_of
 from spinekit.anatomy.items import Instance, Instances
 from spinekit.anatomy.scheme import VALUES
 from spinekit.apps.cli import main
@@ -43,10 +44,6 @@ def labels_of(path: Path) -> np.ndarray:
 
 def report_of(path: Path) -> dict:
     return json.loads((path.parent / "spine_dseg.json").read_text(encoding="utf-8"))
-
-
-def bytes_of(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def bones(report: dict) -> list[str]:

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from blocks import BlockSpine, draw_loin, oracle_for
+from results import bytes_of
 from spinekit.apps.cli import main
 from spinekit.pipeline import SegmentOptions, segment
 
@@ -22,10 +23,6 @@ def result(loin: BlockSpine, tmp_path: Path) -> Path:
     """Labels of a result, alone with its files."""
     found = segment(loin.image, affine=loin.grid.affine, predictor=oracle_for(loin))
     return found.save(tmp_path / "out", stem="spine")["dseg"]
-
-
-def bytes_of(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_the_picture_shows_the_scan_where_it_is_found(

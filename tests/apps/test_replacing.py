@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from blocks import BlockSpine, oracle_for
-from results import FILES, listing, report_of
+from results import FILES, bytes_of, listing, report_of
 from spinekit.anatomy.scheme import VALUES
 from spinekit.apps.cli import main
 from spinekit.io.reading import read_labels
@@ -27,7 +27,7 @@ def run(*words: object) -> int:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {name: (folder / name).read_bytes() for name in listing(folder)}
+    return bytes_of(folder)
 
 
 def other_patient(scan_file: Path) -> Path:

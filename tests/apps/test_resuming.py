@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from results import FILES, listing, report_of
+from results import FILES, bytes_of, listing, report_of
 from scan_files import Slices, save_itk
 from spinekit.apps.cli import main
 
@@ -37,12 +37,12 @@ def test_results_of_other_options_are_not_replaced_although_other_files_are_want
 ) -> None:
     out = tmp_path / "out"
     main(["segment", str(scan_file), str(out)])
-    before = {name: (out / name).read_bytes() for name in listing(out)}
+    before = bytes_of(out)
 
     assert main(["segment", str(scan_file), str(out), "--format", "mha", *change]) == 2
 
     assert "other options" in capsys.readouterr().err
-    assert {name: (out / name).read_bytes() for name in listing(out)} == before
+    assert bytes_of(out) == before
 
 
 def test_results_of_another_model_are_not_taken_for_done(

@@ -44,10 +44,6 @@ def run(*words: object) -> int:
     return main(["segment", *map(str, words), "--quiet"])
 
 
-def listing(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-
-
 def read_json(path: Path) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 

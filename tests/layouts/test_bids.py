@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from blocks import BlockSpine
-from layouts.conftest import listing, read_json, run, voxels
+from layouts.conftest import read_json, run, voxels
+from results import bytes_of, listing
 from spinekit.anatomy.scheme import VALUES
 from spinekit.apps.cli import main
 from spinekit.core.errors import UsageError
@@ -76,7 +77,7 @@ def test_one_word_moves_every_name_and_undo_brings_the_same_bytes_back(
 ) -> None:
     out = tmp_path / "out"
     run(dataset, out, "--layout", "bids", "--levels", "--soft", *words)
-    before = {name: (out / name).read_bytes() for name in listing(out)}
+    before = bytes_of(out)
     res = "_res-1mm" if words else ""
     base, end = f"{START}_seg-spine{res}_desc-T2w_dseg", "nii" if words else "nii.gz"
     seg = out / f"{base}.{end}"
@@ -104,7 +105,7 @@ def test_one_word_moves_every_name_and_undo_brings_the_same_bytes_back(
 
     assert main(["relabel", str(seg), "--undo", "--quiet"]) == 0
 
-    assert {name: (out / name).read_bytes() for name in listing(out)} == before
+    assert bytes_of(out) == before
 
 
 def test_what_others_say_of_the_derivatives_stays(dataset: Path, tmp_path: Path) -> None:
@@ -127,12 +128,12 @@ def test_a_dataset_of_scans_is_no_place_for_results(
 ) -> None:
     if not described:
         (dataset / "dataset_description.json").unlink()
-    before = {name: (dataset / name).read_bytes() for name in listing(dataset)}
+    before = bytes_of(dataset)
 
     assert run(dataset / scan, dataset, "--layout", "bids") == 2
 
     assert f"OUT ({dataset}) is" in capsys.readouterr().err
-    assert {name: (dataset / name).read_bytes() for name in listing(dataset)} == before
+    assert bytes_of(dataset) == before
 
 
 @pytest.mark.parametrize("maker", [{"Name": "Manual"}, "Manual", [None]])

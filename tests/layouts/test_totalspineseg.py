@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from blocks import BlockSpine
-from layouts.conftest import listing, read_json, run, voxels
+from layouts.conftest import read_json, run, voxels
+from results import bytes_of, listing
 from spinekit.anatomy.scheme import VALUES
 from spinekit.apps.cli import main
 from spinekit.core.grid import Grid
@@ -262,7 +263,7 @@ def test_one_word_moves_every_name_of_the_tree_and_comes_back(
 ) -> None:
     scan, out = store(tmp_path / "spine.nii.gz"), tmp_path / "out"
     run(scan, out, *TREE, *(("--keep-only", *kept) if kept else ()))
-    before = {name: (out / name).read_bytes() for name in listing(out)}
+    before = bytes_of(out)
     seg = out / "step2_output" / "spine.nii.gz"
     old, marked = voxels(seg), voxels(out / "step1_levels/spine.nii.gz")
 
@@ -274,7 +275,7 @@ def test_one_word_moves_every_name_of_the_tree_and_comes_back(
         np.testing.assert_array_equal(voxels(seg) == VALUES[now], old == VALUES[was])
     report = read_json(out / ".spinekit/spine.json")
     assert report["provenance"][0]["words"][0]["to"] == "L6"
-    new = {name: (out / name).read_bytes() for name in listing(out)}
+    new = bytes_of(out)
     assert set(new) == {*before, ".spinekit/spine_undo.zip"}
     assert (voxels(out / "step1_levels/spine.nii.gz") > 0).sum() == (marked > 0).sum() - 1
     changed = {name for name in before if new[name] != before[name]}
@@ -284,7 +285,7 @@ def test_one_word_moves_every_name_of_the_tree_and_comes_back(
 
     assert main(["relabel", str(seg), "--undo", "--quiet"]) == 0
 
-    assert {name: (out / name).read_bytes() for name in listing(out)} == before
+    assert bytes_of(out) == before
 
 
 def test_there_is_nothing_to_say_of_a_picture_that_was_not_kept(

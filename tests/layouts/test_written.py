@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from layouts.conftest import listing, read_json, run
+from layouts.conftest import read_json, run
+from results import bytes_of, listing
 from spinekit.apps.cli import main
 from spinekit.io.reading import read_label_file, read_labels
 from spinekit.io.voxels import hash_voxels
@@ -55,8 +56,8 @@ def test_every_label_map_is_known_again_and_known_to_be_changed(
 
     volume, header = read_label_file(out / derived)
     write_labels(out / derived, volume.array[:, ::-1], header)
-    before = {name: (out / name).read_bytes() for name in listing(out)}
+    before = bytes_of(out)
 
     assert main(["relabel", str(out / seg), "--set", "L5=L6"]) == 1
     assert f"{Path(derived).name}: was changed since" in capsys.readouterr().err
-    assert {name: (out / name).read_bytes() for name in listing(out)} == before
+    assert bytes_of(out) == before
