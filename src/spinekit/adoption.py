@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.anatomy.scheme import LEVELS, Lost
-from spinekit.bones import Adopted, See, describe_bones, name_given, name_parts
+from spinekit.bones import Adopted, describe_bones, name_given, name_parts
 from spinekit.core.errors import InputError, Notice, UsageError
 from spinekit.core.geometry import (
-    normalise_geometry,
     normalise_labels,
 )
 from spinekit.core.grid import Grid
@@ -28,7 +27,6 @@ from spinekit.io.discovery import ending_of
 from spinekit.io.nrrd import read_segments
 from spinekit.io.reading import Scan, hash_scan, read_label_file, read_scan
 from spinekit.labelling.earlier import digest_beside, names_in, rely_on, rows_beside
-from spinekit.labelling.evidence import pool_levels
 from spinekit.labelling.numbers import (
     Given,
     Meaning,
@@ -39,9 +37,10 @@ from spinekit.labelling.numbers import (
 )
 from spinekit.labelling.omissions import tell_off_column
 from spinekit.labelling.outside import Outside
-from spinekit.prediction.predictor import Predictor, ask_predictor
+from spinekit.prediction.predictor import Predictor
 from spinekit.report import build_report
 from spinekit.segmentation import Segmentation, View
+from spinekit.sight import Sight, look_at, normalise_for
 from spinekit.structures import (
     BODY,
     DISC,
@@ -140,14 +139,14 @@ def adopt_mask(
     mask = Volume(array, read.grid)
     scan = None if options.image is None else _read_scan_of(options.image, mask)
     wide, own = (mask, ...) if scan is None else _widen(mask, scan.volume.grid)
-    image, see, doubts = _look_at(scan, wide.grid, predictor)
-    adopted, told, lost, is_marked = _name(path, wide, options, see)
+    image, sight, doubts = _look_at(scan, wide.grid, predictor)
+    adopted, told, lost, is_marked = _name(path, wide, options, sight)
     source = read_scan(path)
     labels = adopted.labels[own]
     structures = tabulate(labels, mask.grid, adopted.named)
     report = build_report(
         source=source.source,
-        card=NO_MODEL if see is None or predictor is None else predictor.card,
+        card=NO_MODEL if sight is None or predictor is None else predictor.card,
         options=options.recorded(path),
         seconds={},
         structures=structures,
@@ -172,26 +171,26 @@ def adopt_mask(
         stem=source.stem,
         header=header,
         image=None,
-        view=_view(adopted, wide, image),
+        view=_view(adopted, wide, image, None if sight is None else sight.grid_mm),
     )
 
 
 def _name(
-    path: Path, mask: Volume, options: MaskOptions, see: See | None
+    path: Path, mask: Volume, options: MaskOptions, sight: Sight | None
 ) -> tuple[Adopted, Outside, tuple[Lost, ...], NDArray[np.bool_]]:
     """The bones of a mask with their names, and what else the mask says.
 
     Returns:
-        The named structures, what the mask's own names say of them, its values without a meaning,
+        The named structures, what else is known of their names, its values without a meaning,
         and (I, J, K) where it marks bones and discs.
     """
     if options.scheme is not None or options.meaning == "instances":
         given = _read_named(path, mask, options.scheme)
-        adopted, told = name_given(given, mask.grid, see=see)
+        adopted, told = name_given(given, mask.grid, sight=sight)
         return adopted, told, given.lost, given.numbers > 0
     parts = read_parts(path.name, mask.array, options.meaning)
-    adopted = name_parts(parts, mask.grid, see=see)
-    return adopted, Outside(), (), np.isin(parts, (BODY, POSTERIOR, DISC))
+    adopted, told = name_parts(parts, mask.grid, sight=sight)
+    return adopted, told, (), np.isin(parts, (BODY, POSTERIOR, DISC))
 
 
 def _read_named(path: Path, mask: Volume, scheme: str | None) -> Given:
@@ -218,33 +217,23 @@ def _tell_empty(adopted: Adopted) -> list[Notice]:
     return [Notice("no-spine", f"no vertebra and no disc was found{rest}")]
 
 
-def _view(adopted: Adopted, mask: Volume, image: Volume | None) -> View:
+def _view(
+    adopted: Adopted, mask: Volume, image: Volume | None, grid_mm: tuple[float, float] | None
+) -> View:
     """What the picture is drawn from; the mask itself, where there is no image."""
     drawn = Volume((mask.array != 0).astype(np.float32), mask.grid) if image is None else image
     return View(
-        normalise_intensity(normalise_geometry(drawn)[0].array),
+        normalise_intensity(normalise_for(drawn, grid_mm)[0].array),
         normalise_labels(adopted.labels, adopted.record),
         normalise_labels(adopted.kept, adopted.record),
         adopted.record.working_grid,
     )
 
 
-def see_levels(image: Volume, predictor: Predictor) -> See:
-    """Let a network look at the scan a mask was drawn on, for the levels alone.
-
-    Args:
-        image: (I, J, K) on the mask's grid.
-        predictor: What to look with.
-    """
-    working = normalise_geometry(image)[0]
-    seen = ask_predictor(predictor, Volume(normalise_intensity(working.array), working.grid))
-    return lambda instances: pool_levels(seen.level_probs, seen.level_stride, instances)
-
-
 def _look_at(
     scan: Scan | None, grid: Grid, predictor: Predictor | None
-) -> tuple[Volume | None, See | None, list[Notice]]:
-    """The scan of a mask on a grid, what the network says of levels there, and what to doubt.
+) -> tuple[Volume | None, Sight | None, list[Notice]]:
+    """The scan of a mask on a grid, what the network sees there, and what to doubt.
 
     Of what is no MRI the network says nothing.
     """
@@ -260,7 +249,7 @@ def _look_at(
     if len(told) < len(scan.notices) or doubt_image(scan.volume.array):
         text = f"{file}: no MRI by its header or its intensities, not looked at for levels"
         return image, None, [*doubts, Notice("not-mri", text)]
-    return image, see_levels(image, predictor), doubts
+    return image, look_at(image, predictor, file=file), doubts
 
 
 def _widen(mask: Volume, grid: Grid) -> tuple[Volume, tuple[slice, ...]]:

@@ -4,7 +4,7 @@ It knows arrays on a grid and what each of them is; nothing of files and scans.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,6 @@ from spinekit.anatomy.scheme import ABSTAINED_VERTEBRA, LEVELS, PARTS, VALUES
 from spinekit.core.errors import InputError
 from spinekit.core.geometry import (
     GeometryRecord,
-    normalise_geometry,
     normalise_labels,
     restore_labels,
 )
@@ -32,6 +31,7 @@ from spinekit.labelling.numbers import Given, tell_scattered
 from spinekit.labelling.omissions import tell_nameless, tell_too_small
 from spinekit.labelling.outside import Outside, weigh
 from spinekit.report import describe_evidence
+from spinekit.sight import Sight, normalise_for
 from spinekit.structures import (
     BODY,
     CANAL,
@@ -54,9 +54,6 @@ piece of noise of the same shape, 150 to 1."""
 MOST_VERTEBRAE = len(LEVELS) + len(ABSTAINED_VERTEBRA)
 """A result has no names and numbers for more, and no spine has them."""
 
-See = Callable[[Instances], NDArray[np.float64]]
-"""What a network says of the levels of instances on the working grid."""
-
 
 @dataclass(frozen=True)
 class Adopted:
@@ -74,12 +71,12 @@ class Adopted:
     record: GeometryRecord
     """Between the grid of the parts and the working grid."""
     evidence: NDArray[np.float64]
-    """(items, levels) the same for all levels: nothing but sizes speaks."""
+    """(n, 27) distribution over LEVELS per item, an even one where nothing but sizes speaks."""
 
 
 def name_parts(
-    parts: NDArray[np.uint8], grid: Grid, *, names: Sequence[str] = (), see: See | None = None
-) -> Adopted:
+    parts: NDArray[np.uint8], grid: Grid, *, names: Sequence[str] = (), sight: Sight | None = None
+) -> tuple[Adopted, Outside]:
     """Split parts into vertebrae and discs and name them.
 
     Bodies alone that do not touch are told apart already.
@@ -89,18 +86,18 @@ def name_parts(
         grid: Where they lie.
         names: What the vertebrae are called from the top, the sacrum not counted; sizes and the
             sacrum decide where empty.
-        see: What a network says of the levels, where there is an image.
+        sight: What a network sees in the scan, where there is one.
 
     Returns:
-        The named structures; none for empty parts.
+        The named structures, none for empty parts; and what the scan's own column says of them.
 
     Raises:
         InputError: Another number of vertebrae than of names was found.
     """
-    working, record = normalise_geometry(Volume(parts.astype(np.float32), grid))
+    grid_mm = None if sight is None else sight.grid_mm
+    working, record = normalise_for(Volume(parts.astype(np.float32), grid), grid_mm)
     working_parts = normalise_labels(parts, record)
-    instances, outside = _split(working_parts, working.grid.spacing_mm)
-    evidence = _nothing(instances) if see is None else see(instances)
+    instances, stated = _split(working_parts, working.grid.spacing_mm)
     bones = [n for n, item in enumerate(instances.items) if item.kind == "vertebra"]
     if names and len(bones) != len(names):
         raise InputError(
@@ -108,9 +105,12 @@ def name_parts(
             f"the bone splits into {len(bones)} vertebrae, but {len(names)} names were given",
             "correct the mask or the names",
         )
-    certain = dict(zip(bones, names, strict=True)) if names else None
-    naming = name_column(_without_room(instances), evidence, certain=certain, outside=outside)
-    naming = _doubted(naming) if see is None else naming
+    if names:
+        certain, evidence = dict(zip(bones, names, strict=True)), _nothing(instances)
+        naming = name_column(_without_room(instances), evidence, certain=certain, outside=stated)
+        told = Outside(stated)
+    else:
+        told, naming, evidence = _weigh_sight(instances, working.grid, stated, sight)
     named = give_names(instances.items, naming.names, naming.probability)
     restored: Instances = dataclasses.replace(
         instances,
@@ -119,12 +119,12 @@ def name_parts(
         disc_map=restore_labels(grow_map(instances.disc_map, voxels=REACH_VOXELS), record),
     )
     labels, kept = compose_labels(restored, named)
-    return Adopted(labels, kept, named, naming, instances, record, evidence)
+    return Adopted(labels, kept, named, naming, instances, record, evidence), told
 
 
 def _split(
     parts: NDArray[np.uint8], spacing_mm: tuple[float, float, float]
-) -> tuple[Instances, NDArray[np.float64] | None]:
+) -> tuple[Instances, NDArray[np.float64]]:
     """Instances of parts on the working grid, and what is said of their levels besides.
 
     Bones that do not touch, with nothing else marked, are taken as they are.
@@ -136,7 +136,8 @@ def _split(
         instances, _ = take_instances(numbers, parts, spacing_mm)
         return instances, _stated(instances)
     one_hot = (np.arange(len(PARTS))[:, None, None, None] == parts).astype(np.float16)
-    return split_instances(one_hot, spacing_mm), None
+    instances = split_instances(one_hot, spacing_mm)
+    return instances, np.zeros((len(instances.items), len(LEVELS)))
 
 
 def _stated(instances: Instances) -> NDArray[np.float64]:
@@ -145,21 +146,54 @@ def _stated(instances: Instances) -> NDArray[np.float64]:
     return np.where(is_vertebra, STATED, 0.0)[:, None] * np.ones(len(LEVELS))
 
 
-def name_given(given: Given, grid: Grid, *, see: See | None = None) -> tuple[Adopted, Outside]:
+def _weigh_sight(
+    instances: Instances, grid: Grid, stated: NDArray[np.float64], sight: Sight | None
+) -> tuple[Outside, Naming, NDArray[np.float64]]:
+    """Name what is told apart by sizes, and by what a network sees in the scan.
+
+    Args:
+        instances: The items.
+        grid: The working grid.
+        stated: (n, 27) log likelihood of LEVELS that is known of each item.
+        sight: What a network sees, where there is a scan.
+
+    Returns:
+        What is known of the items besides their evidence, their names, and (n, 27) the evidence.
+    """
+    column = _without_room(instances)
+    if sight is None:
+        evidence = _nothing(instances)
+        return Outside(stated), _doubted(name_column(column, evidence, outside=stated)), evidence
+    evidence = sight.levels(instances)
+
+    def name(said: NDArray[np.float64]) -> Naming:
+        return name_column(column, evidence, outside=stated + said)
+
+    told, own = sight.tell(instances, grid, name), name(np.zeros_like(stated))
+    said = told.likelihood
+    if said is None:
+        return dataclasses.replace(told, likelihood=stated), own, evidence
+    naming = name(said)
+    told = told.settle(own, naming, instances.items)
+    return dataclasses.replace(told, likelihood=stated + said), naming, evidence
+
+
+def name_given(given: Given, grid: Grid, *, sight: Sight | None = None) -> tuple[Adopted, Outside]:
     """Order and name vertebrae that are told apart already.
 
     Args:
         given: What the mask says.
         grid: Where it lies.
-        see: What a network says of the levels, where there is an image.
+        sight: What a network sees in the scan, where there is one.
 
     Returns:
-        The named structures, and what the mask's own names say of them.
+        The named structures, and what the mask's own names and the scan's column say of them.
 
     Raises:
         InputError: More vertebrae are told apart than any spine has.
     """
-    working, record = normalise_geometry(Volume((given.tissue > 0).astype(np.float32), grid))
+    grid_mm = None if sight is None else sight.grid_mm
+    working, record = normalise_for(Volume((given.tissue > 0).astype(np.float32), grid), grid_mm)
     numbers, spacing_mm = normalise_labels(given.numbers, record), working.grid.spacing_mm
     tissue = normalise_labels(given.tissue, record)
     instances, bore = take_instances(numbers, tissue, spacing_mm)
@@ -170,9 +204,9 @@ def name_given(given: Given, grid: Grid, *, see: See | None = None) -> tuple[Ado
             f"{given.file}: {bones} values are as large as vertebrae, more than a spine has",
             "give a map with one value per vertebra; a scan goes with --image",
         )
-    evidence = _nothing(instances) if see is None else see(instances)
     names = [given.names.get(number) for number in bore]
-    told, naming = _weigh_names(given, names, instances, evidence, is_doubted=see is None)
+    seen, own, evidence = _weigh_sight(instances, working.grid, _stated(instances), sight)
+    told, naming = _weigh_names(given, names, instances, evidence, seen, own)
     notices = (
         *given.notices,
         *told.notices,
@@ -194,8 +228,8 @@ def _weigh_names(
     names: Sequence[str | None],
     instances: Instances,
     evidence: NDArray[np.float64],
-    *,
-    is_doubted: bool,
+    seen: Outside,
+    own: Naming,
 ) -> tuple[Outside, Naming]:
     """Name what is told apart, the mask's own names being evidence; and what they say.
 
@@ -204,24 +238,24 @@ def _weigh_names(
         names: (n,) what it calls each item.
         instances: The items.
         evidence: (n, 27) distribution over LEVELS per item.
-        is_doubted: Nothing but sizes speaks for levels.
+        seen: What is known besides.
+        own: What the items are called without the mask's names.
     """
-    items, column = instances.items, _without_room(instances)
-    stated = _stated(instances)
-    own = name_column(column, evidence, outside=stated)
-    own = _doubted(own) if is_doubted else own
+    items, column, base = instances.items, _without_room(instances), seen.likelihood
     shares = np.array([[name == level for level in LEVELS] for name in names], dtype=np.float64)
     likelihood = weigh(shares.reshape(len(items), len(LEVELS)), items, given.reliability)
-    if not likelihood.any():
-        return Outside(stated), own
+    if base is None or not likelihood.any():
+        return seen, own
 
     def name(said: NDArray[np.float64]) -> Naming:
-        return name_column(column, evidence, outside=stated + said)
+        return name_column(column, evidence, outside=base + said)
 
     likelihood = temper(likelihood, names, given.sure, name)
     naming = name(likelihood)
     row = {"source": "mask", "file": given.file, "names": list(names)}
-    return Outside(stated + likelihood, (row,)).settle(own, naming, items), naming
+    told = Outside(base + likelihood, (row,)).settle(own, naming, items)
+    rows, notices = (*seen.readings, *told.readings), (*seen.notices, *told.notices)
+    return Outside(told.likelihood, rows, notices), naming
 
 
 def _compose_given(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from blocks import draw_blocks, oracle_for
-from spinekit import adoption
+from spinekit import sight
 from spinekit.anatomy.scheme import PARTS, VALUES
 from spinekit.apps import jobs
 from spinekit.apps.cli import main
@@ -104,13 +104,13 @@ def test_a_mask_cut_off_around_its_bones_hides_nothing_of_the_scan(
     using: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    ask = adoption.ask_predictor
+    ask = sight.ask_predictor
 
     def watch(predictor: Any, working: Volume) -> Prediction:
         seen.append(working.grid)
         return ask(predictor, working)
 
-    monkeypatch.setattr(adoption, "ask_predictor", watch)
+    monkeypatch.setattr(sight, "ask_predictor", watch)
     save_scan(tmp_path)
     mask = np.isin(SPINE.labels, [VALUES[name] for name in ("L1", "L2", "L3")])
     mask &= SPINE.parts == PARTS.index("body")

@@ -200,7 +200,7 @@ def _settle_tissue(
     named = {part_of(v) for v in map(int, np.unique(merged.labels)) if v}
     bone = np.isin(merged.parts, (1, 2, 7))
     if bone.any() and recipe.split_bone and "vertebra" not in named:
-        adopted = name_parts(_parts(merged, data.grid), data.grid, names=names)
+        adopted, _ = name_parts(_parts(merged, data.grid), data.grid, names=names)
         fresh = (data.labels == 0) & (adopted.labels > 0)
         data.labels[fresh] = adopted.labels[fresh]
         merged.parts[fresh] = 0

@@ -28,6 +28,8 @@ MOST_SURE = 0.99
 """No source is surer than this, whatever it says of itself: it may be of another position."""
 ONE_OFF, TWO_OFF, FARTHER = 1.0, 0.2, 0.02
 """How a wrong source is wrong, in relation: mostly by one level."""
+BY_ITSELF = {"image": "what the mask marks"}
+"""What a kind of source is compared with, where that is not the scan alone."""
 LEAST_SEEN = 0.05
 """Share of an item that must lie in named structures of the source, for a slice to suffice."""
 
@@ -157,8 +159,9 @@ def compare(
     if agrees or own.ambiguous:
         return row, None
     alone, given = read_out(own, bones), span(final.names, bones)
+    by_itself = BY_ITSELF.get(reading["source"], "the scan alone")
     text = (
-        f"{reading['source']} {reading['file']} says {span(told, bones)} where the scan alone says "
+        f"{reading['source']} {reading['file']} says {span(told, bones)} where {by_itself} says "
         f"{alone}; named {given}, look at the preview"
     )
     return row, Notice("sources-disagree", text)

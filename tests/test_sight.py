@@ -1,0 +1,110 @@
+"""What a network sees in the scan of a mask, as evidence for the names of its bones."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from blocks import draw_blocks, oracle_for
+from spinekit.adoption import MaskOptions, adopt_mask
+from spinekit.anatomy.scheme import LEVELS, PARTS, VALUES
+from spinekit.core.volume import Volume
+from spinekit.pipeline import segment
+from spinekit.prediction.predictor import Predictor
+from spinekit.prediction.runner import Prediction
+from spinekit.segmentation import Segmentation
+
+SPINE = draw_blocks((4.0, 2.0, 2.0))
+FEW = ("L1", "L2", "L3")
+
+
+@dataclass(frozen=True)
+class Dim:
+    """A predictor that sees parts, or nothing but background, and no levels."""
+
+    oracle: Predictor
+    sees_parts: bool = True
+
+    @property
+    def card(self) -> dict[str, Any]:
+        return self.oracle.card
+
+    @property
+    def grid_mm(self) -> tuple[float, float]:
+        return self.oracle.grid_mm
+
+    def predict(self, working: Volume, progress: object = None) -> Prediction:
+        seen = self.oracle.predict(working, None)
+        parts = seen.parts_probs
+        if not self.sees_parts:
+            parts = np.zeros_like(parts)
+            parts[0] = 1
+        even = np.full_like(seen.level_probs, 1 / seen.level_probs.shape[0])
+        return replace(seen, parts_probs=parts, level_probs=even)
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> MaskOptions:
+    """Options for `mask.nii.gz`, which marks three bodies, beside the whole scan."""
+    mask = np.isin(SPINE.labels, [VALUES[name] for name in FEW])
+    mask &= SPINE.parts == PARTS.index("body")
+    nib.save(nib.Nifti1Image(mask.astype(np.uint8), SPINE.grid.affine), tmp_path / "mask.nii.gz")
+    image = nib.Nifti1Image(SPINE.image.astype(np.int16), SPINE.grid.affine)
+    nib.save(image, tmp_path / "scan.nii.gz")
+    return MaskOptions("bone", image=str(tmp_path / "scan.nii.gz"))
+
+
+def name_few(folder: Path, options: MaskOptions, predictor: Predictor | None) -> Segmentation:
+    return adopt_mask(folder / "mask.nii.gz", options, predictor=predictor)
+
+
+def sure_of(result: Segmentation) -> dict[str, float]:
+    rows = [row for row in result.structures if row.name in LEVELS]
+    return {row.name: row.probability for row in rows if row.probability is not None}
+
+
+def test_a_sacrum_in_the_scan_names_bones_far_from_it(tmp_path: Path, few: MaskOptions) -> None:
+    alone = name_few(tmp_path, replace(few, rules_only=True), None)
+    assert alone.report["column"]["ambiguous"]
+
+    result = name_few(tmp_path, few, Dim(oracle_for(SPINE)))
+
+    scan = segment(tmp_path / "scan.nii.gz", predictor=Dim(oracle_for(SPINE)))
+    assert list(sure_of(result)) == list(FEW)
+    assert not result.report["column"]["ambiguous"]
+    for name, sure in sure_of(result).items():
+        assert sure_of(alone).get(name, 0.0) + 0.2 < sure <= sure_of(scan)[name] + 0.02
+    (row,) = result.report["column"]["outside"]
+    assert (row["source"], row["file"]) == ("image", "scan.nii.gz")
+    assert [name for name in row["names"] if name] == list(FEW)
+
+
+def test_a_scan_in_which_none_of_the_bones_is_found_is_told(
+    tmp_path: Path, few: MaskOptions
+) -> None:
+    alone = name_few(tmp_path, few, None)
+
+    result = name_few(tmp_path, few, Dim(oracle_for(SPINE), sees_parts=False))
+
+    (warning,) = result.report["warnings"]
+    assert warning["code"] == "image-unseen"
+    assert warning["text"].startswith("scan.nii.gz: ")
+    assert result.report["column"]["outside"] == []
+    np.testing.assert_array_equal(result.labels > 0, alone.labels > 0)
+
+
+def test_names_in_a_mask_count_beside_those_of_the_scan(tmp_path: Path, few: MaskOptions) -> None:
+    up = {VALUES[name]: VALUES[higher] for name, higher in zip(FEW, ("T12", *FEW), strict=False)}
+    wrong = np.zeros_like(SPINE.labels)
+    for value, higher in up.items():
+        wrong[(SPINE.labels == value) & (SPINE.parts == PARTS.index("body"))] = higher
+    nib.save(nib.Nifti1Image(wrong, SPINE.grid.affine), tmp_path / "mask.nii.gz")
+
+    result = name_few(tmp_path, MaskOptions(scheme="spinekit", image=few.image), oracle_for(SPINE))
+
+    assert list(sure_of(result)) == list(FEW)
+    assert [row["source"] for row in result.report["column"]["outside"]] == ["image", "mask"]
+    assert [row["code"] for row in result.report["warnings"]] == ["sources-disagree"]
