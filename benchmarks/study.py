@@ -4,14 +4,18 @@ A study is one phantom as a thoracic T1, a lumbar T2 and an axial lumbar block. 
 thoracic and the axial series is the result of the lumbar one.
 
     python benchmarks/study.py --studies 3
+    python benchmarks/study.py --studies 1 --picture docs/images/study.png
 """
 
 import argparse
+from collections.abc import Iterator
+from itertools import count, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import nibabel as nib
 import numpy as np
+from PIL import Image
 
 from spinekit.anatomy.scheme import NAMES, VALUES
 from spinekit.core.grid import Grid
@@ -28,11 +32,24 @@ SERIES = {
 }
 """Lowest and highest level, mm beyond their centres, width and depth in mm, voxels, contrast,
 plane."""
+PICTURE_HEIGHT = 640
+"""Pixels."""
 
 
-def draw_study(seed: int) -> dict[str, Phantom]:
-    """The series of one phantom."""
+def draw_studies(first: int) -> Iterator[tuple[int, dict[str, Phantom]]]:
+    """Seeds from the first on and their studies, but for phantoms that lack one of the levels."""
+    for seed in count(first):
+        study = draw_study(seed)
+        if study is not None:
+            yield seed, study
+
+
+def draw_study(seed: int) -> dict[str, Phantom] | None:
+    """The series of one phantom, None where it is cut off above one of their ends."""
     whole = draw_phantom(seed, fov="whole", contrast="T2", spacing_mm=(6, 2, 2), anomalies=())
+    ends = {VALUES[name] for low, high, *_ in SERIES.values() for name in (low, high)}
+    if not ends <= set(np.unique(whole.labels).tolist()):
+        return None
     middle = whole.grid.ijk_to_ras(np.argwhere(whole.labels > 0).mean(axis=0))[0]
 
     def height(name: str) -> float:
@@ -64,15 +81,33 @@ def count_right(result: Segmentation, truth: Phantom) -> tuple[int, int]:
     return right, total
 
 
+def draw_picture(results: list[Segmentation], path: Path) -> None:
+    """The named halves of previews side by side, scaled to one height."""
+    panels = []
+    for result in results:
+        whole = result.preview()
+        named = whole.crop((whole.width // 2, 0, whole.width, round(0.965 * whole.height)))
+        width = round(named.width * PICTURE_HEIGHT / named.height)
+        panels.append(named.resize((width, PICTURE_HEIGHT), Image.Resampling.LANCZOS))
+    page = Image.new(
+        "RGB", (sum(panel.width + 12 for panel in panels) - 12, PICTURE_HEIGHT), "white"
+    )
+    left = 0
+    for panel in panels:
+        page.paste(panel, (left, 0))
+        left += panel.width + 12
+    page.save(path, optimize=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", type=int, default=3)
     parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument("--picture", type=Path, help="draw the first one's thoracic series")
     args = parser.parse_args()
     predictor = load_predictor()
     print("| study | series | alone | localizer | together |\n|---|---|---|---|---|")
-    for seed in range(args.seed, args.seed + args.studies):
-        study = draw_study(seed)
+    for seed, study in islice(draw_studies(args.seed), args.studies):
         with TemporaryDirectory() as folder:
             paths = {name: Path(folder) / f"{name}.nii.gz" for name in study}
             for name, drawn in study.items():
@@ -85,6 +120,12 @@ def main() -> None:
                 names=list(paths),
                 predictor=predictor,
             )
+            if (
+                args.picture is not None
+                and seed == args.seed
+                and not isinstance(joint[0], Exception)
+            ):
+                draw_picture([alone["thoracic_T1"], joint[0]], args.picture)
             for (name, path), together in zip(paths.items(), joint, strict=True):
                 if isinstance(together, Exception):
                     raise together
