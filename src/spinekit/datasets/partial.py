@@ -157,8 +157,9 @@ def allowed_from_labels(
 def _left_out(labels: LabelMap) -> Iterator[tuple[int, slice]]:
     """Parts and heights of vertebrae and discs that are there by their neighbours' names, unmarked.
 
-    Such a vertebra lies below the middle of the next bone above, and its arch hangs down to the
-    foot of the next one below at most; a disc lies between whatever is marked next to it.
+    Such a vertebra lies below the middle of the next bone above, its body above that of the next
+    one below, and its arch hangs down to the foot of that at most; a disc lies between the middles
+    of whatever is marked next to it.
     """
     spans: dict[str, tuple[int, int]] = {}
     for value in np.unique(labels):
@@ -174,20 +175,24 @@ def _left_out(labels: LabelMap) -> Iterator[tuple[int, slice]]:
         marked = [n for n in column if n in spans and (is_disc or "-" not in n)]
         above = [spans[n] for n in marked if column.index(n) < place][-1:]
         below = [spans[n] for n in marked if column.index(n) > place][:1]
-        low = below[0][0] if below else 0
-        high = (above[0][0] + above[0][1]) // 2 if above else labels.shape[2]
-        yield DISC if is_disc else BODY | POSTERIOR, slice(low, max(low, high))
+        foot = below[0][0] if below else 0
+        low = sum(below[0]) // 2 if below else 0
+        high = sum(above[0]) // 2 if above else labels.shape[2]
+        yield DISC if is_disc else BODY, slice(low, max(low, high))
+        if not is_disc:
+            yield POSTERIOR, slice(foot, max(foot, high))
 
 
 def _column(names: Collection[str]) -> list[str]:
     """Bones and discs, from the top, of the shortest ordinary column that has these in it.
 
-    A disc has both its bones in it; T13 and L6 are there where they are named.
+    One bone more is at either end: its processes, or its arch, reach beside what is named. A disc
+    has both its bones in it; T13 and L6 are there where they are named.
     """
     ends = {end for name in names for end in name.replace("S1", SACRUM_NAME).split("-")}
     levels = [level for level in LEVELS if level in Variant().levels or level in ends]
     places = [place for place, level in enumerate(levels) if level in ends]
-    levels = levels[min(places) : max(places) + 1] if places else []
+    levels = levels[max(min(places) - 1, 0) : max(places) + 2] if places else []
     column = levels[:1]
     for upper, lower in pairwise(levels):
         column += [lower] if upper == "C1" else [NAMES[disc_value(upper, lower)], lower]
