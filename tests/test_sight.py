@@ -108,3 +108,47 @@ def test_names_in_a_mask_count_beside_those_of_the_scan(tmp_path: Path, few: Mas
     assert list(sure_of(result)) == list(FEW)
     assert [row["source"] for row in result.report["column"]["outside"]] == ["image", "mask"]
     assert [row["code"] for row in result.report["warnings"]] == ["sources-disagree"]
+
+
+def test_a_bone_of_which_only_the_arch_is_marked_hides_no_other(
+    tmp_path: Path, few: MaskOptions
+) -> None:
+    marked = np.where(np.isin(SPINE.labels, [VALUES[name] for name in FEW]), SPINE.labels, 0)
+    marked[(SPINE.labels == VALUES["L1"]) & (SPINE.parts == PARTS.index("body"))] = 0
+    nib.save(nib.Nifti1Image(marked, SPINE.grid.affine), tmp_path / "mask.nii.gz")
+
+    result = name_few(tmp_path, MaskOptions(scheme="spinekit", image=few.image), oracle_for(SPINE))
+
+    for name in ("L2", "L3"):
+        np.testing.assert_array_equal(result.labels == VALUES[name], marked == VALUES[name])
+    np.testing.assert_array_equal(result.labels > 0, marked > 0)
+
+
+def test_where_no_vertebra_is_marked_none_is_looked_for(tmp_path: Path, few: MaskOptions) -> None:
+    canal = (SPINE.parts == PARTS.index("canal")).astype(np.uint8) * PARTS.index("canal")
+    nib.save(nib.Nifti1Image(canal, SPINE.grid.affine), tmp_path / "mask.nii.gz")
+
+    result = name_few(tmp_path, MaskOptions("parts", image=few.image), oracle_for(SPINE))
+
+    assert [row["code"] for row in result.report["warnings"]] == ["no-spine"]
+
+
+@pytest.mark.parametrize("with_scan", [True, False])
+def test_a_mask_whose_names_are_not_followed_says_so_once(
+    tmp_path: Path, few: MaskOptions, with_scan: bool
+) -> None:
+    names = ("L5", "C3", "T6")
+    marked = np.zeros_like(SPINE.labels)
+    for name, claimed in zip(FEW, names, strict=True):
+        body = (SPINE.labels == VALUES[name]) & (SPINE.parts == PARTS.index("body"))
+        marked[body] = VALUES[claimed]
+    nib.save(nib.Nifti1Image(marked, SPINE.grid.affine), tmp_path / "mask.nii.gz")
+    image = few.image if with_scan else None
+    predictor = oracle_for(SPINE) if with_scan else None
+
+    result = name_few(tmp_path, MaskOptions(scheme="spinekit", image=image), predictor)
+
+    told = [row for row in result.report["warnings"] if row["code"] == "sources-disagree"]
+    assert len(told) == 1
+    given = list(sure_of(result))
+    assert f"named {given[0]} to {given[-1]}, look" in told[0]["text"]

@@ -110,7 +110,10 @@ def name_parts(
         naming = name_column(_without_room(instances), evidence, certain=certain, outside=stated)
         told = Outside(stated)
     else:
-        told, naming, evidence = _weigh_sight(instances, working.grid, stated, sight)
+        seen = _weigh_sight(instances, working.grid, stated, sight)
+        naming, evidence = seen.naming, seen.evidence
+        told = seen.told.settle(seen.alone, naming, instances.items)
+        told = dataclasses.replace(told, likelihood=seen.likelihood)
     named = give_names(instances.items, naming.names, naming.probability)
     restored: Instances = dataclasses.replace(
         instances,
@@ -146,9 +149,25 @@ def _stated(instances: Instances) -> NDArray[np.float64]:
     return np.where(is_vertebra, STATED, 0.0)[:, None] * np.ones(len(LEVELS))
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What is known of told-apart items before the names of a mask are heard."""
+
+    evidence: NDArray[np.float64]
+    """(n, 27) distribution over LEVELS per item."""
+    told: Outside
+    """What is stated of the items, and what the scan's own column says; not yet settled."""
+    likelihood: NDArray[np.float64]
+    """(n, 27) log likelihood of LEVELS by all of that."""
+    alone: Naming
+    """The names without the scan's column."""
+    naming: Naming
+    """The names with it."""
+
+
 def _weigh_sight(
     instances: Instances, grid: Grid, stated: NDArray[np.float64], sight: Sight | None
-) -> tuple[Outside, Naming, NDArray[np.float64]]:
+) -> _Seen:
     """Name what is told apart by sizes, and by what a network sees in the scan.
 
     Args:
@@ -156,26 +175,22 @@ def _weigh_sight(
         grid: The working grid.
         stated: (n, 27) log likelihood of LEVELS that is known of each item.
         sight: What a network sees, where there is a scan.
-
-    Returns:
-        What is known of the items besides their evidence, their names, and (n, 27) the evidence.
     """
     column = _without_room(instances)
-    if sight is None:
-        evidence = _nothing(instances)
-        return Outside(stated), _doubted(name_column(column, evidence, outside=stated)), evidence
-    evidence = sight.levels(instances)
+    evidence = _nothing(instances) if sight is None else sight.levels(instances)
 
     def name(said: NDArray[np.float64]) -> Naming:
         return name_column(column, evidence, outside=stated + said)
 
-    told, own = sight.tell(instances, grid, name), name(np.zeros_like(stated))
-    said = told.likelihood
-    if said is None:
-        return dataclasses.replace(told, likelihood=stated), own, evidence
-    naming = name(said)
-    told = told.settle(own, naming, instances.items)
-    return dataclasses.replace(told, likelihood=stated + said), naming, evidence
+    alone = name(np.zeros_like(stated))
+    if sight is None:
+        alone = _doubted(alone)
+        return _Seen(evidence, Outside(), stated, alone, alone)
+    told = sight.tell(instances, grid, name)
+    if told.likelihood is None:
+        return _Seen(evidence, told, stated, alone, alone)
+    naming = name(told.likelihood)
+    return _Seen(evidence, told, stated + told.likelihood, alone, naming)
 
 
 def name_given(given: Given, grid: Grid, *, sight: Sight | None = None) -> tuple[Adopted, Outside]:
@@ -205,8 +220,8 @@ def name_given(given: Given, grid: Grid, *, sight: Sight | None = None) -> tuple
             "give a map with one value per vertebra; a scan goes with --image",
         )
     names = [given.names.get(number) for number in bore]
-    seen, own, evidence = _weigh_sight(instances, working.grid, _stated(instances), sight)
-    told, naming = _weigh_names(given, names, instances, evidence, seen, own)
+    seen = _weigh_sight(instances, working.grid, _stated(instances), sight)
+    told, naming = _weigh_names(given, names, instances, seen)
     notices = (
         *given.notices,
         *told.notices,
@@ -219,43 +234,38 @@ def name_given(given: Given, grid: Grid, *, sight: Sight | None = None) -> tuple
     shown = {n: values.get(id(item), 0) for n, item in zip(bore, instances.items, strict=True)}
     posterior = restore_labels(grow_map(instances.parts), record) == POSTERIOR
     labels, kept = _compose_given(given, shown, posterior)
-    adopted = Adopted(labels, kept, named, naming, instances, record, evidence)
+    adopted = Adopted(labels, kept, named, naming, instances, record, seen.evidence)
     return adopted, dataclasses.replace(told, notices=notices)
 
 
 def _weigh_names(
-    given: Given,
-    names: Sequence[str | None],
-    instances: Instances,
-    evidence: NDArray[np.float64],
-    seen: Outside,
-    own: Naming,
+    given: Given, names: Sequence[str | None], instances: Instances, seen: _Seen
 ) -> tuple[Outside, Naming]:
-    """Name what is told apart, the mask's own names being evidence; and what they say.
+    """Name what is told apart, the mask's own names being evidence; and what all sources say.
 
     Args:
         given: What the mask says.
         names: (n,) what it calls each item.
         instances: The items.
-        evidence: (n, 27) distribution over LEVELS per item.
-        seen: What is known besides.
-        own: What the items are called without the mask's names.
+        seen: What is known of them besides.
     """
-    items, column, base = instances.items, _without_room(instances), seen.likelihood
+    items, column = instances.items, _without_room(instances)
     shares = np.array([[name == level for level in LEVELS] for name in names], dtype=np.float64)
     likelihood = weigh(shares.reshape(len(items), len(LEVELS)), items, given.reliability)
-    if base is None or not likelihood.any():
-        return seen, own
+    if not likelihood.any():
+        told = seen.told.settle(seen.alone, seen.naming, items)
+        return dataclasses.replace(told, likelihood=seen.likelihood), seen.naming
 
     def name(said: NDArray[np.float64]) -> Naming:
-        return name_column(column, evidence, outside=base + said)
+        return name_column(column, seen.evidence, outside=seen.likelihood + said)
 
     likelihood = temper(likelihood, names, given.sure, name)
     naming = name(likelihood)
     row = {"source": "mask", "file": given.file, "names": list(names)}
-    told = Outside(base + likelihood, (row,)).settle(own, naming, items)
-    rows, notices = (*seen.readings, *told.readings), (*seen.notices, *told.notices)
-    return Outside(told.likelihood, rows, notices), naming
+    told = seen.told.settle(seen.alone, naming, items)
+    said = Outside(readings=(row,)).settle(seen.naming, naming, items)
+    rows, notices = (*told.readings, *said.readings), (*told.notices, *said.notices)
+    return Outside(seen.likelihood + likelihood, rows, notices), naming
 
 
 def _compose_given(

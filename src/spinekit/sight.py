@@ -64,8 +64,11 @@ class Sight:
             name: Names them under a log likelihood (n, 27) of levels.
 
         Returns:
-            Its likelihood and reading; only a notice where it shows none of the bones.
+            Its likelihood and reading; only a notice where it shows none of the bones, and nothing
+            where there is no vertebra to look for.
         """
+        if all(item.kind != "vertebra" for item in instances.items):
+            return Outside()
         told = ask(instances, grid, self.column)
         if told.likelihood is None:
             file = self.column.source["file"]

@@ -172,7 +172,7 @@ def test_names_that_a_sacrum_contradicts_are_told(
 
     assert main(["label", mask, str(tmp_path / "out"), "--from", "totalspineseg"]) == 0
 
-    assert "says T11 to L4 where the scan alone says T12 to L5" in capsys.readouterr().err
+    assert "says T11 to L4 where all else says T12 to L5" in capsys.readouterr().err
 
 
 def test_a_folder_goes_on_after_a_bad_mask_in_any_format(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ MOST_SURE = 0.99
 """No source is surer than this, whatever it says of itself: it may be of another position."""
 ONE_OFF, TWO_OFF, FARTHER = 1.0, 0.2, 0.02
 """How a wrong source is wrong, in relation: mostly by one level."""
-BY_ITSELF = {"image": "what the mask marks"}
+BY_ITSELF = {"image": "what the mask marks", "mask": "all else"}
 """What a kind of source is compared with, where that is not the scan alone."""
 LEAST_SEEN = 0.05
 """Share of an item that must lie in named structures of the source, for a slice to suffice."""
@@ -144,7 +144,7 @@ def compare(
 
     Returns:
         The sidecar's row, and a notice where the two contradict each other. Where the scan alone
-        decides nothing there is no contradiction.
+        decides nothing there is no contradiction, unless the names given are not the source's.
     """
     told = reading["names"]
     bones = [n for n, item in enumerate(items) if item.kind == "vertebra" and told[n]]
@@ -156,7 +156,8 @@ def compare(
         "alone": list(own.names),
         "agrees": agrees if bones else None,
     }
-    if agrees or own.ambiguous:
+    is_followed = all(told[n] == final.names[n] for n in bones if final.names[n])
+    if agrees or (own.ambiguous and is_followed):
         return row, None
     alone, given = read_out(own, bones), span(final.names, bones)
     by_itself = BY_ITSELF.get(reading["source"], "the scan alone")

@@ -36,7 +36,7 @@ def item_points(instances: Instances, grid: Grid) -> list[NDArray[np.float64]]:
     points = []
     for last, count in zip(np.cumsum(size), size, strict=True):
         mine = order[last - count : last]
-        points.append(grid.ijk_to_ras(where[mine[:: 1 + (len(mine) - 1) // POINTS]]))
+        points.append(grid.ijk_to_ras(where[mine[:: 1 + max(count - 1, 0) // POINTS]]))
     return points
 
 
