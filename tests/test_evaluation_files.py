@@ -246,3 +246,64 @@ def test_orienting_keeps_every_voxel_where_it_is():
     voxels = np.argwhere(np.ones(oriented.shape))
     back = volume.grid.ras_to_ijk(oriented.grid.ijk_to_ras(voxels)).round().astype(int)
     assert (volume.array[tuple(back.T)] == oriented.array[tuple(voxels.T)]).all()
+
+
+@pytest.fixture
+def scan():
+    """The grey values of an image, whole numbers of 12 bits."""
+    return np.random.default_rng(0).integers(0, 900, (6, 40, 70)).astype(np.int16)
+
+
+@pytest.mark.parametrize("beside", ["images/one", "ref/one"])
+def test_a_scan_near_its_reference_is_none(folders, scan, beside):
+    path = folders / "all" / f"{beside}.nii.gz"
+    path.parent.mkdir(parents=True)
+    nib.save(nib.Nifti1Image(scan, AFFINE), path)
+    (folders / "ref").rename(folders / "all" / "ref2")
+    found = evaluate_files(folders / "pred", folders / "all")
+    assert [(case.name, case.dataset) for case in found.cases] == [("one", "ref2"), ("two", "ref2")]
+    assert all(case.mean_dice("body") == 1.0 for case in found.cases)
+    assert (found.foreign, found.failed) == ({}, {})
+
+
+@pytest.mark.parametrize("side", ["pred", "ref"])
+def test_a_scan_is_no_label_map(folders, scan, side):
+    path = folders / "scan.nii.gz"
+    nib.save(nib.Nifti1Image(scan, AFFINE), path)
+    labels = folders / "ref" / "one_bodies.nii.gz"
+    with pytest.raises(InputError, match=r"scan\.nii\.gz: holds 900 values") as error:
+        evaluate_files(*((path, labels) if side == "pred" else (labels, path)))
+    assert error.value.code == "labels-are-scan"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[{", '[{"name": "one", "dataset": "a"}]', '[{"name": "one", "subject": "s"}, 3]'],
+)
+def test_a_damaged_index_is_named(folders, text):
+    (folders / "ref" / "index.json").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"index\.json: is no list of scans"):
+        evaluate_files(folders / "pred", folders / "ref")
+
+
+def test_another_program_s_index_is_passed_over(folders):
+    (folders / "index.json").write_text('{"pages": [1]}', encoding="utf-8")
+    assert {case.dataset for case in evaluate_files(folders / "pred", folders / "ref").cases} == {
+        "ref"
+    }
+
+
+def test_labels_painted_in_since_count_and_not_the_parts_of_before(folders):
+    truth = two_bodies()
+    truth[1:5, 36:39, 5:60] = 2
+    truth[1:5, 5:30, 0:8] = 50
+    stale = np.where(truth == 44, 1, 0)
+    stale[1:5, 10:35, 36:40] = 1
+    save(folders / "pred" / "one_dseg.nii.gz", truth)
+    save(folders / "pred" / "one_parts.nii.gz", stale)
+    save(folders / "ref" / "one_bodies.nii.gz", np.where(truth > 10, truth, 0) * (truth != 50))
+    save(folders / "truth.nii.gz", truth)
+    (case,) = evaluate_files(folders / "pred" / "one_dseg.nii.gz", folders / "truth.nii.gz").cases
+    assert case.mask_dice("canal") == case.mask_dice("sacrum") == 1.0
+    (case, _) = evaluate_files(folders / "pred", folders / "ref").cases
+    assert case.mean_dice("body") == 1.0

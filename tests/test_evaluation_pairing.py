@@ -162,3 +162,17 @@ def test_parts_belong_to_labels_on_the_same_grid(tmp_path):
     for kind, parts in (("spine", "parts"), ("spine_res-1mm", "parts_res-1mm")):
         ((pair, *_), _) = pair_files(*[folder / f"{stem.format(kind)}.nii.gz"] * 2)
         assert pair.pred["parts"].name == f"{stem.format(parts)}.nii.gz"
+
+
+def test_links_are_followed_and_endings_may_be_in_capitals(tmp_path):
+    make(tmp_path / "elsewhere", "T2_bodies")
+    (tmp_path / "ref").mkdir()
+    (tmp_path / "ref" / "p1").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    pred = make(tmp_path / "pred", "T2_dseg")
+    (pred / "UP_dseg.NII.GZ").touch()
+    (tmp_path / "ref" / "UP.NII.GZ").touch()
+    pairs, missing = pair_files(pred, tmp_path / "ref")
+    assert ([(p.name, set(p.pred), set(p.ref)) for p in pairs], missing) == (
+        [("T2", {"dseg"}, {"bodies"}), ("UP", {"dseg"}, {""})],
+        [],
+    )

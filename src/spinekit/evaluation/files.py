@@ -5,7 +5,7 @@ Knows files and grids; which belong together is decided in `pairing`, what is ju
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from spinekit.io.reading import read_labels
 NAMED_KINDS = ("dseg", "", "bodies", "discs", "names")  # kinds whose values are names
 PREDICTED = (*NAMED_KINDS, "cord")  # which of them is compared, the first that is there
 SAME_GRID_MM = 0.05  # closer corners than this are one grid written by two programs
+MOST_VALUES = 128  # labels of a spine have fewer, and scans of 8 bits more
 
 SINGLE: Mapping[str, Callable[[str, LabelMap], Reference]] = {
     "bodies": annotations.bodies_reference,
@@ -77,7 +78,8 @@ def evaluate_files(
 
     Raises:
         UsageError: nothing to compare, or one stem twice.
-        InputError: a file was given, and it or its reference cannot be read.
+        InputError: a file was given, and it or its reference cannot be read; `index.json` is
+            damaged.
         GeometryError: a file was given, and has no voxel in common with its reference.
     """
     pred, ref = Path(pred), Path(ref)
@@ -134,13 +136,48 @@ def read_volumes(files: Files) -> dict[str, Volume]:
     return {kind: orient_ras(read_labels(path)) for kind, path in files.items()}
 
 
+def read_annotated(files: Files) -> dict[str, Volume]:
+    """What is annotated in one scan, by kind; the scan itself beside its labels is passed over.
+
+    Raises:
+        InputError: an unreadable file, or no labels but a scan.
+    """
+    marked = {kind: path for kind, path in files.items() if kind}
+    volumes = read_volumes(marked)
+    if "" in files and "dseg" not in marked:
+        try:
+            plain = read_volumes({"": files[""]})
+            refuse_scan(files[""], plain[""])
+        except InputError:
+            if not marked:
+                raise
+        else:
+            volumes = plain | volumes
+    return volumes
+
+
+def refuse_scan(path: Path, volume: Volume) -> None:
+    """Refuse a file without a known suffix that holds more values than labels do.
+
+    Raises:
+        InputError: It looks like a scan.
+    """
+    values = np.unique(volume.array)
+    if len(values) > MOST_VALUES:
+        raise InputError(
+            "labels-are-scan",
+            f"{path}: holds {len(values)} values, so it is a scan and no label map",
+            "give the folder of the labels, or end their names in _dseg",
+        )
+
+
 def read_reference(stem: str, files: Files, *, bodies: bool = False) -> tuple[Reference, Grid]:
     """Read all that is annotated in one scan; see build_reference.
 
     Raises:
         InputError: an unreadable file, or SPIDER's parts without names.
     """
-    return build_reference(stem, files, read_volumes(files), bodies=bodies)
+    return build_reference(stem, files, read_annotated(files), bodies=bodies)
 
 
 def build_reference(
@@ -204,7 +241,7 @@ def _score(
     pair: Pair, *, bodies: bool, annotated_only: bool | None
 ) -> tuple[CaseScores, dict[Path, tuple[int, ...]]]:
     """Scores of one scan, and its files with values without a meaning; every file is read once."""
-    truth = read_volumes(pair.ref)
+    truth = read_annotated(pair.ref)
     reference, grid = build_reference(pair.name, pair.ref, truth, bodies=bodies)
     kind = next((kind for kind in PREDICTED if kind in pair.pred), None)
     if kind is None:
@@ -214,6 +251,8 @@ def _score(
             "put <stem>_dseg beside it",
         )
     seen = read_volumes({k: pair.pred[k] for k in (kind, "parts") if k in pair.pred})
+    if kind == "":
+        refuse_scan(pair.pred[kind], seen[kind])
     maps = {k: _on_grid(volume, grid, pair.pred[k]) for k, volume in seen.items()}
     if kind == "cord":  # whatever its value, as in a reference
         maps[kind] = np.where(maps[kind] > 0, VALUES["spinal_cord"], 0)
@@ -254,7 +293,8 @@ def _owner(pair: Pair, ref: Path) -> tuple[str, str]:
     Folders that tell scans apart are subjects, of the dataset that REF is. Else the dataset is
     the folder of the reference, and every scan a subject.
     """
-    path = next(iter(pair.ref.values())).absolute()
+    files = [pair.ref[kind] for kind in pair.ref if kind] or list(pair.ref.values())
+    path = files[0].absolute()
     subject = path.name.split("_")[0]
     if subject.startswith("sub-"):
         for folder in path.parents:
@@ -266,11 +306,24 @@ def _owner(pair: Pair, ref: Path) -> tuple[str, str]:
 
 
 def _read_index(folder: Path) -> dict[str, tuple[str, str]]:
-    """Scan → (dataset, subject) from `index.json` in the folder or above it; empty without."""
+    """Scan → (dataset, subject) from `index.json` in the folder or above it; empty without.
+
+    What names no scans is another program's.
+
+    Raises:
+        InputError: It is damaged, or does not say this of every scan it names.
+    """
     for path in (folder / "index.json", folder.parent / "index.json"):
-        try:
-            entries: Sequence[Mapping[str, str]] = json.loads(path.read_text(encoding="utf-8"))
-            return {e["name"]: (e["dataset"], e["subject"]) for e in entries}
-        except (OSError, ValueError, KeyError, TypeError):
+        if not path.is_file():
             continue
+        try:
+            entries = json.loads(path.read_text(encoding="utf-8"))
+            if isinstance(entries, list) and any("name" in entry for entry in entries):
+                return {e["name"]: (str(e["dataset"]), str(e["subject"])) for e in entries}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                "index-damaged",
+                f"{path}: is no list of scans, each with name, dataset and subject",
+                "correct it, or move it away: every scan is then a subject",
+            ) from error
     return {}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spinekit.core.errors import UsageError
+from spinekit.io.discovery import walk_folders
 from spinekit.layouts import bids
 
 ENDINGS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", ".mhd")
@@ -125,15 +126,15 @@ def find_label_files(path: Path) -> dict[str, dict[Path, dict[str, Path]]]:
             stem, kind = f"{stem}_{kind}", ""
         return {stem: {Path(): {kind: path} | _find_companions(path, stem, kind)}}
     found: dict[str, dict[Path, dict[str, Path]]] = {}
-    for file in sorted(path.rglob("*")):
-        inside = file.relative_to(path)
-        hidden = any(part[0] == "." for part in inside.parts)
-        if hidden or not file.name.endswith(ENDINGS) or not file.is_file():
+    everything = (folder / name for folder, names in walk_folders(path, None, []) for name in names)
+    for file in sorted(everything):
+        if file.name[0] == "." or not _ending(file) or not file.is_file():
             continue
         stem, kind = split_name(file)
         if kind in PASSED_OVER:
             continue
-        files = found.setdefault(stem, {}).setdefault(inside.parent, {})
+        inside = file.parent.relative_to(path)
+        files = found.setdefault(stem, {}).setdefault(inside, {})
         if kind in files:
             raise _twice(file, files[kind])
         files[kind] = file
@@ -148,7 +149,7 @@ def split_name(path: Path) -> tuple[str, str]:
     derived = bids.split_derived(path.name)
     if derived is not None:
         return derived
-    name = path.name.removesuffix(_ending(path))
+    name = path.name[: -len(_ending(path)) or None]
     match = re.fullmatch(rf"(.+)_({'|'.join((*KINDS, *PASSED_OVER))})", name)
     return (match[1], match[2]) if match else (name, "")
 
@@ -167,7 +168,8 @@ def _find_companions(path: Path, stem: str, kind: str) -> dict[str, Path]:
 
 
 def _ending(path: Path) -> str:
-    return next((ending for ending in ENDINGS if path.name.endswith(ending)), "")
+    """The file's ending in lower case; "" if it is no label file's."""
+    return next((ending for ending in ENDINGS if path.name.lower().endswith(ending)), "")
 
 
 def _folders(side: Mapping[str, Mapping[Path, Files]]) -> set[Path]:

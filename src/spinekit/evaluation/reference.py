@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from spinekit.anatomy.scheme import LEVELS, NAMES, VALUES, part_of
+from spinekit.anatomy.scheme import LEVELS, NAMES, PARTS, VALUES, part_of
 from spinekit.metrics.dice import Mask
 
 LabelMap = NDArray[np.integer]
@@ -133,7 +133,8 @@ def labels_reference(name: str, label_map: LabelMap, parts: LabelMap | None = No
     Args:
         name: of the scan.
         label_map: (I, J, K) label values.
-        parts: (I, J, K) parts; where given, vertebral bodies are known too.
+        parts: (I, J, K) parts; where given, vertebral bodies are known too: what of a vertebra is
+            no posterior element.
 
     Returns:
         Every structure that occurs; complete when cord or canal, vertebrae, discs and sacrum do.
@@ -150,7 +151,7 @@ def labels_reference(name: str, label_map: LabelMap, parts: LabelMap | None = No
     present = vertebrae.any() and discs.any() and sacrum.any() and (canal.any() or cord.any())
     return Reference(
         name,
-        bodies=None if parts is None else np.where(parts == 1, vertebrae, 0),
+        bodies=None if parts is None else np.where(parts == PARTS.index("posterior"), 0, vertebrae),
         vertebrae=vertebrae if vertebrae.any() else None,
         discs=discs if discs.any() else None,
         masks=tuple((structure, mask) for structure, mask in masks.items() if mask.any()),

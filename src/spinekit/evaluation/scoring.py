@@ -179,7 +179,7 @@ def evaluate_case(
     for structure, ref in reference.masks:
         ends = {"vertebra": reference.bodies, "disc": reference.discs}.get(structure)
         where = _region(ref, spacing_mm, annotated_only=annotated_only, instances=ends)
-        pred = _predicted_mask(structure, pred_dseg, pred_parts)
+        pred = _predicted_mask(structure, pred_dseg)
         masks += _score_mask(structure, pred, ref, spacing_mm, where)
     bodies = _predicted_map("body", pred_dseg, pred_parts)
     return CaseScores(
@@ -222,28 +222,22 @@ def _predicted_map(kind: str, dseg: LabelMap, parts: LabelMap | None) -> LabelMa
         return keep_values(dseg, DISCS)
     vertebrae = keep_values(dseg, VERTEBRAE)
     if kind == "body" and parts is not None:
-        return np.where(parts == PARTS.index("body"), vertebrae, 0)
+        return np.where(parts == PARTS.index("posterior"), 0, vertebrae)
     return vertebrae
 
 
-def _predicted_mask(structure: str, dseg: LabelMap, parts: LabelMap | None) -> Mask:
+def _predicted_mask(structure: str, dseg: LabelMap) -> Mask:
+    """Where a structure is by the labels, which may have been painted in since the parts were."""
     cord, canal = VALUES["spinal_cord"], VALUES["spinal_canal"]
-    if parts is None:
-        values = {
-            "vertebra": VERTEBRAE,
-            "disc": DISCS,
-            "canal": (cord, canal),
-            "canal-without-cord": (canal,),
-            "cord": (cord,),
-            "sacrum": (VALUES["sacrum"],),
-        }
-        return np.isin(dseg, values[structure])
-    names = {
-        "vertebra": ("body", "posterior"),
-        "canal": ("canal", "cord"),
-        "canal-without-cord": ("canal",),
-    }.get(structure, (structure,))
-    return np.isin(parts, [PARTS.index(name) for name in names])
+    values = {
+        "vertebra": VERTEBRAE,
+        "disc": DISCS,
+        "canal": (cord, canal),
+        "canal-without-cord": (canal,),
+        "cord": (cord,),
+        "sacrum": (VALUES["sacrum"],),
+    }
+    return np.isin(dseg, values[structure])
 
 
 def _region(

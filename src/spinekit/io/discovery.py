@@ -166,7 +166,7 @@ def _walk(
     unopened: list[str] = []
     imageless: list[ScanSource] = []
     is_empty = True
-    for here, files in _folders(top, exclude, unopened):
+    for here, files in walk_folders(top, exclude, unopened):
         relative = here.relative_to(top)
         for file in files:
             path = here / file
@@ -193,12 +193,13 @@ def _walk(
         warnings.warn(PassedOver(f"{many} in {top} without an image; passed over"), stacklevel=3)
 
 
-def _folders(
+def walk_folders(
     top: Path, exclude: Path | None, unopened: list[str]
 ) -> Iterator[tuple[Path, list[str]]]:
     """Every folder below ``top`` once, with the names of its files; links to folders come last.
 
     A folder is called by the way that leads to it: one behind a link lies where the link does.
+    Hidden folders are left out.
 
     Args:
         top: Where to begin.
