@@ -189,3 +189,26 @@ def test_files_of_others_and_corrections_are_not_replaced(
     (out / "spine_preview.png").unlink()
     assert main(command) == 2
     assert "corrected by hand" in capsys.readouterr().err
+
+
+def test_a_failure_that_is_made_good_by_itself_is_none_any_more(
+    scan_file: Path, tmp_path: Path
+) -> None:
+    scans, out = tmp_path / "set", tmp_path / "out"
+    scans.mkdir()
+    good = scan_file.read_bytes()
+    for name, content in (("a", good), ("b", good[:-40])):
+        (scans / f"{name}.nii.gz").write_bytes(content)
+    assert main(["segment", str(scans), str(out), "--quiet"]) == 1
+    (failure,) = json.loads((out / "failures.json").read_text())
+    assert failure["input"] == "b.nii.gz"
+
+    (scans / "b.nii.gz").write_bytes(good)
+    assert main(["segment", str(scans / "b.nii.gz"), str(out), "--quiet"]) == 0
+
+    assert json.loads((out / "failures.json").read_text()) == []
+    lines = (out / "summary.csv").read_text().splitlines()[1:]
+    assert sorted(line.split(",")[:2] for line in lines) == [
+        ["a.nii.gz", "done"],
+        ["b.nii.gz", "done"],
+    ]

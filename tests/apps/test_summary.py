@@ -1,5 +1,6 @@
 """What a row says of a report."""
 
+import csv
 import os
 from pathlib import Path
 
@@ -105,3 +106,63 @@ def test_a_table_that_does_not_list_a_result_needs_no_right_to_write(
     monkeypatch.setattr("spinekit.apps.summary.alone", refuse)
 
     assert refresh_row(tmp_path / "out" / "a_preview.png", {}) is None
+
+
+REPORT = {
+    "structures": [{"part": "vertebra", "name": "L1", "probability": 0.9}],
+    "column": {"ambiguous": False, "anomalies": []},
+    "warnings": [],
+}
+
+
+def listed(folder: Path) -> dict[str, str]:
+    """Picture → vertebrae, as the summary has them."""
+    table = csv.DictReader((folder / "summary.csv").read_text().splitlines())
+    return {cells["preview"]: cells["vertebrae"] for cells in table}
+
+
+def test_a_scan_in_a_folder_that_bears_the_name_of_another_keeps_its_own_row(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "z" / "r"
+    (out / "p1").mkdir(parents=True)
+    previews = ("z/r/T2.png", "z/r/p1/T2.png")
+    for name in previews:
+        (tmp_path / name).touch()
+    rows = [Outcome(name[4:], "done", preview=name).to_dict() for name in previews]
+    write(out, rows)
+
+    assert refresh_row(out / "T2.png", REPORT) == out / "summary.csv"
+    assert listed(out) == {previews[0]: "L1", previews[1]: ""}
+
+    (out / "p1" / "T2.png").unlink()
+    merged = merge_rows(out, [row("other.nii")])
+    assert [cells["input"] for cells in merged] == ["T2.png", "other.nii"]
+
+
+def test_one_picture_has_one_row_wherever_runs_are_started(tmp_path: Path) -> None:
+    out = tmp_path / "set" / "derivatives"
+    (out / "sub-01").mkdir(parents=True)
+    (out / "sub-01" / "T2.png").touch()
+    paths = ("set/derivatives/sub-01/T2.png", "derivatives/sub-01/T2.png")
+    rows = [
+        Outcome(name, "done", preview=path).to_dict()
+        for name, path in zip(("sub-01/T2.nii", "T2.nii"), paths, strict=True)
+    ]
+    write(out, rows[:1])
+
+    assert [cells["input"] for cells in merge_rows(out, rows[1:])] == ["T2.nii"]
+
+    write(out, rows)
+    assert refresh_row(out / "sub-01" / "T2.png", REPORT) == out / "summary.csv"
+    assert listed(out) == dict.fromkeys(paths, "L1")
+
+
+def test_rows_of_a_folder_that_was_renamed_are_still_known(tmp_path: Path) -> None:
+    out = tmp_path / "renamed"
+    (out / "p1").mkdir(parents=True)
+    (out / "p1" / "T2.png").touch()
+    write(out, [Outcome("p1/T2.nii", "done", preview="before/p1/T2.png").to_dict()])
+
+    assert refresh_row(out / "p1" / "T2.png", REPORT) == out / "summary.csv"
+    assert listed(out) == {"before/p1/T2.png": "L1"}

@@ -18,7 +18,7 @@ from typing import Any
 from tqdm import tqdm
 
 from spinekit.apps.jobs import Job, Outcome, lose, process
-from spinekit.apps.summary import FILE, describe_names, merge_rows, write_rows
+from spinekit.apps.summary import FILE, describe_names, is_summary, merge_rows, write_rows
 from spinekit.core.errors import SpineKitError
 from spinekit.core.parallel import end_pool, in_worker, quiet_worker
 from spinekit.io.locks import alone
@@ -54,14 +54,14 @@ def run_command(plan: Callable[[argparse.Namespace], list[Job]], args: argparse.
         # What one scan lacks is in its outcome; this means that none could start.
         error.exit_code = 2
         raise
-    if many:
+    done = [outcome for outcome in outcomes if outcome.status != "failed"]
+    if many or (done and is_summary(args.out / FILE)):
         write_summary(args.out, outcomes)
     if args.json:
         print(json.dumps([outcome.to_dict() for outcome in outcomes], indent=1))
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     if many and not args.quiet:
-        done = len(outcomes) - len(failed)
-        print(f"{done} of {len(outcomes)} scans done; {args.out / FILE}", file=sys.stderr)
+        print(f"{len(done)} of {len(outcomes)} scans done; {args.out / FILE}", file=sys.stderr)
     return 1 if failed else 0
 
 

@@ -16,7 +16,7 @@ from spinekit.preview.outlines import UNSURE_BELOW
 FILE = "summary.csv"
 LIKELY = 0.5
 """Anomalies at least as probable, or of no known probability, are told; the report holds all."""
-IN_THE_WAY = ("other-scan", "results-exist")
+IN_THE_WAY = ("other-scan", "other-options", "results-exist")
 """Failures because of a result that lies there; it is left as it is."""
 FARTHEST = 4
 """A summary lies at most so many folders above a result: patient, visit and two more."""
@@ -108,11 +108,14 @@ def merge_rows(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[dict[str
         Earlier rows first.
     """
     earlier = {row.get("input", ""): row for row in _read_rows(folder / FILE)[1]}
-    told = {_as_written(row[key]) for row in rows for key in ("input", "preview")} - {""}
+    told = {_as_written(row["input"]) for row in rows}
+    places = {_place(folder, _as_written(row["preview"])) for row in rows} - {None}
     kept = [
         row
         for name, row in earlier.items()
-        if not {name, row.get("preview", "")} & told and _stands(folder, row)
+        if name not in told
+        and _place(folder, row.get("preview", "")) not in places
+        and _stands(folder, row)
     ]
     merged: list[dict[str, Any]] = [{key: row.get(key, "") for key in rows[0]} for row in kept]
     for row in rows:
@@ -128,9 +131,29 @@ def merge_rows(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[dict[str
 
 def _stands(folder: Path, row: Mapping[str, str]) -> bool:
     """Whether an earlier row still tells something: a failure, or a result that is there."""
-    parts = Path(row.get("preview", "")).parts
-    ends = [folder.joinpath(*parts[n:]) for n in range(len(parts))]
-    return row.get("status") == "failed" or any(path.exists() for path in ends)
+    place = _place(folder, row.get("preview", ""))
+    return row.get("status") == "failed" or bool(place and folder.joinpath(*place).exists())
+
+
+def _place(folder: Path, preview: str) -> tuple[str, ...] | None:
+    """Where a picture lies inside the folder of its summary; None for a row without one.
+
+    A row has the path from where the run was started, which need not be known: it leads through
+    the folder, unless that was moved or renamed since. Then it is the longest end of the path that
+    is there.
+    """
+    parts = tuple(part for part in Path(preview).parts if part not in ("..", "."))
+    if not parts:
+        return None
+    own = folder.resolve().parts
+    through = [parts[n:] for n in range(len(parts) - 1, 0, -1) if own[-n:] == parts[:n]]
+    ends = [*through, parts] if through else [parts[n:] for n in range(len(parts))]
+    return next((end for end in ends if folder.joinpath(*end).exists()), ends[0])
+
+
+def is_summary(path: Path) -> bool:
+    """Whether a file is a summary of ours."""
+    return {"input", "status", "preview"} <= set(_read_rows(path)[0])
 
 
 def _as_written(text: str) -> str:
@@ -168,20 +191,22 @@ def refresh_row(preview: Path, report: Mapping[str, Any]) -> Path | None:
             continue
         inside = place.relative_to(folder).parts
         # A table that does not list the result may be another program's, where none may write.
-        if _find_row(_read_rows(path)[1], inside) is None:
+        if not _find_rows(folder, inside, _read_rows(path)[1]):
             continue
         with alone(path):
             columns, rows = _read_rows(path)
-            mine = _find_row(rows, inside)
-            if mine is not None:
-                told = describe_report(report).items()
-                mine.update({key: cell for key, cell in told if key in columns})
+            mine = _find_rows(folder, inside, rows)
+            told = describe_report(report).items()
+            for row in mine:
+                row.update({key: cell for key, cell in told if key in columns})
+            if mine:
                 write_rows(path, columns, rows)
                 return path
     return None
 
 
-def _find_row(rows: Sequence[dict[str, str]], inside: tuple[str, ...]) -> dict[str, str] | None:
-    """The only row whose picture lies at a place; None if there is none, or more than one."""
-    mine = [row for row in rows if Path(row.get("preview") or "").parts[-len(inside) :] == inside]
-    return mine[0] if len(mine) == 1 else None
+def _find_rows(
+    folder: Path, inside: tuple[str, ...], rows: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The rows of a summary's folder whose picture lies at a place in it."""
+    return [row for row in rows if _place(folder, row.get("preview") or "") == inside]
