@@ -63,6 +63,16 @@ def test_an_mri_is_no_ct_whatever_it_is_padded_with_or_shifted_by(case: str) -> 
     assert doubt_image(MRI[case]) == ()
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_a_mask_is_no_scan(kind: type) -> None:
+    mask = np.zeros((4, 30, 40), kind)
+    mask[1:3, 5:20, 10:30] = 43
+    mask[1:3, 22:25] = 1
+    assert [notice.code for notice in doubt_image(mask)] == ["label-map"]
+    assert doubt_image(mask + np.linspace(0, 1, mask.size).reshape(mask.shape)) == ()
+    assert doubt_image(np.where(mask == 0, 7, mask)) == ()
+
+
 def test_no_voxel_is_no_ct() -> None:
     assert doubt_image(np.zeros((0, 1, 1), np.float32)) == ()
 

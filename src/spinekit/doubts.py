@@ -52,8 +52,11 @@ def doubt_image(image: NDArray[np.floating]) -> tuple[Notice, ...]:
         image: (I, J, K) intensities as read.
 
     Returns:
-        A notice `not-mri`, or nothing.
+        A notice `not-mri`, or `label-map` for a mask, or nothing.
     """
+    if image.size and is_label_map(image):
+        text = "this holds a few whole numbers and mostly 0, as a mask; labelled only with --force"
+        return (Notice("label-map", text),)
     step = max(1, round((image.size / _ENOUGH_SAMPLES) ** (1 / image.ndim)))
     values = image[(slice(None, None, step),) * image.ndim].ravel()
     if values.size == 0 or values.min() >= 0:
@@ -68,9 +71,10 @@ def doubt_image(image: NDArray[np.floating]) -> tuple[Notice, ...]:
 def is_label_map(image: NDArray[np.floating]) -> bool:
     """Whether a volume holds a few whole numbers and mostly 0, as label maps do and no scan."""
     sample = image.ravel()[:: max(1, image.size // _ENOUGH_SAMPLES)]
-    values, counts = np.unique(sample, return_counts=True)
-    is_whole = len(values) <= MOST_LABELS and bool((values == np.rint(values)).all())
-    return is_whole and bool(values.min() == 0 and counts[0] > 0.5 * len(sample))
+    if sample.min() != 0 or np.count_nonzero(sample == 0) <= 0.5 * sample.size:
+        return False
+    values = np.unique(sample)
+    return len(values) <= MOST_LABELS and bool((values == np.rint(values)).all())
 
 
 def _has_air(values: NDArray[np.floating]) -> bool:
