@@ -27,7 +27,8 @@ from spinekit.training.export import (  # noqa: E402
     load_network,
     store_scores,
 )
-from spinekit.training.loop import Trainer  # noqa: E402
+from spinekit.training.loop import Trainer, _score_marked  # noqa: E402
+from spinekit.training.losses import allowed_bits  # noqa: E402
 from spinekit.training.start import start_from_run  # noqa: E402
 
 
@@ -220,6 +221,41 @@ def test_starting_from_another_run_takes_its_mean_weights(cases, recipe, tmp_pat
     wanted = load_checkpoint(best, torch.device("cpu"))["mean"]
     for name, value in run.network.state_dict().items():
         torch.testing.assert_close(value, wanted[name])
+
+
+def test_bone_in_one_piece_chooses_the_weights(cases, recipe, tmp_path):
+    """As of a set of vertebrae without a canal, where body and arch are not told apart."""
+    for case in cases:
+        case.allowed[case.allowed == 2] = 2 | 4
+    run = trainer(cases, dataclasses.replace(recipe, steps=32, validate_every=8), tmp_path)
+    run.start(None)
+    run.run()
+    rows = np.loadtxt(tmp_path / "log.csv", delimiter=",", skiprows=1)
+    assert rows[:, 3].max() == run.progress.best > rows[0, 3] > 0
+
+
+def test_a_mark_of_either_part_is_hit_by_either():
+    allowed = torch.tensor([[[6, 6, 6, 6, 1, 1, 127, 127]]], dtype=torch.uint8)
+    bits = allowed_bits(allowed, 7)
+    for predicted, dice in (
+        ([1, 2, 1, 1, 0, 0, 1, 3], 1.0),
+        ([1, 2, 0, 0, 0, 0, 0, 0], 2 / 3),
+        ([1, 2, 3, 3, 0, 0, 0, 0], 0.5),
+        ([1, 2, 2, 2, 1, 3, 0, 0], 0.8),
+    ):
+        assert _score_marked(torch.tensor([[predicted]]), bits) == [pytest.approx(dice)]
+    assert _score_marked(torch.zeros(1, 1, 8, dtype=torch.long), bits | ~bits) == []
+
+
+def test_where_nothing_is_marked_the_latest_weights_are_kept(cases, recipe, tmp_path):
+    for case in cases:
+        case.allowed[:] = 127
+    lines: list[str] = []
+    run = trainer(cases, recipe, tmp_path, lines)
+    run.start(None)
+    best = run.run()
+    assert load_checkpoint(best, torch.device("cpu"))["progress"]["step"] == recipe.steps
+    assert sum("hold no mark to score" in line for line in lines) == 3
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):

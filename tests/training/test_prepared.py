@@ -23,7 +23,7 @@ from spinekit.prediction.runner import load_model
 from spinekit.training.batches import split_cases
 from spinekit.training.packing import pack_prepared
 from spinekit.training.recipe import Recipe
-from spinekit.training.run import describe, train
+from spinekit.training.run import describe, gather, train
 from training.test_run import write_recipe
 
 
@@ -172,6 +172,16 @@ def test_two_sets_of_one_name_are_told_apart_before_training(prepared, tmp_path)
     path = write_recipe(tmp_path, "twice", f"real = false\nsets = {twice}\n")
     with pytest.raises(RecipeError, match="two sets are called"):
         train(path, work=tmp_path / "work", device="cpu", report=str)
+
+
+def test_a_set_of_which_no_scan_trains_is_named(prepared, tmp_path):
+    splits = prepared / "splits.json"
+    table = json.loads(splits.read_text())
+    table |= {part: [] for part in ("train", "validation", "test")}
+    splits.write_text(json.dumps(table))
+    recipe = Recipe(name="x", phantoms=0, real=False, sets=(str(prepared),))
+    with pytest.raises(RecipeError, match="has a mask, so none trains"):
+        gather(recipe, tmp_path / "packs", processes=1, report=str)
 
 
 @pytest.mark.parametrize("content", [None, "[]", "{"])

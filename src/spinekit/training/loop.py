@@ -66,6 +66,22 @@ def schedule(fraction: float) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * (fraction - ramp) / (1.0 - ramp))) + 1e-3
 
 
+def _score_marked(predicted: Tensor, bits: Tensor) -> list[float]:
+    """Dice of all pixels that are some part, one of those allowed there; empty without any.
+
+    Args:
+        predicted: (B, J, K) parts.
+        bits: (B, parts, J, K) whether a part is allowed, background the first.
+    """
+    truth = ~bits[:, 0]
+    if not truth.any():
+        return []
+    hit = truth & torch.gather(bits, 1, predicted[:, None])[:, 0]
+    painted_ground = bits[:, 0] & (bits.sum(dim=1) == 1) & (predicted > 0)
+    found = hit.sum() + (truth & ~hit & (predicted > 0)).sum() + painted_ground.sum()
+    return [float(2 * hit.sum() / (found + truth.sum()))]
+
+
 class Trainer:
     """One run of a recipe in its folder: `last.pt`, `best.pt`, `log.csv`."""
 
@@ -229,16 +245,21 @@ class Trainer:
         now = self.mean.state_dict()
         kept = {name: value.clone() for name, value in now.items()}
         self.mean.load_state_dict(load_checkpoint(best, self.device)["mean"])
-        self.progress.best, _ = self._score()
+        score, _ = self._score()
+        self.progress.best = -1.0 if math.isnan(score) else score
         self.mean.load_state_dict(kept)
         self.report(f"the data changed: the best weights so far score {self.progress.best:.4f}")
 
     @torch.no_grad()
     def _score(self) -> tuple[float, float]:
-        """Dice and level hit rate of the mean weights over the validation batches."""
+        """Dice and level hit rate of the mean weights over the validation batches.
+
+        Batches in which nothing is marked are passed over; NaN where that is all of them.
+        """
         self.mean.eval()
         rows = [self._scores(batch) for batch in self.validation]
-        return sum(row[0] for row in rows) / len(rows), sum(row[1] for row in rows) / len(rows)
+        dices = [dice for dice, _ in rows if dice is not None]
+        return sum(dices) / len(dices) if dices else math.nan, sum(r[1] for r in rows) / len(rows)
 
     @torch.no_grad()
     def _validate(self, losses: list[float]) -> None:
@@ -247,7 +268,10 @@ class Trainer:
         score, level = self._score()
         self.progress.validated = self.progress.step
         loss = sum(losses) / max(len(losses), 1)
-        if score > self.progress.best:
+        if math.isnan(score):
+            self.report("the validating scans hold no mark to score: the latest weights are kept")
+            self._save("best.pt")
+        elif score > self.progress.best:
             self.progress.best = score
             self._save("best.pt")
         self._save("last.pt")
@@ -264,8 +288,12 @@ class Trainer:
         fraction = max(self._fraction(), 1e-6)
         return self.progress.seconds * (1.0 - min(fraction, 1.0)) / fraction
 
-    def _scores(self, batch: Batch) -> tuple[float, float]:
-        """Mean Dice over classes with a certain pixel, and level hit rate, on one batch."""
+    def _scores(self, batch: Batch) -> tuple[float | None, float]:
+        """Mean Dice over classes with a certain pixel, and level hit rate, on one batch.
+
+        Without such a pixel it is the Dice of what is marked, whichever part of those it may be,
+        as of a vertebra in one piece; None without any mark.
+        """
         parts, level, bits, targets = self._forward(self.mean, batch)
         predicted = parts.argmax(dim=1)
         certain = bits & (bits.sum(dim=1, keepdim=True) == 1)
@@ -276,10 +304,12 @@ class Trainer:
                 continue
             hit = (predicted == part) & (truth | ~bits[:, part])
             dices.append(float(2 * (hit & truth).sum() / (hit.sum() + truth.sum())))
+        if not dices:
+            dices = _score_marked(predicted, bits)
         mass = targets.amax(dim=1) > 0
         right = torch.gather(targets, 1, level.argmax(dim=1, keepdim=True))[:, 0] > 0
         level_rate = float(right[mass].float().mean()) if mass.any() else 1.0
-        return sum(dices) / max(len(dices), 1), level_rate
+        return sum(dices) / len(dices) if dices else None, level_rate
 
     def _save(self, name: str) -> None:
         save_checkpoint(

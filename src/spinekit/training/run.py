@@ -218,6 +218,12 @@ def gather(
                 "give one another `name` when preparing it",
             )
         sets[name] = load_pack(path)
+        if not sets[name]:
+            raise RecipeError(
+                "no-data",
+                f"recipe {recipe.name}: no scan of {prepared} has a mask, so none trains",
+                "see which masks `spinekit data prepare` found, or leave it out of `sets`",
+            )
     if not sets:
         raise RecipeError(
             "no-data",
