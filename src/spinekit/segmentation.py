@@ -115,7 +115,8 @@ class Segmentation:
         """Write labels, parts, report and preview; all of them appear, or none.
 
         Args:
-            folder: Made when missing; files of the same names in it are replaced.
+            folder: Made when missing; files of the same names in it are replaced. The same result
+                in another format stays, and the report lists both.
             fmt: Ending of the volumes, one of `FORMATS`.
             stem: First part of the names; that of the input by default.
 
@@ -142,6 +143,7 @@ class Segmentation:
             levels=self.levels is not None,
             soft=self.soft is not None,
         )
+        before = _read_listed(folder / files["json"])
         with staged(folder, last=files["json"]) as stage:
             hashes = self._write_volumes(stage, files, fmt)
             if self.levels is not None:
@@ -150,7 +152,8 @@ class Segmentation:
             self.preview().save(png, format="PNG", compress_level=3)
             write_bytes(stage / files["preview"], png.getvalue())
             seconds = {**self.report["seconds"], "write": round(time.perf_counter() - started, 3)}
-            listed = self.report.get("files") or sorted(files.values())
+            copies = {name for name, of in before.items() if of == hashes}
+            listed = self.report.get("files") or sorted({*files.values(), *copies})
             known = {**self.report.get("voxels_sha256", {}), **hashes}
             told = {"seconds": seconds, "files": listed, "voxels_sha256": known}
             report = {**self.report, **told}
@@ -177,6 +180,17 @@ class Segmentation:
             else:
                 write_labels(stage / files[kind], array, header, fmt=fmt)
         return {kind: hash_voxels(array) for kind, array, _ in label_maps}
+
+
+def _read_listed(report: Path) -> dict[str, Mapping[str, str]]:
+    """Files that an earlier report lists → hashes of its voxels; none without one of ours."""
+    import json
+
+    try:
+        told = json.loads(report.read_bytes())
+        return {str(name): dict(told["voxels_sha256"]) for name in told["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 _PART_COLOURS = (

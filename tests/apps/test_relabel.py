@@ -305,6 +305,22 @@ def test_slicer_files_and_other_schemes_follow(loin: BlockSpine, tmp_path: Path)
     assert b":=L4\n" in path.read_bytes().split(b"\n\n")[0]
 
 
+def test_a_result_saved_in_two_formats_is_corrected_in_both(
+    loin: BlockSpine, tmp_path: Path
+) -> None:
+    from spinekit.io.reading import read_labels
+
+    made = segment(loin.image, affine=loin.grid.affine, predictor=oracle_for(loin))
+    paths = [made.save(tmp_path, stem="spine", fmt=fmt)["dseg"] for fmt in ("nii.gz", "seg.nrrd")]
+    before = read_labels(paths[0]).array
+
+    assert main(["relabel", str(paths[1]), "--set", "L2=L3", "--quiet"]) == 0
+
+    for path in paths:
+        after = read_labels(path).array
+        np.testing.assert_array_equal(after == VALUES["L3"], before == VALUES["L2"])
+
+
 def test_a_scheme_that_lost_structures_is_refused(
     loin: BlockSpine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
