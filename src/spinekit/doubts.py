@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.anatomy.items import Instance
-from spinekit.core.errors import Notice
+from spinekit.core.errors import InputError, Notice
 
 CT_AIR = (-1100.0, -900.0)
 """Air in a CT: -1000 Hounsfield units, give or take its noise."""
@@ -35,6 +35,8 @@ CT_SAME_VALUE = 0.3
 """Noise spreads every tissue of a CT over more values than one that this share of it has."""
 MOST_LABELS = 32
 """A scan has more than so many values, a label map of a spine rarely."""
+MOST_VALUES = 128
+"""No label map has more values, and scans of 8 bits already do."""
 _BIN = 10.0
 _ENOUGH_SAMPLES = 2_000_000
 LEAST_CONFIDENCE = 0.75
@@ -75,6 +77,25 @@ def is_label_map(image: NDArray[np.floating]) -> bool:
         return False
     values = np.unique(sample)
     return len(values) <= MOST_LABELS and bool((values == np.rint(values)).all())
+
+
+def refuse_scan(file: str, labels: NDArray[np.integer]) -> None:
+    """Refuse a scan where labels are wanted.
+
+    Args:
+        file: For the message.
+        labels: (I, J, K) whole numbers.
+
+    Raises:
+        InputError: It holds more values than label maps do.
+    """
+    count = len(np.unique(labels))
+    if count > MOST_VALUES:
+        raise InputError(
+            "labels-are-scan",
+            f"{file}: holds {count} values, so it is a scan and no label map",
+            "give the labels alone; in a folder, their names end in _dseg",
+        )
 
 
 def _has_air(values: NDArray[np.floating]) -> bool:

@@ -179,3 +179,14 @@ def test_schemes_are_listed(capsys) -> None:
 
     assert "totalspineseg" in capsys.readouterr().out
     assert main(["labels", "convert", "x", "--to", "nothing"]) == 2
+
+
+def test_a_scan_among_the_masks_is_not_converted(label_file, tmp_path, capsys) -> None:
+    grey = np.arange(8 * 9 * 10).reshape(8, 9, 10).astype(np.int16)
+    nib.save(nib.Nifti1Image(grey, np.eye(4)), label_file.parent / "image.nii.gz")
+
+    words = ["labels", "convert", str(label_file.parent), "--to", "totalsegmentator", "--quiet"]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 1
+
+    assert "image.nii.gz: holds 720 values, so it is a scan" in capsys.readouterr().err
+    assert listing(tmp_path / "out") == [label_file.name]

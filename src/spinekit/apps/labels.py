@@ -149,11 +149,13 @@ def convert_file(
         SpineKitError: It cannot be read, converted or written.
     """
     from spinekit.curation.translation import translate
+    from spinekit.doubts import refuse_scan
     from spinekit.io.discovery import SEGMENTATION_ENDING
     from spinekit.io.reading import read_label_file
     from spinekit.io.writing import write_labels, write_seg_nrrd
 
     volume, header = read_label_file(path)
+    refuse_scan(path.name, volume.array)
     result = translate(volume.array, source, target, lowest=lowest)
     if out is not None and out.name.lower().endswith(SEGMENTATION_ENDING):
         write_seg_nrrd(out, result.labels, header, _segments(result))

@@ -16,6 +16,7 @@ from spinekit.anatomy.scheme import NAMES, VALUES
 from spinekit.core.errors import GeometryError, InputError, SpineKitError, UsageError
 from spinekit.core.grid import Grid, closest_axes
 from spinekit.core.volume import Volume
+from spinekit.doubts import refuse_scan
 from spinekit.evaluation import reference as annotations
 from spinekit.evaluation.pairing import Files, Pair, pair_files
 from spinekit.evaluation.reference import LabelMap, Reference
@@ -25,7 +26,6 @@ from spinekit.io.reading import read_labels
 NAMED_KINDS = ("dseg", "", "bodies", "discs", "names")  # kinds whose values are names
 PREDICTED = (*NAMED_KINDS, "cord")  # which of them is compared, the first that is there
 SAME_GRID_MM = 0.05  # closer corners than this are one grid written by two programs
-MOST_VALUES = 128  # labels of a spine have fewer, and scans of 8 bits more
 
 SINGLE: Mapping[str, Callable[[str, LabelMap], Reference]] = {
     "bodies": annotations.bodies_reference,
@@ -147,28 +147,13 @@ def read_annotated(files: Files) -> dict[str, Volume]:
     if "" in files and "dseg" not in marked:
         try:
             plain = read_volumes({"": files[""]})
-            refuse_scan(files[""], plain[""])
+            refuse_scan(str(files[""]), plain[""].array)
         except InputError:
             if not marked:
                 raise
         else:
             volumes = plain | volumes
     return volumes
-
-
-def refuse_scan(path: Path, volume: Volume) -> None:
-    """Refuse a file without a known suffix that holds more values than labels do.
-
-    Raises:
-        InputError: It looks like a scan.
-    """
-    values = np.unique(volume.array)
-    if len(values) > MOST_VALUES:
-        raise InputError(
-            "labels-are-scan",
-            f"{path}: holds {len(values)} values, so it is a scan and no label map",
-            "give the folder of the labels, or end their names in _dseg",
-        )
 
 
 def read_reference(stem: str, files: Files, *, bodies: bool = False) -> tuple[Reference, Grid]:
@@ -252,7 +237,7 @@ def _score(
         )
     seen = read_volumes({k: pair.pred[k] for k in (kind, "parts") if k in pair.pred})
     if kind == "":
-        refuse_scan(pair.pred[kind], seen[kind])
+        refuse_scan(str(pair.pred[kind]), seen[kind].array)
     maps = {k: _on_grid(volume, grid, pair.pred[k]) for k, volume in seen.items()}
     if kind == "cord":  # whatever its value, as in a reference
         maps[kind] = np.where(maps[kind] > 0, VALUES["spinal_cord"], 0)
