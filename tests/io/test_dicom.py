@@ -190,6 +190,17 @@ def test_one_slice_is_a_scan_as_thick_as_it_says(tmp_path: Path) -> None:
     assert scan.volume.spacing_mm[2] == pytest.approx(3.5)
 
 
+def test_a_slice_of_a_series_is_told_from_a_scan_of_one_slice(tmp_path: Path) -> None:
+    folder = Slices().write(tmp_path / "a")
+    for name in ("IM1", "IM2"):
+        Slices(tags={"SeriesInstanceUID": f"1.2.{name[-1]}"}).write(
+            tmp_path / "b", [0], prefix=name
+        )
+    single, others = (sorted(path.iterdir()) for path in (folder, tmp_path / "b"))
+    assert [notice.code for notice in read_scan(single[1]).notices] == ["single-slice"]
+    assert [notice.code for path in others for notice in read_scan(path).notices] == []
+
+
 def test_other_modalities_are_told(tmp_path: Path) -> None:
     scan = read_scan(Slices(tags={"Modality": "CT"}).write(tmp_path / "a"))
     assert [(n.code, "CT" in n.text) for n in scan.notices] == [("not-mri", True)]

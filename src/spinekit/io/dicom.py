@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,8 @@ _IDENTITY = (
     "TemporalPositionIdentifier",
 )  # fmt: skip
 """What two files of one slice share; some anonymisers give every slice the same UID."""
+MOST_ASKED = 20
+"""Files beside a single one that are asked for their series."""
 _UID_END = 6
 """Fewest characters that tell a series by any end of its UID; fewer may be a mere number."""
 
@@ -119,6 +121,9 @@ def read_dicom(
     if modality != "MR":
         text = f"the series is no MRI, its modality is {modality}; it is labelled only with --force"
         notices.append(Notice("not-mri", text))
+    if path.is_file() and len(frames) == 1 and _is_one_of_several(path, chosen.uid):
+        text = f"{path.name} is one slice of a series; give the folder to read all of them"
+        notices.append(Notice("single-slice", text))
     files = [file for file, _ in chosen.items]
     return DicomScan(array, HeaderInfo.of_grid(grid), tuple(notices), files)
 
@@ -228,6 +233,17 @@ def _ends_in(uid: str, text: str) -> bool:
         return uid.endswith(text)
     components = text.removeprefix(".")
     return "." in components and f".{uid}".endswith(f".{components}")
+
+
+def _is_one_of_several(file: Path, uid: str) -> bool:
+    """Whether another image of a series lies beside one of its files; the first few are asked."""
+    with suppress(OSError):
+        for other in dicom_files(file.parent)[:MOST_ASKED] if uid else ():
+            with suppress(InputError):
+                header = None if other.samefile(file) else _read_header(other)
+                if header is not None and header.get("SeriesInstanceUID") == uid:
+                    return True
+    return False
 
 
 def _read_header(file: Path) -> Dataset | None:
