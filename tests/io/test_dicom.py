@@ -236,6 +236,27 @@ def test_a_file_cut_off_is_named(tmp_path: Path) -> None:
     assert "IM014.dcm" in error.message
 
 
+def test_with_force_what_cannot_be_read_counts_as_missing(tmp_path: Path) -> None:
+    whole = read_scan(Slices().write(tmp_path / "a")).volume
+    folder = Slices().write(tmp_path / "b")
+    cut = folder / "IM021.dcm"
+    cut.write_bytes(cut.read_bytes()[:-200])
+    capture = Slices().single(0)
+    del capture.ImagePositionPatient
+    capture.SOPInstanceUID += ".9"
+    capture.save_as(folder / "capture.dcm", enforce_file_format=True)
+    assert refused(folder).code in ("file-damaged", "no-geometry")
+
+    scan = read_scan(folder, force=True)
+
+    assert scan.volume.shape == whole.shape
+    (told,) = [notice.text for notice in scan.notices if notice.code == "files-unread"]
+    assert "IM021.dcm" in told
+    assert "capture.dcm" in told
+    kept = [k for k in range(whole.shape[2]) if k != 3]
+    np.testing.assert_allclose(scan.volume.array[..., kept], whole.array[..., kept])
+
+
 def test_objects_that_are_no_image_are_passed_over(tmp_path: Path) -> None:
     folder = Slices().write(tmp_path / "a")
     report = Slices().single(0)

@@ -113,10 +113,13 @@ def read_dicom(
     with _quiet():
         found = list_series(path, force=force)
         chosen = choose_series(name_of(path), found, series)
-        frames = [frame for file, header in chosen.items for frame in _frames(file, header)]
+        frames, lost = _read_frames(chosen.items, force=force)
         array, grid, notices = stack_frames(
             name_of(path), frames, volume_index=volume_index, force=force
         )
+    if lost:
+        text = f"{len(lost)} of {len(chosen.items)} files count as missing: {', '.join(lost[:3])}"
+        notices.append(Notice("files-unread", text))
     modality = str(chosen.items[0][1].get("Modality") or "MR")
     if modality != "MR":
         text = f"the series is no MRI, its modality is {modality}; it is labelled only with --force"
@@ -264,6 +267,30 @@ def _read_header(file: Path) -> Dataset | None:
             return header
     what = "its header is damaged" if marked else "it is no DICOM file"
     raise InputError("file-damaged", f"{file.name}: {what}", AGAIN)
+
+
+def _read_frames(
+    items: Sequence[tuple[Path, Dataset]], *, force: bool
+) -> tuple[list[Frame], list[str]]:
+    """Every slice of a series, and why files are passed over with ``force``.
+
+    Raises:
+        InputError: A file cannot be read; with ``force``, none can.
+    """
+    frames: list[Frame] = []
+    lost: list[str] = []
+    for file, header in items:
+        try:
+            mine = list(_frames(file, header))
+            for frame in mine if force else ():
+                frame.load()
+        except InputError as error:
+            if not force or len(lost) + 1 == len(items):
+                raise
+            lost.append(error.message)
+        else:
+            frames += mine
+    return frames, lost
 
 
 def _frames(file: Path, header: Dataset) -> Iterator[Frame]:
