@@ -1,5 +1,7 @@
 """What a case's masks become: grey, displaced, nameless, with wrong axes."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -112,3 +114,66 @@ def test_bone_in_one_tag_is_split_and_named(case_of) -> None:
     kept = read_case(case, Source(), PrepareRecipe(split_bone=False))
     assert not kept.labels.any()
     assert [(row["name"], row["reason"]) for row in kept.losses] == [("vertebra", "no-name")]
+
+
+COLUMN = ("T8", "T9", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5")
+
+
+def bone_and_discs(case_of, called: dict[str, str]) -> Case:
+    """All bone but the sacrum in one tag, the canal, and discs as someone called them."""
+    bone = np.isin(SPINE.parts, (1, 2)).astype(np.uint8)
+    canal = (SPINE.parts == 4).astype(np.uint8)
+    values = {VALUES[name]: given for name, given in called.items()}
+    discs = np.where(np.isin(SPINE.labels, list(values)), SPINE.labels, 0).astype(np.uint8)
+    return case_of(
+        (bone, {1: "vertebra"}, True), (canal, {1: "canal"}, True), (discs, values, False)
+    )
+
+
+def called_most(data, name: str) -> int:
+    """Value that most voxels of a body have."""
+    body = (SPINE.labels == VALUES[name]) & (SPINE.parts == 1)
+    return int(np.bincount(data.labels[body]).argmax())
+
+
+@pytest.mark.parametrize("shift", [0, -1, -3])
+@pytest.mark.parametrize("levels", [COLUMN[4:], ("L2", "L3", "L4"), ("L4", "L5")])
+def test_bone_in_one_tag_is_named_by_the_named_discs_beside_it(case_of, levels, shift) -> None:
+    """Whatever sizes say: discs that bear the names of others take the bones along."""
+    there = {name: COLUMN[COLUMN.index(name) + shift] for name in COLUMN[4:]}
+    called = {f"{a}-{b}": f"{there[a]}-{there[b]}" for a, b in pairwise(levels)}
+
+    data = read_case(bone_and_discs(case_of, called), Source(), PrepareRecipe())
+
+    for name, given in there.items():
+        assert called_most(data, name) == VALUES[given]
+    assert codes(data) == []
+
+
+def test_four_lumbar_vertebrae_by_their_discs(case_of) -> None:
+    called = {"L2-L3": "L2-L3", "L3-L4": "L3-L4", "L4-L5": "L5-S1"}
+    data = read_case(bone_and_discs(case_of, called), Source(), PrepareRecipe())
+    assert codes(data) == ["discs-disagree"]  # L5 lies below the last disc
+
+    called = {"L3-L4": "L2-L3", "L4-L5": "L3-L4", "L5-S1": "L5-S1"}
+    data = read_case(bone_and_discs(case_of, called), Source(), PrepareRecipe())
+    assert [called_most(data, name) for name in ("L3", "L4", "L5")] == [42, 43, 44]
+
+
+def test_bone_that_no_column_has_between_the_named_discs_stays_nameless(case_of) -> None:
+    called = {"L1-L2": "L1-L2", "L2-L3": "L3-L4"}
+
+    data = read_case(bone_and_discs(case_of, called), Source(), PrepareRecipe())
+
+    assert codes(data) == ["discs-disagree"]
+    assert set(np.unique(data.labels)) == {0, 2, VALUES["L1-L2"], VALUES["L3-L4"]}
+    lost = [(row["name"], row["reason"], row["voxels"]) for row in data.losses]
+    assert lost == [("vertebra", "no-name", np.isin(SPINE.parts, (1, 2)).sum())]
+
+
+def test_names_given_win_over_discs(case_of) -> None:
+    case = bone_and_discs(case_of, {"L2-L3": "L2-L3"})
+
+    data = read_case(case, Source(bone_names=COLUMN[3:-1]), PrepareRecipe())
+
+    assert called_most(data, "L5") == VALUES["L4"]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from spinekit.anatomy.scheme import PARTS, load_scheme, part_of
+from spinekit.anatomy.scheme import PARTS, VALUES, load_scheme, part_of
 from spinekit.bones import name_parts
 from spinekit.core.errors import InputError
 from spinekit.core.geometry import oriented_grid
@@ -21,6 +21,7 @@ from spinekit.core.grid import Grid
 from spinekit.core.resampling import resample_nearest
 from spinekit.core.volume import Volume
 from spinekit.curation.axes import BY_DOCTOR, BY_LABELS, turn_header
+from spinekit.curation.discs import names_beside_discs
 from spinekit.curation.merging import Layer, Merged, merge_layers, name_nearest
 from spinekit.curation.recipe import PrepareRecipe, Source
 from spinekit.curation.regrid import resample_labels
@@ -200,12 +201,10 @@ def _settle_tissue(
     named = {part_of(v) for v in map(int, np.unique(merged.labels)) if v}
     bone = np.isin(merged.parts, (1, 2, 7))
     if bone.any() and recipe.split_bone and "vertebra" not in named:
-        adopted, _ = name_parts(_parts(merged, data.grid), data.grid, names=names)
-        fresh = (data.labels == 0) & (adopted.labels > 0)
-        data.labels[fresh] = adopted.labels[fresh]
+        named_bone = _name_bone(merged, data, names)
+        fresh = (data.labels == 0) & (named_bone > 0)
+        data.labels[fresh] = named_bone[fresh]
         merged.parts[fresh] = 0
-        if adopted.naming.ambiguous and not names:
-            data.note("names-unsure", str(adopted.naming.reason))
     elif merged.parts.any() and recipe.unnamed == "nearest":
         given = name_nearest(merged, data.grid.spacing_mm)
         data.note("names-nearest", f"{given} nameless voxels took the nearest name")
@@ -213,6 +212,29 @@ def _settle_tissue(
         voxels = int(np.isin(merged.parts, values).sum())
         if voxels:
             data.losses.append({"name": kind, "voxels": voxels, "reason": "no-name", "file": ""})
+
+
+def _name_bone(merged: Merged, data: CaseData, names: tuple[str, ...]) -> NDArray[np.uint8]:
+    """Our values of bone that was split and named, and of nameless discs that were named with it.
+
+    By the names given; else by the named discs beside it, and without a name where no column has
+    those discs between these bones; else by itself.
+    """
+    adopted, _ = name_parts(_parts(merged, data.grid), data.grid, names=names)
+    if names:
+        return adopted.labels
+    told = names_beside_discs(adopted, Volume(data.labels, data.grid))
+    if told is None:
+        data.note("discs-disagree", "no column has the named discs where they lie beside the "
+                  "bones; these were left without names")  # fmt: skip
+    if told or told is None:
+        table = np.zeros(256, np.uint8)
+        for value, name in (told or {}).items():
+            table[value] = VALUES[name]
+        return table[adopted.labels]
+    if adopted.naming.ambiguous:
+        data.note("names-unsure", str(adopted.naming.reason))
+    return adopted.labels
 
 
 def _parts(merged: Merged, grid: Grid) -> NDArray[np.uint8]:
