@@ -12,6 +12,7 @@ from curation.sets import recipe_table, save, small_spine, voxels, write_set
 from spinekit.anatomy.scheme import NAMES, VALUES
 from spinekit.core.errors import UsageError
 from spinekit.curation.recipe import prepare_recipe
+from spinekit.curation.report import has_pairs
 from spinekit.curation.run import prepare_set
 
 
@@ -140,12 +141,39 @@ def test_an_image_without_a_mask_is_in_no_part_and_no_layout_and_is_named(tmp_pa
         "nnunet-101": 2, "decathlon": 2}  # fmt: skip
 
 
-def test_an_empty_label_map_is_told(tmp_path) -> None:
-    root = write_set(tmp_path / "in", 1)
+def test_a_case_with_an_empty_label_map_is_in_no_part_and_is_named(tmp_path) -> None:
+    root, out = write_set(tmp_path / "in", 3), tmp_path / "out"
+    spine = small_spine()
+    other = np.where(spine.labels == VALUES["L4"], 0, spine.labels).astype(np.uint8)
+    for name, array in (("sub02", spine.labels * 0), ("sub03", other)):
+        save(root / "labels" / f"{name}_T2w.nii.gz", array, spine.grid.affine)
 
-    report = prepare(recipe_table(root, labels=["C3"]), tmp_path / "out")
+    report = prepare(recipe_table(root, labels=["L4"], exports=["nnunet-101", "decathlon"]), out)
 
-    assert report["notices"] == [{"code": "nothing-marked", "cases": 1}]
+    unmarked = ["sub02_T2w", "sub03_T2w"]
+    assert report["notices"] == [{"code": "nothing-marked", "cases": 2, "names": unmarked}]
+    assert report["unmarked"] == unmarked
+    printed = (out / "report.txt").read_text()
+    assert "nothing-marked: in 2 cases: sub02_T2w, sub03_T2w" in printed
+    assert "nothing marked, in no part\n  sub02_T2w\n  sub03_T2w" in printed
+    assert "no pair to train on" not in printed
+    assert report["splits"]["train"] + report["splits"]["validation"] == 1
+    assert {row["pairs"] for row in report["exports"].values()} == {1}
+    assert "sub02" not in (out / "dataset.json").read_text()
+
+
+def test_a_set_of_which_nothing_is_marked_says_so(tmp_path) -> None:
+    root, out = write_set(tmp_path / "in", 2), tmp_path / "out"
+    for path in (root / "labels").iterdir():
+        path.unlink()
+
+    report = prepare(recipe_table(root, name="mine"), out)
+
+    assert not has_pairs(report)
+    printed = (out / "report.txt").read_text()
+    assert "mine has no pair to train on: nothing is marked in any of its cases; say" in printed
+    save(root / "labels" / "sub01_T2w.nii.gz", small_spine().labels, small_spine().grid.affine)
+    assert has_pairs(prepare(recipe_table(root), out))
 
 
 def test_other_options_are_not_applied_unasked(tmp_path) -> None:

@@ -27,6 +27,7 @@ from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
 from spinekit.curation.augmentation import apply_changes, sample_changes
 from spinekit.curation.axes import oriented
+from spinekit.curation.belongings import making, pair_files
 from spinekit.curation.crops import cut, cut_grid_at, sample_crops
 from spinekit.curation.encoding import Encoder, anomaly_of, missing_structures
 from spinekit.curation.reading import CaseData, read_case
@@ -99,29 +100,23 @@ def prepare_case(job: Job) -> dict[str, Any]:
         The record, as written to `cases/<name>.json`.
 
     Raises:
-        SpineKitError: It cannot be read, prepared or written; none of its files is left.
+        SpineKitError: It cannot be read or prepared, and what was there of it is as it was; or
+            it cannot be written, and none of its files is left.
     """
     seconds: dict[str, float] = {}
-    written: list[Path] = []
-    try:
-        with _timed(seconds, "read"):
-            inputs = [_fingerprint(path, uid, job.source.folder) for path, uid in job.inputs]
-        with _timed(seconds, "prepare"):
-            data = read_case(job.case, job.source, job.recipe)
-            before = _describe_grid(data.grid)
-            _regrid(data, job.recipe)
-        outputs = []
-        present = [int(value) for value in np.unique(data.labels) if value]
-        for output in _versions(data, job, seconds):
-            outputs.append(_write(output, job, written, seconds))
+    with _timed(seconds, "read"):
+        inputs = [_fingerprint(path, uid, job.source.folder) for path, uid in job.inputs]
+    with _timed(seconds, "prepare"):
+        data = read_case(job.case, job.source, job.recipe)
+        before = _describe_grid(data.grid)
+        _regrid(data, job.recipe)
+    present = [int(value) for value in np.unique(data.labels) if value]
+    with making(job.record, job.outputs) as written:
+        outputs = [_write(out, job, written, seconds) for out in _versions(data, job, seconds)]
         if job.case.masks and not outputs[0]["structures"]:
             data.note("nothing-marked", "its label map is empty")
         record = _record(job, data, inputs, outputs, before, present)
         write_json(job.record, record)
-    except BaseException:
-        for path in written:
-            path.unlink(missing_ok=True)
-        raise
     seconds["read"] += data.seconds_reading
     seconds["prepare"] -= data.seconds_reading
     return record | {"seconds": {key: round(value, 3) for key, value in seconds.items()}}
@@ -136,21 +131,20 @@ def is_done(job: Job) -> str:
     """
     try:
         record = json.loads(job.record.read_bytes())
-        files = [job.out / row[kind] for row in record["outputs"] for kind in ("image", "labels")]
+        names = [row["name"] for row in record["outputs"]]
+        options, known = record["options"], record["inputs"]
     except (OSError, ValueError, KeyError, TypeError):
         return "open"
-    if not all(path.exists() for path in files):
+    if not all(path.exists() for path in pair_files(job.out, names)):
         return "open"
-    if record["options"] != job.options:
+    if options != job.options:
         return "other"
-    if record.get("said", job.said) != job.said:
+    if record.get("said", job.said) != job.said or len(known) != len(job.inputs):
         return "changed"
-    known = {row["file"]: row for row in record["inputs"]}
-    for path, uid in job.inputs:
-        row = known.pop(_shown(path, job.source.folder), None)
-        if row is None or not _same_file(path, uid, row):
+    for (path, uid), row in zip(job.inputs, known, strict=True):
+        if _shown(path, job.source.folder) != row["file"] or not _same_file(path, uid, row):
             return "changed"
-    return "changed" if known else "done"
+    return "done"
 
 
 @dataclass(frozen=True)
@@ -232,11 +226,12 @@ def _write(
     }
     kind = _image_type(version.image, job.recipe.image_type)
     with _timed(seconds, "write"):
-        written.append(job.out / str(row["image"]))
+        image_path, labels_path = pair_files(job.out, [version.name])
         image = np.rint(version.image) if kind == "int16" else version.image
-        write_image(written[-1], image, version.grid, dtype=kind)
-        written.append(job.out / str(row["labels"]))
-        write_labels(written[-1], encoded, version.grid)
+        write_image(image_path, image, version.grid, dtype=kind)
+        written.append(image_path)
+        write_labels(labels_path, encoded, version.grid)
+        written.append(labels_path)
     return row
 
 

@@ -32,7 +32,7 @@ def build_report(
         outcomes: A row per case: name, status, code, message, seconds.
         exports: By layout: pairs written, pairs left out.
         stale: Cases in the folder that the recipe does not ask for.
-        unmarked: Cases without a mask, which are in no part and no layout.
+        unmarked: Cases with nothing marked, which are in no part and no layout.
 
     Returns:
         Plain values; zeros and empty lists for an empty set.
@@ -103,16 +103,32 @@ def render_report(report: dict[str, Any]) -> str:
         ],
     )
     lines += _section(
-        "notices", [f"{row['code']}: in {row['cases']} cases" for row in report["notices"]]
+        "notices",
+        [
+            f"{row['code']}: in {row['cases']} cases: {', '.join(row['names'][:_SHOWN])}"
+            + (" …" if row["cases"] > _SHOWN else "")
+            for row in report["notices"]
+        ],
     )
     lines += _section("same image", [", ".join(names) for names in report["duplicates"]])
     for layout, row in report["exports"].items():
         lines += ["", f"{layout}: {row['pairs']} pairs"]
         lines += [f"  left out {x['name']}: {x['reason']}" for x in row["left_out"][:_SHOWN]]
-    lines += _section("no mask, in no part", report["unmarked"])
+    lines += _section("nothing marked, in no part", report["unmarked"])
     lines += _section("not in the recipe", report["stale"])
     lines += _section("failed", [f"{row['name']}: {row['message']}" for row in report["failures"]])
+    if report["unmarked"] and not has_pairs(report):
+        lines += [
+            "",
+            f"{report['name']} has no pair to train on: nothing is marked in any of its cases; say "
+            "which masks are theirs (`spinekit data show` lists what is found), or what to keep",
+        ]
     return "\n".join(lines)
+
+
+def has_pairs(report: dict[str, Any]) -> bool:
+    """Whether a case of the set is in any part, so that something can be trained or tested."""
+    return any(report["splits"][part] for part in ("train", "validation", "test"))
 
 
 def _count(outcomes: Sequence[dict[str, Any]], status: str) -> int:
@@ -189,10 +205,13 @@ def _losses(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _notices(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    counts = Counter(
-        code for record in records for code in {row["code"] for row in record["notices"]}
-    )
-    return [{"code": code, "cases": n} for code, n in counts.most_common()]
+    """Code of every notice and the cases that have it, the most frequent first."""
+    names: dict[str, list[str]] = {}
+    for record in records:
+        for code in sorted({row["code"] for row in record["notices"]}):
+            names.setdefault(code, []).append(record["name"])
+    rows = [{"code": code, "cases": len(of), "names": of} for code, of in names.items()]
+    return sorted(rows, key=lambda row: -len(row["names"]))
 
 
 def _duplicates(records: Sequence[dict[str, Any]]) -> list[list[str]]:

@@ -16,6 +16,7 @@ from typing import Any
 from spinekit.core.errors import SpineKitError, UsageError
 from spinekit.core.parallel import each
 from spinekit.curation.axes import BY_REPORT
+from spinekit.curation.belongings import RECIPE, finish, refuse_others
 from spinekit.curation.encoding import Encoder
 from spinekit.curation.exports.registry import ALL
 from spinekit.curation.exports.task import Task
@@ -104,8 +105,9 @@ def prepare_set(
     """Prepare every case of a recipe and write the set.
 
     A case that was done with the same options from the same inputs is left as it is; one that
-    fails is reported and the rest go on. An image without any mask is brought into the
-    set's frame, but is in no part of the split and in no layout, and is named in the report.
+    fails is reported and the rest go on. An image with nothing marked, for want of a mask or in
+    it, is brought into the set's frame, but is in no part of the split and in no layout, and is
+    named in the report.
 
     Args:
         recipe: What is to be done.
@@ -120,14 +122,16 @@ def prepare_set(
 
     Raises:
         UsageError: Nothing could start, see `plan_jobs`; or cases are there that were made with
-            other options.
+            other options, or files that were not made here, which `overwrite` does not replace.
         OutputError: The set's own files cannot be written.
     """
     jobs = plan_jobs(recipe, out)
     if planned is not None:
         planned(len(jobs))
+    layouts = [place for name in recipe.exports for place in ALL[name].places]
+    refuse_others(out, [(job.record, job.outputs) for job in jobs], layouts)
     _check_options(jobs, overwrite=overwrite)
-    write_json(out / "recipe.json", recipe.to_dict())
+    write_json(out / RECIPE, recipe.to_dict())
     outcomes: list[Outcome] = []
     for outcome in each(_attempt, jobs, processes=processes):
         outcomes.append(outcome)
@@ -144,7 +148,7 @@ def prepare_set(
         [dataclasses.asdict(outcome) for outcome in outcomes],
         exported,
         stale=_stale(out, jobs),
-        unmarked=[record["name"] for record in records if not _has_mask(record)],
+        unmarked=[record["name"] for record in records if not _is_marked(record)],
     )
     _write_reports(out, report, outcomes)
     return report
@@ -166,6 +170,7 @@ def _attempt(job: Job) -> Outcome:
     """Prepare a case unless that was done; a failure comes as an outcome too."""
     try:
         if is_done(job) == "done":
+            finish(job.record)
             return Outcome(job.name, "skipped")
         record = prepare_case(job)
         texts = tuple(row["text"] for row in record["notices"])
@@ -221,7 +226,7 @@ def _split(
             tuple(str(record[key]) for key in recipe.stratify),
         )
         for record in records
-        if _has_mask(record)
+        if _is_marked(record)
     ]
     split = split_cases(
         members,
@@ -258,9 +263,9 @@ def _patient(record: dict[str, Any]) -> str:
     return f"{record['dataset']}/{record['subject']}"
 
 
-def _has_mask(record: dict[str, Any]) -> bool:
+def _is_marked(record: dict[str, Any]) -> bool:
     """Whether a case has more than its image; without, it would teach that there is nothing."""
-    return len(record["inputs"]) > 1
+    return bool(record["outputs"][0]["structures"])
 
 
 def _export(name: str, prepared: PreparedSet, processes: int) -> dict[str, Any]:

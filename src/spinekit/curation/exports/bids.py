@@ -106,4 +106,4 @@ def _word(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9]", "", text)
 
 
-EXPORT = Export(_plan, _finish)
+EXPORT = Export(_plan, _finish, (FOLDER,))

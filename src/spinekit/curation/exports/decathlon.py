@@ -62,4 +62,4 @@ def _content(
     }
 
 
-EXPORT = Export(_plan, _finish)
+EXPORT = Export(_plan, _finish, ("dataset.json", "dataset_fold*.json"))

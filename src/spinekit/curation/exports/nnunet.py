@@ -158,6 +158,6 @@ def _fold(fold: dict[str, Any], there: set[str]) -> dict[str, list[str]]:
 
 
 EXPORTS: dict[str, Export] = {
-    f"nnunet-{number}": Export(_plan(dataset), _finish(dataset))
+    f"nnunet-{number}": Export(_plan(dataset), _finish(dataset), (f"{RAW}/{dataset.folder}",))
     for number, dataset in DATASETS.items()
 }

@@ -40,3 +40,5 @@ class Export:
     plan: Callable[[PreparedSet], Plan]
     finish: Callable[[PreparedSet, Sequence[str]], None]
     """Writes what describes the set, given the names of the pairs that are there."""
+    places: tuple[str, ...]
+    """What it writes, as patterns within the folder of the set."""
