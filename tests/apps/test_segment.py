@@ -11,6 +11,7 @@ from blocks import NAMES, BlockSpine
 from results import FILES, listing, report_of
 from scan_files import Slices
 from spinekit.apps.cli import main
+from spinekit.apps.jobs import Job, Outcome
 
 pytestmark = pytest.mark.usefixtures("oracle")
 
@@ -310,3 +311,29 @@ def test_an_interrupt_leaves_nothing_half_written(
 
     assert main(["segment", str(scan_file), str(tmp_path / "a" / "out")]) == 130
     assert not (tmp_path / "a").exists()
+
+
+def test_an_interrupted_run_sums_up_what_was_done(
+    scan_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from spinekit.apps import batch
+
+    (scan_file.parent / "a.nii").write_text("nothing")
+    (scan_file.parent / "z.nii.gz").write_bytes(scan_file.read_bytes())
+    process = batch.process
+
+    def interrupt_at_z(jobs: tuple[Job, ...], bar: object) -> list[Outcome]:
+        if jobs[0].shown == "z.nii.gz":
+            raise KeyboardInterrupt
+        return process(jobs, bar)
+
+    monkeypatch.setattr(batch, "process", interrupt_at_z)
+
+    assert main(["segment", str(scan_file.parent), str(tmp_path / "out"), "--quiet"]) == 130
+
+    lines = (tmp_path / "out" / "summary.csv").read_text().splitlines()[1:]
+    assert [line.split(",")[:2] for line in lines] == [
+        ["a.nii", "failed"],
+        ["spine.nii.gz", "done"],
+    ]
+    assert len(json.loads((tmp_path / "out" / "failures.json").read_text())) == 1

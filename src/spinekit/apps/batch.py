@@ -66,7 +66,7 @@ def run_command(plan: Callable[[argparse.Namespace], list[Job]], args: argparse.
 
 
 def run_jobs(jobs: Sequence[Job], args: argparse.Namespace, *, many: bool) -> list[Outcome]:
-    """Do all jobs and report each as it ends.
+    """Do all jobs and report each as it ends; an interrupted run sums up those that have.
 
     Args:
         jobs: What is to be done.
@@ -80,12 +80,18 @@ def run_jobs(jobs: Sequence[Job], args: argparse.Namespace, *, many: bool) -> li
         remove_abandoned(folder)
     _announce(jobs, args)
     outcomes: dict[str, Outcome] = {}
-    with _bar(len(jobs) if many else None, args) as bar:
-        for outcome in _outcomes(jobs, args.jobs, None if many else bar):
-            outcomes[outcome.input] = outcome
-            if many:
-                bar.update(1)
-            _report(outcome, args)
+    try:
+        with _bar(len(jobs) if many else None, args) as bar:
+            for outcome in _outcomes(jobs, args.jobs, None if many else bar):
+                outcomes[outcome.input] = outcome
+                if many:
+                    bar.update(1)
+                _report(outcome, args)
+    except KeyboardInterrupt:
+        if many and outcomes:
+            ended = [outcomes[job.shown] for job in jobs if job.shown in outcomes]
+            write_summary(args.out, ended)
+        raise
     return [outcomes[job.shown] for job in jobs]
 
 
