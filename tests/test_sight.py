@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from blocks import draw_blocks, oracle_for
+from spinekit import adoption
 from spinekit.adoption import MaskOptions, adopt_mask
 from spinekit.anatomy.scheme import LEVELS, PARTS, VALUES
 from spinekit.core.volume import Volume
@@ -152,3 +153,20 @@ def test_a_mask_whose_names_are_not_followed_says_so_once(
     assert len(told) == 1
     given = list(sure_of(result))
     assert f"named {given[0]} to {given[-1]}, look" in told[0]["text"]
+
+
+def test_a_mask_of_very_fine_voxels_is_looked_at_where_it_lies(
+    tmp_path: Path, few: MaskOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = nib.load(tmp_path / "mask.nii.gz")
+    box = tuple(slice(at.min(), at.max() + 1) for at in np.nonzero(whole.dataobj))
+    cut = whole.slicer[box]
+    nib.save(nib.Nifti1Image(np.array(cut.dataobj), cut.affine), tmp_path / "cut.nii.gz")
+    (tmp_path / "cut.nii.gz").rename(tmp_path / "mask.nii.gz")
+    monkeypatch.setattr(adoption, "MOST_WIDE", int(np.prod(whole.shape)) - 1)
+
+    result = name_few(tmp_path, few, oracle_for(SPINE))
+
+    assert list(sure_of(result)) == list(FEW)
+    assert [row["code"] for row in result.report["warnings"]] == ["image-cut"]
+    assert result.grid.shape == cut.shape

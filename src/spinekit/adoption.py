@@ -50,6 +50,8 @@ from spinekit.structures import (
 
 LEAST_INSIDE = 0.9
 """Share of the marked voxels that must lie in the scan a mask is said to be drawn on."""
+MOST_WIDE = 2**27
+"""Voxels of the scan's extent on the mask's grid, beyond which the mask's own is kept."""
 MARKED_STEP = 7
 """Of the marked voxels, every so many are looked up there."""
 
@@ -138,7 +140,7 @@ def adopt_mask(
     array, negative = leave_out_negative(path.name, read.array)
     mask = Volume(array, read.grid)
     scan = None if options.image is None else _read_scan_of(options.image, mask)
-    wide, own = (mask, ...) if scan is None else _widen(mask, scan.volume.grid)
+    wide, own, cut = (mask, ..., []) if scan is None else _widen(mask, scan.volume.grid)
     image, sight, doubts = _look_at(scan, wide.grid, predictor)
     adopted, told, lost, is_marked = _name(path, wide, options, sight)
     source = read_scan(path)
@@ -154,6 +156,7 @@ def adopt_mask(
         notices=[
             *source.notices,
             *doubts,
+            *cut,
             *tell_left_out((*negative, *lost), options.scheme),
             *told.notices,
             *tell_off_column(is_marked, adopted.labels, mask.grid.voxel_mm3),
@@ -252,25 +255,30 @@ def _look_at(
     return image, look_at(image, predictor, file=file), doubts
 
 
-def _widen(mask: Volume, grid: Grid) -> tuple[Volume, tuple[slice, ...]]:
-    """A mask on a grid that goes on as far as the scan, and where the mask lies in it.
+def _widen(mask: Volume, grid: Grid) -> tuple[Volume, tuple[slice, ...], list[Notice]]:
+    """A mask on a grid that goes on as far as the scan, where the mask lies in it, and a warning.
 
     What a mask was cut off to hides neither sacrum nor neck from the network. One that marks every
-    voxel is none, and stays as it is.
+    voxel is none, and stays as it is; so does one of so fine a grid that the scan's whole extent
+    would not fit into memory, which is told.
     """
     corners = np.indices((2, 2, 2)).reshape(3, -1).T * (np.array(grid.shape) - 1)
     reached = mask.grid.ras_to_ijk(grid.ijk_to_ras(corners))
     size = np.array(mask.grid.shape)
     before = np.ceil(np.maximum(-reached.min(axis=0) - 0.5, 0.0)).astype(int)
     behind = np.ceil(np.maximum(reached.max(axis=0) - size + 0.5, 0.0)).astype(int)
-    if mask.array.all():
+    told = []
+    if np.prod(size + before + behind, dtype=float) > MOST_WIDE:
+        text = "the network looks at what the mask's file covers alone; its voxels are too fine"
+        told = [Notice("image-cut", text)]
+    if mask.array.all() or told:
         before, behind = np.zeros((2, 3), dtype=int)
     affine = mask.grid.affine.copy()
     affine[:3, 3] = mask.grid.ijk_to_ras([-before])[0]
     i, j, k = (int(n) for n in size + before + behind)
     array = np.pad(mask.array, np.stack([before, behind], axis=1))
     own = tuple(slice(int(at), int(at + n)) for at, n in zip(before, size, strict=True))
-    return Volume(array, Grid((i, j, k), affine)), own
+    return Volume(array, Grid((i, j, k), affine)), own, told
 
 
 def _read_scan_of(path: str, mask: Volume) -> Scan:

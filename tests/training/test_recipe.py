@@ -31,6 +31,8 @@ def test_unknown_key_names_the_nearest():
         ({"name": "../x"}, "name"),
         ({"name": ""}, "name"),
         ({"seed": -1}, "seed"),
+        ({"seed": 10**20}, "seed must be 0 to 1e"),
+        ({"name": "a\nb"}, "name"),
         ({"hold_out": "H9"}, "hold_out"),
         ({"canvas": [100, 320]}, "32"),
         ({"widths": [10, 20, 30, 40, 50]}, "multiples of 8"),

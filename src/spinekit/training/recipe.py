@@ -27,6 +27,7 @@ FIELDS_OF_VIEW = (
 """Of phantoms, in turn: lumbar most of all."""
 SPLITS = ("", "H1", "H2", "H3", "within")
 RANGES = (
+    ("seed", (0, 10**9)),
     ("phantom_share", (0.0, 1.0)),
     ("appearance", (0.0, 1.0)),
     ("level_pull", (0.0, 1.0)),
@@ -37,7 +38,6 @@ RANGES = (
 )
 """Keys with a least and a largest value."""
 LEAST = (
-    ("seed", 0),
     ("phantoms", 0),
     ("workers", 0),
     ("minutes", 0),
@@ -60,7 +60,7 @@ class Recipe:
     name: str = "default"
     """Names the run's folder and the model."""
     seed: int = 0
-    """Of weights, phantoms, sampling and augmentation, 0 or more."""
+    """Of weights, phantoms, sampling and augmentation, 0 … 10⁹."""
     hold_out: str = ""
     """"H1", "H2", "H3" leave whole sets out, "within" a fifth of the subjects of every set, ""
     nothing."""
@@ -169,7 +169,9 @@ def _check_ranges(source: str, recipe: Recipe) -> None:
     rules |= {f"{key} must be at least {least}": getattr(r, key) >= least for key, least in LEAST}
     weights = r.class_weights
     rules |= {
-        "name must be a folder's": r.name not in ("", ".", "..") and not set(r.name) & set("/\\"),
+        "name must be a folder's": r.name not in ("", ".", "..")
+        and not set(r.name) & set("/\\")
+        and r.name.isprintable(),
         f"hold_out must be one of {', '.join(map(repr, SPLITS))}": r.hold_out in SPLITS,
         f"phantom_views must be some of {', '.join(views)}": bool(r.phantom_views)
         and set(r.phantom_views) <= set(views),

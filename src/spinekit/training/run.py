@@ -185,6 +185,8 @@ def gather(
         RecipeError: Nothing is left to train on, or two sets bear one name.
         InputError: A prepared set cannot be read.
     """
+    # What a person named comes first: a wrong folder shows before phantoms are drawn for minutes.
+    prepared = _gather_prepared(recipe, packs, report=report)
     sets: dict[str, list[PackedCase]] = {}
     if recipe.phantoms:
         paths = pack_phantoms(
@@ -206,24 +208,10 @@ def gather(
                 report(f"real scans from {packs}, packed before: {', '.join(found)}")
         if not found:
             report("no real scans found: training on phantoms alone (set SPINEKIT_REAL_DATA)")
+        for name in set(found) & set(prepared):
+            raise _twice(recipe, name)
         sets.update({name: load_pack(path) for name, path in found.items()})
-    for prepared in recipe.sets:
-        name, path = pack_prepared(
-            Path(prepared).expanduser(), packs, bodies_only=recipe.bodies_only, report=report
-        )
-        if name in sets:
-            raise RecipeError(
-                "set-twice",
-                f"recipe {recipe.name}: two sets are called {name}",
-                "give one another `name` when preparing it",
-            )
-        sets[name] = load_pack(path)
-        if not sets[name]:
-            raise RecipeError(
-                "no-data",
-                f"recipe {recipe.name}: no scan of {prepared} has a mask, so none trains",
-                "see which masks `spinekit data prepare` found, or leave it out of `sets`",
-            )
+    sets.update(prepared)
     if not sets:
         raise RecipeError(
             "no-data",
@@ -231,6 +219,38 @@ def gather(
             "name prepared sets, set SPINEKIT_REAL_DATA, or ask for phantoms",
         )
     return sets
+
+
+def _gather_prepared(recipe: Recipe, packs: Path, *, report: Report) -> dict[str, list[PackedCase]]:
+    """The prepared sets by name.
+
+    Raises:
+        RecipeError: Two bear one name, one bears that of the phantoms, or no scan of one trains.
+        InputError: One cannot be read.
+    """
+    sets: dict[str, list[PackedCase]] = {}
+    for place in recipe.sets:
+        name, path = pack_prepared(
+            Path(place).expanduser(), packs, bodies_only=recipe.bodies_only, report=report
+        )
+        if name in sets or name == "phantom":
+            raise _twice(recipe, name)
+        sets[name] = load_pack(path)
+        if not sets[name]:
+            raise RecipeError(
+                "no-data",
+                f"recipe {recipe.name}: no scan of {place} has a mask, so none trains",
+                "see which masks `spinekit data prepare` found, or leave it out of `sets`",
+            )
+    return sets
+
+
+def _twice(recipe: Recipe, name: str) -> RecipeError:
+    return RecipeError(
+        "set-twice",
+        f"recipe {recipe.name}: two sets are called {name}",
+        "give one another `name` when preparing it",
+    )
 
 
 def check_weights(
