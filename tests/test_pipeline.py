@@ -19,6 +19,7 @@ from spinekit.core.grid import Grid
 from spinekit.core.resampling import resample_nearest
 from spinekit.core.volume import Volume
 from spinekit.instances import split_instances
+from spinekit.io.reading import read_labels
 from spinekit.pipeline import SegmentOptions, segment
 from spinekit.relabelling.correction import relabel
 from spinekit.relabelling.words import Word
@@ -347,3 +348,32 @@ def test_two_pieces_of_a_body_become_one_vertebra() -> None:
     assert dice(mine, body & (parts == 1)) > 0.99
     assert "piece" in [row["name"] for row in found.report["column"]["anomalies"]]
     assert [item["name"] for item in found.report["evidence"]["items"]].count("L2") == 1
+
+
+@pytest.mark.parametrize("fmt", ["nii.gz", "mha"])
+def test_one_slice_lies_in_every_format_where_the_report_says(tmp_path: Path, fmt: str) -> None:
+    spine = draw_blocks((4.0, 2.0, 2.0))
+    middle = spine.grid.shape[0] // 2
+    one = BlockSpine(
+        spine.image[middle : middle + 1],
+        spine.labels[middle : middle + 1],
+        spine.parts[middle : middle + 1],
+        Grid((1, *spine.grid.shape[1:]), np.diag([1.0, 2.0, 2.0, 1.0])),
+        spine.names,
+    )
+    result = segment(one.image[0], spacing_mm=(2.0, 2.0), predictor=oracle_for(one))
+
+    path = result.save(tmp_path, fmt=fmt)["dseg"]
+
+    assert result.labels.any()
+    saved = read_labels(path)
+    np.testing.assert_array_equal(saved.array, result.labels)
+    np.testing.assert_allclose(saved.grid.affine, result.grid.affine, atol=1e-6)
+
+
+def test_names_that_lead_out_of_the_folder_are_refused(spine: BlockSpine, tmp_path: Path) -> None:
+    result = segment(spine.image, affine=spine.grid.affine, predictor=oracle_for(spine))
+    for stem in ("../b", str(tmp_path / "b")):
+        with pytest.raises(OutputError, match="leads out of"):
+            result.save(tmp_path / "out", stem=stem)
+    assert list(tmp_path.iterdir()) == []

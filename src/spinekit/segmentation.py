@@ -125,7 +125,8 @@ class Segmentation:
             for `levels`, `levels_json`, `cord_soft`, `canal_soft`) → path.
 
         Raises:
-            OutputError: The folder or a file cannot be written, or there is no such format.
+            OutputError: The folder or a file cannot be written, there is no such format, or the
+                names would lead out of the folder.
         """
         import io
         import time
@@ -134,6 +135,8 @@ class Segmentation:
             raise OutputError(
                 "unknown-format", f"no volume is written as {fmt!r}", f"use {', '.join(FORMATS)}"
             )
+        if stem is not None and (Path(stem).is_absolute() or ".." in Path(stem).parts):
+            raise OutputError("stem-outside", f"{stem!r} leads out of {folder}", "give a mere name")
         started = time.perf_counter()
         folder = Path(folder)
         files = output_names(

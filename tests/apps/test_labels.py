@@ -190,3 +190,31 @@ def test_a_scan_among_the_masks_is_not_converted(label_file, tmp_path, capsys) -
 
     assert "image.nii.gz: holds 720 values, so it is a scan" in capsys.readouterr().err
     assert listing(tmp_path / "out") == [label_file.name]
+
+
+def test_a_segmentation_that_calls_its_values_otherwise_is_refused(tmp_path, capsys) -> None:
+    labels = np.zeros((4, 5, 6), np.uint8)
+    labels[1], labels[2] = 1, 2
+    path = tmp_path / "slicer.seg.nrrd"
+    colour = (1, 2, 3)
+    write_seg_nrrd(path, labels, Grid((4, 5, 6), np.eye(4)), [(1, "L3", colour), (2, "L4", colour)])
+
+    assert main(["labels", "convert", str(path), "--to", "totalspineseg"]) == 1
+
+    said = capsys.readouterr().err
+    assert "slicer.seg.nrrd: calls 1 L3, which is spinal_cord by the values of spinekit" in said
+
+
+def test_the_last_disc_is_called_by_the_vertebra_above_it(tmp_path) -> None:
+    labels = np.zeros((4, 5, 8), np.uint8)
+    for k, value in enumerate((50, 100, 46, 96, 45)):
+        labels[:, :, k] = value
+    source, target, report = (tmp_path / name for name in ("a.nii.gz", "b.nii.gz", "r.json"))
+    nib.save(nib.Nifti1Image(labels, np.eye(4)), source)
+
+    words = ["labels", "convert", str(source), "--to", "spineps", "--out", str(target)]
+    assert main([*words, "--json", str(report)]) == 0
+
+    names = {row["name"] for row in json.loads(report.read_text())[0]["kept"]}
+    assert {"L6-S1", "L5-L6", "L6"} <= names
+    assert "L5-S1" not in names

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from spinekit.curation.translation import Translation
 
 EPILOG = """\
@@ -156,6 +159,8 @@ def convert_file(
 
     volume, header = read_label_file(path)
     refuse_scan(path.name, volume.array)
+    if path.name.lower().endswith(SEGMENTATION_ENDING):
+        _check_segments(path, volume.array, source, lowest)
     result = translate(volume.array, source, target, lowest=lowest)
     if out is not None and out.name.lower().endswith(SEGMENTATION_ENDING):
         write_seg_nrrd(out, result.labels, header, _segments(result))
@@ -168,6 +173,31 @@ def convert_file(
         "lowest": lowest,
         **result.to_dict(),
     }
+
+
+def _check_segments(path: Path, labels: NDArray[np.integer], source: Any, lowest: str) -> None:
+    """Refuse a segmentation that calls its values otherwise than their scheme does.
+
+    Raises:
+        InputError: It does.
+    """
+    import numpy as np
+
+    from spinekit.core.errors import InputError
+    from spinekit.io.nrrd import read_segments
+    from spinekit.labelling.meanings import settle_meanings
+
+    present = [int(value) for value in np.unique(labels) if value]
+    known = source.meanings(lowest=lowest, present=present)
+    meanings = settle_meanings(known, read_segments(path), present)
+    for value in sorted(meanings.told):
+        if known.get(value) != meanings.names[value]:
+            raise InputError(
+                "segment-names",
+                f"{path.name}: calls {value} {meanings.names[value]}, which is "
+                f"{known.get(value, 'nothing')} by the values of {source.name}",
+                "give the scheme of its values with --from, or take its names with spinekit label",
+            )
 
 
 def _segments(result: Translation) -> list[tuple[int, str, tuple[int, int, int]]]:

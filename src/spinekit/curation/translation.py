@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.anatomy.column import SACRUM
-from spinekit.anatomy.scheme import LEVELS, NAMES, VALUES, Scheme
+from spinekit.anatomy.scheme import LEVELS, VALUES, Scheme, name_in_context
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,7 @@ def translate(
     theirs, unsaid = target.convert(ours)
     lost = [Gone(row.name, row.value, row.voxels, "no-meaning") for row in unknown]
     meanings = source.meanings(lowest=lowest, present=[int(v) for v in np.unique(label_map)])
+    present = [int(value) for value in np.unique(ours) if value]
     came_from = _sources(label_map, meanings)
     reasons = dict.fromkeys(_misread(ours, theirs, target), "renamed")
     reasons |= {row.value: "no-value" if row.merged_into is None else "merged" for row in unsaid}
@@ -79,7 +80,7 @@ def translate(
     for value, voxels in enumerate(np.bincount(ours.ravel(), minlength=256).tolist()):
         if value == 0 or voxels == 0:
             continue
-        name, origin = NAMES[value], came_from[value]
+        name, origin = name_in_context(value, present), came_from[value]
         if value in reasons:
             lost.append(Gone(name, origin, voxels, reasons[value]))
         if reasons.get(value) != "no-value":

@@ -170,9 +170,8 @@ def scan_from_array(
     clean, repairs = clean_image(name, image)
     found = (*notices, *grid_notices(name, grid, strict=strict), *repairs)
     digest = hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
-    return Scan(
-        Volume(clean, grid), HeaderInfo(shape, grid), found, name, _describe(name, digest, grid)
-    )
+    header = HeaderInfo(grid.shape, grid)
+    return Scan(Volume(clean, grid), header, found, name, _describe(name, digest, grid))
 
 
 def hash_scan(path: str | Path, *, series: str | int | None = None, force: bool = False) -> str:

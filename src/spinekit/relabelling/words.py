@@ -27,7 +27,7 @@ FAR_SHARE = 0.5
 class Word:
     """What a person says of one structure."""
 
-    where: str | tuple[float, float, float]
+    where: str | int | tuple[float, float, float]
     """Its value or name in the result, or a place in it in RAS+ mm."""
     name: str
     """What it is: a level such as `L5`, or a disc such as `L4-L5`."""
@@ -76,15 +76,15 @@ def find_item(word: Word, column: Column) -> int:
     Raises:
         UsageError: There is none of this value or name, or none at this place.
     """
-    if isinstance(word.where, str):
-        wanted = word.where.casefold()
+    if isinstance(word.where, str | int):
+        wanted = str(word.where).casefold()
         name = next(
             (
                 row["name"]
                 for row in column.rows
                 if wanted in (row["name"].casefold(), str(row["value"]))
             ),
-            word.where,
+            str(word.where),
         )
     else:
         name = _name_at(word.where, column)
