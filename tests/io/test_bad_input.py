@@ -212,7 +212,7 @@ def test_arrays_become_scans() -> None:
 def test_a_flat_array_is_a_sagittal_slice() -> None:
     scan = scan_from_array(picture((40, 36)), spacing_mm=(0.5, 0.7))
     assert scan.volume.shape == (1, 40, 36)
-    assert scan.header.shape == (40, 36)
+    assert scan.header.shape == (1, 40, 36)
     assert scan.volume.spacing_mm == (1, 0.5, 0.7)
 
 
