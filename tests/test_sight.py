@@ -170,3 +170,12 @@ def test_a_mask_of_very_fine_voxels_is_looked_at_where_it_lies(
     assert list(sure_of(result)) == list(FEW)
     assert [row["code"] for row in result.report["warnings"]] == ["image-cut"]
     assert result.grid.shape == cut.shape
+
+
+def test_where_sizes_alone_speak_the_report_has_no_other_source(tmp_path: Path) -> None:
+    nib.save(nib.Nifti1Image(SPINE.parts, SPINE.grid.affine), tmp_path / "mask.nii.gz")
+
+    result = name_few(tmp_path, MaskOptions("parts"), None)
+
+    assert [row["outside"] for row in result.report["evidence"]["items"]] == [None] * 13
+    assert result.report["column"]["outside"] == []

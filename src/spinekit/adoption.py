@@ -40,7 +40,7 @@ from spinekit.labelling.outside import Outside
 from spinekit.prediction.predictor import Predictor
 from spinekit.report import build_report
 from spinekit.segmentation import Segmentation, View
-from spinekit.sight import Sight, look_at, normalise_for
+from spinekit.sight import Sight, look_at, normalise_like
 from spinekit.structures import (
     BODY,
     DISC,
@@ -174,7 +174,7 @@ def adopt_mask(
         stem=source.stem,
         header=header,
         image=None,
-        view=_view(adopted, wide, image, None if sight is None else sight.grid_mm),
+        view=_view(adopted, wide, image, sight),
     )
 
 
@@ -220,13 +220,11 @@ def _tell_empty(adopted: Adopted) -> list[Notice]:
     return [Notice("no-spine", f"no vertebra and no disc was found{rest}")]
 
 
-def _view(
-    adopted: Adopted, mask: Volume, image: Volume | None, grid_mm: tuple[float, float] | None
-) -> View:
+def _view(adopted: Adopted, mask: Volume, image: Volume | None, sight: Sight | None) -> View:
     """What the picture is drawn from; the mask itself, where there is no image."""
     drawn = Volume((mask.array != 0).astype(np.float32), mask.grid) if image is None else image
     return View(
-        normalise_intensity(normalise_for(drawn, grid_mm)[0].array),
+        normalise_intensity(normalise_like(drawn, sight)[0].array),
         normalise_labels(adopted.labels, adopted.record),
         normalise_labels(adopted.kept, adopted.record),
         adopted.record.working_grid,

@@ -31,7 +31,7 @@ from spinekit.labelling.numbers import Given, tell_scattered
 from spinekit.labelling.omissions import tell_nameless, tell_too_small
 from spinekit.labelling.outside import Outside, weigh
 from spinekit.report import describe_evidence
-from spinekit.sight import Sight, normalise_for
+from spinekit.sight import Sight, normalise_like
 from spinekit.structures import (
     BODY,
     CANAL,
@@ -94,8 +94,7 @@ def name_parts(
     Raises:
         InputError: Another number of vertebrae than of names was found.
     """
-    grid_mm = None if sight is None else sight.grid_mm
-    working, record = normalise_for(Volume(parts.astype(np.float32), grid), grid_mm)
+    working, record = normalise_like(Volume(parts.astype(np.float32), grid), sight)
     working_parts = normalise_labels(parts, record)
     instances, stated = _split(working_parts, working.grid.spacing_mm)
     bones = [n for n, item in enumerate(instances.items) if item.kind == "vertebra"]
@@ -113,7 +112,8 @@ def name_parts(
         seen = _weigh_sight(instances, working.grid, stated, sight)
         naming, evidence = seen.naming, seen.evidence
         told = seen.told.settle(seen.alone, naming, instances.items)
-        told = dataclasses.replace(told, likelihood=seen.likelihood)
+        said = seen.likelihood if seen.likelihood.any() else None
+        told = dataclasses.replace(told, likelihood=said)
     named = give_names(instances.items, naming.names, naming.probability)
     restored: Instances = dataclasses.replace(
         instances,
@@ -156,9 +156,9 @@ class _Seen:
     evidence: NDArray[np.float64]
     """(n, 27) distribution over LEVELS per item."""
     told: Outside
-    """What is stated of the items, and what the scan's own column says; not yet settled."""
+    """What the scan's own column says of the items; not yet settled."""
     likelihood: NDArray[np.float64]
-    """(n, 27) log likelihood of LEVELS by all of that."""
+    """(n, 27) log likelihood of LEVELS by that and by what is stated of the items."""
     alone: Naming
     """The names without the scan's column."""
     naming: Naming
@@ -207,8 +207,7 @@ def name_given(given: Given, grid: Grid, *, sight: Sight | None = None) -> tuple
     Raises:
         InputError: More vertebrae are told apart than any spine has.
     """
-    grid_mm = None if sight is None else sight.grid_mm
-    working, record = normalise_for(Volume((given.tissue > 0).astype(np.float32), grid), grid_mm)
+    working, record = normalise_like(Volume((given.tissue > 0).astype(np.float32), grid), sight)
     numbers, spacing_mm = normalise_labels(given.numbers, record), working.grid.spacing_mm
     tissue = normalise_labels(given.tissue, record)
     instances, bore = take_instances(numbers, tissue, spacing_mm)

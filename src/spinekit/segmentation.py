@@ -146,7 +146,7 @@ class Segmentation:
             levels=self.levels is not None,
             soft=self.soft is not None,
         )
-        before = _read_listed(folder / files["json"])
+        listed_before, hashes_before = _read_listed(folder / files["json"])
         with staged(folder, last=files["json"]) as stage:
             hashes = self._write_volumes(stage, files, fmt)
             if self.levels is not None:
@@ -155,7 +155,7 @@ class Segmentation:
             self.preview().save(png, format="PNG", compress_level=3)
             write_bytes(stage / files["preview"], png.getvalue())
             seconds = {**self.report["seconds"], "write": round(time.perf_counter() - started, 3)}
-            copies = {name for name, of in before.items() if of == hashes}
+            copies = listed_before if hashes_before == hashes else []
             listed = self.report.get("files") or sorted({*files.values(), *copies})
             known = {**self.report.get("voxels_sha256", {}), **hashes}
             told = {"seconds": seconds, "files": listed, "voxels_sha256": known}
@@ -185,15 +185,15 @@ class Segmentation:
         return {kind: hash_voxels(array) for kind, array, _ in label_maps}
 
 
-def _read_listed(report: Path) -> dict[str, Mapping[str, str]]:
-    """Files that an earlier report lists → hashes of its voxels; none without one of ours."""
+def _read_listed(report: Path) -> tuple[list[str], Mapping[str, str]]:
+    """Files that an earlier report lists, and hashes of its voxels; none without one of ours."""
     import json
 
     try:
         told = json.loads(report.read_bytes())
-        return {str(name): dict(told["voxels_sha256"]) for name in told["files"]}
+        return [str(name) for name in told["files"]], dict(told["voxels_sha256"])
     except (OSError, ValueError, KeyError, TypeError):
-        return {}
+        return [], {}
 
 
 _PART_COLOURS = (

@@ -78,18 +78,11 @@ class Sight:
         return Outside(temper(told.likelihood, row["names"], self.sure, name), (row,))
 
 
-def normalise_for(
-    volume: Volume, grid_mm: tuple[float, float] | None
-) -> tuple[Volume, GeometryRecord]:
-    """A volume on the working grid and the way back.
-
-    Args:
-        volume: (I, J, K) on any grid.
-        grid_mm: In-plane spacing and least slice spacing that a network wants, None for any.
-    """
-    if grid_mm is None:
+def normalise_like(volume: Volume, like: Sight | Predictor | None) -> tuple[Volume, GeometryRecord]:
+    """A volume on the working grid of a sight or a predictor, any without one; and the way back."""
+    if like is None:
         return normalise_geometry(volume)
-    in_plane_mm, min_slice_mm = grid_mm
+    in_plane_mm, min_slice_mm = like.grid_mm
     return normalise_geometry(volume, in_plane_mm=in_plane_mm, min_slice_mm=min_slice_mm)
 
 
@@ -104,7 +97,7 @@ def look_at(image: Volume, predictor: Predictor, *, file: str) -> Sight:
     Raises:
         ModelError: What the predictor answers cannot be used.
     """
-    working = normalise_for(image, predictor.grid_mm)[0]
+    working = normalise_like(image, predictor)[0]
     seen = ask_predictor(predictor, Volume(normalise_intensity(working.array), working.grid))
     column, sure = _name_seen(seen, working.grid, {"source": "image", "file": file})
 

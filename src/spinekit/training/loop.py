@@ -77,9 +77,9 @@ def _score_marked(predicted: Tensor, bits: Tensor) -> list[float]:
     if not truth.any():
         return []
     hit = truth & torch.gather(bits, 1, predicted[:, None])[:, 0]
-    painted_ground = bits[:, 0] & (bits.sum(dim=1) == 1) & (predicted > 0)
-    found = hit.sum() + (truth & ~hit & (predicted > 0)).sum() + painted_ground.sum()
-    return [float(2 * hit.sum() / (found + truth.sum()))]
+    is_known = truth | (bits.sum(dim=1) == 1)
+    found = is_known & (predicted > 0)
+    return [float(2 * hit.sum() / (found.sum() + truth.sum()))]
 
 
 class Trainer:

@@ -208,8 +208,8 @@ def gather(
                 report(f"real scans from {packs}, packed before: {', '.join(found)}")
         if not found:
             report("no real scans found: training on phantoms alone (set SPINEKIT_REAL_DATA)")
-        for name in set(found) & set(prepared):
-            raise _twice(recipe, name)
+        if both := sorted(found.keys() & prepared.keys()):
+            raise _twice(recipe, both[0])
         sets.update({name: load_pack(path) for name, path in found.items()})
     sets.update(prepared)
     if not sets:
