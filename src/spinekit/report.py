@@ -58,7 +58,7 @@ def build_report(
         "options": options,
         "seconds": seconds,
         "structures": [asdict(structure) for structure in structures],
-        "canal_with_cord_mm3": _canal_mm3(structures),
+        "canal_with_cord_mm3": sum_canal(structures),
         "column": {**describe_column(naming), "outside": list(outside)},
         "warnings": [asdict(notice) for notice in notices],
         "evidence": evidence,
@@ -66,6 +66,12 @@ def build_report(
         "files": [],
         "voxels_sha256": {},
     }
+
+
+def sum_canal(structures: Sequence[Structure]) -> float | None:
+    """Volume of canal and cord together, mm³; None where neither was found."""
+    sizes = [row.volume_mm3 for row in structures if row.part.startswith("spinal_")]
+    return round(sum(sizes), 1) if sizes else None
 
 
 def describe_column(naming: Naming) -> dict[str, Any]:
@@ -197,11 +203,6 @@ def recall_outside(stored: Mapping[str, Any]) -> NDArray[np.float64] | None:
     if not any(rows):
         return None
     return np.array([row or [0.0] * len(LEVELS) for row in rows], dtype=np.float64)
-
-
-def _canal_mm3(structures: Sequence[Structure]) -> float | None:
-    sizes = [row.volume_mm3 for row in structures if row.part.startswith("spinal_")]
-    return round(sum(sizes), 1) if sizes else None
 
 
 def _plain(value: Any) -> Any:

@@ -140,6 +140,26 @@ def test_a_word_about_a_painted_file_keeps_the_paint_and_says_that_parts_lack_it
     assert contents(out) == painted
 
 
+def test_the_volume_of_a_canal_that_was_painted_over_is_the_new_one(
+    scan_file: Path, tmp_path: Path
+) -> None:
+    out, seg = tmp_path / "out", tmp_path / "out" / "spine_dseg.nii.gz"
+    run("segment", scan_file, out)
+    volume, header = read_label_file(seg)
+    is_canal = volume.array == VALUES["spinal_canal"]
+    is_canal[..., is_canal.shape[2] // 2 :] = False
+    write_labels(seg, np.where(is_canal, 0, volume.array).astype(np.uint8), header)
+    painted = contents(out)
+    whole = report_of(out)["canal_with_cord_mm3"]
+
+    assert run("relabel", seg, "--set", "L1=L1") == 0
+
+    lost = is_canal.sum() * float(np.prod(volume.grid.spacing_mm))
+    assert report_of(out)["canal_with_cord_mm3"] == pytest.approx(whole - lost, abs=0.2)
+    assert run("relabel", seg, "--undo") == 0
+    assert contents(out) == painted
+
+
 @pytest.mark.parametrize("name", ["spine_dseg.nii.gz", "spine_parts.nii.gz"])
 @pytest.mark.parametrize("wanted", ["a file that is gone", "another format"])
 def test_a_painted_result_is_not_made_again(

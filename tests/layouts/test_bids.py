@@ -1,5 +1,6 @@
 """BIDS derivatives: names, sidecars, tables, and refusal of what is no BIDS."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -8,10 +9,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from blocks import BlockSpine
+from blocks import BlockSpine, oracle_for
 from layouts.conftest import read_json, run, voxels
 from results import bytes_of, listing
-from spinekit.anatomy.scheme import VALUES
+from spinekit.anatomy.scheme import PARTS, VALUES
+from spinekit.apps import jobs
 from spinekit.apps.cli import main
 from spinekit.core.errors import UsageError
 from spinekit.io.discovery import find_scans
@@ -82,12 +84,13 @@ def test_one_word_moves_every_name_and_undo_brings_the_same_bytes_back(
     base, end = f"{START}_seg-spine{res}_desc-T2w_dseg", "nii" if words else "nii.gz"
     seg = out / f"{base}.{end}"
     points = out / f"{START}_seg-levels{res}_desc-T2w_dseg.{end}"
+    figure = FIGURE.replace("_desc", f"{res}_desc")
     old, marked, kept = voxels(seg), voxels(points), read_json(out / f"{base}.json")
 
     assert main(["relabel", str(seg), "--set", "L5=L6"]) == 0
 
     said = capsys.readouterr()
-    assert str(out / FIGURE) in said.out
+    assert str(out / figure) in said.out
     assert "--image" not in said.err
     report = read_json(out / f"{base}.json")
     for was, now in (("L5", "L6"), ("L4", "L5"), ("L4-L5", "L5-L6"), ("sacrum", "sacrum")):
@@ -98,7 +101,7 @@ def test_one_word_moves_every_name_and_undo_brings_the_same_bytes_back(
     np.testing.assert_array_equal(voxels(points) > 0, marked > 0)
     assert (voxels(points) == 46).any()
     assert "L5-L6" in points.with_name(points.name.removesuffix(end) + "json").read_text()
-    assert (out / FIGURE).read_bytes() != before[FIGURE]
+    assert (out / figure).read_bytes() != before[figure]
     assert "L6" in (out / "summary.csv").read_text()
     same = ("dataset_description.json", ".bidsignore")
     assert all((out / name).read_bytes() == before[name] for name in same)
@@ -245,6 +248,23 @@ def test_the_table_explains_every_value(dataset: Path, tmp_path: Path) -> None:
     assert all(len(line.split("\t")[2]) == 7 for line in lines[1:])
 
 
+def test_a_value_of_several_structures_is_explained_once(
+    small: BlockSpine, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts, labels = small.parts.copy(), small.labels.copy()
+    middle = (slice(7, 9), slice(22, 26))
+    parts[middle], labels[middle] = PARTS.index("cord"), VALUES["spinal_cord"]
+    with_cord = dataclasses.replace(small, parts=parts, labels=labels)
+    monkeypatch.setattr(jobs, "load_predictor", lambda model, threads: oracle_for(with_cord))
+
+    run(dataset / SCAN, tmp_path / "out", "--layout", "bids", "--scheme", "spider")
+
+    table = tmp_path / "out" / f"{START}_seg-spine_desc-T2w_dseg.tsv"
+    rows = [line.split("\t")[:2] for line in table.read_text().splitlines()]
+    assert [name for index, name in rows if index == "100"] == ["spinal_canal + spinal_cord"]
+    assert len({index for index, _ in rows}) == len(rows)
+
+
 def test_a_grid_of_its_own_has_its_resolution_in_name_and_sidecar(
     dataset: Path, tmp_path: Path
 ) -> None:
@@ -274,9 +294,8 @@ def test_a_second_run_finds_its_results(
     assert "done before" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("change", [("--format", "nii"), ("--iso",)])
 def test_what_an_earlier_run_left_goes_and_nothing_else(
-    store, dataset: Path, tmp_path: Path, change: tuple[str, ...]
+    store, dataset: Path, tmp_path: Path
 ) -> None:
     out, clean = tmp_path / "out", tmp_path / "clean"
     store(dataset / SCAN.replace("T2w", "T1w"))
@@ -285,10 +304,10 @@ def test_what_an_earlier_run_left_goes_and_nothing_else(
     seg = out / f"{START}_seg-spine_desc-T2w_dseg.nii.gz"
     assert main(["relabel", str(seg), "--set", "L5=L6", "--quiet"]) == 0
 
-    assert run(dataset / SCAN, out, "--layout", "bids", "--overwrite", *change) == 0
+    assert run(dataset / SCAN, out, "--layout", "bids", "--overwrite", "--format", "nii") == 0
 
     assert [name for name in listing(out) if "T1w" in name] == other
-    run(dataset / SCAN, clean, "--layout", "bids", *change)
+    run(dataset / SCAN, clean, "--layout", "bids", "--format", "nii")
     mine = {*listing(out)} - {*other, "summary.csv", "failures.json"}
     assert mine == {*listing(clean)}
 

@@ -50,9 +50,10 @@ def test_results_compared_with_themselves_are_right_and_nothing_else_is_a_scan(
     }
 
 
-def test_every_volume_of_bids_derivatives_is_known_by_its_name() -> None:
+@pytest.mark.parametrize("iso", [False, True])
+def test_every_volume_of_bids_derivatives_is_known_by_its_name(iso: bool) -> None:
     source = Path("/raw/sub-01/ses-a/anat/sub-01_ses-a_acq-sag_T2w.nii.gz")
-    for place in reach(Wanted(source, "", Path("/out"))):
+    for place in reach(Wanted(source, "", Path("/out"), iso=iso)):
         volumes = {k: Path(v) for k, v in place.files.items() if v.endswith(ENDINGS)}
         for kind in ("dseg", "parts", "levels", "image"):
             if kind in volumes:

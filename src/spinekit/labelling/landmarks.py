@@ -6,7 +6,8 @@ and L5-S are anchors where they are seen, else C7-T1, else T12-L1; above the fir
 counted with the usual numbers, below each one with up to six lumbar vertebrae, and a later anchor
 overwrites all below it; a vertebra is what lies below the disc above it. There, landmarks are
 classes of a network; here a disc votes with its evidence and that of the bones beside it, and the
-disc on the sacrum is L5-S. A certain name is an anchor before all others, as a localizer's is.
+disc on the sacrum is L5-S. Counting cannot tell which certain names fit together: where there are
+any, the chain names the column.
 
 Defects of the method that are kept, because they are the method: a disc that is missed, merged
 with another, or false moves every name down to the next anchor, and nothing says so; without an
@@ -28,6 +29,7 @@ from numpy.typing import NDArray
 
 from spinekit.anatomy.column import CERVICAL, LEVELS, LUMBAR, SACRUM, THORACIC, Variant
 from spinekit.anatomy.items import Instance, Instances
+from spinekit.labelling.chain import name_column
 from spinekit.labelling.naming import (
     Choice,
     Naming,
@@ -64,22 +66,25 @@ def name_by_landmarks(
     Args:
         instances: the split column.
         evidence: (n, 27) distribution over LEVELS per item.
-        certain: item → its level, where that is known; the discs beside it become anchors.
+        certain: item → its level, where that is known; `name_column` then decides them all.
         outside: (n, 27) log likelihood of LEVELS per item from other sources than the scan; it
             joins the evidence.
 
     Returns:
         Names in the order of instances.items, all with probability None; the sacrum is certain.
         Without an anchor all others are without names and the column is ambiguous.
+
+    Raises:
+        UsageError: no legal column has all the certain names.
     """
+    if certain:
+        return name_column(instances, evidence, certain=certain, outside=outside)
     items = instances.items
     bones = [n for n, item in enumerate(items) if item.kind != "disc"]
     discs = [n for n, item in enumerate(items) if item.kind == "disc"]
-    given = dict(certain or {})
-    anchors = _find_anchors(items, discs, join_evidence(evidence, outside), given)
+    anchors = _find_anchors(items, discs, join_evidence(evidence, outside))
     above = _count(len(discs), {discs.index(disc): level for disc, level in anchors.items()})
     levels = _name_bones(items, bones, dict(zip(discs, above, strict=True)))
-    levels = {bone: level for bone, level in levels.items() if level not in given.values()} | given
     choices = _without_doubles([levels.get(bone) for bone in bones], items, bones)
     variant = counted_variant(items, bones, choices)
     names = name_items(items, bones, choices, variant)
@@ -94,23 +99,13 @@ def name_by_landmarks(
     )
 
 
-def _find_anchors(
-    items: Sequence[Instance], discs: list[int], evidence: Floats, certain: Mapping[int, str]
-) -> dict[int, str]:
+def _find_anchors(items: Sequence[Instance], discs: list[int], evidence: Floats) -> dict[int, str]:
     """Disc → level above it, for the discs that are counted from; in order of the levels."""
     seen = _find_landmarks(items, discs, evidence)
     chosen = {level: disc for level, disc in seen.items() if level in ENDS}
-    if not chosen and not certain:
+    if not chosen:
         chosen = dict([(level, seen[level]) for level in MIDDLES if level in seen][:1])
-    anchors = {disc: level for level, disc in chosen.items()}
-    for item, level in certain.items():
-        below = [disc for disc in discs if disc > item][:1]
-        above = [disc for disc in discs if disc < item][-1:]
-        if below and level in LONGEST[:-1]:
-            anchors[below[0]] = level
-        elif above and level in LONGEST[1:]:
-            anchors[above[0]] = "L5" if level == SACRUM else LONGEST[LONGEST.index(level) - 1]
-    return anchors
+    return {disc: level for level, disc in chosen.items()}
 
 
 def _find_landmarks(

@@ -6,7 +6,8 @@ centres of the discs above and below it; the missing neighbours of the outer one
 by a quadratic fit of the four nearest; a bone's number is the count of planes it lies below. The
 numbered bones are then shifted as one sequence along C2 … L6, S1, with 4, 5 or 6 lumbar vertebrae
 where S1 is in view, to the least mean of |difference| + [difference ≠ 0] against what a network
-says of every voxel. Here the voxels' votes are an item's evidence times its volume.
+says of every voxel. Here the voxels' votes are an item's evidence times its volume. A shift
+cannot tell which certain names fit together: where there are any, the chain names the column.
 
 Defects of the method that are kept, because they are the method: a missed, fused or false disc
 merges or adds a number and moves all names on one side of it; T11 and T13 cannot occur, and L6 or
@@ -28,6 +29,7 @@ from numpy.typing import NDArray
 
 from spinekit.anatomy.column import CERVICAL, LEVELS, LUMBAR, SACRUM, THORACIC
 from spinekit.anatomy.items import Instances
+from spinekit.labelling.chain import name_column
 from spinekit.labelling.naming import (
     Choice,
     Naming,
@@ -59,8 +61,7 @@ def name_by_shift(
     Args:
         instances: the split column.
         evidence: (n, 27) distribution over LEVELS per item.
-        certain: item → its level, where that is known; shifts that contradict it are left out
-            where any agrees.
+        certain: item → its level, where that is known; `name_column` then decides them all.
         outside: (n, 27) log likelihood of LEVELS per item from other sources than the scan; it
             joins the evidence.
 
@@ -68,10 +69,14 @@ def name_by_shift(
         Names in the order of instances.items. A probability is the share of the votes, those of
         the item itself, that its name got: it is not calibrated, and says nothing of the other
         shifts. Ambiguous without a bone.
+
+    Raises:
+        UsageError: no legal column has all the certain names.
     """
+    if certain:
+        return name_column(instances, evidence, certain=certain, outside=outside)
     items = instances.items
     bones = [n for n, item in enumerate(items) if item.kind != "disc"]
-    given = dict(certain or {})
     votes = join_evidence(evidence, outside)[bones]
     numbers = number_bones(instances)
     places = _best_shift(
@@ -79,15 +84,14 @@ def name_by_shift(
         _cost_per_place(votes),
         np.array([items[bone].volume_mm3 for bone in bones]),
         np.array([items[bone].kind == "sacrum" for bone in bones], dtype=bool),
-        {n: given[bone] for n, bone in enumerate(bones) if bone in given},
     )
-    choices = _choose(places, instances, bones, given)
+    choices = _choose(places, instances, bones)
     variant = counted_variant(items, bones, choices)
     names = name_items(items, bones, choices, variant)
     of_bones: list[float | None] = [None] * len(items)
     for row, bone, choice in zip(votes, bones, choices, strict=True):
-        certainly = bone in given or items[bone].kind == "sacrum"
-        of_bones[bone] = 1.0 if certainly else float(row[choice[0]]) if choice else 0.0
+        is_sacrum = items[bone].kind == "sacrum"
+        of_bones[bone] = 1.0 if is_sacrum else float(row[choice[0]]) if choice else 0.0
     return Naming(
         names=names,
         probability=spread_to_discs(items, names, of_bones),
@@ -152,20 +156,16 @@ def _best_shift(
     cost: Floats,
     volume: Floats,
     is_sacrum: NDArray[np.bool_],
-    given: Mapping[int, str],
 ) -> Numbers:
     """(bones,) place on the line of each bone in the best sequence."""
     if len(numbers) == 0:
         return numbers
     weight = volume / max(float(volume.sum()), 1e-9)
-    best: tuple[int, float, Numbers] | None = None
-    for places in _sequences(numbers, is_sacrum):
-        loss = float(weight @ cost[np.arange(len(places)), places])
-        broken = sum(LINE[places[n]] != level for n, level in given.items())
-        if best is None or (broken, loss) < best[:2]:
-            best = broken, loss, places
-    assert best is not None
-    return best[2]
+
+    def loss(places: Numbers) -> float:
+        return float(weight @ cost[np.arange(len(places)), places])
+
+    return min(_sequences(numbers, is_sacrum), key=loss)
 
 
 def _sequences(numbers: Numbers, is_sacrum: NDArray[np.bool_]) -> list[Numbers]:
@@ -181,22 +181,19 @@ def _sequences(numbers: Numbers, is_sacrum: NDArray[np.bool_]) -> list[Numbers]:
     return [np.clip(places, 0, last) for places in found]
 
 
-def _choose(
-    places: Numbers, instances: Instances, bones: list[int], given: Mapping[int, str]
-) -> list[Choice]:
+def _choose(places: Numbers, instances: Instances, bones: list[int]) -> list[Choice]:
     """One name per bone: of bones with one number the largest bears it, C1 above C2 its own."""
     levels = {bone: LINE[place] for bone, place in zip(bones, places, strict=True)}
     for upper, lower in itertools.pairwise(bones[:2]):
         if levels[upper] == levels[lower] == "C2":
             levels[upper] = "C1"
-    levels |= given
     owner: dict[str, int] = {}
     for bone in bones:
         level = levels[bone]
         fits = (level == SACRUM) == (instances.items[bone].kind == "sacrum")
-        size = (bone in given, instances.items[bone].volume_mm3)
+        size = instances.items[bone].volume_mm3
         held = owner.get(level)
-        if fits and (held is None or size > (held in given, instances.items[held].volume_mm3)):
+        if fits and (held is None or size > instances.items[held].volume_mm3):
             owner[level] = bone
     return [
         (LEVELS.index(levels[bone]),) if owner.get(levels[bone]) == bone else () for bone in bones

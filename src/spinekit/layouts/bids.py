@@ -20,6 +20,7 @@ from spinekit.io.discovery import ScanSource, stem_of
 from spinekit.io.staging import staged
 from spinekit.io.voxels import hash_voxels
 from spinekit.io.writing import write_bytes, write_image, write_json, write_labels
+from spinekit.layouts.listed import find_kinds
 from spinekit.layouts.plain import refuse_steps
 from spinekit.layouts.wanted import Place, Wanted
 from spinekit.levels import describe_levels, draw_levels
@@ -182,16 +183,19 @@ def plan(wanted: Wanted) -> Place:
         base = f"{space}{res}_desc-resampled_{name.suffix}"
         files |= {"image": f"{base}.{wanted.fmt}", "image_json": f"{base}.json"}
     figures = name.folder.parent / "figures"
-    files["preview"] = f"{figures}/{name.entities}{desc}_dseg.png"
+    files["preview"] = f"{figures}/{name.entities}{res}{desc}_dseg.png"
     # Among the figures, where no validator looks.
     undo = f"{figures}/{name.entities}{res}{desc}_undo.zip"
     return Place(wanted.out, files, "preview", "dseg", undo)
 
 
 def reach(wanted: Wanted) -> list[Place]:
-    """Where the files of a scan may lie, whatever else a run was asked for."""
+    """Where the files of a scan may lie, whatever else a run was asked for.
+
+    On another grid they are another result, which lies beside this one.
+    """
     whole = replace(wanted, levels=True, soft=True)
-    return [plan(replace(whole, fmt=fmt, iso=iso)) for fmt in FORMATS for iso in (False, True)]
+    return [plan(replace(whole, fmt=fmt)) for fmt in FORMATS]
 
 
 def recall(labels: Path) -> Wanted | None:
@@ -222,16 +226,16 @@ def recall(labels: Path) -> Wanted | None:
             f"{report.name}: does not say of which scan it is (Sources)",
             "segment the scan again",
         ) from error
-    points = base.replace("_seg-spine_", "_seg-levels_")
-    return Wanted(
+    whole = Wanted(
         source=_raw_dataset(out) / source,
         stem=stem_of(Path(source.name)),
         out=out,
         inside=Path(*source.parent.parts),
         fmt=match["fmt"],
         iso=match["res"] is not None,
-        levels=labels.with_name(f"{points}.{match['fmt']}").is_file(),
+        levels=True,
     )
+    return replace(whole, levels="levels" in find_kinds(plan(whole)))
 
 
 def _raw_dataset(out: Path) -> Path:
@@ -353,9 +357,16 @@ def _read_table(folder: Path) -> dict[str, Any]:
 
 
 def _table(rows: Sequence[Segment]) -> bytes:
-    """A look-up table: index, name and colour, tab-separated."""
+    """A look-up table: index, name and colour, tab-separated.
+
+    An index that stands for several structures has one row, with all their names.
+    """
+    names: dict[int, list[str]] = {}
+    colours: dict[int, tuple[int, int, int]] = {}
+    for index, name, colour in rows:
+        names.setdefault(index, []).append(name)
+        colours.setdefault(index, colour)
     lines = ["index\tname\tcolor"]
-    lines += [
-        f"{n}\t{name}\t#{red:02x}{green:02x}{blue:02x}" for n, name, (red, green, blue) in rows
-    ]
+    for index, (red, green, blue) in colours.items():
+        lines.append(f"{index}\t{' + '.join(names[index])}\t#{red:02x}{green:02x}{blue:02x}")
     return ("\n".join(lines) + "\n").encode()

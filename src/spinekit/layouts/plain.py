@@ -10,6 +10,7 @@ from typing import Any
 
 from spinekit.core.errors import UsageError
 from spinekit.io.discovery import FILE_ENDINGS, ScanSource
+from spinekit.layouts.listed import find_kinds
 from spinekit.layouts.wanted import Place, Wanted
 from spinekit.segmentation import FORMATS, Segmentation, output_names
 
@@ -75,10 +76,10 @@ def recall(labels: Path) -> Wanted | None:
     stem = labels.name.removesuffix(ending)
     beside = (labels.with_name(f"{stem}{end}") for end in FILE_ENDINGS)
     source = next((path for path in beside if path.is_file()), labels.with_name(stem))
-    files = output_names(stem, fmt, image=True, levels=True)
-    there = {kind: labels.with_name(name).is_file() for kind, name in files.items()}
-    levels = there["levels"] or there["levels_json"]
-    return Wanted(source, stem, labels.parent, fmt=fmt, iso=there["image"], levels=levels)
+    whole = Wanted(source, stem, labels.parent, fmt=fmt, iso=True, levels=True)
+    kinds = find_kinds(plan(whole))
+    has_levels = not kinds.isdisjoint(("levels", "levels_json"))
+    return dataclasses.replace(whole, iso="image" in kinds, levels=has_levels)
 
 
 def write(result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:

@@ -3,14 +3,12 @@
 It knows paths and what reports list, in whatever layout; not how a result came about.
 """
 
-import contextlib
 import dataclasses
-import json
 from collections.abc import Mapping, Set
-from pathlib import Path
 from typing import Any
 
 from spinekit.io.writing import output_errors, write_json
+from spinekit.layouts.listed import report_at
 from spinekit.layouts.registry import Layout
 from spinekit.layouts.wanted import Place, Wanted
 from spinekit.segmentation import Segmentation
@@ -44,7 +42,7 @@ def replace_result(
     hashes: dict[str, str] = {}
     held: dict[str, str] = {}
     for other in layout.reach(wanted):
-        before = _report_at(other)
+        before = report_at(other)
         if before is not None:
             listed = {str(name) for name in before["files"]}
             earlier |= listed & set(other.files.values()) - new
@@ -80,7 +78,7 @@ def _leave_out_other_labels(
     Returns:
         Names of those files.
     """
-    report = _report_at(place)
+    report = report_at(place)
     if report is None:
         return set()
     now = report.get("voxels_sha256") or {}
@@ -90,12 +88,3 @@ def _leave_out_other_labels(
         files = [name for name in report["files"] if name not in stale]
         write_json(place.path("json"), {**report, "files": files})
     return stale
-
-
-def _report_at(place: Place) -> dict[str, Any] | None:
-    """The report of the result in a place; None where there is none."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        report = json.loads(Path(place.path("json")).read_bytes())
-        if report["spinekit_version"]:
-            return {**report, "files": [*report.get("files", ())]}
-    return None

@@ -28,6 +28,7 @@ from spinekit.io.voxels import hash_voxels
 from spinekit.io.writing import write_bytes, write_image, write_json, write_labels
 from spinekit.labelling.localizer import read_localizer
 from spinekit.labelling.places import values_at
+from spinekit.layouts.listed import find_kinds
 from spinekit.layouts.wanted import Place, Wanted
 from spinekit.levels import draw_levels
 from spinekit.preview.layers import Sheet, make_sheet, spread_points
@@ -107,7 +108,7 @@ def recall(labels: Path) -> Wanted | None:
     """What the run was asked for that wrote a file of this tree; None for any other place.
 
     Raises:
-        UsageError: It is not the label map that bears all names.
+        UsageError: It is not the label map that bears all names, or was not written here.
     """
     path = Path(os.path.abspath(labels))
     out, folder = path.parent.parent, path.parent.name
@@ -120,21 +121,17 @@ def recall(labels: Path) -> Wanted | None:
             f"{folder}/{labels.name}: does not bear all names",
             f"give {_NAMED}/{labels.name}; segment the scan again if that was not kept",
         )
-    kept = [name for name in _folders(step1=False) if _has(out / name, stem)]
-    return Wanted(
-        source=out / "input" / f"{stem}_0000.nii.gz",
-        stem=stem,
-        out=out,
-        levels=True,
-        soft=True,
-        keep=tuple(kept),
-    )
-
-
-def _has(folder: Path, stem: str) -> bool:
-    """Whether a folder of the tree has a file of this scan."""
-    files = (f"{stem}.nii.gz", f"{stem}_0000.nii.gz", f"{stem}_step2_output.jpg")
-    return any((folder / file).is_file() for file in files)
+    source = out / "input" / f"{stem}_0000.nii.gz"
+    whole = Wanted(source=source, stem=stem, out=out, levels=True, soft=True)
+    place = plan(whole)
+    kept = {place.files[kind].partition("/")[0] for kind in find_kinds(place)}
+    if _NAMED not in kept:
+        raise UsageError(
+            "not-a-result",
+            f"{folder}/{labels.name}: not written by this program",
+            f"segment the scan again with {_NAMED} among the folders to keep",
+        )
+    return replace(whole, keep=tuple(name for name in _folders(step1=False) if name in kept))
 
 
 def write(result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:

@@ -46,7 +46,7 @@ from spinekit.relabelling.words import (
     find_item,
     words_in_force,
 )
-from spinekit.report import describe_column, read_report, recall_evidence, recall_outside
+from spinekit.report import describe_column, read_report, recall_evidence, recall_outside, sum_canal
 from spinekit.segmentation import Segmentation
 from spinekit.structures import convert_labels, give_names, tabulate
 
@@ -55,14 +55,17 @@ NAMELESS_KINDS = (
 )  # fmt: skip
 """Files that no name changes; they stay as they are."""
 OF_NAMING = (
-    "structures", "column", "warnings", "evidence", "provenance", "seconds", "files",
-    "voxels_sha256",
+    "structures", "canal_with_cord_mm3", "column", "warnings", "evidence", "provenance", "seconds",
+    "files", "voxels_sha256",
 )  # fmt: skip
 """Keys of the report that a change of names may change; all others tell which result it is."""
 OF_NAMES = ("lost-in-scheme", "sources-disagree", "series-disagree")
 """Warnings about the names before; a person's word settles what sources say."""
 PAINTED = "labels-changed"
 """The warning about parts that the labels have left behind."""
+LABELLER = "chain"
+"""What decides the names beside certain ones, whatever named the result before: it weighs whole
+columns, and refuses words that no legal one has."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,7 @@ def _relabel(path: Path, words: Sequence[Word], image: str | Path | None) -> Cor
     report = {
         **result.report,
         "structures": [dataclasses.asdict(row) for row in structures],
+        "canal_with_cord_mm3": sum_canal(structures),
         "column": {**result.report["column"], **describe_column(naming)},
         "warnings": _warnings(result, naming, [*_tell_painted(result, changed), *lost]),
         "evidence": _renamed(result.report["evidence"], new_names),
@@ -293,14 +297,13 @@ def _decide(
     Raises:
         UsageError: No legal column has them, or only one without the sacrum in view.
     """
-    options = report["options"]
     name = partial(
         name_with,
-        str(options.get("labeller", "chain")),
+        LABELLER,
         column.instances,
         evidence,
         outside=recall_outside(report["evidence"]),
-        min_probability=float(options.get("min_probability", 0.0)),
+        min_probability=float(report["options"].get("min_probability", 0.0)),
     )
     words = add_words(earlier, given)
     certain = certain_levels(column, words)
@@ -339,7 +342,8 @@ def _moved(
 def _change(given: Mapping[int, str], names: Sequence[str | None]) -> dict[str, Any]:
     """A row of the report's `provenance`."""
     words = [{"item": item, "from": names[item], "to": word} for item, word in given.items()]
-    return {"action": "relabel", "spinekit_version": version("spinekit"), "words": words}
+    made = {"spinekit_version": version("spinekit"), "labeller": LABELLER}
+    return {"action": "relabel", **made, "words": words}
 
 
 def _names_by_item(instances: Instances, named: Sequence[Any]) -> tuple[str | None, ...]:

@@ -74,7 +74,8 @@ def find_item(word: Word, column: Column) -> int:
     """The item that a word is about.
 
     Raises:
-        UsageError: There is none of this value or name, or none at this place.
+        UsageError: There is none of this value or name, or none at this place; or it bears the
+            one name that it can have.
     """
     if isinstance(word.where, str | int):
         wanted = str(word.where).casefold()
@@ -88,6 +89,12 @@ def find_item(word: Word, column: Column) -> int:
         )
     else:
         name = _name_at(word.where, column)
+    if name not in column.names and any(row["name"] == name for row in column.rows):
+        raise UsageError(
+            "wrong-kind",
+            f"{column.file}: {name} cannot be renamed",
+            "name a vertebra, a disc or the sacrum",
+        )
     if name not in column.names:
         shown = ", ".join(known for known in column.names if known)
         raise UsageError(
