@@ -157,3 +157,33 @@ def test_a_bone_lies_where_the_series_that_shows_most_of_it_has_it() -> None:
 
     assert place([cut, lower], 4) == pytest.approx(place([larger, lower], 4))
     assert place([cut, lower], 3) == pytest.approx(place([larger, lower], 3))
+
+
+@pytest.mark.parametrize("copies", [1, 3, 6])
+def test_a_localizer_is_one_witness_however_many_series_it_is_asked_for(copies: int) -> None:
+    levels = CHAIN[1:6]
+    said = np.log(np.array([bump(level, flat=0.4) for level in levels]) * len(LEVELS)) / len(levels)
+    views = [replace(column(levels), outside=said)]
+    for n in range(1, copies):
+        part = slice(n % 2, len(levels) - 1 + n % 2)
+        of_part = said[part] * len(levels) / len(said[part])
+        views.append(replace(column(levels[part]), outside=of_part))
+
+    (pool,) = pool_series(views)
+
+    assert pool.outside is not None
+    np.testing.assert_allclose(pool.outside, said)
+
+
+def test_a_localizer_heard_by_series_one_below_the_other_is_one_witness() -> None:
+    upper, lower = CHAIN[:5], CHAIN[3:]
+    word = 2.7
+    views = [
+        replace(column(levels), outside=np.full((len(levels), len(LEVELS)), word / len(levels)))
+        for levels in (upper, lower)
+    ]
+
+    (pool,) = pool_series(views)
+
+    assert pool.outside is not None
+    assert pool.outside[:, 0].sum() == pytest.approx(word)

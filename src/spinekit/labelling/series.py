@@ -17,11 +17,10 @@ from spinekit.anatomy.items import Instance, Instances
 from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
 from spinekit.labelling.evidence import FLOOR, item_codes
+from spinekit.labelling.matching import SAME_SHARE, match_items, move_along, shifts_along
 from spinekit.labelling.naming import Naming, move_anomalies, tell_apart
 from spinekit.labelling.places import item_points, values_at
 
-SAME_SHARE = 0.3
-"""Least share of one instance, or of the other, that two have in common when they are the same."""
 CORRELATION = 0.5
 """Correlation of the network's errors on one bone between series: the anatomy is the same, the
 picture is not. k series count as k / (1 + (k - 1) CORRELATION) independent ones."""
@@ -195,19 +194,9 @@ def _match(
     series: Sequence[SeriesColumn],
     overlap: dict[tuple[int, int], NDArray[np.float64]],
 ) -> list[tuple[int, int]]:
-    """(item of s, entry) that are the same, each used once, the best overlap first."""
+    """(item of s, entry) that are the same, each used once."""
     shares = _shares(s, entries, series, overlap)
-    both = (series[s].instances.items, [entry.item for entry in entries])
-    pairs: list[tuple[int, int]] = []
-    while shares.size and shares.max() >= SAME_SHARE:
-        n, e = (int(x) for x in np.unravel_index(int(shares.argmax()), shares.shape))
-        pairs.append((n, e))
-        shares[n], shares[:, e] = 0.0, 0.0
-    sacra = [[n for n, item in enumerate(items) if item.kind == "sacrum"] for items in both]
-    if pairs and all(sacra) and sacra[0][0] not in dict(pairs):
-        # There is one sacrum, whichever ends of it two series show.
-        pairs.append((sacra[0][0], sacra[1][0]))
-    return pairs
+    return match_items(shares, series[s].instances.items, [entry.item for entry in entries])
 
 
 def _shares(
@@ -237,15 +226,12 @@ def _add(
         (n,) entry of each of its items, -1 for a second piece of what is there already.
     """
     items = series[s].instances.items
-    pairs = dict(_match(s, entries, series, overlap))
+    found = _match(s, entries, series, overlap)
+    pairs, shifts = dict(found), shifts_along(found, items, [entry.item for entry in entries])
     touched = _shares(s, entries, series, overlap).max(axis=1, initial=0.0) >= SAME_SHARE
-    here = sorted(items[n].position_mm for n in pairs)
-    there = {items[n].position_mm: entries[e].item.position_mm for n, e in pairs.items()}
-    # The curves of two series run alike, but start elsewhere.
-    offsets = [there[position] - position for position in here]
     place = np.full(len(items), -1, dtype=np.int64)
     for n, item in enumerate(items):
-        shift = float(np.interp(item.position_mm, here, offsets))
+        shift = move_along(item.position_mm, shifts) - item.position_mm
         moved = dataclasses.replace(
             item,
             position_mm=item.position_mm + shift,
@@ -291,15 +277,20 @@ def _evidence(entry: _Entry, series: Sequence[SeriesColumn]) -> NDArray[np.float
 def _outside(
     entries: Sequence[_Entry], series: Sequence[SeriesColumn]
 ) -> NDArray[np.float64] | None:
-    """(n, 27) mean of what other sources say of each entry; None without any source."""
-    if all(column.outside is None for column in series):
+    """(n, 27) log likelihood of each entry by other sources; None without any source.
+
+    What they say of one series is averaged over its bones (`outside.weigh`). Asked of several, it
+    is one witness still: it is averaged over the bones of the pool.
+    """
+    told = {s: column.outside for s, column in enumerate(series) if column.outside is not None}
+    if not told:
         return None
-    rows = []
-    for entry in entries:
-        told = [series[s].outside[n] for s, n in entry.shown if series[s].outside is not None]  # type: ignore[index]
-        told = [row for row in told if row.any()]
-        rows.append(np.mean(told, axis=0) if told else np.zeros(len(LEVELS)))
-    return np.array(rows)
+    heard = {s: int(rows.any(axis=1).sum()) for s, rows in told.items()}
+    result = np.zeros((len(entries), len(LEVELS)))
+    for row, entry in zip(result, entries, strict=True):
+        said = [heard[s] * told[s][n] for s, n in entry.shown if s in told and told[s][n].any()]
+        row[:] = np.mean(said, axis=0) if said else 0.0
+    return np.asarray(result / max(1, int(result.any(axis=1).sum())))
 
 
 def _instances(
