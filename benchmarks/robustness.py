@@ -200,7 +200,9 @@ class Drawn:
     def __call__(self) -> Trial:
         """Draw it."""
         drawn = draw_phantom(self.seed, **PHANTOMS[self.kind])  # type: ignore[arg-type]
-        reference = labels_reference(self.kind, drawn.labels, drawn.parts)
+        reference = labels_reference(
+            self.kind, drawn.labels, drawn.parts, spacing_mm=drawn.grid.spacing_mm
+        )
         seen = untouched(Volume(drawn.image, drawn.grid), 0, np.random.default_rng())
         return Trial(seen, reference, drawn.grid)
 

@@ -6,6 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from spinekit.anatomy.scheme import VALUES
 from spinekit.core.errors import GeometryError, InputError, UsageError
 from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
@@ -224,6 +225,20 @@ def test_a_predicted_cord_may_have_any_value(tmp_path, value):
     save(tmp_path / "pred" / "one_cord.nii.gz", value * cord)
     save(tmp_path / "ref" / "one_cord.nii.gz", cord)
     (case,) = evaluate_files(tmp_path / "pred", tmp_path / "ref").cases
+    assert case.mask_dice("cord") == 1.0
+
+
+def test_a_prediction_in_several_files_is_joined_as_a_reference_is(tmp_path):
+    bodies = two_bodies()
+    discs, cord = np.zeros((2, *bodies.shape), np.uint8)
+    discs[1:5, 10:35, 30:36] = VALUES["L3-L4"]
+    cord[2:4, 3:7] = 1
+    for side in ("pred", "ref"):
+        save(tmp_path / side / "one_bodies.nii.gz", bodies)
+        save(tmp_path / side / "one_discs.nii.gz", discs)
+        save(tmp_path / side / "one_cord.nii.gz", cord)
+    (case,) = evaluate_files(tmp_path / "pred", tmp_path / "ref").cases
+    assert [case.mean_dice(kind) for kind in ("body", "disc")] == [1.0, 1.0]
     assert case.mask_dice("cord") == 1.0
 
 

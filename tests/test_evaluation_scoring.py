@@ -244,6 +244,18 @@ def test_complete_label_map_is_judged_everywhere():
     assert dict(partial.extra) == {"body": 0, "vertebra": 0, "disc": 0}
 
 
+def test_labels_of_the_lower_bones_alone_leave_the_others_out():
+    dseg, parts = column()
+    dseg[1:5, 30:55, 0:4], parts[1:5, 30:55, 0:4] = VALUES["sacrum"], 6
+    marked = dseg.copy()
+    marked[:, :, 60:] = 0  # L3 and L4 to the sacrum, and the canal beside them
+    reference = labels_reference("scan", marked, parts, spacing_mm=SPACING)
+    scores = evaluate_case(dseg, parts, reference, SPACING)
+    assert not reference.complete
+    assert {count for _, count in scores.extra} == {0}
+    assert [m.dice for m in scores.masks] == pytest.approx([1.0] * 4, abs=0.05)
+
+
 def test_a_canal_that_holds_the_cord_is_compared_with_both():
     dseg, parts = column()
     whole = np.where(dseg == VALUES["spinal_cord"], VALUES["spinal_canal"], dseg)

@@ -24,7 +24,7 @@ from spinekit.evaluation.scoring import CaseScores, evaluate_case
 from spinekit.io.reading import read_labels
 
 NAMED_KINDS = ("dseg", "", "bodies", "discs", "names")  # kinds whose values are names
-PREDICTED = (*NAMED_KINDS, "cord")  # which of them is compared, the first that is there
+WHOLE, SINGLY = ("dseg", ""), ("bodies", "discs", "names", "cord")  # of which a prediction is one
 SAME_GRID_MM = 0.05  # closer corners than this are one grid written by two programs
 
 SINGLE: Mapping[str, Callable[[str, LabelMap], Reference]] = {
@@ -65,7 +65,8 @@ def evaluate_files(
     Of folders, a scan that cannot be scored is told in the answer, and the others are scored.
 
     Args:
-        pred: `<stem>_dseg.*`, or a folder of them; `<stem>_parts.*` beside it is used too.
+        pred: `<stem>_dseg.*`, or a folder of them; `<stem>_parts.*` beside it is used too. Without
+            it `_bodies`, `_discs`, `_names` and `_cord` are joined, as those of a reference are.
         ref: label map, or a folder of them; the suffixes `_bodies`, `_discs`, `_cord`,
             `_points`, `_parts` with `_names` say that only this is annotated.
         bodies: compare vertebral bodies only where the reference tells them apart or, having no
@@ -190,7 +191,7 @@ def build_reference(
     if label_map is not None and bodies and parts is None:
         found.append(annotations.bodies_reference(stem, label_map))
     elif label_map is not None:
-        whole = annotations.labels_reference(stem, label_map, parts)
+        whole = annotations.labels_reference(stem, label_map, parts, spacing_mm=grid.spacing_mm)
         found.append(replace(whole, vertebrae=None) if bodies else whole)
     elif parts is not None and "names" in maps:
         found.append(annotations.spider_reference(stem, parts, maps["names"]))
@@ -228,21 +229,25 @@ def _score(
     """Scores of one scan, and its files with values without a meaning; every file is read once."""
     truth = read_annotated(pair.ref)
     reference, grid = build_reference(pair.name, pair.ref, truth, bodies=bodies)
-    kind = next((kind for kind in PREDICTED if kind in pair.pred), None)
-    if kind is None:
+    kinds = [kind for kind in WHOLE if kind in pair.pred][:1]
+    kinds = kinds or [kind for kind in SINGLY if kind in pair.pred]
+    if not kinds:
         raise InputError(
             "prediction-incomplete",
             f"{pair.name} has {', '.join(sorted(pair.pred))} but no labels with names",
             "put <stem>_dseg beside it",
         )
-    seen = read_volumes({k: pair.pred[k] for k in (kind, "parts") if k in pair.pred})
-    if kind == "":
-        refuse_scan(str(pair.pred[kind]), seen[kind].array)
+    seen = read_volumes({k: pair.pred[k] for k in (*kinds, "parts") if k in pair.pred})
+    if "" in kinds:
+        refuse_scan(str(pair.pred[""]), seen[""].array)
     maps = {k: _on_grid(volume, grid, pair.pred[k]) for k, volume in seen.items()}
-    if kind == "cord":  # whatever its value, as in a reference
-        maps[kind] = np.where(maps[kind] > 0, VALUES["spinal_cord"], 0)
+    if "cord" in kinds:  # whatever its value, as in a reference
+        maps["cord"] = np.where(maps["cord"] > 0, VALUES["spinal_cord"], 0)
+    label_map = maps[kinds[0]]
+    for kind in kinds[1:]:
+        label_map = np.where(label_map == 0, maps[kind], label_map)
     scores = evaluate_case(
-        maps[kind], maps.get("parts"), reference, grid.spacing_mm, annotated_only=annotated_only
+        label_map, maps.get("parts"), reference, grid.spacing_mm, annotated_only=annotated_only
     )
     return scores, find_foreign_values(pair.pred, seen) | find_foreign_values(pair.ref, truth)
 

@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 from spinekit.anatomy.scheme import LEVELS, NAMES, PARTS, VALUES, part_of
 from spinekit.metrics.dice import Mask
+from spinekit.metrics.surface import Spacing
 
 LabelMap = NDArray[np.integer]
 
 VERTEBRAE = tuple(value for value in NAMES if part_of(value) == "vertebra")
 DISCS = tuple(value for value in NAMES if part_of(value) == "disc")
+BELOW_EDGE_MM = 25.0
+"""Above the topmost mark: less than a vertebra with its disc, from the middle of the back down."""
 SPIDER_DISC, SPIDER_CANAL, SPIDER_VERTEBRA = 3, 4, 7
 VERTEBRA_COUNTS = {
     count: name
@@ -124,7 +127,13 @@ def spider_reference(name: str, parts: LabelMap, names: LabelMap) -> Reference:
     )
 
 
-def labels_reference(name: str, label_map: LabelMap, parts: LabelMap | None = None) -> Reference:
+def labels_reference(
+    name: str,
+    label_map: LabelMap,
+    parts: LabelMap | None = None,
+    *,
+    spacing_mm: Spacing = (1.0, 1.0, 1.0),
+) -> Reference:
     """A label map with SpineKit's values, such as a phantom's truth.
 
     Without a cord the canal is taken with the cord in it, as other tools and sets mark it; where
@@ -135,9 +144,11 @@ def labels_reference(name: str, label_map: LabelMap, parts: LabelMap | None = No
         label_map: (I, J, K) label values.
         parts: (I, J, K) parts; where given, vertebral bodies are known too: what of a vertebra is
             no posterior element.
+        spacing_mm: voxel size along i, j, k.
 
     Returns:
-        Every structure that occurs; complete when cord or canal, vertebrae, discs and sacrum do.
+        Every structure that occurs; complete when cord or canal, vertebrae, discs and sacrum do,
+        and all of them reach from the sacrum to the upper edge or to C1.
     """
     vertebrae, discs = keep_values(label_map, VERTEBRAE), keep_values(label_map, DISCS)
     cord, canal, sacrum = (
@@ -149,14 +160,23 @@ def labels_reference(name: str, label_map: LabelMap, parts: LabelMap | None = No
     if canal.any() and cord.any():
         masks["canal-without-cord"] = canal
     present = vertebrae.any() and discs.any() and sacrum.any() and (canal.any() or cord.any())
+    to_the_top = (label_map == VALUES["C1"]).any() or all(
+        _reaches_top(mask, spacing_mm[2]) for mask in ((vertebrae | discs) > 0, canal | cord)
+    )
     return Reference(
         name,
         bodies=None if parts is None else np.where(parts == PARTS.index("posterior"), 0, vertebrae),
         vertebrae=vertebrae if vertebrae.any() else None,
         discs=discs if discs.any() else None,
         masks=tuple((structure, mask) for structure, mask in masks.items() if mask.any()),
-        complete=bool(present),
+        complete=bool(present and to_the_top),
     )
+
+
+def _reaches_top(mask: Mask, slice_mm: float) -> bool:
+    """Whether a mask (I, J, K) comes so near the upper edge that no bone fits in between."""
+    heights = np.flatnonzero(mask.any(axis=(0, 1)))
+    return bool(heights.size) and (mask.shape[2] - 1 - heights[-1]) * slice_mm < BELOW_EDGE_MM
 
 
 def keep_values(label_map: LabelMap, values: tuple[int, ...]) -> LabelMap:
