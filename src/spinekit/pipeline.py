@@ -25,12 +25,13 @@ from spinekit.core.geometry import (
     normalise_geometry,
 )
 from spinekit.core.intensity import normalise_intensity
+from spinekit.core.options import settle_types
 from spinekit.core.resampling import resample_linear
 from spinekit.core.volume import Volume
 from spinekit.doubts import doubt_image, doubt_prediction
 from spinekit.instances import split_instances
 from spinekit.instances.joining import join_items
-from spinekit.io.reading import Scan, hash_files, read_scan, scan_from_array
+from spinekit.io.reading import Scan, check_there, hash_files, read_scan, scan_from_array
 from spinekit.io.voxels import is_plausible
 from spinekit.labelling.earlier import digest_beside
 from spinekit.labelling.evidence import pool_levels
@@ -83,6 +84,9 @@ class SegmentOptions:
     """Path of a named label map of the same patient, as evidence; a folder says it has none."""
     together: tuple[str, ...] = ()
     """Stems of all series of the study that it is named together with, its own included."""
+
+    def __post_init__(self) -> None:
+        settle_types(self)
 
     def recorded(self) -> dict[str, Any]:
         """What the report keeps: all that can change the result, and no path."""
@@ -299,6 +303,16 @@ def conclude(
 
 
 def _changed(options: SegmentOptions, changes: dict[str, Any]) -> SegmentOptions:
+    """The options with single ones changed, all of them possible.
+
+    Raises:
+        UsageError: They are not.
+        InputError: The localizer is missing.
+    """
+    if not isinstance(options, SegmentOptions):
+        raise UsageError(
+            "option-type", f"options={options!r}", "give a SegmentOptions, or options by name"
+        )
     known = [field.name for field in dataclasses.fields(SegmentOptions)]
     for name in changes:
         if name not in known:
@@ -306,6 +320,10 @@ def _changed(options: SegmentOptions, changes: dict[str, Any]) -> SegmentOptions
             raise UsageError("unknown-option", f"no option {name!r}", f"did you mean {nearest!r}?")
     options = dataclasses.replace(options, **changes)
     load_scheme(options.scheme)
+    if options.threads < 0:
+        raise UsageError("option-range", f"threads={options.threads}", "give 0 or more")
+    if options.localizer is not None:
+        check_there(Path(options.localizer))
     check_method(options.labeller, options.min_probability)
     return options
 
@@ -325,6 +343,8 @@ def _read(
     spacing_mm: tuple[float, float, float] | None,
 ) -> Scan:
     if isinstance(source, str | Path):
+        if source == "":
+            raise UsageError("file-missing", "the scan's name is empty", "name a file or folder")
         if affine is not None or spacing_mm is not None:
             raise UsageError(
                 "file-has-grid",
@@ -339,7 +359,7 @@ def _read(
             strict=options.strict,
         )
     return scan_from_array(
-        np.asarray(source),
+        source,
         affine=affine,
         spacing_mm=spacing_mm,
         volume_index=options.volume,

@@ -3,6 +3,7 @@
 It knows how to save and to draw itself, but not how it was made: no network, no naming.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -126,7 +127,7 @@ class Segmentation:
 
         Raises:
             OutputError: The folder or a file cannot be written, there is no such format, or the
-                names would lead out of the folder.
+                names are none or would lead out of the folder.
         """
         import io
         import time
@@ -135,8 +136,7 @@ class Segmentation:
             raise OutputError(
                 "unknown-format", f"no volume is written as {fmt!r}", f"use {', '.join(FORMATS)}"
             )
-        if stem is not None and (Path(stem).is_absolute() or ".." in Path(stem).parts):
-            raise OutputError("stem-outside", f"{stem!r} leads out of {folder}", "give a mere name")
+        _check_place(folder, stem)
         started = time.perf_counter()
         folder = Path(folder)
         files = output_names(
@@ -183,6 +183,19 @@ class Segmentation:
             else:
                 write_labels(stage / files[kind], array, header, fmt=fmt)
         return {kind: hash_voxels(array) for kind, array, _ in label_maps}
+
+
+def _check_place(folder: Any, stem: Any) -> None:
+    """Refuse what can be no folder, or no name within it.
+
+    Raises:
+        OutputError: It is not a text or path, empty, or leads elsewhere.
+    """
+    for given in (folder,) if stem is None else (folder, stem):
+        if not isinstance(given, str | os.PathLike) or given == "" or "\0" in str(given):
+            raise OutputError("no-name", f"{given!r} names no file or folder", "give its name")
+    if stem is not None and (Path(stem).is_absolute() or ".." in Path(stem).parts):
+        raise OutputError("stem-outside", f"{stem!r} leads out of {folder}", "give a mere name")
 
 
 def _read_listed(report: Path) -> tuple[list[str], Mapping[str, str]]:

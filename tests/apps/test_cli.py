@@ -3,6 +3,7 @@ import resource
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -99,3 +100,18 @@ def test_output_that_knows_no_arrows_or_names_that_are_no_text_do_not_end_a_run(
 
     assert ended.value.code == 0
     assert shown.getvalue() == b"caf\\udce9 \\u2192 picture\n"
+
+
+@pytest.mark.parametrize("words", [["segment", "", "out"], ["label", "a.nii", ""]], ids=str)
+def test_an_empty_name_is_not_the_current_folder(
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert main(words) == 2
+
+    assert "the name is empty" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

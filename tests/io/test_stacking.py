@@ -215,3 +215,38 @@ def test_an_echo_that_lacks_a_slice_is_told(tmp_path: Path) -> None:
     scan = read_scan(tmp_path / "a", force=True)
     assert [n.code for n in scan.notices] == ["uneven-volumes"]
     np.testing.assert_array_equal(scan.volume.array[..., 3], rescaled(late)[..., 3])
+
+
+TYPES = {
+    "Siemens": (["ORIGINAL", "PRIMARY", "M", "ND"], ["ORIGINAL", "PRIMARY", "P", "ND"], "phase"),
+    "Philips": (["ORIGINAL", "PRIMARY", "M_FFE"], ["ORIGINAL", "PRIMARY", "PHASE MAP"], "phase"),
+    "Dixon": (["DERIVED", "PRIMARY", "M", "WATER"], ["DERIVED", "PRIMARY", "M", "FAT"], "fat"),
+}
+
+
+@pytest.mark.parametrize("maker", TYPES)
+def test_of_magnitudes_and_what_else_lies_at_their_places_magnitudes_are_taken(
+    tmp_path: Path, maker: str
+) -> None:
+    wanted, other, kind = TYPES[maker]
+    first, second = write_echoes(tmp_path / "a", [list(range(6))] * 2)
+    for path in (tmp_path / "a").iterdir():
+        is_first = path.name.startswith("E0")
+        edit_dicom(path, EchoTime="10", ImageType=wanted if is_first else other)
+
+    scan = read_scan(tmp_path / "a")
+
+    np.testing.assert_array_equal(scan.volume.array, rescaled(first))
+    (notice,) = scan.notices
+    assert notice.code == "kinds-mixed"
+    assert kind in notice.text
+    chosen = read_scan(tmp_path / "a", volume_index=1)
+    np.testing.assert_array_equal(chosen.volume.array, rescaled(second))
+
+
+def test_images_of_one_kind_that_lacks_a_slice_are_no_scan_of_their_own(tmp_path: Path) -> None:
+    write_echoes(tmp_path / "a", [[0, 1, 2, 4, 5], list(range(6))])
+    for path in (tmp_path / "a").glob("E1*"):
+        edit_dicom(path, ImageType=["ORIGINAL", "PRIMARY", "P"])
+
+    assert refused(tmp_path / "a").code == "uneven-volumes"

@@ -167,6 +167,18 @@ def test_a_placed_slice_becomes_one_slice_where_the_format_is_another(tmp_path: 
     assert sitk.ReadImage(str(tmp_path / "b.mha")).GetSize() == (40, 36, 1)
 
 
+@pytest.mark.parametrize("ending", ["mha", "nrrd"])
+def test_itk_reads_the_nifti_of_a_slice_without_a_place(tmp_path: Path, ending: str) -> None:
+    scan = read_scan(save_itk(tmp_path / f"a.{ending}", picture((40, 36))))
+    labels = LABELS[0].reshape(scan.volume.shape)
+
+    write_labels(tmp_path / "b.nii.gz", labels, scan.header)
+
+    back = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "b.nii.gz"))).T
+    np.testing.assert_array_equal(back.reshape(labels.shape), labels)
+    assert read_labels(tmp_path / "b.nii.gz").grid == scan.volume.grid
+
+
 @pytest.mark.parametrize("fmt", [*FORMATS, "seg.nrrd"])
 def test_same_content_same_bytes(tmp_path: Path, fmt: str) -> None:
     grid = Grid(SHAPE, OBLIQUE if "nii" in fmt else AFFINE)

@@ -13,6 +13,7 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from spinekit.core.errors import PassedOver, SpineKitError
@@ -39,9 +40,24 @@ PIPE_CLOSED = 141
 class Parser(argparse.ArgumentParser):
     """An argument parser that says what is wrong in one line."""
 
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.register("type", Path, _path)
+
     def error(self, message: str) -> NoReturn:
         """Print the message and where to read on; exit with 2."""
         self.exit(2, f"{self.prog}: error: {message}; see `{self.prog} --help`\n")
+
+
+def _path(text: str) -> Path:
+    """The path of that name; an empty one, as of an unset variable, is not the current folder.
+
+    Raises:
+        argparse.ArgumentTypeError: It is empty.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty; give that of a file or folder")
+    return Path(text)
 
 
 def build_parser(command: str | None = None) -> Parser:

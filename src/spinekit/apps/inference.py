@@ -7,7 +7,7 @@ numbers (odd vertebrae, even discs). It segments nothing itself.
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -81,16 +81,9 @@ class SegmentationInference:
         Raises:
             InputError: The array is neither 2-D nor 3-D, or holds no image.
         """
-        array = np.asarray(volume)
-        if array.ndim not in (2, 3):
-            raise InputError(
-                "array-dimensions",
-                f"the array has {array.ndim} dimensions",
-                "give (slices, width, height) or (width, height)",
-            )
-        stack = array if array.ndim == 3 else array[None]
+        stack, shape = _stacked(volume)
         found = segment(stack, affine=self._affine, predictor=self._predictor)
-        classes = np.array([0, 1, 1, 2, 0, 0, 1], np.uint8)[found.parts].reshape(array.shape)
+        classes = np.array([0, 1, 1, 2, 0, 0, 1], np.uint8)[found.parts].reshape(shape)
         if only_2class_segmentation:
             return SegmentationResult(classes, None, {})
         scheme = load_scheme("gliwa")
@@ -100,9 +93,26 @@ class SegmentationInference:
             for row in found.structures
             if row.name in scheme.values and row.value in VALUES.values()
         }
-        return SegmentationResult(
-            classes, numbers.reshape(array.shape), dict(sorted(names.items()))
+        return SegmentationResult(classes, numbers.reshape(shape), dict(sorted(names.items())))
+
+
+def _stacked(volume: ArrayLike) -> tuple[NDArray[Any], tuple[int, ...]]:
+    """(slices, width, height) of an array, which may be a masked one, and the shape it had.
+
+    Raises:
+        InputError: It is neither 2-D nor 3-D.
+    """
+    try:
+        array = np.asanyarray(volume)
+    except ValueError as error:
+        raise InputError("wrong-shape", f"the array: {error}", "give equally long rows") from error
+    if array.ndim not in (2, 3):
+        raise InputError(
+            "array-dimensions",
+            f"the array has {array.ndim} dimensions",
+            "give (slices, width, height) or (width, height)",
         )
+    return (array if array.ndim == 3 else array[None]), array.shape
 
 
 def affine_for(orientation: str, spacing_mm: tuple[float, float, float]) -> NDArray[np.float64]:
@@ -118,13 +128,13 @@ def affine_for(orientation: str, spacing_mm: tuple[float, float, float]) -> NDAr
     Raises:
         UsageError: The letters do not name three different axes, or there are not three lengths.
     """
-    found = [_DIRECTIONS.get(letter) for letter in orientation.upper()]
+    found = [_DIRECTIONS.get(letter) for letter in str(orientation).upper()]
     axes = [entry for entry in found if entry is not None]
     if sorted(axis for axis, _ in axes) != [0, 1, 2] or len(found) != 3:
         raise UsageError(
             "orientation", f"{orientation!r} is no orientation", "use three letters such as LPI"
         )
-    if len(spacing_mm) != 3:
+    if np.shape(spacing_mm) != (3,):
         raise UsageError(
             "wrong-spacing",
             f"a spacing of {spacing_mm!r}",

@@ -23,7 +23,7 @@ from spinekit.core.errors import InputError, Notice, UsageError
 from spinekit.io.dicom_faults import AGAIN, dicom_errors
 from spinekit.io.dicom_objects import is_index, is_other
 from spinekit.io.dicom_pixels import load_plane, read_pixels
-from spinekit.io.dicom_values import find_value, mirror_sum, read_number, read_numbers
+from spinekit.io.dicom_values import find_value, mirror_sum, read_kind, read_number, read_numbers
 from spinekit.io.discovery import dicom_files, name_of
 from spinekit.io.header import HeaderInfo
 from spinekit.io.stacking import Frame, stack_frames
@@ -35,7 +35,8 @@ _TAGS = [
     "PixelSpacing", "SliceThickness",
     "SpacingBetweenSlices", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel",
     "PhotometricInterpretation", "BitsStored", "PixelRepresentation",
-    "RescaleSlope", "RescaleIntercept", "SharedFunctionalGroupsSequence",
+    "RescaleSlope", "RescaleIntercept", "ImageType", "ComplexImageComponent",
+    "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
 ]  # fmt: skip
 _IDENTITY = (
@@ -349,6 +350,7 @@ def _frame(
     scale, offset = slope or 1.0, intercept or 0.0
     single = len(groups) == 1
     number = read_number(header.get("InstanceNumber"))
+    kind = read_kind(groups)
     order = (
         read_number(find_value(groups, "EchoTime"))
         or read_number(find_value(groups, "EffectiveEchoTime", "MREchoSequence"))
@@ -356,6 +358,7 @@ def _frame(
         read_number(find_value(groups, "TemporalPositionIdentifier"))
         or read_number(find_value(groups, "TemporalPositionIndex", "FrameContentSequence"))
         or 0.0,
+        float(kind[0]),
         read_number(header.get("AcquisitionNumber")) or 0.0,
         number or 0.0,
         float(index),
@@ -369,6 +372,7 @@ def _frame(
         size=(int(header.Columns), int(header.Rows)),
         thickness_mm=abs(between or 0) or abs(thickness or 0) or 1.0,
         order=order,
+        kind=kind,
         number=number if single else None,
         load=functools.partial(
             load_plane, file, pixels, index, scale, offset, mirror_sum(header, scale, offset)

@@ -12,6 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+_KINDS = {
+    "in phase": {"IN_PHASE", "IP"},
+    "water": {"WATER", "W"},
+    "out of phase": {"OUT_PHASE", "OPP_PHASE", "OPPOSED_PHASE", "OP"},
+    "fat": {"FAT", "F"},
+    "real part": {"REAL", "R"},
+    "imaginary part": {"IMAGINARY", "I"},
+    "phase": {"PHASE", "PHASE MAP", "P"},
+}
+"""What values may be instead of magnitudes, and how scanners say so; the farther down, the less
+they look like what a network learned from."""
+
 
 def find_value(groups: Sequence[Dataset], keyword: str, sequence: str | None = None) -> Any:
     """Value of a tag in the first group that has it, directly or in its functional group."""
@@ -23,6 +35,28 @@ def find_value(groups: Sequence[Dataset], keyword: str, sequence: str | None = N
         if group.get(keyword) is not None:
             return group.get(keyword)
     return None
+
+
+def read_kind(groups: Sequence[Dataset]) -> tuple[int, str]:
+    """What a slice's values are, of those that several slices at one place may differ in.
+
+    Args:
+        groups: Where its attributes stand.
+
+    Returns:
+        A rank, lower for what looks more like a plain image, and a word: `magnitude` unless the
+        type of the image (DICOM PS3.3, C.7.6.1.1.2 and C.8.13.3.1) says otherwise.
+    """
+    sequence = "MRImageFrameTypeSequence"
+    told = [find_value(groups, "FrameType", sequence) or find_value(groups, "ImageType")]
+    told += [find_value(groups, "ComplexImageComponent", sequence)]
+    words: set[str] = set()
+    for value in told:
+        several = [value] if isinstance(value, str) else list(value or [])
+        words |= {str(word).strip().upper() for word in several}
+    kinds = enumerate(_KINDS.items(), start=1)
+    fitting = [(rank, kind) for rank, (kind, known) in kinds if words & known]
+    return max(fitting, default=(0, "magnitude"))
 
 
 def read_numbers(value: Any, count: int) -> NDArray[np.float64] | None:

@@ -92,6 +92,17 @@ def read_scan(
     return Scan(Volume(image, header.grid), header, found, stem_of(path), source)
 
 
+def check_there(path: str | Path) -> None:
+    """Refuse what is not there, before anything is done.
+
+    Raises:
+        InputError: If there is no file or folder of this name, or it may not be looked at.
+    """
+    path = Path(path)
+    with _file_errors(path):
+        _check_there(path)
+
+
 def read_labels(path: str | Path) -> Volume:
     """Read a label map; values must be whole numbers.
 
@@ -144,8 +155,8 @@ def scan_from_array(
         InputError: If the array is empty, constant, not real, or of a wrong number of axes.
         GeometryError: If the affine makes no sense.
     """
-    image = np.asarray(array)
     name = "array"
+    image = _plain(name, array)
     if image.dtype.kind not in "buif":
         raise InputError(
             "wrong-type",
@@ -172,6 +183,20 @@ def scan_from_array(
     digest = hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
     header = HeaderInfo(grid.shape, grid)
     return Scan(Volume(clean, grid), header, found, name, _describe(name, digest, grid))
+
+
+def _plain(name: str, array: ArrayLike) -> NDArray[Any]:
+    """An array of numbers; what a masked array hides is NaN.
+
+    Raises:
+        InputError: Its rows are of several lengths.
+    """
+    if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
+        return np.asarray(np.ma.filled(array.astype(np.float64), np.nan))
+    try:
+        return np.asarray(array)
+    except ValueError as error:
+        raise InputError("wrong-shape", f"{name}: {error}", "give (I, J, K) voxels") from error
 
 
 def hash_scan(path: str | Path, *, series: str | int | None = None, force: bool = False) -> str:
@@ -343,3 +368,7 @@ def _file_errors(path: Path) -> Iterator[None]:
         raise GeometryError(
             "affine-invalid", f"{name}: the affine cannot be used", "repair the header"
         ) from error
+    except ValueError as error:
+        if "\0" not in str(path):
+            raise
+        raise InputError("file-missing", f"{name!r}: no such file", "check the path") from error

@@ -56,9 +56,11 @@ class Frame:
     thickness_mm: float
     """Distance of slices as the header states it, else their thickness."""
     order: tuple[float, ...]
-    """Sorts slices at one position: echo, time, instance."""
+    """Sorts slices at one position: echo, time, kind, instance."""
     load: Callable[[], NDArray[np.float32]]
     """(columns, rows) values, high ones bright."""
+    kind: tuple[int, str] = (0, "")
+    """What its values are, where slices at one position may differ in that; the lowest is taken."""
     number: float | None = None
     """Its number in the series, where each slice has its own."""
 
@@ -81,7 +83,8 @@ def stack_frames(
     """Sort slices along their normal and load them.
 
     Several slices at each position are volumes (echoes, time points): their mean or the chosen
-    one is taken.
+    one is taken. Where they differ in what their values are, such as magnitude and phase, one kind
+    is.
 
     Args:
         name: Name of the folder or file, for messages.
@@ -101,9 +104,10 @@ def stack_frames(
     """
     chosen, notices = _one_stack(name, frames, force=force)
     positions, apart = _one_station(name, _by_position(chosen), force=force)
+    positions, alike = _one_kind(positions, volume_index)
     positions, more = _equally_many(name, positions, force=force)
     plan = _plan(name, positions, force=force)
-    notices += apart + more + plan.notices
+    notices += apart + alike + more + plan.notices
     count = len(plan.frames[0])
     check_volume_index(name, volume_index, count)
     check_size(name, (*plan.grid.shape, count), 2, force=force)
@@ -209,6 +213,22 @@ def _one_station(
             "put each stack's files into a folder of its own, or use --force to take one stack",
         )
     return kept, [Notice("mixed-orientation", f"{text}; one stack was used")]
+
+
+def _one_kind(
+    positions: list[list[Frame]], volume_index: int | None
+) -> tuple[list[list[Frame]], list[Notice]]:
+    """The frames of one kind, if that lies everywhere beside others and no volume is chosen."""
+    kinds = sorted({frame.kind for group in positions for frame in group})
+    best = kinds[0]
+    if len(kinds) == 1 or volume_index is not None:
+        return positions, []
+    kept = [[frame for frame in group if frame.kind == best] for group in positions]
+    if not all(kept):
+        return positions, []
+    told = ", ".join(kind for _, kind in kinds)
+    text = f"the series holds images of several kinds ({told}); {best[1]} was used"
+    return kept, [Notice("kinds-mixed", f"{text}, --volume N takes another")]
 
 
 def _equally_many(

@@ -20,6 +20,13 @@ MOST_BYTES = 2**31
 """2 GiB: larger scans are refused without ``force``."""
 LEAST_IN_PLANE = 32
 """A single slice needs at least this many voxels along one of its axes."""
+_LEAST_RANGE = 1e-4
+"""Values that differ by a smaller share of themselves are few steps apart as 32-bit floats."""
+_LEAST_FLOAT = 1e-30
+"""Smaller ranges are too near the least number that a 32-bit float can hold."""
+_LARGEST = float(np.finfo(np.float32).max)
+_OUTLIERS = 0.01
+"""Share of voxels that may be beyond that."""
 SPINE_MM = (20.0, 2000.0)
 """The longest side of a scan of a spine lies within this range."""
 
@@ -191,10 +198,10 @@ def clean_image(name: str, array: NDArray[Any]) -> tuple[NDArray[np.float32], li
     Raises:
         InputError: If no voxel is finite, or all finite voxels have one value.
     """
+    array, notices = _in_range(array)
     with np.errstate(over="ignore", invalid="ignore"):
         image = np.ascontiguousarray(array, dtype=np.float32)
     low, high = float(image.min()), float(image.max())
-    notices = []
     if not (math.isfinite(low) and math.isfinite(high)):
         finite = np.isfinite(image)
         count = image.size - int(np.count_nonzero(finite))
@@ -211,6 +218,33 @@ def clean_image(name: str, array: NDArray[Any]) -> tuple[NDArray[np.float32], li
             "constant-image", f"{name}: every voxel has the value {low:g}", "export the scan again"
         )
     return image, notices
+
+
+def _in_range(array: NDArray[Any]) -> tuple[NDArray[Any], list[Notice]]:
+    """The array as it is, or from 0 to 1 where 32-bit floats cannot tell its values apart.
+
+    A few voxels beyond their range are outliers, which count as infinite.
+    """
+    if array.dtype.itemsize < 4 or array.dtype == np.float32:
+        return array, []
+    low, high = float(array.min()), float(array.max())
+    if _are_told_apart(low, high):
+        return array, []
+    finite = array[np.isfinite(array)].astype(np.float64)
+    usual = finite[np.abs(finite) <= _LARGEST]
+    finite = usual if usual.size >= (1 - _OUTLIERS) * finite.size else finite
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    if low == high or _are_told_apart(low, high):
+        return array, []
+    scaled = (array.astype(np.float64) / 2 - low / 2) / (high / 2 - low / 2)
+    text = f"the values, {low:.7g} to {high:.7g}, were brought to 0 to 1"
+    return scaled, [Notice("values-scaled", text)]
+
+
+def _are_told_apart(low: float, high: float) -> bool:
+    """Whether many 32-bit floats lie between two values, neither of which is beyond them."""
+    largest, span = max(abs(low), abs(high)), high - low
+    return largest <= _LARGEST and span >= max(_LEAST_RANGE * largest, _LEAST_FLOAT)
 
 
 def hash_voxels(array: NDArray[Any]) -> str:

@@ -212,6 +212,9 @@ def _write_volume(
     if ending in ("nii.gz", "nii"):
         from spinekit.io.nifti import result_header
 
+        if info.nifti is None:
+            # A NIfTI of two axes states a third direction all the same, which ITK then misses.
+            voxels = voxels.reshape(info.grid.shape)
         first = result_header(info, voxels.shape, voxels.dtype)
         if ending == "nii":
             _atomic(path, lambda file: _write_plain(file, voxels, first=first))
