@@ -71,15 +71,13 @@ def put_file(source: Path, target: Path, *, share: bool) -> None:
 
     Args:
         source: The file.
-        target: Where it is wanted; replaced when it is older.
+        target: Where it is wanted; what is there is replaced.
         share: Let both names be one file where the disk allows it; else, and for files that
             others may write to, it is copied.
 
     Raises:
         OutputError: It cannot be written.
     """
-    if is_current(target, source):
-        return
     with output_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         if not (share and _link(source, target)):
@@ -100,11 +98,3 @@ def _link(source: Path, target: Path) -> bool:
     finally:
         temporary.unlink(missing_ok=True)
     return True
-
-
-def is_current(target: Path, source: Path) -> bool:
-    """Whether a file made of another is there and not older."""
-    try:
-        return target.stat().st_mtime_ns >= source.stat().st_mtime_ns
-    except OSError:
-        return False

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import count
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from itertools import chain, count
 
 from spinekit import __version__
-from spinekit.curation.exports.task import Export, Plan, Task
-from spinekit.curation.prepared import Output, PreparedSet, put_file
+from spinekit.curation.exports.placed import Copy, Place, Placing, State, list_placed
+from spinekit.curation.exports.task import Export, Plan
+from spinekit.curation.prepared import Output, PreparedSet
 from spinekit.io.writing import write_bytes, write_json
 
 FOLDER = "bids"
+_ENDING = ".nii.gz"
 _SUFFIXES = {
     "T1w": ("", "T1w"), "T2w": ("", "T2w"), "T1": ("", "T1w"), "T2": ("", "T2w"),
     "PDw": ("", "PDw"), "PD": ("", "PDw"), "FLAIR": ("", "FLAIR"), "T2starw": ("", "T2starw"),
@@ -26,57 +27,116 @@ _SUFFIXES = {
 """Contrast → acquisition and suffix; others become an acquisition with the suffix `MRI`."""
 
 
-def bids_paths(prepared: PreparedSet) -> Iterator[tuple[Output, Path, Path]]:
-    """Every pair with the places of its two files inside the folder."""
-    used: dict[str, int] = {}
-    subjects: dict[str, tuple[str, str]] = {}
-    for output in prepared.outputs():
-        record = output.record
-        subject = _subject((record["dataset"], record["subject"]), subjects)
-        contrast = record["contrast"] or ""
-        acquisition, suffix = _SUFFIXES.get(contrast, (_word(contrast), "MRI"))
-        session = _word(record["session"] or "")
-        kind = "" if output.kind == "whole" else _word(output.name.rsplit("_", 1)[-1])
-        stem = f"sub-{subject}" + (f"_ses-{session}" if session else "")
-        stem += f"_acq-{acquisition}{kind}" if acquisition or kind else ""
-        key = f"{stem}_{suffix}"
-        used[key] = used.get(key, 0) + 1
-        stem += f"_run-{used[key]}" if used[key] > 1 else ""
-        folder = Path(f"sub-{subject}") / (f"ses-{session}" if session else "") / "anat"
+@dataclass(frozen=True)
+class _Name:
+    """What the two files of a pair are called, but for the number of the run."""
+
+    folder: str
+    stem: str
+    suffix: str
+
+    def paths(self, number: int) -> tuple[str, str]:
+        """Image and label map of a run, within the layout's folder."""
+        stem = f"{self.folder}/{self.stem}" + (f"_run-{number}" if number > 1 else "")
         # Contrasts of one session would share the name of their label maps.
-        desc = "prepared" if suffix == "T2w" else f"prepared{suffix}"
-        yield (
-            output,
-            folder / f"{stem}_desc-prepared_{suffix}.nii.gz",
-            folder / f"{stem}_desc-{desc}_dseg.nii.gz",
-        )
-
-
-def _subject(patient: tuple[str, str], taken: dict[str, tuple[str, str]]) -> str:
-    """A word for a patient of a set that no other has: `1_1` and `11` are two."""
-    plain = _word("".join(patient)) or "x"
-    words = (plain if number == 1 else f"{plain}x{number}" for number in count(1))
-    return next(word for word in words if taken.setdefault(word, patient) == patient)
+        desc = "prepared" if self.suffix == "T2w" else f"prepared{self.suffix}"
+        return f"{stem}_desc-prepared_{self.suffix}.nii.gz", f"{stem}_desc-{desc}_dseg.nii.gz"
 
 
 def _plan(prepared: PreparedSet) -> Plan:
-    root = prepared.folder / FOLDER
-    return Plan(
-        [
-            Task(output.name, _put, (output.image, root / image, output.labels, root / labels))
-            for output, image, labels in bids_paths(prepared)
-        ]
+    placing = Placing(prepared.folder / FOLDER)
+    for output, (image, labels) in _find_paths(list(prepared.outputs()), placing):
+        images, maps = _contents(output)
+        placing.put(output.name, [Place(image, images), Place(labels, maps)])
+    return placing.close([f"sub-*/**/*{_ENDING}"])
+
+
+def _contents(output: Output) -> tuple[Copy, Copy]:
+    return Copy(output.image, share=True), Copy(output.labels)
+
+
+def _find_paths(
+    outputs: Sequence[Output], placing: Placing
+) -> Iterator[tuple[Output, tuple[str, str]]]:
+    """Every pair with the paths of its two files: those it had, for a new one the next free."""
+    words = _find_words(outputs, placing)
+    names = {o.name: _name(o, words[_patient(o)]) for o in outputs}
+    known = {o.name: _listed_numbers(o, names[o.name], placing) for o in outputs}
+    used: set[str] = set()
+    for output in sorted(outputs, key=lambda output: not known[output.name]):
+        numbers = chain(known[output.name], count(1))
+        paths = next(
+            paths
+            for paths in map(names[output.name].paths, numbers)
+            if paths[0] not in used and _is_free(paths, output, placing)
+        )
+        used.update(paths)
+        yield output, paths
+
+
+def _listed_numbers(output: Output, name: _Name, placing: Placing) -> list[int]:
+    """The number of the run that a pair was given before; none where its name is another now."""
+    found = [
+        (path, re.search(r"_run-([0-9]+)_desc", path)) for path in placing.paths_of(output.name)
+    ]
+    numbers = {int(run[1]) if run else 1: path for path, run in found}
+    return [number for number, path in numbers.items() if path in name.paths(number)]
+
+
+def _is_free(paths: tuple[str, str], output: Output, placing: Placing) -> bool:
+    """Whether a pair can have these paths: it had one, or nothing of a person's is there."""
+    if set(paths) & set(placing.paths_of(output.name)):
+        return True
+    image, labels = (
+        placing.look(path, output.name, content)
+        for path, content in zip(paths, _contents(output), strict=True)
     )
+    return image is State.OURS or State.THEIRS not in (image, labels)
 
 
-def _put(image: Path, image_target: Path, labels: Path, labels_target: Path) -> None:
-    put_file(image, image_target, share=True)
-    put_file(labels, labels_target, share=False)
+def _name(output: Output, subject: str) -> _Name:
+    record = output.record
+    contrast = record["contrast"] or ""
+    acquisition, suffix = _SUFFIXES.get(contrast, (_word(contrast), "MRI"))
+    session = _word(record["session"] or "")
+    kind = "" if output.kind == "whole" else _word(output.name.rsplit("_", 1)[-1])
+    stem = f"sub-{subject}" + (f"_ses-{session}" if session else "")
+    stem += f"_acq-{acquisition}{kind}" if acquisition or kind else ""
+    folder = f"sub-{subject}" + (f"/ses-{session}" if session else "") + "/anat"
+    return _Name(folder, stem, suffix)
+
+
+def _patient(output: Output) -> tuple[str, str]:
+    return output.record["dataset"], output.record["subject"]
+
+
+def _find_words(outputs: Sequence[Output], placing: Placing) -> dict[tuple[str, str], str]:
+    """A word for every patient that no other has, `1_1` and `11` being two; one had is kept."""
+    words: dict[tuple[str, str], str] = {}
+    taken: dict[str, tuple[str, str]] = {}
+    for output in outputs:
+        patient = _patient(output)
+        for path in placing.paths_of(output.name):
+            word = path.split("/")[0].removeprefix("sub-")
+            is_its = re.fullmatch(f"{_plain(patient)}(x[0-9]+)?", word)
+            if is_its and patient not in words and taken.setdefault(word, patient) == patient:
+                words[patient] = word
+    for patient in map(_patient, outputs):
+        if patient not in words:
+            plain = _plain(patient)
+            free = (plain if number == 1 else f"{plain}x{number}" for number in count(1))
+            words[patient] = next(w for w in free if taken.setdefault(w, patient) == patient)
+    return words
+
+
+def _plain(patient: tuple[str, str]) -> str:
+    return _word("".join(patient)) or "x"
 
 
 def _finish(prepared: PreparedSet, names: Sequence[str]) -> None:
-    """Write the description, the participants and the table of labels."""
+    """Write the list, the description, the participants and the table of labels."""
     root = prepared.folder / FOLDER
+    placed = list_placed(root, names)
     write_json(
         root / "dataset_description.json",
         {
@@ -91,13 +151,14 @@ def _finish(prepared: PreparedSet, names: Sequence[str]) -> None:
         red, green, blue = row["colour"]
         rows.append(f"{row['value']}\t{row['name']}\t#{red:02x}{green:02x}{blue:02x}")
     write_bytes(root / "dseg.tsv", ("\n".join(rows) + "\n").encode())
-    people: dict[str, dict[str, Any]] = {}
-    for output, image, _ in bids_paths(prepared):
-        people.setdefault(
-            image.parts[0], {"dataset": output.record["dataset"], "part": output.part}
-        )
+    outputs = {output.name: output for output in prepared.outputs()}
+    people = {
+        path.split("/")[0]: outputs[row["pair"]]
+        for path, row in placed.items()
+        if row["pair"] in outputs
+    }
     lines = ["participant_id\tdataset\tsplit"]
-    lines += [f"{who}\t{row['dataset']}\t{row['part']}" for who, row in sorted(people.items())]
+    lines += [f"{who}\t{o.record['dataset']}\t{o.part}" for who, o in sorted(people.items())]
     write_bytes(root / "participants.tsv", ("\n".join(lines) + "\n").encode())
 
 

@@ -8,11 +8,14 @@ It knows classes and names of files, nothing of training.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from spinekit.core.errors import SpineKitError
 from spinekit.curation.exports.classes import (
     ALTERNATE_DISCS,
     DATASETS,
@@ -20,8 +23,9 @@ from spinekit.curation.exports.classes import (
     OTHER_DISCS,
     NnunetDataset,
 )
-from spinekit.curation.exports.task import Export, Plan, Task
-from spinekit.curation.prepared import Output, PreparedSet, is_current, put_file
+from spinekit.curation.exports.placed import Content, Copy, Place, Placing, list_placed
+from spinekit.curation.exports.task import Export, Plan
+from spinekit.curation.prepared import Output, PreparedSet
 from spinekit.io.reading import read_label_file
 from spinekit.io.writing import write_json, write_labels
 
@@ -31,97 +35,100 @@ SECOND = "_o2e"
 _ENDING = ".nii.gz"
 
 
+@dataclass(frozen=True)
+class Mapped:
+    """A label map with other values."""
+
+    source: Path
+    table: NDArray[np.uint8]
+    """(256,) value in the source → value."""
+
+    def write(self, target: Path) -> None:
+        """Write it.
+
+        Raises:
+            SpineKitError: The source cannot be read, or the target not be written.
+        """
+        volume, header = read_label_file(self.source)
+        write_labels(target, self.table[volume.array], header)
+
+    def is_in(self, target: Path) -> bool:
+        """Whether a file holds these values on this grid."""
+        try:
+            found, (volume, _) = read_label_file(target)[0], read_label_file(self.source)
+        except SpineKitError:
+            return False
+        same = found.grid == volume.grid
+        return same and np.array_equal(found.array, self.table[volume.array])
+
+
 def _plan(dataset: NnunetDataset) -> Callable[[PreparedSet], Plan]:
     def plan(prepared: PreparedSet) -> Plan:
-        found = Plan()
-        root = prepared.folder / RAW / dataset.folder
+        placing = Placing(prepared.folder / RAW / dataset.folder)
         for output in prepared.outputs():
             lacking = dataset.lacks(output.values)
             if lacking:
                 # As background they would teach a network not to see them.
                 reason = f"no class for {', '.join(lacking)}"
-                found.left_out.append({"name": output.name, "reason": reason})
+                placing.plan.left_out.append({"name": output.name, "reason": reason})
                 continue
-            found.tasks += _tasks(dataset, root, output)
-        return found
+            _put(dataset, placing, output)
+        return placing.close([f"[il]*T[rs]/*{_ENDING}"])
 
     return plan
 
 
-def _tasks(dataset: NnunetDataset, root: Path, output: Output) -> list[Task]:
-    """The files of a pair, and in dataset 102 of its second case."""
-    kind = "Ts" if output.part == "test" else "Tr"
-    versions = [""]
-    if dataset.number == 102 and kind == "Tr":
-        versions.append(SECOND)
-    return [
-        Task(
-            output.name + version,
-            write_version,
-            (dataset.number, root, kind, output.name + version, output.image, output.labels,
-             output.values, bool(version)),
-        )
-        for version in versions
-    ]  # fmt: skip
+def _put(dataset: NnunetDataset, placing: Placing, output: Output) -> None:
+    """Plan the files of a pair, and in dataset 102 of its second case."""
+    placing.put(output.name, _places(dataset, output, second=False))
+    if dataset.number != 102:
+        return
+    name, places = output.name + SECOND, _places(dataset, output, second=True)
+    # It is made for training only; one that a person changed goes along to the test.
+    if output.part != "test" or placing.holds_theirs(name, places):
+        placing.put(name, places)
+    else:
+        placing.drop(places)
 
 
-def write_version(
-    number: int,
-    root: Path,
-    kind: str,
-    name: str,
-    image: Path,
-    labels: Path,
-    values: dict[int, int],
-    second: bool,
-) -> None:
-    """Write image, classes and, in dataset 102, every other disc as second channel.
+def _places(dataset: NnunetDataset, output: Output, *, second: bool) -> list[Place]:
+    """Image, labels and, in dataset 102, every other disc as second channel.
 
     Args:
-        number: Of the dataset.
-        root: Its folder.
-        kind: `Tr` or `Ts`.
-        name: Of the case.
-        image: Prepared image.
-        labels: Prepared labels.
-        values: Our value → value in `labels`.
+        dataset: Which.
+        output: The pair.
         second: The other discs in channel 2, and classes 7 and 8 exchanged.
-
-    Raises:
-        SpineKitError: A file cannot be read or written.
     """
-    put_file(image, root / f"images{kind}" / f"{name}_0000{_ENDING}", share=True)
-    target = root / f"labels{kind}" / f"{name}{_ENDING}"
-    channel = root / f"images{kind}" / f"{name}_0001{_ENDING}"
-    two = len(DATASETS[number].channels) == 2
-    if is_current(target, labels) and (not two or is_current(channel, labels)):
-        return
-    volume, header = read_label_file(labels)
     table = np.zeros(256, np.uint8)
     discs = np.zeros(256, np.uint8)
-    for ours, stored in values.items():
-        group = DATASETS[number].classes[ours]
+    for ours, stored in output.values.items():
+        group = dataset.classes[ours]
         table[stored] = EXCHANGED.get(group, group) if second else group
         discs[stored] = ours in (OTHER_DISCS if second else ALTERNATE_DISCS)
-    if two:
-        write_labels(channel, discs[volume.array], header)
-    write_labels(target, table[volume.array], header)
+    name = output.name + SECOND * second
+    files: dict[str, Content] = {f"images{{}}/{name}_0000": Copy(output.image, share=True)}
+    if len(dataset.channels) == 2:
+        files[f"images{{}}/{name}_0001"] = Mapped(output.labels, discs)
+    files[f"labels{{}}/{name}"] = Mapped(output.labels, table)
+    kind, other = ("Ts", "Tr") if output.part == "test" else ("Tr", "Ts")
+    return [
+        Place(f"{file.format(kind)}{_ENDING}", content, f"{file.format(other)}{_ENDING}")
+        for file, content in files.items()
+    ]
 
 
 def _finish(dataset: NnunetDataset) -> Callable[[PreparedSet, Sequence[str]], None]:
     def finish(prepared: PreparedSet, names: Sequence[str]) -> None:
         root = prepared.folder / RAW / dataset.folder
         there = set(names)
-        tested = set(prepared.split["test"])
-        _drop_others(root, there, tested)
-        trained = [name for name in names if name.removesuffix(SECOND) not in tested]
+        list_placed(root, names)
         write_json(
             root / "dataset.json",
             {
                 "channel_names": {str(n): word for n, word in enumerate(dataset.channels)},
                 "labels": dataset.regions,
                 "regions_class_order": dataset.order,
-                "numTraining": len(trained),
+                "numTraining": _count_trained(root),
                 "file_ending": _ENDING,
             },
         )
@@ -133,18 +140,10 @@ def _finish(dataset: NnunetDataset) -> Callable[[PreparedSet, Sequence[str]], No
     return finish
 
 
-def _drop_others(root: Path, names: set[str], tested: set[str]) -> None:
-    """Remove volumes of cases that are no longer here, or have come to the test or from it.
-
-    nnU-Net trains on all it finds.
-    """
-    for path in root.glob(f"[il]*T[rs]/*{_ENDING}"):
-        name = path.name.removesuffix(_ENDING)
-        if path.parent.name.startswith("images"):
-            name = name[:-5]
-        kind = "Ts" if name.removesuffix(SECOND) in tested else "Tr"
-        if name not in names or not path.parent.name.endswith(kind):
-            path.unlink()
+def _count_trained(root: Path) -> int:
+    """Cases that nnU-Net finds for training, whoever put them there: its check wants them all."""
+    names = (path.name.removesuffix(_ENDING) for path in root.glob(f"labelsTr/*{_ENDING}"))
+    return sum((root / "imagesTr" / f"{name}_0000{_ENDING}").exists() for name in names)
 
 
 def _fold(fold: dict[str, Any], there: set[str]) -> dict[str, list[str]]:
