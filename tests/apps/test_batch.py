@@ -6,18 +6,12 @@ from typing import Any
 
 import pytest
 
+from dying import Fatal
 from spinekit.apps.batch import _report, describe, expect_seconds, run_jobs
 from spinekit.apps.jobs import Job, Outcome
 from spinekit.apps.summary import write_rows
 from spinekit.layouts.wanted import Wanted
 from spinekit.pipeline import SegmentOptions
-
-
-class Fatal:
-    """Ends the process that receives it, as the system does when memory is short."""
-
-    def __reduce__(self) -> tuple[Any, tuple[int]]:
-        return os._exit, (9,)
 
 
 class Args:
@@ -27,26 +21,47 @@ class Args:
         self.out = out
 
 
-def job(out: Path, name: str, model: Any) -> Job:
+def job(out: Path, source: Path, *, model: str | None = None, frame: Any = "") -> Job:
     return Job(
-        source=Path(name),
-        shown=name,
-        wanted=Wanted(Path(name), name, out),
+        source=source,
+        shown=source.name,
+        wanted=Wanted(source, source.name.split(".")[0], out),
         layout="spinekit",
         options=SegmentOptions(model=model),
         overwrite=False,
         debug=False,
         alone=False,
+        frame=frame,
     )
 
 
 def test_scans_of_a_process_that_was_ended_count_as_failed(tmp_path: Path) -> None:
-    jobs = [job(tmp_path, name, Fatal()) for name in ("a", "b", "c")]
+    jobs = [job(tmp_path, Path(name), frame=Fatal()) for name in ("a", "b", "c")]
 
     outcomes = run_jobs(jobs, Args(tmp_path), many=True)
 
     assert [outcome.input for outcome in outcomes] == ["a", "b", "c"]
     assert {(outcome.status, outcome.code) for outcome in outcomes} == {("failed", "process-ended")}
+
+
+def test_a_scan_whose_process_was_ended_costs_no_other(
+    scan_file: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    names = [f"scan{number}.nii.gz" for number in range(7)]
+    scans = [scan_file.with_name(name) for name in names]
+    for scan in scans:
+        os.link(scan_file, scan)
+    out = tmp_path / "out"
+    jobs = [job(out, scan, model=str(tiny_model)) for scan in scans]
+    jobs[1] = job(out, scans[1], model=str(tiny_model), frame=Fatal())
+
+    outcomes = run_jobs(jobs, Args(out), many=True)
+
+    assert [outcome.input for outcome in outcomes] == names
+    failed = [outcome.input for outcome in outcomes if outcome.status == "failed"]
+    assert failed == names[1:2]
+    assert outcomes[1].code == "process-ended"
+    assert len(list(out.glob("scan*_dseg.nii.gz"))) == 6
 
 
 def test_series_of_one_folder_are_expected_to_take_its_time_once(tmp_path: Path) -> None:

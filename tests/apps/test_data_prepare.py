@@ -53,6 +53,31 @@ def test_a_recipe_and_what_wins_over_it(folder, tmp_path, capsys) -> None:
     assert report["exports"]["bids"]["pairs"] == 3
 
 
+def test_names_that_may_be_visits_of_one_patient_are_asked_about(tmp_path, capsys) -> None:
+    root, out = write_set(tmp_path / "in", 4), tmp_path / "out"
+    for kind in ("images", "labels"):
+        for n, name in enumerate(("p1_visit1", "p1_visit2", "p2_visit1", "p2_visit2"), start=1):
+            (root / kind / f"sub{n:02d}_T2w.nii.gz").rename(root / kind / f"{name}.nii.gz")
+    words = ["data", "prepare", str(root), str(out), "--values", "spinekit"]
+
+    assert main(words) == 0
+    printed = capsys.readouterr()
+    (line,) = printed.err.splitlines()
+    assert "4 names such as p1_visit1 and p1_visit2" in line
+    assert "may be 2" in line
+    assert "--subject" in line
+    assert line.removeprefix("spinekit: warning: ") in (out / "report.txt").read_text()
+
+    more = ["--subject", "^[^_]+", "--set", "validation=0.5", "--overwrite"]
+    assert main([*words, *more]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert "4 cases of 2 patients" in printed.out
+    split = json.loads((out / "splits.json").read_text())
+    (trains,), (validates,) = ({n[:2] for n in split[part]} for part in ("train", "validation"))
+    assert {trains, validates} == {"p1", "p2"}
+
+
 def test_mistakes_are_one_line(folder, tmp_path, capsys) -> None:
     out = str(tmp_path / "out")
 
@@ -123,7 +148,8 @@ def test_real_scans_become_one_set(tmp_path) -> None:
 
     assert np.unique(voxels(out / "labels" / "chu02_T2w.nii.gz")).tolist() == [
         0, 31, 32, 41, 42, 43, 44, 45]  # fmt: skip
-    # One voxel each marks C2 and T2 in the scan whose cord is drawn.
-    points = voxels(out / "labels" / "errsm11_T2w.nii.gz")
-    assert {n: int((points == n).sum()) for n in (12, 22)} == {12: 1, 22: 1}
+    # Its points, voxels in the canal, are no vertebrae.
+    assert np.unique(voxels(out / "labels" / "errsm11_T2w.nii.gz")).tolist() == [0, 1]
+    told = {path.stem: json.loads(path.read_text()) for path in (out / "cases").iterdir()}
+    assert [name for name, record in told.items() if record["bodies_only"]] == ["chu02_T2w"]
     assert {2, 45, 100} <= set(np.unique(voxels(out / "labels" / "spider005_T2SPACE.nii.gz")))

@@ -62,6 +62,18 @@ def test_rows_of_earlier_runs_stay_while_they_are_true(tmp_path: Path) -> None:
     ]
 
 
+def test_a_folder_that_failed_as_one_scan_and_is_done_as_several_is_no_failure(
+    tmp_path: Path,
+) -> None:
+    before = [row("all", "failed", code="several-series"), row("al", "failed"), row("alls")]
+    write(tmp_path, before)
+    (tmp_path / "alls.png").touch()
+
+    merged = merge_rows(tmp_path, [row("all/T1"), row("all/T2")])
+
+    assert [r["input"] for r in merged] == ["al", "alls", "all/T1", "all/T2"]
+
+
 def test_what_was_done_before_keeps_its_seconds(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.nii")
     write(tmp_path, [row(name, seconds=3.5), row("b.nii", seconds=1.0)])

@@ -89,3 +89,9 @@ def test_words_stand_for_structures(words: list[str], names: tuple[str, ...]) ->
 
 def test_no_word_is_everything() -> None:
     assert len(expand_labels([])) == len(set(expand_labels([]))) == 26 + 1 + len(DISCS) + 2
+
+
+def test_what_says_bodies_alone_changes_no_options_of_a_case() -> None:
+    """So that sets prepared before it could be said are gone on with."""
+    assert Source(bodies_only=("*",)).case_options() == Source().case_options()
+    assert "bodies_only" not in Source().case_options()

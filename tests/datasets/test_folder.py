@@ -122,6 +122,49 @@ def test_two_images_of_one_name_are_refused(tmp_path: Path) -> None:
         find_cases(tmp_path, "folder", {"images": "images/*/{name}"})
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("images/a.nii", "images/a.nii.gz"),
+        ("images/a.mha", "images/a.nii.gz"),
+        ("labels/a.mha", "labels/a.nii.gz"),
+        ("labels/a.nii.gz", "labels/a.seg.nrrd"),
+        ("labels/a_discs.nii", "labels/a_discs.nii.gz"),
+    ],
+)
+def test_two_files_of_one_name_are_refused(tmp_path: Path, first: str, second: str) -> None:
+    touch(tmp_path, "images/a.nii.gz", "labels/a.nii.gz", first, second)
+
+    with pytest.raises(InputError, match="have the same name") as caught:
+        find_cases(tmp_path, "folder")
+
+    assert caught.value.code == "same-name"
+    assert str(tmp_path / first) in caught.value.message
+    assert str(tmp_path / second) in caught.value.message
+    assert caught.value.remedy
+
+
+def test_files_of_one_name_that_are_not_looked_for_matter_not(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.nii", "labels/a.nii", "other/a.nii", "other/a.mha")
+
+    assert len(find_cases(tmp_path, "folder")) == 1
+
+
+def test_links_to_folders_are_followed(tmp_path: Path) -> None:
+    elsewhere, root = tmp_path / "elsewhere", tmp_path / "set"
+    touch(elsewhere, "t2/a.nii.gz", "t2/b.nii.gz", "seg/a.nii.gz")
+    root.mkdir()
+    (root / "images").symlink_to(elsewhere / "t2")
+    (root / "labels").symlink_to(elsewhere / "seg")
+    (root / "back").symlink_to(tmp_path)
+
+    first, second = find_cases(root, "folder")
+
+    assert recognise(root) == "folder"
+    assert (first.image, second.name) == (root / "images" / "a.nii.gz", "b")
+    assert [mask.path for mask in first.masks] == [root / "labels" / "a.nii.gz"]
+
+
 def test_a_folder_without_cases_says_so(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no case"):
         find_cases(tmp_path, "folder")

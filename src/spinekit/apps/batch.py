@@ -6,21 +6,25 @@ It knows jobs and outcomes; how a scan is segmented is the pipeline's business.
 import argparse
 import contextlib
 import json
-import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from spinekit.apps.jobs import Job, Outcome, lose, process
-from spinekit.apps.summary import FILE, describe_names, is_summary, merge_rows, write_rows
+from spinekit.apps.summary import (
+    FILE,
+    describe_names,
+    is_summary,
+    is_told,
+    merge_rows,
+    write_rows,
+)
 from spinekit.core.errors import SpineKitError
-from spinekit.core.parallel import end_pool, in_worker, quiet_worker
+from spinekit.core.parallel import each
 from spinekit.io.locks import alone
 from spinekit.io.staging import check_writable, remove_abandoned
 from spinekit.io.writing import write_json
@@ -101,18 +105,10 @@ def _outcomes(jobs: Sequence[Job], processes: int, bar: Any) -> Iterator[Outcome
         for group in groups:
             yield from process(group, bar)
         return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(processes, len(groups)), context, initializer=quiet_worker)
-    try:
-        futures = {pool.submit(in_worker, process, group): group for group in groups}
-        for future in as_completed(futures):
-            try:
-                yield from future.result()
-            except BrokenProcessPool:
-                yield from map(lose, futures[future])
-        pool.shutdown()
-    finally:
-        end_pool(pool)
+    several = min(processes, len(groups))
+    with contextlib.closing(each(process, groups, lost=lose, processes=several)) as done:
+        for outcomes in done:
+            yield from outcomes
 
 
 def group_jobs(jobs: Sequence[Job]) -> list[tuple[Job, ...]]:
@@ -148,7 +144,7 @@ def write_summary(folder: Path, outcomes: Sequence[Outcome]) -> None:
     with alone(folder / FILE):
         write_rows(folder / FILE, Outcome.__dataclass_fields__, merge_rows(folder, rows))
         before = _read_failures(folder / FAILURES)
-        earlier = [failure for failure in before if failure["input"] not in told]
+        earlier = [failure for failure in before if not is_told(failure["input"], told)]
         write_json(folder / FAILURES, earlier + failures)
 
 

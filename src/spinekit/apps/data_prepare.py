@@ -33,6 +33,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--values", metavar="WORD", help="meaning of its masks: a scheme or a name")
     parser.add_argument(
+        "--subject",
+        metavar="REGEX",
+        help="what in a name is the patient, such as '^[^_]+': all scans of one stay together",
+    )
+    parser.add_argument(
         "--labels", metavar="LIST", help="structures to keep, such as L1-L5,discs (default: all)"
     )
     parser.add_argument("--renumber", action="store_true", help="values 1, 2, … in that order")
@@ -100,6 +105,8 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(report, indent=2, ensure_ascii=False))
     elif not args.quiet:
         print(render_report(report))
+    for text in () if args.quiet else report["doubts"]:
+        print(f"spinekit: warning: {text}", file=sys.stderr)
     return 1 if report["counts"]["failed"] else 0
 
 
@@ -129,7 +136,8 @@ def resolve(args: argparse.Namespace) -> Any:
     if args.scheme is not None:
         changes["scheme"] = args.scheme
     changes |= {key: True for key in ("renumber", "noaug") if getattr(args, key)}
-    settings = {} if args.values is None else {"values": args.values}
+    given = {"values": args.values, "subject": args.subject}
+    settings = {key: value for key, value in given.items() if value is not None}
     if args.recipe.is_dir():
         dataset = args.dataset or recognise(args.recipe)
         if dataset is None:

@@ -18,6 +18,7 @@ from spinekit.adoption import MaskOptions, adopt_mask
 from spinekit.apps.cli import explain
 from spinekit.apps.summary import describe_report
 from spinekit.core.errors import ModelError, UsageError
+from spinekit.core.parallel import LOST
 from spinekit.io.locks import alone
 from spinekit.io.reading import hash_scan
 from spinekit.layouts.registry import LAYOUTS
@@ -254,10 +255,9 @@ def _failure(job: Job, error: Exception, started: float) -> Outcome:
     return Outcome(job.shown, "failed", seconds=seconds, code=code, message=message)
 
 
-def lose(job: Job) -> Outcome:
-    """The outcome of a job whose process the system has ended."""
-    text = "its process was ended, perhaps for lack of memory; run again with fewer --jobs"
-    return Outcome(job.shown, "failed", code="process-ended", message=text)
+def lose(jobs: Sequence[Job]) -> list[Outcome]:
+    """The outcomes of what belongs together and whose process the system has ended."""
+    return [Outcome(job.shown, "failed", code="process-ended", message=LOST) for job in jobs]
 
 
 @functools.lru_cache(maxsize=1)

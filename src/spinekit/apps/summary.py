@@ -5,7 +5,7 @@ It knows reports and rows, and nothing of how scans are done.
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +114,7 @@ def merge_rows(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[dict[str
         row
         for name, row in earlier.items()
         if name not in told
+        and not (row.get("status") == "failed" and is_told(name, told))
         and _place(folder, row.get("preview", "")) not in places
         and _stands(folder, row)
     ]
@@ -127,6 +128,18 @@ def merge_rows(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[dict[str
         took = before.get("seconds") if row["status"] == "skipped" else None
         merged.append({**row, "seconds": took or row["seconds"]})
     return merged
+
+
+def is_told(failed: str, told: Collection[str]) -> bool:
+    """Whether a run says what became of a scan that failed in an earlier one.
+
+    A folder of several series fails as one scan, and is done as several.
+
+    Args:
+        failed: The scan's name in the earlier run.
+        told: Names of all scans of the run.
+    """
+    return failed in told or any(name.startswith(f"{failed}/") for name in told)
 
 
 def _stands(folder: Path, row: Mapping[str, str]) -> bool:

@@ -1,6 +1,7 @@
 """Many pieces of work on several processes, in a stream: memory does not grow with their number.
 
-It knows nothing of what the pieces are. A piece that fails must come back as a result that says so.
+It knows nothing of what the pieces are. A piece that fails must come back as a result that says so;
+what stands for one whose process the system has ended, the caller says.
 """
 
 from __future__ import annotations
@@ -9,25 +10,35 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 
+LOST = "its process was ended, alone too, perhaps for lack of memory"
+"""What to say of a piece that was lost."""
 _WAITING = 2
 """Pieces handed out per process, so that none waits and few are in memory."""
 _PATIENCE_S = 30.0
 
 
-def each(work: Callable[[T], R], items: Iterable[T], *, processes: int = 1) -> Generator[R]:
+def each(
+    work: Callable[[T], R], items: Iterable[T], *, lost: Callable[[T], R], processes: int = 1
+) -> Generator[R]:
     """Do a piece of work for every item.
+
+    When the system ends one of several processes, those beside it end too, and nobody can tell
+    whose fault it was. What they had in hand is done again, each piece with no other beside it;
+    then new processes go on with the rest.
 
     Args:
         work: A function of a module, so that other processes can find it.
         items: What it is called with, one after the other.
+        lost: Makes the result of an item whose process was ended when it was alone, too.
         processes: How many at a time; 1 stays in this process.
 
     Yields:
@@ -36,21 +47,54 @@ def each(work: Callable[[T], R], items: Iterable[T], *, processes: int = 1) -> G
     if processes == 1:
         yield from map(work, items)
         return
+    queue = iter(items)
+    while in_hand := (yield from _share_out(work, queue, processes)):
+        for item in in_hand:
+            if (yield from _share_out(work, iter([item]), 1)):
+                yield lost(item)
+
+
+def _share_out(
+    work: Callable[[T], R], queue: Iterator[T], processes: int
+) -> Generator[R, None, list[T]]:
+    """Work on a queue until it is empty, or one of the processes was ended.
+
+    Returns:
+        Items in hand when a process was ended: taken from the queue and without a result.
+    """
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(processes, context, initializer=quiet_worker)
-    queue = iter(items)
+    pending: dict[Future[R], T] = {}
+    in_hand: list[T] = []
     try:
-        pending: set[Future[R]] = set()
         while True:
-            room = processes * _WAITING - len(pending)
-            pending |= {pool.submit(in_worker, work, item) for item in islice(queue, room)}
+            room = 0 if in_hand else processes * _WAITING - len(pending)
+            pending |= {_submit(pool, work, item): item for item in islice(queue, room)}
             if not pending:
                 break
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield future.result()
+            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                item = pending.pop(future)
+                try:
+                    result = future.result()
+                except BrokenProcessPool:
+                    in_hand.append(item)
+                else:
+                    yield result
+        if not in_hand:
+            pool.shutdown()
     finally:
         end_pool(pool)
+    return in_hand
+
+
+def _submit(pool: ProcessPoolExecutor, work: Callable[[T], R], item: T) -> Future[R]:
+    """Hand a piece to a pool; one that is broken already gives a result that says so."""
+    try:
+        return pool.submit(in_worker, work, item)
+    except BrokenProcessPool as error:
+        broken: Future[R] = Future()
+        broken.set_exception(error)
+        return broken
 
 
 def end_pool(pool: ProcessPoolExecutor) -> None:

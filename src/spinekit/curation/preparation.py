@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,13 @@ from spinekit.curation.regrid import (
     stretched_grid,
 )
 from spinekit.datasets.case import Case
-from spinekit.io.discovery import dicom_files
+from spinekit.io.discovery import dicom_files, stem_of
 from spinekit.io.reading import hash_files
 from spinekit.io.writing import write_image, write_json, write_labels
 
 SCHEMA_VERSION = 1
+_MOST_ROUNDING = 0.01
+"""Share of an image's range by which rounding to whole numbers may move its grey values."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +80,23 @@ class Job:
 
     @property
     def said(self) -> str:
-        """Digest of what tables, lists and names say of it: patient, facts, values of its masks."""
+        """Digest of what is said of it: patient, facts, values of its masks, bodies or whole."""
         case = self.case
         masks = [[dict(mask.values), mask.scheme, mask.binary] for mask in case.masks]
         facts = [case.subject, case.session, case.contrast, dict(case.facts)]
-        return digest([self.source.name or case.dataset, facts, masks])
+        bodies = ["bodies only"] if self.bodies_only else []
+        return digest([self.source.name or case.dataset, facts, masks, *bodies])
+
+    @property
+    def bodies_only(self) -> bool:
+        """Whether a mask marks of vertebrae their bodies alone, and no other the rest of them."""
+        patterns, others, some = self.source.bodies_only, set[str](), False
+        for mask in self.case.masks:
+            if any(fnmatchcase(stem_of(mask.path), pattern) for pattern in patterns):
+                some = True
+            else:
+                others |= set(mask.values.values())
+        return some and not others & {"vertebra", "posterior"}
 
     @property
     def inputs(self) -> list[tuple[Path, str | None]]:
@@ -112,7 +127,9 @@ def prepare_case(job: Job) -> dict[str, Any]:
         _regrid(data, job.recipe)
     present = [int(value) for value in np.unique(data.labels) if value]
     with making(job.record, job.outputs) as written:
-        outputs = [_write(out, job, written, seconds) for out in _versions(data, job, seconds)]
+        outputs = [
+            _write(out, job, data, written, seconds) for out in _versions(data, job, seconds)
+        ]
         if job.case.masks and not outputs[0]["structures"]:
             data.note("nothing-marked", "its label map is empty")
         record = _record(job, data, inputs, outputs, before, present)
@@ -211,9 +228,14 @@ def _versions(data: CaseData, job: Job, seconds: dict[str, float]) -> Iterator[_
 
 
 def _write(
-    version: _Version, job: Job, written: list[Path], seconds: dict[str, float]
+    version: _Version, job: Job, data: CaseData, written: list[Path], seconds: dict[str, float]
 ) -> dict[str, Any]:
-    """Write a version's two files; its row of the record."""
+    """Write a version's two files; its row of the record.
+
+    Raises:
+        InputError: See `_image_type`.
+        OutputError: A file cannot be written.
+    """
     encoded, structures, losses = Encoder.of(job.recipe).encode(version.labels)
     row = {
         "name": version.name,
@@ -224,7 +246,7 @@ def _write(
         "structures": structures,
         "losses": losses,
     }
-    kind = _image_type(version.image, job.recipe.image_type)
+    kind = _image_type(version.image, job.recipe.image_type, data)
     with _timed(seconds, "write"):
         image_path, labels_path = pair_files(job.out, [version.name])
         image = np.rint(version.image) if kind == "int16" else version.image
@@ -235,13 +257,28 @@ def _write(
     return row
 
 
-def _image_type(image: NDArray[np.float32], wanted: str) -> str:
-    """`int16` where that loses nothing, or is wanted and fits."""
+def _image_type(image: NDArray[np.float32], wanted: str, data: CaseData) -> str:
+    """`int16` where that loses nothing, or is wanted and fits.
+
+    Raises:
+        InputError: It is wanted and moves grey values by more than `_MOST_ROUNDING` of their range.
+    """
+    if wanted == "float32":
+        return wanted
     fits = float(image.min()) >= -32768 and float(image.max()) <= 32767
-    if wanted == "int16":
-        return "int16" if fits else "float32"
-    whole = fits and bool((image == np.rint(image)).all())
-    return "int16" if wanted == "auto" and whole else "float32"
+    if wanted == "int16" and not fits:
+        data.note("image-float32", "its grey values do not fit into 16 bits")
+    if not fits:
+        return "float32"
+    moved = float(np.abs(image - np.rint(image)).max())
+    low, high = float(data.image.min()), float(data.image.max())
+    if wanted == "int16" and moved > _MOST_ROUNDING * (high - low):
+        raise InputError(
+            "image-rounded",
+            f"whole numbers cannot tell its grey values of {low:.4g} to {high:.4g} apart",
+            'give image_type = "auto" or "float32"',
+        )
+    return "int16" if wanted == "int16" or moved == 0 else "float32"
 
 
 def _record(
@@ -263,6 +300,7 @@ def _record(
         "subject": case.subject,
         "session": case.session,
         "contrast": case.contrast,
+        "bodies_only": job.bodies_only,
         "anomaly": facts.get("anomalies") or anomaly_of(present),
         "facts": facts,
         "options": job.options,

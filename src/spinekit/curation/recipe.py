@@ -48,11 +48,14 @@ class Source:
     bone_names: tuple[str, ...] = ()
     """Names from the top of the vertebrae that its masks do not tell apart; the set's own list of
     levels where empty, else sizes and the sacrum decide."""
+    bodies_only: tuple[str, ...] = ()
+    """Names of masks that mark of a vertebra its body alone, such as `*_bodies`, `*` for all, so
+    that posterior elements may be anywhere around. Training asks it."""
 
     def case_options(self) -> dict[str, Any]:
         """What of it decides a case's own files, as plain values."""
         rest = dataclasses.asdict(self)
-        for key in ("root", "name", "contrasts"):
+        for key in ("root", "name", "contrasts", "bodies_only"):
             del rest[key]
         return dict(json.loads(json.dumps(rest)))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from spinekit.core.errors import SpineKitError, UsageError
-from spinekit.core.parallel import each
+from spinekit.core.parallel import LOST, each
 from spinekit.curation.axes import BY_REPORT
 from spinekit.curation.belongings import RECIPE, finish, refuse_others
 from spinekit.curation.encoding import Encoder
@@ -25,8 +25,9 @@ from spinekit.curation.prepared import PreparedSet
 from spinekit.curation.recipe import PrepareRecipe, Source
 from spinekit.curation.repair import read_report
 from spinekit.curation.report import build_report, render_report
-from spinekit.curation.splits import Member, join_groups, split_cases
-from spinekit.datasets.registry import find_cases
+from spinekit.curation.splits import Member, Owner, doubt_patients, join_groups, split_cases
+from spinekit.datasets.registry import entry_named, find_cases
+from spinekit.datasets.sources import Own
 from spinekit.io.writing import write_bytes, write_json
 
 
@@ -133,7 +134,7 @@ def prepare_set(
     _check_options(jobs, overwrite=overwrite)
     write_json(out / RECIPE, recipe.to_dict())
     outcomes: list[Outcome] = []
-    for outcome in each(_attempt, jobs, processes=processes):
+    for outcome in each(_attempt, jobs, lost=_lose, processes=processes):
         outcomes.append(outcome)
         if progress is not None:
             progress(outcome)
@@ -150,6 +151,7 @@ def prepare_set(
         stale=_stale(out, jobs),
         unmarked=[record["name"] for record in records if not _is_marked(record)],
     )
+    report["doubts"] = doubt_patients(_owners(jobs, records))
     _write_reports(out, report, outcomes)
     return report
 
@@ -157,7 +159,10 @@ def prepare_set(
 def _write_reports(out: Path, report: dict[str, Any], outcomes: Sequence[Outcome]) -> None:
     """Write what was done for machines and for persons, and what failed."""
     write_json(out / "report.json", report)
-    write_bytes(out / "report.txt", (render_report(report) + "\n").encode())
+    lines = [render_report(report)]
+    if report["doubts"]:
+        lines += ["", "patients in doubt", *(f"  {text}" for text in report["doubts"])]
+    write_bytes(out / "report.txt", ("\n".join(lines) + "\n").encode())
     failures = [
         {"input": row.name, "code": row.code, "message": row.message}
         for row in outcomes
@@ -184,6 +189,11 @@ def _attempt(job: Job) -> Outcome:
         return Outcome(job.name, "failed", "unexpected", f"a defect of this program: {text}")
 
 
+def _lose(job: Job) -> Outcome:
+    """The outcome of a case whose process the system has ended."""
+    return Outcome(job.name, "failed", "process-ended", LOST)
+
+
 def _describe_set(
     recipe: PrepareRecipe,
     out: Path,
@@ -191,7 +201,7 @@ def _describe_set(
     origins: Mapping[str, str],
 ) -> PreparedSet:
     """Write who trains and who tests, of which set and patient they are, what the values mean."""
-    groups = join_groups([(_patient(record), record["inputs"][0]["sha256"]) for record in records])
+    groups = _groups(records)
     split = {"seed": recipe.seed, "by": "patient", "stratify": list(recipe.stratify)}
     split |= _split(recipe, records, groups)
     subjects = {_patient(record): record["subject"] for record in records}
@@ -259,6 +269,32 @@ def _split(
     }
 
 
+def _owners(jobs: Sequence[Job], records: Sequence[dict[str, Any]]) -> list[Owner]:
+    """Whose the prepared cases are, as their sets say it."""
+    groups = _groups(records)
+    sources = {job.name: job.source for job in jobs}
+    owners = []
+    for record in records:
+        source = sources[record["name"]]
+        is_own = isinstance(entry_named(source.dataset).source, Own)
+        owners.append(
+            Owner(
+                groups[_patient(record)],
+                record["dataset"],
+                record["subject"],
+                published="" if is_own else source.dataset,
+                is_told="subject" in source.settings
+                or "{subject}" in str(source.settings.get("images")),
+            )
+        )
+    return owners
+
+
+def _groups(records: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Patient → the first of those who share an image with them."""
+    return join_groups([(_patient(record), record["inputs"][0]["sha256"]) for record in records])
+
+
 def _patient(record: dict[str, Any]) -> str:
     return f"{record['dataset']}/{record['subject']}"
 
@@ -273,7 +309,8 @@ def _export(name: str, prepared: PreparedSet, processes: int) -> dict[str, Any]:
     plan = ALL[name].plan(prepared)
     done = list(plan.present)
     left_out = list(plan.left_out)
-    for task, problem in each(_attempt_task, plan.tasks, processes=processes):
+    results = each(_attempt_task, plan.tasks, lost=_lose_task, processes=processes)
+    for task, problem in results:
         if problem is None:
             done.append(task)
         else:
@@ -288,6 +325,10 @@ def _attempt_task(task: Task) -> tuple[str, str | None]:
     except (SpineKitError, OSError) as error:
         return task.name, str(error)
     return task.name, None
+
+
+def _lose_task(task: Task) -> tuple[str, str | None]:
+    return task.name, LOST
 
 
 def _inside(path: Path, folder: Path) -> bool:

@@ -6,7 +6,8 @@ It knows names of cases and patients, nothing of files.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,20 @@ class Member:
     """What must stay together: the patient, and whoever shares an image with them."""
     stratum: tuple[str, ...]
     """What the parts share out evenly, such as set, contrast and anomaly."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The patient of a case, as its set calls them."""
+
+    group: str
+    """As in `Member`."""
+    dataset: str
+    subject: str
+    published: str = ""
+    """Word of the published set that it is; "" for files of one's own."""
+    is_told: bool = False
+    """Whether a person said what in a name is the patient."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +121,79 @@ def join_groups(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
         a, b = root(group), root(owner.setdefault(held, group))
         parent[max(a, b)] = min(a, b)
     return {group: root(group) for group in parent}
+
+
+_VISIT = re.compile(
+    r"(?P<patient>.+?)[-_. ]+(?:(?:visit|ses(?:sion)?|scan|exam|study|series|time(?:point)?|tp|day|"
+    r"week|month|year|baseline|follow[-_ ]?up|fu|pre|post)[-_. ]?\d*|[vst]\d{1,2})"
+    r"|(?P<numbered>.*\d.*?)[-_. ]+\d",
+    re.IGNORECASE,
+)
+"""A patient's name and a visit of theirs: `p1_visit2`, `p1_v2`, `p1-baseline`, `p1_2`."""
+
+
+def doubt_patients(owners: Iterable[Owner]) -> list[str]:
+    """Who may be one patient and stands as several, so that a split may part them.
+
+    They are those of one name in several sets, unless these are different published ones, and
+    those of a set whose names are alike but for a visit at their end.
+
+    Args:
+        owners: Of every case.
+
+    Returns:
+        What is to be asked, with the remedy: a sentence each; empty where nothing is.
+    """
+    known = sorted(set(owners), key=lambda owner: (owner.dataset, owner.subject))
+    return _in_several_sets(known) + _in_several_visits(known)
+
+
+def _in_several_sets(owners: Sequence[Owner]) -> list[str]:
+    found: dict[str, list[Owner]] = {}
+    for owner in owners:
+        found.setdefault(owner.subject, []).append(owner)
+    twice = []
+    for subject, same in found.items():
+        sets = {owner.dataset: owner.published for owner in same}
+        may_be_one = "" in sets.values() or len(set(sets.values())) < len(sets)
+        if len(sets) > 1 and may_be_one and len({owner.group for owner in same}) > 1:
+            twice.append((subject, list(sets)))
+    if not twice:
+        return []
+    subject, datasets = twice[0]
+    return [
+        f"{len(twice)} patients such as {subject} are in several sets ({', '.join(datasets)}) and "
+        "count as different people, so that one may train in one set and validate in another; if "
+        'they are the same, make one source of them: images = "{contrast}/images/{subject}", '
+        'masks = "{contrast}/labels/{subject}"'
+    ]
+
+
+def _in_several_visits(owners: Sequence[Owner]) -> list[str]:
+    found: dict[tuple[str, str], list[Owner]] = {}
+    for owner in owners:
+        match = None if owner.is_told else _VISIT.fullmatch(owner.subject)
+        if match:
+            patient = match.group("patient") or match.group("numbered")
+            found.setdefault((owner.dataset, patient), []).append(owner)
+    doubts = []
+    for dataset in sorted({dataset for dataset, _ in found}):
+        everyone = {owner.group for owner in owners if owner.dataset == dataset}
+        # What all names begin with is no patient, or the only one, whom no split can part.
+        alike = [
+            same
+            for (where, _), same in found.items()
+            if where == dataset and 1 < len({owner.group for owner in same}) < len(everyone)
+        ]
+        if alike:
+            names = [owner.subject for owner in alike[0][:2]]
+            doubts.append(
+                f"{dataset}: {sum(map(len, alike))} names such as {' and '.join(names)} count as "
+                f"so many patients, and may be {len(alike)}, of whom one may then train and "
+                "validate; if so, say which part of a name is the patient: the setting subject "
+                "(--subject), such as '^[^_]+'"
+            )
+    return doubts
 
 
 def _every(groups: Sequence[str], share: float) -> set[str]:

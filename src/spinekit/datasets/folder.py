@@ -62,14 +62,18 @@ def find(root: Path, settings: Settings) -> list[Case]:
 
     Raises:
         RecipeError: A pattern or meaning makes no sense.
-        InputError: The table cannot be read, or two images bear one name.
+        InputError: The table cannot be read, or two images, or two files of one image or mask,
+            bear one name.
     """
-    found = {stem_path(root, path): path for path in volumes(root)}
+    found, twins = _volumes(root)
     images = _images(root, settings, found)
     patterns = _patterns(root, settings)
     regex = re.compile(settings["subject"]) if "subject" in settings else None
     _drop_masks(images, patterns)
     owned = _owned_masks(images, patterns, found)
+    for stem in images:
+        for path in (found[stem], *(mask.path for mask in owned[stem])):
+            _refuse_twin(path, twins)
     names = {fields["name"] for fields in images.values()}
     rows = _table(root / settings["table"], names) if "table" in settings else {}
     cases: dict[str, Case] = {}
@@ -100,6 +104,27 @@ def find(root: Path, settings: Settings) -> list[Case]:
 
 _FACTS = ("sex", "age", "scanner", "manufacturer", "field_strength", "site", "split", "pathology")
 """Columns of a table that may be repeated; names and dates are not among them."""
+
+
+def _volumes(root: Path) -> tuple[dict[str, Path], dict[Path, Path]]:
+    """Stem path to the first volume of that name, and that volume to another of its name."""
+    found: dict[str, Path] = {}
+    twins: dict[Path, Path] = {}
+    for path in volumes(root):
+        first = found.setdefault(stem_path(root, path), path)
+        if first != path:
+            twins[first] = path
+    return found, twins
+
+
+def _refuse_twin(path: Path, twins: Mapping[Path, Path]) -> None:
+    """Refuse a file beside which another bears its name: either may be meant."""
+    if path in twins:
+        raise InputError(
+            "same-name",
+            f"{path} and {twins[path]} have the same name",
+            "rename one of them, or move it away",
+        )
 
 
 def _images(root: Path, settings: Settings, found: dict[str, Path]) -> dict[str, dict[str, str]]:

@@ -5,13 +5,12 @@ It knows words in names and opens no file.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from spinekit.core.errors import RecipeError
-from spinekit.io.discovery import FILE_ENDINGS, dicom_files, ending_of, stem_of
+from spinekit.io.discovery import FILE_ENDINGS, dicom_files, ending_of, stem_of, walk_folders
 
 FIELDS = ("name", "subject", "session", "contrast", "kind")
 """Fields a pattern may hold; `*` and `**` match anything within a folder and across folders."""
@@ -100,13 +99,12 @@ def session_of(name: str) -> str | None:
 
 
 def volumes(root: Path) -> Iterator[Path]:
-    """Every volume below a folder, sorted: scan files, and folders of DICOM files.
+    """Every volume below a folder: scan files, and folders of DICOM files.
 
-    Hidden files and folders are passed over. A missing folder gives none.
+    They are sorted, those behind links to folders last. Hidden files and folders are passed over.
+    A missing folder gives none.
     """
-    for here, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if name[0] != ".")
-        folder = Path(here)
+    for folder, files in walk_folders(root, None, []):
         for name in sorted(files):
             if name[0] != "." and ending_of(Path(name)) in FILE_ENDINGS:
                 yield folder / name

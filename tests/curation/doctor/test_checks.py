@@ -1,6 +1,9 @@
 """Faults planted one at a time in a spine of blocks, whose every voxel is known."""
 
+import gzip
+import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -10,7 +13,9 @@ from numpy.typing import NDArray
 
 from curation.doctor import plants
 from curation.doctor.plants import spine, write_case
+from spinekit.anatomy.scheme import VALUES
 from spinekit.curation.doctor.examination import Examination, ExamineOptions, examine_case
+from spinekit.datasets.meaning import mask_file
 
 QUICK = ExamineOptions(image_axes=False, pictures=False)
 
@@ -38,6 +43,11 @@ def codes(examination: Examination) -> set[str]:
         (plants.reverse, {"order-reversed"}),
         (lambda labels: np.where(labels == 2, 199, labels), {"value-unexpected"}),
         (lambda labels: labels * 0, {"mask-empty"}),
+        (lambda labels: labels * 0 + 1, {"mask-full"}),
+        (
+            lambda labels: np.arange(labels.size, dtype=np.int32).reshape(labels.shape) % 1000,
+            {"labels-are-scan"},
+        ),
         (lambda labels: labels.astype(np.float32) * 0.5, {"mask-not-whole"}),
         (lambda labels: np.roll(labels, 6, axis=1), {"mask-off"}),
     ],
@@ -133,6 +143,70 @@ def test_headers_with_two_truths_and_gaps_in_the_image(tmp_path: Path) -> None:
     nib.save(nifti, case.image)
 
     assert codes(examine_case(case, QUICK)) == {"forms-disagree", "blank-slices", "not-finite"}
+
+
+def test_a_scan_among_the_masks_is_named_once(tmp_path: Path) -> None:
+    case = write_case(tmp_path)
+    case.masks[0].path.write_bytes(case.image.read_bytes())
+
+    (finding,) = examine_case(case, QUICK).findings
+
+    assert finding.code == "labels-are-scan"
+    assert "so it is a scan and no mask" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("share", "code"),
+    [(0.05, "mask-grey"), (0.9, "labels-are-scan")],
+)
+def test_smoothed_borders_of_one_structure_are_no_scan(
+    share: float, code: str, tmp_path: Path
+) -> None:
+    """Of the voxels of a bone, some hold a random grey, all others white."""
+    case = write_case(tmp_path)
+    bone = spine().labels == VALUES["L3"]
+    random = np.random.default_rng(0)
+    grey = np.where(random.random(bone.shape) < share, random.integers(1, 255, bone.shape), 255)
+    path = case.masks[0].path
+    nib.save(nib.Nifti1Image((bone * grey).astype(np.uint8), spine().grid.affine), path)
+    case = replace(case, masks=(mask_file(path, "L3"),))
+
+    assert code in codes(examine_case(case, QUICK))
+
+
+def test_a_value_beyond_all_bounds_takes_no_memory(tmp_path: Path) -> None:
+    labels = spine().labels.astype(np.int32)
+    labels[labels == VALUES["L1"]] = 2_000_000_000
+    labels[labels == VALUES["sacrum"]] = -5
+    case = write_case(tmp_path, labels=labels)
+
+    tracemalloc.start()
+    examination = examine_case(case, QUICK)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 2**28
+    assert "value-unexpected" in codes(examination)
+    assert examination.structures["value 2000000000"].voxels == (spine().labels == 41).sum()
+    assert examination.structures["L2"].voxels == (spine().labels == 42).sum()
+
+
+@pytest.mark.parametrize("field", [0, 1])
+def test_a_header_that_the_reader_understands_is_compared(field: int, tmp_path: Path) -> None:
+    """Nibabel refuses a negative spacing, and a handedness that is neither 1 nor -1."""
+    case = write_case(tmp_path)
+    raw = bytearray(gzip.decompress(case.image.read_bytes()))
+    header = nib.load(case.image).header.copy()
+    header.set_qform(header.get_sform(), code=1)
+    header["pixdim"][field] = -header["pixdim"][field] if field else 0
+    raw[: len(header.binaryblock)] = header.binaryblock
+    case.image.write_bytes(gzip.compress(bytes(raw)))
+
+    assert codes(examine_case(case, QUICK)) == set()
+    header["qoffset_y"] += 20
+    raw[: len(header.binaryblock)] = header.binaryblock
+    case.image.write_bytes(gzip.compress(bytes(raw)))
+    assert codes(examine_case(case, QUICK)) == {"forms-disagree"}
 
 
 def test_a_picture_is_drawn_of_a_case_with_findings(tmp_path: Path) -> None:

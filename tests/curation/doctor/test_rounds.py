@@ -10,8 +10,13 @@ import numpy as np
 import pytest
 
 from curation.doctor.plants import write_case
-from spinekit.core.parallel import _PATIENCE_S
+from dying import Fatal
+from spinekit.core.errors import ModelError
+from spinekit.core.parallel import _PATIENCE_S, LOST
+from spinekit.curation.doctor import examination
+from spinekit.curation.doctor.evidence import Evidence
 from spinekit.curation.doctor.examination import ExamineOptions
+from spinekit.curation.doctor.findings import Finding
 from spinekit.curation.doctor.rounds import diagnose
 
 QUICK = ExamineOptions(image_axes=False, pictures=False)
@@ -41,6 +46,74 @@ def test_a_mask_without_any_structure_is_a_finding_and_has_a_picture(
     found = {finding.code for finding in diagnosis.findings}
     assert found & {"mask-empty", "value-unexpected"}
     assert diagnosis.examinations[0].picture
+
+
+def trip_over(name: str, error: Exception) -> object:
+    """A check that fails at one case."""
+
+    def check(evidence: Evidence) -> list[Finding]:
+        if evidence.specimen.case.name == name:
+            raise error
+        return []
+
+    return check
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ZeroDivisionError("by\nzero"), "ZeroDivisionError: by zero"),
+        (MemoryError(), "not enough memory"),
+    ],
+)
+def test_a_case_that_cannot_be_examined_is_a_finding_and_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, text: str
+) -> None:
+    cases = [write_case(tmp_path, name, seed=n) for n, name in enumerate("abc")]
+    checks = (*examination.CHECKS, trip_over("b", error))
+    monkeypatch.setattr(examination, "CHECKS", checks)
+
+    diagnosis = diagnose(cases, ExamineOptions(image_axes=False))
+
+    (failed,) = [f for f in diagnosis.findings if f.code == "examination-failed"]
+    assert (failed.case, failed.kind.severity) == ("b", "error")
+    assert failed.text.startswith(text)
+    assert [bool(e.structures) for e in diagnosis.examinations] == [True, False, True]
+
+
+def test_a_model_that_cannot_be_used_is_no_finding_of_every_case(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = ModelError("model-missing", "there is none", "install it")
+    monkeypatch.setattr(examination, "CHECKS", (trip_over("a", error),))
+
+    with pytest.raises(ModelError):
+        diagnose([write_case(tmp_path, "a")], QUICK)
+
+
+def test_a_picture_that_cannot_be_drawn_costs_no_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_picture(*_: object) -> bytes:
+        raise ValueError
+
+    cases = [write_case(tmp_path, name) for name in "ab"]
+    monkeypatch.setattr(examination, "draw_case", no_picture)
+
+    diagnosis = diagnose(cases, ExamineOptions(image_axes=False))
+
+    assert {f.code for f in diagnosis.findings} >= {"duplicate-image"}
+
+
+def test_a_case_whose_process_is_ended_is_a_finding_and_stops_no_other(tmp_path: Path) -> None:
+    cases = [write_case(tmp_path, name, seed=n) for n, name in enumerate("abcdef")]
+    cases[1] = replace(cases[1], facts={"sex": Fatal()})
+
+    diagnosis = diagnose(cases, ExamineOptions(image_axes=False), jobs=2)
+
+    (failed,) = [f for f in diagnosis.findings if f.code == "examination-failed"]
+    assert (failed.case, failed.text) == ("b", LOST)
+    assert [bool(e.structures) for e in diagnosis.examinations] == [True, False, *[True] * 4]
 
 
 def test_an_interrupt_ends_the_processes_whatever_they_wait_for(tmp_path: Path) -> None:

@@ -141,17 +141,29 @@ def take_census(specimen: Specimen) -> Census | None:
     grid = specimen.layers[0].volume.grid
     structures: list[Structure] = []
     for index, layer in enumerate(specimen.layers):
-        array = layer.volume.array
-        if layer.mask.binary:
-            array = (array != 0).astype(np.uint8)
-        elif array.min() < 0:
-            array = np.where(array > 0, array, 0)
-        for value, box in enumerate(ndimage.find_objects(array), start=1):
-            if box is not None:
-                name = layer.names.get(value, f"value {value}")
-                mask = array[box] == value
-                structures.append(_describe(name, value, index, box, mask, grid))
+        values, ranks = _ranked(layer)
+        for rank, box in enumerate(ndimage.find_objects(ranks), start=1):
+            value = values[rank - 1]
+            name = layer.names.get(value, f"value {value}")
+            structures.append(_describe(name, value, index, box, ranks[box] == rank, grid))
     return Census(grid, specimen.layers, tuple(structures))
+
+
+def _ranked(layer: Layer) -> tuple[list[int], NDArray[np.uint32]]:
+    """The values above 0 that a mask holds, and (I, J, K) of their 1-based places among them.
+
+    A mask of one structure counts as one value. What looks for objects takes memory for every
+    number up to the largest, which a value may be far beyond and a place is not.
+    """
+    array = layer.volume.array
+    if layer.mask.binary:
+        return [1], (array != 0).astype(np.uint32)
+    values = np.unique(array)
+    values = values[values > 0]
+    ranks = np.empty(array.shape, np.uint32)
+    for plane, row in zip(array, ranks, strict=True):
+        row[:] = np.searchsorted(values, plane, side="right")
+    return values.tolist(), ranks
 
 
 def widened(box: Box, margin: int, shape: tuple[int, ...]) -> Box:

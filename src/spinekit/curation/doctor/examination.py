@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from spinekit.core.errors import ModelError
 from spinekit.core.geometry import canonical_array
 from spinekit.core.grid import Grid
 from spinekit.core.intensity import normalise_intensity
+from spinekit.core.parallel import LOST
 from spinekit.curation.doctor.axes import AxisReading, read_axes
 from spinekit.curation.doctor.census import Census, take_census
 from spinekit.curation.doctor.checks.registry import CHECKS
@@ -30,6 +32,8 @@ from spinekit.curation.doctor.specimen import Specimen, digest_voxels, file_dige
 from spinekit.datasets.case import Case
 from spinekit.io.reading import Scan
 
+FAILED = "examination-failed"
+"""Code of the finding of a case whose examination came to nothing."""
 SIGNATURE = (6, 12, 12)
 """Blocks along R, A and S whose mean brightness tells a scan from others."""
 
@@ -130,6 +134,51 @@ def examine_case(case: Case, options: ExamineOptions) -> Examination:
         axes=mask_axes or image_axes,
         seconds=time.perf_counter() - started,
         picture=picture,
+    )
+
+
+def attempt_case(case: Case, options: ExamineOptions) -> Examination:
+    """Examine a case, or say why that cannot be done.
+
+    Args:
+        case: The case.
+        options: How.
+
+    Returns:
+        The examination; whatever goes wrong in it is a finding.
+
+    Raises:
+        ModelError: The model cannot be used, for this case and all others.
+    """
+    started = time.perf_counter()
+    try:
+        return examine_case(case, options)
+    except ModelError:
+        raise
+    except MemoryError:
+        text = "not enough memory; use fewer --jobs"
+    except Exception as error:
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+    return _fail(case, text, time.perf_counter() - started)
+
+
+def lose_case(case: Case) -> Examination:
+    """The examination of a case whose process the system has ended."""
+    return _fail(case, LOST)
+
+
+def _fail(case: Case, text: str, seconds: float = 0.0) -> Examination:
+    """An examination that came to nothing."""
+    return Examination(
+        case=case,
+        findings=(Finding(FAILED, case.name, text, case.image.name),),
+        image=None,
+        structures={},
+        mask_digests={},
+        step_mm=None,
+        room_mm=None,
+        axes=None,
+        seconds=seconds,
     )
 
 

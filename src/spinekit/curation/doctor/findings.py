@@ -83,6 +83,11 @@ KINDS: dict[str, Kind] = {
             "copy or export it again, or leave the case out",
         ),
         (
+            "examination-failed",
+            "the case could not be examined",
+            "look at its files; where they are sound it is a defect of this program: report it",
+        ),
+        (
             "mask-unreadable",
             "a mask cannot be read",
             "copy or export it again, or leave the case out",
@@ -93,6 +98,12 @@ KINDS: dict[str, Kind] = {
             "add the mask, or keep the case for prediction only",
         ),
         ("mask-empty", "a mask marks nothing", "draw it again, or leave the case out"),
+        ("mask-full", "a mask marks every voxel", "draw it again, or leave the case out"),
+        (
+            "labels-are-scan",
+            "a scan lies where a mask should",
+            "put the mask in its place, or say in the set's settings where masks lie",
+        ),
         (
             "grid-mismatch",
             "image and mask lie on different grids",

@@ -16,9 +16,11 @@ from functools import cached_property
 from spinekit.core.parallel import each
 from spinekit.curation.doctor.comparisons.registry import COMPARISONS
 from spinekit.curation.doctor.examination import (
+    FAILED,
     Examination,
     ExamineOptions,
-    examine_case,
+    attempt_case,
+    lose_case,
     picture_of,
 )
 from spinekit.curation.doctor.expected import find_absent
@@ -67,10 +69,11 @@ def diagnose(
     options = options or ExamineOptions()
     done: dict[str, Examination] = {}
     pictures = 0
-    examine = functools.partial(examine_case, options=options)
+    examine = functools.partial(attempt_case, options=options)
     processes = max(1, min(jobs, len(cases)))
     # Closed at once whatever happens here, so that no process outlives an interrupt.
-    with contextlib.closing(each(examine, cases, processes=processes)) as examinations:
+    work = each(examine, cases, lost=lose_case, processes=processes)
+    with contextlib.closing(work) as examinations:
         for examination in examinations:
             if examination.picture is not None:
                 pictures += 1
@@ -103,16 +106,22 @@ def compare_cases(examinations: Sequence[Examination], *, expect: Sequence[str] 
 
 
 def _with_pictures(diagnosis: Diagnosis, most: int) -> Diagnosis:
-    """Draw the cases in which only the comparison found something."""
+    """Draw the cases in which only the comparison found something.
+
+    Those whose examination failed are not opened again. A picture that cannot be drawn is left
+    out: the findings are what is asked for.
+    """
+    failed = {finding.case for finding in diagnosis.findings if finding.code == FAILED}
     found: dict[str, list[Finding]] = defaultdict(list)
     for finding in diagnosis.findings:
-        if finding.kind.severity != "note":
+        if finding.kind.severity != "note" and finding.case not in failed:
             found[finding.case].append(finding)
     room = most - sum(e.picture is not None for e in diagnosis.examinations)
     examinations = list(diagnosis.examinations)
     for index, examination in enumerate(examinations):
         if room > 0 and examination.picture is None and found[examination.case.name]:
-            picture = picture_of(examination.case, found[examination.case.name])
-            examinations[index] = replace(examination, picture=picture)
+            with contextlib.suppress(Exception):
+                picture = picture_of(examination.case, found[examination.case.name])
+                examinations[index] = replace(examination, picture=picture)
             room -= 1
     return replace(diagnosis, examinations=tuple(examinations))

@@ -19,6 +19,7 @@ from spinekit.core.volume import Volume
 from spinekit.curation.doctor.findings import Finding
 from spinekit.curation.doctor.meaning import names_of
 from spinekit.datasets.case import Case, MaskFile
+from spinekit.doubts import MOST_VALUES
 from spinekit.io.reading import Scan, hash_files, read_label_file, read_scan
 
 GRID_TOLERANCE_MM = 0.5
@@ -112,15 +113,28 @@ def _open_mask(case: Case, mask: MaskFile) -> tuple[Layer | None, list[Finding]]
     except SpineKitError as error:
         return None, [_unreadable("mask-unreadable", case, mask.path, error)]
     array = volume.array
-    found: list[Finding] = []
-    if not array.any():
+    all_values, counts = np.unique(array, return_counts=True)
+    values = [int(v) for v in all_values if v != 0]
+    marked = counts[all_values != 0]
+    if not values:
         return None, [Finding("mask-empty", case.name, f"{name}: every voxel is 0", name)]
-    values = [int(v) for v in np.unique(array) if v != 0]
+    if len(all_values) > MOST_VALUES and not (mask.binary and _is_one(marked)):
+        text = f"{name}: holds {len(all_values)} values, so it is a scan and no mask"
+        return None, [Finding("labels-are-scan", case.name, text, name)]
+    if marked.sum() == array.size:
+        text = f"{name}: every voxel is marked, none is 0"
+        return None, [Finding("mask-full", case.name, text, name)]
+    found: list[Finding] = []
     names, guess = names_of(mask, values)
     if guess is not None:
         text = f"{name}: values {_listed(values)}, taken for {guess}"
         found.append(Finding("meaning-unknown", case.name, text, name, facts={"values": values}))
     return Layer(mask, volume, names, _digest_in_order(array)), found
+
+
+def _is_one(marked: NDArray[np.intp]) -> bool:
+    """Whether one value marks most of what is marked, so that others are its smoothed borders."""
+    return bool(2 * marked.max() > marked.sum())
 
 
 def digest_voxels(array: NDArray[Any]) -> str:

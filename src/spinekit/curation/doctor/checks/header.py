@@ -57,6 +57,10 @@ def forms_apart_mm(path: Path) -> float | None:
     header = Nifti1Header(raw, endianness="<", check=False)
     if min(int(header["qform_code"]), int(header["sform_code"])) <= 0:
         return None
+    # Spacing and handedness as the reader takes them; nibabel refuses others.
+    header["pixdim"][1:4] = np.abs(header["pixdim"][1:4])
+    if header["pixdim"][0] not in (-1, 1):
+        header["pixdim"][0] = 1
     try:
         forms = [header.get_qform(), header.get_sform()]
     except (ValueError, FloatingPointError):
