@@ -148,3 +148,19 @@ def test_no_permission_to_write_is_told_before_anything_is_drawn(
         "OutputError no-permission"
     )
     assert list((tmp_path / "closed").iterdir()) == []
+
+
+def test_the_seed_to_measure_with_is_none_that_a_recipe_trains_on(capsys) -> None:
+    from spinekit.training.recipe import read_recipe
+
+    root = Path(__file__).parents[2]
+    assert main(["phantom", "--help"]) == 0
+    pages = (root / "README.md", root / "docs" / "reference" / "command-line.md")
+    texts = [capsys.readouterr().out, *(page.read_text(encoding="utf-8") for page in pages)]
+
+    assert all("900000" in text for text in texts)
+    measured = range(900_000, 901_000)
+    for path in sorted((root / "recipes").glob("*.toml")):
+        recipe = read_recipe(path)
+        first = recipe.seed * 1_000_000
+        assert first + recipe.phantoms <= measured.start or first >= measured.stop, path.name

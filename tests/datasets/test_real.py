@@ -1,6 +1,11 @@
-"""Which real scans a split keeps from training."""
+"""Which real scans there are, and which a split keeps from training."""
 
-from spinekit.datasets.real import HOLD_OUTS, is_held_out, subject_fold
+import json
+
+import pytest
+
+from spinekit.core.errors import InputError
+from spinekit.datasets.real import HOLD_OUTS, is_held_out, list_real_cases, subject_fold
 
 SUBJECTS = [f"case{number:03d}" for number in range(500)]
 
@@ -21,3 +26,29 @@ def test_within_leaves_a_fifth_of_the_subjects_out_whatever_their_set():
 
 def test_no_split_leaves_nothing_out():
     assert not any(is_held_out("chu", name, "") for name in SUBJECTS)
+
+
+def test_what_a_scan_is_good_for_need_not_be_said(tmp_path):
+    rows = [
+        {"name": "a", "dataset": "d", "subject": "p"},
+        {"name": "b", "dataset": "d", "subject": "p", "usable_for": ["names"]},
+    ]
+    (tmp_path / "index.json").write_text(json.dumps(rows))
+    assert [case.usable_for for case in list_real_cases(tmp_path)] == [(), ("names",)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        ([{"name": "a", "dataset": "d", "subject": "p"}, {"name": "b"}], "scan 2 has no dataset"),
+        ([{"name": "", "dataset": "d", "subject": "p"}], "scan 1 has no name"),
+        (["a"], "scan 1 has no name and no dataset and no subject"),
+        ({"a": {}}, "no list"),
+    ],
+)
+def test_an_index_that_lacks_something_is_named(tmp_path, rows, text):
+    (tmp_path / "index.json").write_text(json.dumps(rows))
+    with pytest.raises(InputError, match=text) as caught:
+        list_real_cases(tmp_path)
+    assert str(tmp_path / "index.json") in str(caught.value)
+    assert "name, dataset, subject" in caught.value.remedy

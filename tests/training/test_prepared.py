@@ -15,7 +15,7 @@ from spinekit.anatomy.scheme import LEVELS, VALUES
 from spinekit.core.errors import InputError, RecipeError
 from spinekit.curation.recipe import prepare_recipe
 from spinekit.curation.run import prepare_set
-from spinekit.datasets.partial import BODY, DISC, POSTERIOR
+from spinekit.datasets.partial import BACKGROUND, BODY, DISC, POSTERIOR
 from spinekit.datasets.prepared import open_prepared
 from spinekit.datasets.real import subject_fold
 from spinekit.loaders.pack import load_pack
@@ -27,10 +27,20 @@ from spinekit.training.run import describe, gather, train
 from training.test_run import write_recipe
 
 
+def write_scans(root: Path, patients: int = 4) -> Path:
+    """As `write_set`, but what the images show differs by more than their brightness."""
+    write_set(root, patients)
+    spine = small_spine()
+    for n, path in enumerate(sorted((root / "images").iterdir())):
+        noise = np.random.default_rng(n).integers(-20, 20, spine.image.shape)
+        save(path, np.rint(spine.image + noise).astype(np.int16), spine.grid.affine)
+    return root
+
+
 @pytest.fixture
 def prepared(tmp_path: Path) -> Path:
     """Four scans with names renumbered, one of them to validate."""
-    table = recipe_table(write_set(tmp_path / "in"), labels=["L1-L5", "discs"], renumber=True)
+    table = recipe_table(write_scans(tmp_path / "in"), labels=["L1-L5", "discs"], renumber=True)
     prepare_set(prepare_recipe(table | {"validation": 0.25}), tmp_path / "set")
     return tmp_path / "set"
 
@@ -76,6 +86,60 @@ def test_the_pack_is_made_again_when_the_set_changes(prepared, tmp_path):
     _, second = pack_prepared(prepared, tmp_path / "packs")
     assert second != first
     assert len(load_pack(second)) == 1 + len(split["validation"])
+
+
+def test_masks_of_bodies_alone_are_told_from_whole_vertebrae_case_by_case(tmp_path):
+    """By the recipe that prepared them; what is not bodies alone has no arch in its background."""
+    source = recipe_table(write_scans(tmp_path / "in", 2))["sources"][0]
+    spine = small_spine()
+    (tmp_path / "in/labels/sub01_T2w.nii.gz").unlink()
+    save(tmp_path / "in/labels/sub01_T2w_bodies.nii.gz", spine.labels, spine.grid.affine)
+    table = {"name": "set", "sources": [source], "validation": 0.0}
+    prepare_set(prepare_recipe(table), tmp_path / "set")
+    _, whole = pack_prepared(tmp_path / "set", tmp_path / "packs")
+    arches = [bool((case.allowed == POSTERIOR).any()) for case in load_pack(whole)]
+    assert arches == [True, True]
+
+    source["bodies_only"] = ["*_bodies"]
+    report = prepare_set(prepare_recipe(table), tmp_path / "set")
+    assert (report["counts"]["done"], report["counts"]["skipped"]) == (1, 1)
+    _, mixed = pack_prepared(tmp_path / "set", tmp_path / "packs")
+    bodies, other = load_pack(mixed)
+    assert mixed != whole
+    assert not (bodies.allowed == POSTERIOR).any()
+    assert (bodies.allowed == BACKGROUND | POSTERIOR).any()
+    np.testing.assert_array_equal(other.allowed, load_pack(whole)[1].allowed)
+    _, said = pack_prepared(tmp_path / "set", tmp_path / "packs", bodies_only=True)
+    for case in load_pack(said):
+        np.testing.assert_array_equal(case.allowed, bodies.allowed)
+
+
+def test_a_set_made_before_masks_told_of_bodies_is_taken_as_whole(prepared, tmp_path):
+    _, before = pack_prepared(prepared, tmp_path / "packs")
+    for path in (prepared / "cases").iterdir():
+        record = json.loads(path.read_text())
+        assert record.pop("bodies_only") is False
+        path.write_text(json.dumps(record))
+    assert pack_prepared(prepared, tmp_path / "packs")[1] == before
+
+
+def test_patients_whom_two_sets_share_do_not_train_where_one_has_them_validate(
+    prepared, tmp_path, monkeypatch
+):
+    monkeypatch.delenv("SPINEKIT_REAL_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (validating,) = json.loads((prepared / "splits.json").read_text())["validation"]
+    (tmp_path / "in").rename(tmp_path / "copy")
+    table = recipe_table(tmp_path / "copy", labels=["L4"], validation=0.0)
+    prepare_set(prepare_recipe(table | {"name": "other"}), tmp_path / "again")
+    sets = json.dumps([str(prepared), str(tmp_path / "again")])
+    path = write_recipe(tmp_path, "both", f"real = false\nsets = {sets}\n")
+    said: list[str] = []
+    model = train(path, work=tmp_path / "work", device="cpu", report=said.append)
+    assert load_model(model, threads=1).spec.facts["trained_on"] == {"in": 3, "copy": 3}
+    assert any(line.startswith("other: 1 of 4 scans do not train") for line in said)
+    assert validating in {case.name for case in load_pack(
+        pack_prepared(tmp_path / "again", tmp_path / "work/packs")[1])}  # fmt: skip
 
 
 def test_training_on_a_prepared_set_goes_on_from_a_model(prepared, tmp_path, monkeypatch):

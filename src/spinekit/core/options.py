@@ -5,7 +5,6 @@ It knows no option by name and none of their values' ranges.
 
 from __future__ import annotations
 
-import dataclasses
 import numbers
 import os
 from types import NoneType

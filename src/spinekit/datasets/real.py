@@ -12,6 +12,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from spinekit.core.errors import InputError
 
@@ -34,7 +35,8 @@ CORD_SEEN: frozenset[str] = frozenset({"spider"})
 class RealCase:
     """One scan and the masks drawn on it.
 
-    `masks` maps a kind (bodies, discs, parts, names, cord, points) to its file.
+    `masks` maps a kind (bodies, discs, parts, names, cord, points) to its file; `usable_for` says
+    what they are good for, where the index does.
     """
 
     name: str
@@ -87,7 +89,7 @@ def list_real_cases(folder: Path) -> list[RealCase]:
     """Every scan of the index, in its order.
 
     Raises:
-        InputError: The index cannot be read.
+        InputError: The index cannot be read, or a scan of it has no name, set or patient.
     """
     index = folder / "index.json"
     try:
@@ -98,7 +100,7 @@ def list_real_cases(folder: Path) -> list[RealCase]:
         ) from error
     kinds = ("bodies", "discs", "parts", "names", "cord", "points")
     cases = []
-    for row in rows:
+    for row in _checked(rows, index):
         masks = {kind: folder / "labels" / f"{row['name']}_{kind}.nii.gz" for kind in kinds}
         cases.append(
             RealCase(
@@ -107,7 +109,28 @@ def list_real_cases(folder: Path) -> list[RealCase]:
                 row["subject"],
                 folder / "images" / f"{row['name']}.nii.gz",
                 {kind: path for kind, path in masks.items() if path.is_file()},
-                tuple(row["usable_for"]),
+                tuple(row.get("usable_for", ())),
             )
         )
     return cases
+
+
+def _checked(rows: Any, index: Path) -> list[dict[str, Any]]:
+    """The rows of an index.
+
+    Raises:
+        InputError: They are no list, or one lacks a key.
+    """
+    wanted = ("name", "dataset", "subject")
+    remedy = f"give every scan {', '.join(wanted)}"
+    if not isinstance(rows, list):
+        raise InputError("bad-table", f"{index}: is no list of scans", remedy)
+    for number, row in enumerate(rows, start=1):
+        lacking = [key for key in wanted if not isinstance(row, dict) or not row.get(key)]
+        if lacking:
+            raise InputError(
+                "bad-table",
+                f"{index}: its scan {number} has no {' and no '.join(lacking)}",
+                remedy,
+            )
+    return rows

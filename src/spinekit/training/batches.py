@@ -5,6 +5,8 @@ It knows which packs a recipe asks for and how they are split, nothing of networ
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +29,9 @@ from spinekit.training.recipe import Recipe
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """Images (B, context, J, K), allowed bytes (B, J, K), level codes (B, J, K)."""
+
+Patient = tuple[str, str]
+"""The set that scans were taken from, and the subject in it."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,71 @@ def split_cases(
                 held = case.part == "validation"
             (valid if held else train).setdefault(name, []).append(case)
     return train, valid
+
+
+def keep_apart(
+    train: dict[str, list[PackedCase]],
+    valid: dict[str, list[PackedCase]],
+    *,
+    report: Callable[[str], None] = lambda _: None,
+) -> dict[str, list[PackedCase]]:
+    """The training cases by set, without those of patients who validate in any set.
+
+    Every set shares out its own patients, so that two with the same ones may differ. Whose images
+    are the same, voxel by voxel, are one patient, whatever their sets call them. Phantoms are all
+    different and stay.
+
+    Args:
+        train: Training cases by set.
+        valid: Validation cases by set.
+        report: Told how many cases of a set are left out.
+    """
+    marks = [
+        (patient, _hash_image(case))
+        for sets in (train, valid)
+        for patient, case in _real_cases(sets)
+    ]
+    validating = _join_patients(marks, {patient for patient, _ in _real_cases(valid)})
+    apart: dict[str, list[PackedCase]] = {}
+    for name, cases in train.items():
+        kept = [c for c in cases if name == "phantom" or _patient(name, c) not in validating]
+        if len(kept) < len(cases):
+            report(
+                f"{name}: {len(cases) - len(kept)} of {len(cases)} scans do not train, as the same "
+                "patients, or the same images, are among those that choose the weights"
+            )
+        if kept:
+            apart[name] = kept
+    return apart
+
+
+def _patient(name: str, case: PackedCase) -> Patient:
+    """Whose scan a case of the set `name` is."""
+    return case.source or name, case.subject
+
+
+def _real_cases(sets: dict[str, list[PackedCase]]) -> Iterator[tuple[Patient, PackedCase]]:
+    """Every case that is no phantom, with its patient."""
+    for name, cases in sets.items():
+        if name != "phantom":
+            yield from ((_patient(name, case), case) for case in cases)
+
+
+def _hash_image(case: PackedCase) -> str:
+    digest = hashlib.sha256(str(case.image.shape).encode())
+    digest.update(np.ascontiguousarray(case.image).data)
+    return digest.hexdigest()
+
+
+def _join_patients(marks: list[tuple[Patient, str]], first: set[Patient]) -> set[Patient]:
+    """Patients, and all who share an image with one of them or with one who does."""
+    joined: set[Patient] = set()
+    more = first
+    while more:
+        joined |= more
+        images = {image for patient, image in marks if patient in joined}
+        more = {patient for patient, image in marks if image in images} - joined
+    return joined
 
 
 def index_sets(sets: dict[str, list[PackedCase]]) -> list[CaseSet]:

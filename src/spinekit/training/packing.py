@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -68,10 +69,11 @@ def pack_real(
     reading it.
 
     Raises:
-        InputError: The index or a scan cannot be read.
+        InputError: The index or a scan cannot be read, or parts lie there without names.
     """
     by_set: dict[str, list[RealCase]] = {}
     for case in list_real_cases(folder):
+        _check_names(case)
         if {"bodies", "discs", "parts", "cord"} & case.masks.keys():
             by_set.setdefault(case.dataset, []).append(case)
     paths = {}
@@ -86,6 +88,17 @@ def pack_real(
             os.utime(path)
         paths[name] = path
     return paths
+
+
+def _check_names(case: RealCase) -> None:
+    """Refuse parts without the names that say where the sacrum begins and the cord ends."""
+    if "parts" in case.masks and "names" not in case.masks:
+        parts = case.masks["parts"]
+        raise InputError(
+            "file-missing",
+            f"{parts}: no {case.name}_names.nii.gz lies beside it",
+            "add it, with the names of the vertebrae and discs, or take the parts away",
+        )
 
 
 def find_packed(packs: Path) -> dict[str, Path]:
@@ -165,18 +178,41 @@ def pack_prepared(
 ) -> tuple[str, Path]:
     """Pack a set made by `spinekit data prepare`; returns its name and the pack.
 
+    Args:
+        folder: The set.
+        packs: Folder of packs.
+        bodies_only: Whether all its masks mark of a vertebra its body alone; else those do of
+            which the set says so.
+        report: Called with one line at a time.
+
     Raises:
         InputError: The folder is no prepared set, or a file of it cannot be read.
     """
     found = open_prepared(folder)
-    kind = "bodies" if bodies_only else "whole"
+    names = {pair.name for pair in found.pairs}
+    bodies = names if bodies_only else names & _bodies_alone(folder)
+    kind = "whole"
+    if bodies:
+        told = hashlib.sha256(" ".join(sorted(bodies)).encode()).hexdigest()[:8]
+        kind = "bodies" if bodies == names else f"mixed{told}"
     made_by = hash_source("spinekit.datasets")[:8]
     path = packs / f"set-{found.state[:16]}-{kind}-{made_by}.npz"
     with making(path, report=report) as missing:
         if missing:
             report(f"packing {found.name}: {len(found.pairs)} scans")
-            save_pack(path, [_pack_pair(pair, bodies_only) for pair in found.pairs])
+            save_pack(path, [_pack_pair(pair, pair.name in bodies) for pair in found.pairs])
     return found.name, path
+
+
+def _bodies_alone(folder: Path) -> set[str]:
+    """Names of a prepared set's pairs in which a vertebra is its body alone, by their records."""
+    records = [json.loads(path.read_bytes()) for path in (folder / "cases").glob("*.json")]
+    return {
+        str(row["name"])
+        for record in records
+        if record.get("bodies_only", False)
+        for row in record["outputs"]
+    }
 
 
 def _pack_pair(pair: PreparedPair, bodies_only: bool) -> PackedCase:

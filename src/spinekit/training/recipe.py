@@ -81,7 +81,8 @@ class Recipe:
     sets: tuple[str, ...] = ()
     """Folders made by `spinekit data prepare`, from the working folder: trained on too."""
     bodies_only: bool = False
-    """Whether what those sets call a vertebra is its body alone."""
+    """Whether what all those sets call a vertebra is its body alone; a set made with a recipe that
+    says it of some masks (`bodies_only` there) needs no such word."""
     set_weights: dict[str, float] = field(default_factory=dict)
     """Relative frequency of each real or prepared set, 0 or more; 1 where not given."""
     appearance: float = 1.0

@@ -101,13 +101,14 @@ def _train_run(
     """Train one run whose start and teacher are there; returns its model file."""
     import torch
 
-    from spinekit.training.batches import index_sets, split_cases
+    from spinekit.training.batches import index_sets, keep_apart, split_cases
     from spinekit.training.export import export_checkpoint
     from spinekit.training.loop import Trainer
     from spinekit.training.selftraining import fill_sets
 
     sets = gather(recipe, work / "packs", processes=processes, report=report)
     train_sets, valid_sets = split_cases(sets, recipe)
+    train_sets = keep_apart(train_sets, valid_sets, report=report)
     check_weights(recipe, sets, train_sets, report=report)
     valid_sets = choose_validation(recipe, train_sets, valid_sets, report=report)
     if teacher is not None:
@@ -183,10 +184,13 @@ def gather(
 
     Raises:
         RecipeError: Nothing is left to train on, or two sets bear one name.
-        InputError: A prepared set cannot be read.
+        InputError: A prepared set or the real scans cannot be read.
     """
     # What a person named comes first: a wrong folder shows before phantoms are drawn for minutes.
     prepared = _gather_prepared(recipe, packs, report=report)
+    found = _find_real(packs, report=report) if recipe.real else {}
+    if both := sorted(found.keys() & prepared.keys()):
+        raise _twice(recipe, both[0])
     sets: dict[str, list[PackedCase]] = {}
     if recipe.phantoms:
         paths = pack_phantoms(
@@ -198,19 +202,7 @@ def gather(
             report=report,
         )
         sets["phantom"] = [case for path in paths for case in load_pack(path)]
-    if recipe.real:
-        folder = real_data_folder()
-        if folder is not None:
-            found = pack_real(folder, packs, report=report)
-        else:
-            found = find_packed(packs)
-            if found:
-                report(f"real scans from {packs}, packed before: {', '.join(found)}")
-        if not found:
-            report("no real scans found: training on phantoms alone (set SPINEKIT_REAL_DATA)")
-        if both := sorted(found.keys() & prepared.keys()):
-            raise _twice(recipe, both[0])
-        sets.update({name: load_pack(path) for name, path in found.items()})
+    sets.update({name: load_pack(path) for name, path in found.items()})
     sets.update(prepared)
     if not sets:
         raise RecipeError(
@@ -219,6 +211,24 @@ def gather(
             "name prepared sets, set SPINEKIT_REAL_DATA, or ask for phantoms",
         )
     return sets
+
+
+def _find_real(packs: Path, *, report: Report) -> dict[str, Path]:
+    """Set name → pack of the real scans at hand, or packed before; empty where there are none.
+
+    Raises:
+        InputError: Their index, a scan or a mask cannot be read.
+    """
+    folder = real_data_folder()
+    if folder is not None:
+        found = pack_real(folder, packs, report=report)
+    else:
+        found = find_packed(packs)
+        if found:
+            report(f"real scans from {packs}, packed before: {', '.join(found)}")
+    if not found:
+        report("no real scans found: training on phantoms alone (set SPINEKIT_REAL_DATA)")
+    return found
 
 
 def _gather_prepared(recipe: Recipe, packs: Path, *, report: Report) -> dict[str, list[PackedCase]]:
@@ -291,12 +301,12 @@ def choose_validation(
     Where patients are too few for one to be spared, those that are trained on choose the weights.
 
     Raises:
-        RecipeError: What is held out leaves nothing to train on.
+        RecipeError: What is held out, or validates, leaves nothing to train on.
     """
     if not train:
         raise RecipeError(
             "no-data",
-            f"recipe {recipe.name}: what it holds out leaves nothing to train on",
+            f"recipe {recipe.name}: what it holds out or validates with leaves nothing to train on",
             "name other sets, or ask for phantoms",
         )
     real = {name: cases for name, cases in train.items() if name != "phantom"}
