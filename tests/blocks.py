@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -70,6 +71,17 @@ def draw_blocks(
     noise = np.random.default_rng(0).normal(0, 1, shape).astype(np.float32)
     grid = Grid((shape[0], shape[1], shape[2]), affine)
     return BlockSpine(INTENSITY[parts] + noise, labels, parts, grid, names)
+
+
+def turned(spine: BlockSpine, codes: str) -> Volume:
+    """The scan stored with other axes, in the same place."""
+    image = nib.Nifti1Image(spine.image, spine.grid.affine)
+    wanted = nib.orientations.axcodes2ornt(codes)
+    moved = image.as_reoriented(
+        nib.orientations.ornt_transform(nib.io_orientation(image.affine), wanted)
+    )
+    array = np.asarray(moved.dataobj)
+    return Volume(array, Grid(array.shape, moved.affine))
 
 
 def draw_loin() -> BlockSpine:

@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pytest
 
 import spinekit
-from blocks import BODY_MM, DISC_MM, NAMES, BlockSpine, draw_blocks, oracle_for
+from blocks import BODY_MM, DISC_MM, NAMES, BlockSpine, draw_blocks, oracle_for, turned
 from spinekit.anatomy.items import Instances
 from spinekit.anatomy.scheme import VALUES
 from spinekit.core.errors import GeometryError, OutputError, UsageError
@@ -31,17 +30,6 @@ DISC_MM3 = BODY_MM[0] * BODY_MM[1] * DISC_MM
 
 def dice(first: np.ndarray, second: np.ndarray) -> float:
     return float(2 * (first & second).sum() / (first.sum() + second.sum()))
-
-
-def turned(spine: BlockSpine, codes: str) -> Volume:
-    """The scan stored with other axes, in the same place."""
-    image = nib.Nifti1Image(spine.image, spine.grid.affine)
-    wanted = nib.orientations.axcodes2ornt(codes)
-    moved = image.as_reoriented(
-        nib.orientations.ornt_transform(nib.io_orientation(image.affine), wanted)
-    )
-    array = np.asarray(moved.dataobj)
-    return Volume(array, Grid(array.shape, moved.affine))
 
 
 @pytest.mark.parametrize("codes", ["RAS", "LPI", "ASR", "PIR", "SLA"])

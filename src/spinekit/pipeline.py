@@ -5,7 +5,6 @@ of how any of them works; writing and drawing are the result's own business.
 """
 
 import dataclasses
-import difflib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spinekit.anatomy.items import Instances
-from spinekit.anatomy.scheme import load_scheme
 from spinekit.core.errors import GeometryError, Notice, UsageError
 from spinekit.core.geometry import (
     GeometryRecord,
@@ -25,21 +23,21 @@ from spinekit.core.geometry import (
     normalise_geometry,
 )
 from spinekit.core.intensity import normalise_intensity
-from spinekit.core.options import settle_types
+from spinekit.core.margins import seen_layers, trim_margins
 from spinekit.core.resampling import resample_linear
 from spinekit.core.volume import Volume
 from spinekit.doubts import doubt_image, doubt_prediction
 from spinekit.instances import split_instances
 from spinekit.instances.joining import join_items
-from spinekit.io.reading import Scan, check_there, hash_files, read_scan, scan_from_array
+from spinekit.io.reading import Scan, read_scan, scan_from_array
 from spinekit.io.voxels import is_plausible
-from spinekit.labelling.earlier import digest_beside
 from spinekit.labelling.evidence import pool_levels
 from spinekit.labelling.localizer import ask, read_localizer
-from spinekit.labelling.methods import check_method, name_with
+from spinekit.labelling.methods import name_with
 from spinekit.labelling.naming import Naming, keep_items, leave_out_unsure
 from spinekit.labelling.outside import Outside
 from spinekit.levels import find_levels
+from spinekit.options import SegmentOptions, change_options
 from spinekit.prediction.predictor import Predictor, Progress, ask_predictor, load_predictor
 from spinekit.report import build_report, describe_evidence
 from spinekit.restoring import restore_instances, restore_soft
@@ -50,55 +48,6 @@ from spinekit.structures import (
     give_names,
     tabulate,
 )
-
-
-@dataclass(frozen=True)
-class SegmentOptions:
-    """How a scan is to be segmented."""
-
-    iso: bool = False
-    """Give the result on a 1 mm isotropic RAS grid instead of the input's."""
-    model: str | None = None
-    """Path of a model file; None is the one that ships with the package."""
-    scheme: str = "spinekit"
-    """Label scheme of the values written, one of `anatomy/schemes`."""
-    levels: bool = False
-    """Mark the height of every disc by a numbered point on the middle of the canal."""
-    soft: bool = False
-    """Keep the probabilities of cord and canal."""
-    labeller: str = "chain"
-    """How levels are named, one of `labelling/methods`."""
-    min_probability: float = 0.0
-    """Names less probable are left out, 0 to 1."""
-    threads: int = 0
-    """Threads of the network, 1 or more; 0 takes every core this process may use."""
-    force: bool = False
-    """Go on where reading, or a scan that is no MRI, would be refused."""
-    strict: bool = False
-    """Refuse what would otherwise be a warning about the header."""
-    volume: int | None = None
-    """Which volume of a 4-D scan, from 0; None averages them."""
-    series: str | None = None
-    """Which series of a DICOM folder: its number, its UID or the UID's end."""
-    localizer: str | None = None
-    """Path of a named label map of the same patient, as evidence; a folder says it has none."""
-    together: tuple[str, ...] = ()
-    """Stems of all series of the study that it is named together with, its own included."""
-
-    def __post_init__(self) -> None:
-        settle_types(self)
-
-    def recorded(self) -> dict[str, Any]:
-        """What the report keeps: all that can change the result, and no path."""
-        kept = dataclasses.asdict(self)
-        del kept["threads"], kept["model"]
-        kept["together"] = list(self.together)
-        if self.localizer is not None:
-            place = Path(self.localizer)
-            known = (None, None) if place.is_dir() else (place.name, hash_files([place]))
-            kept["localizer"] = dict(zip(("file", "sha256"), known, strict=True))
-            kept["localizer_report"] = None if place.is_dir() else digest_beside(place)
-        return kept
 
 
 @dataclass(frozen=True)
@@ -155,7 +104,7 @@ def segment(
         ModelError: The model file, or what the predictor answers, cannot be used.
         UsageError: An unknown option or label scheme, or a grid for a file, which has its own.
     """
-    options = _changed(options or SegmentOptions(), changes)
+    options = change_options(options or SegmentOptions(), changes)
     found = examine(
         source,
         options,
@@ -270,7 +219,7 @@ def conclude(
         soft = restore_soft(found.probs, instances.parts, record) if options.soft else None
         labels, parts = restore_instances(found.probs, instances, named, record)
         grid = record.input_grid
-        structures = tabulate(labels, grid, named)
+        structures = tabulate(labels, grid, named, seen=seen_layers(record)[1])
         levels = find_levels(labels, grid, structures) if options.levels else None
         labels, structures, lost = convert_labels(labels, structures, options.scheme)
     report = build_report(
@@ -300,32 +249,6 @@ def conclude(
         soft=soft,
         scan=found.scan.volume,
     )
-
-
-def _changed(options: SegmentOptions, changes: dict[str, Any]) -> SegmentOptions:
-    """The options with single ones changed, all of them possible.
-
-    Raises:
-        UsageError: They are not.
-        InputError: The localizer is missing.
-    """
-    if not isinstance(options, SegmentOptions):
-        raise UsageError(
-            "option-type", f"options={options!r}", "give a SegmentOptions, or options by name"
-        )
-    known = [field.name for field in dataclasses.fields(SegmentOptions)]
-    for name in changes:
-        if name not in known:
-            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
-            raise UsageError("unknown-option", f"no option {name!r}", f"did you mean {nearest!r}?")
-    options = dataclasses.replace(options, **changes)
-    load_scheme(options.scheme)
-    if options.threads < 0:
-        raise UsageError("option-range", f"threads={options.threads}", "give 0 or more")
-    if options.localizer is not None:
-        check_there(Path(options.localizer))
-    check_method(options.labeller, options.min_probability)
-    return options
 
 
 @contextmanager
@@ -377,7 +300,7 @@ def _normalise(scan: Scan, predictor: Predictor) -> tuple[Volume, GeometryRecord
         GeometryError: A scan of plausible size has too many voxels.
     """
     in_plane_mm, min_slice_mm = predictor.grid_mm
-    volume, notices = scan.volume, []
+    volume, notices = trim_margins(scan.volume), []
     try:
         working, record = normalise_geometry(
             volume, in_plane_mm=in_plane_mm, min_slice_mm=min_slice_mm
@@ -391,6 +314,7 @@ def _normalise(scan: Scan, predictor: Predictor) -> tuple[Volume, GeometryRecord
         )
         text = "it is too large to be looked at; correct the spacing or unit in its header"
         notices = [Notice("grid-too-large", text)]
+    record = dataclasses.replace(record, input_grid=scan.volume.grid)
     return Volume(normalise_intensity(working.array), working.grid), record, notices
 
 

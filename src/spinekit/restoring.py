@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from spinekit.core.geometry import (
     restore_linear,
     restore_probs_argmax,
 )
+from spinekit.core.margins import seen_layers
 from spinekit.structures import CANAL, CORD, NamedInstance, compose_labels, grow_map
 
 
@@ -55,7 +57,8 @@ def restore_instances(
         vertebra_map=restore_labels(grow_map(instances.vertebra_map), record),
         disc_map=restore_labels(grow_map(instances.disc_map), record),
     )
-    return compose_labels(restored, named)
+    labels, parts = compose_labels(restored, named)
+    return _as_seen(labels, record), _as_seen(parts, record)
 
 
 def settle_probs(parts_probs: NDArray[np.floating], parts: NDArray[np.uint8]) -> None:
@@ -98,6 +101,15 @@ def restore_soft(
     cord = np.where(near, probs[CORD].astype(np.float32), np.float32(0))
     canal = np.where(near, cord + probs[CANAL].astype(np.float32), np.float32(0))
     return {
-        "cord": np.clip(restore_linear(cord, record), 0, 1),
-        "canal": np.clip(restore_linear(canal, record), 0, 1),
+        "cord": _as_seen(np.clip(restore_linear(cord, record), 0, 1), record),
+        "canal": _as_seen(np.clip(restore_linear(canal, record), 0, 1), record),
     }
+
+
+def _as_seen(array: NDArray[Any], record: GeometryRecord) -> NDArray[Any]:
+    """The array on the input grid, in place, with 0 where the working grid does not reach."""
+    axis, seen = seen_layers(record)
+    layers = np.moveaxis(array, axis, 0)
+    layers[: seen.start] = 0
+    layers[seen.stop :] = 0
+    return array

@@ -130,23 +130,28 @@ def compose_labels(
     return labels, np.where(labels > 0, parts, 0).astype(np.uint8)
 
 
-def find_cut(labels: NDArray[np.uint8], grid: Grid) -> frozenset[int]:
+def find_cut(labels: NDArray[np.uint8], grid: Grid, seen: slice = slice(None)) -> frozenset[int]:
     """Values that the upper or lower edge of the scan cuts.
 
     Args:
         labels: (I, J, K) uint8 on `grid`.
         grid: Of the scan, in any orientation; its sides do not count.
+        seen: Layers along the axis closest to S that hold image.
 
     Returns:
-        What lies in the first or last layer along the axis closest to S; empty for no labels.
+        What lies in the first or last of them along the axis closest to S; empty for no labels.
     """
     up = [axis for axis, _ in closest_axes(grid.affine)].index(2)
-    ends = labels.take([0, -1], axis=up)
+    ends = labels.take(np.arange(labels.shape[up])[seen][[0, -1]], axis=up)
     return frozenset(np.unique(ends[ends > 0]).tolist())
 
 
 def tabulate(
-    labels: NDArray[np.uint8], grid: Grid, named: Sequence[NamedInstance]
+    labels: NDArray[np.uint8],
+    grid: Grid,
+    named: Sequence[NamedInstance],
+    *,
+    seen: slice = slice(None),
 ) -> tuple[Structure, ...]:
     """List what is in a label map, from the head down, canal and cord at the end.
 
@@ -154,12 +159,13 @@ def tabulate(
         labels: (I, J, K) uint8 on `grid`, this package's values.
         grid: Where they lie: the scan's own, or one with the same ends.
         named: The instances with their names, from the top; they tell whether they are cut.
+        seen: Layers along the axis closest to S that hold image.
 
     Returns:
         One row per value that occurs; empty for an empty map.
     """
     sizes = _measure(labels, grid)
-    cut = find_cut(labels, grid)
+    cut = find_cut(labels, grid, seen)
     rows = []
     for entry in named:
         if entry.value in sizes:

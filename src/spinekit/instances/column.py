@@ -19,6 +19,8 @@ CELL_MM = 5.0
 """Size of the coarse cells (mm) in which pieces are joined: bridges gaps up to two cells."""
 MIN_COLUMN_MM3 = 300.0
 """Less body and disc than this (mm³) is no spine."""
+MIN_SACRUM_MM3 = 5000.0
+"""A sacrum without a column is at least so large (mm³): a third of its first segment."""
 PROMONTORY_MM = 22.0
 """How much of the sacrum below the last disc helps to lay the curve, mm."""
 PROMONTORY_CORE_MM = 22.0
@@ -121,6 +123,29 @@ def find_column(parts: NDArray[np.uint8], spacing_mm: tuple[float, float, float]
     parts_of_curve = (BODY, DISC, SACRUM)
     straight = {n: curve.straighten(coords_mm(kept == n, spacing_mm)) for n in parts_of_curve}
     return Column(kept, curve, straight)
+
+
+def keep_sacrum(
+    parts: NDArray[np.uint8], spacing_mm: tuple[float, float, float]
+) -> NDArray[np.uint8]:
+    """What is left of the parts where there is no column: the sacrum, and the canal in it.
+
+    Args:
+        parts: (I, J, K) parts map.
+        spacing_mm: voxel size.
+
+    Returns:
+        (I, J, K) parts, nothing where the sacrum is smaller than `MIN_SACRUM_MM3`.
+    """
+    labels, _ = ndimage.label(parts == SACRUM, structure=np.ones((3, 3, 3)))
+    size = np.bincount(labels.ravel())
+    size[0] = 0
+    voxel_mm3 = float(np.prod(spacing_mm))
+    if size.max() * voxel_mm3 < MIN_SACRUM_MM3:
+        return np.zeros_like(parts)
+    sacrum = labels == size.argmax()
+    tube = without_specks((parts == CANAL) | (parts == CORD), voxel_mm3)
+    return parts * (sacrum | (tube & _touching(parts * (tube | sacrum), sacrum, spacing_mm)))
 
 
 def _follow(
