@@ -90,6 +90,18 @@ def test_mistakes_are_one_line(folder, tmp_path, capsys) -> None:
     assert not Path(out).exists()
 
 
+def test_a_recipe_names_its_own_dataset(folder, tmp_path, capsys) -> None:
+    recipe, out = tmp_path / "mine.toml", tmp_path / "out"
+    recipe.write_text(f'[[sources]]\nroot = "{folder}"\n')
+
+    assert main(["data", "prepare", str(recipe), str(out), "--dataset", "spider"]) == 2
+
+    line = capsys.readouterr().err
+    assert "--dataset spider" in line
+    assert "mine.toml is a recipe" in line
+    assert not out.exists()
+
+
 def test_a_failed_case_is_exit_1(folder, tmp_path, capsys) -> None:
     (folder / "images" / "sub02_T2w.nii.gz").write_bytes(b"")
     words = ["data", "prepare", str(folder), str(tmp_path / "out"), "--values", "spinekit"]

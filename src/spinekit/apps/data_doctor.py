@@ -21,7 +21,7 @@ Nothing in PATH is changed. OUT gets doctor.html (with pictures, for any browser
 doctor.json (everything, for programs).
 
   spinekit data doctor my_set
-  spinekit data doctor my_set --set values=spider --expect L1-L5,discs --strict
+  spinekit data doctor my_set --set values=spider --expect L1-L5,L1-L2..L5-S1 --strict
 
 Exit 0: the doctor ran, whatever was found. With --strict 1 when there are errors. 2: wrong use."""
 EXAMPLES = 3
@@ -48,7 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--expect",
         metavar="NAMES",
-        help="structures that every case should hold, such as L1-L5,discs",
+        help="structures that every case should hold, such as L1-L5,L1-L2..L5-S1",
     )
     parser.add_argument(
         "--no-model",

@@ -14,11 +14,12 @@ EPILOG = """\
 RECIPE is a TOML file (see recipes/data/), or the folder of a set. Options win over the recipe:
 
   spinekit data prepare recipes/data/lumbar9.toml OUT
-  spinekit data prepare FOLDER OUT --labels L1-L5,discs --renumber
+  spinekit data prepare FOLDER OUT --labels L1-L5,L1-L2..L5-S1 --renumber
   spinekit data prepare FOLDER OUT --values totalspineseg --spacing 1 1 1 --export nnunet-101
 
-OUT gets images/, labels/, cases/ (a record each), labels.json, splits.json, report.json and .txt.
-Nothing in the sources is changed. Run again, only what is missing or changed is done."""
+OUT gets images/, labels/, cases/ (a record each), recipe.json, labels.json, splits.json,
+report.json and .txt. Nothing in the sources is changed. Run again, only what is missing
+or changed is done."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", metavar="RECIPE", type=Path, help="TOML file, or a set's folder")
     parser.add_argument("out", metavar="OUT", type=Path, help="folder for the prepared set")
     parser.add_argument(
-        "--dataset", metavar="NAME", help="what lies in the folder (default: recognised)"
+        "--dataset", metavar="NAME", help="what lies in a folder (default: recognised)"
     )
     parser.add_argument("--values", metavar="WORD", help="meaning of its masks: a scheme or a name")
     parser.add_argument(
@@ -38,7 +39,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="what in a name is the patient, such as '^[^_]+': all scans of one stay together",
     )
     parser.add_argument(
-        "--labels", metavar="LIST", help="structures to keep, such as L1-L5,discs (default: all)"
+        "--labels",
+        metavar="LIST",
+        help="structures to keep, such as L1-L5,L1-L2..L5-S1 (default: all)",
     )
     parser.add_argument("--renumber", action="store_true", help="values 1, 2, … in that order")
     parser.add_argument("--scheme", metavar="NAME", help="values to write")
@@ -118,7 +121,7 @@ def resolve(args: argparse.Namespace) -> Any:
 
     Raises:
         RecipeError: The recipe or an option is wrong.
-        UsageError: The folder is no set that is known.
+        UsageError: The folder is no set that is known, or a recipe is given a dataset.
     """
     import dataclasses
 
@@ -150,6 +153,12 @@ def resolve(args: argparse.Namespace) -> Any:
         recipe = prepare_recipe({"name": args.out.resolve().name, "sources": [source], **changes})
     else:
         recipe = read_prepare_recipe(args.recipe, changes)
+        if args.dataset is not None:
+            raise UsageError(
+                "dataset-of-recipe",
+                f"--dataset {args.dataset}: {args.recipe} is a recipe, whose sources name theirs",
+                "write it there",
+            )
         sources = [
             dataclasses.replace(s, settings={**s.settings, **settings}) for s in recipe.sources
         ]
