@@ -10,7 +10,8 @@ import spinekit
 from blocks import BlockSpine, oracle_for
 from spinekit.apps.inference import SegmentationInference
 from spinekit.core.errors import SpineKitError
-from spinekit.pipeline import SegmentOptions, segment
+from spinekit.options import SegmentOptions
+from spinekit.pipeline import segment
 
 
 @pytest.mark.parametrize(

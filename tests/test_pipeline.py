@@ -19,7 +19,8 @@ from spinekit.core.resampling import resample_nearest
 from spinekit.core.volume import Volume
 from spinekit.instances import split_instances
 from spinekit.io.reading import read_labels
-from spinekit.pipeline import SegmentOptions, segment
+from spinekit.options import SegmentOptions
+from spinekit.pipeline import segment
 from spinekit.relabelling.correction import relabel
 from spinekit.relabelling.words import Word
 from spinekit.structures import Structure

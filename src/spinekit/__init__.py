@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from spinekit.apps.inference import SegmentationInference
     from spinekit.core.errors import SpineKitError
-    from spinekit.pipeline import SegmentOptions, segment
+    from spinekit.options import SegmentOptions
+    from spinekit.pipeline import segment
     from spinekit.segmentation import Segmentation
 
 __version__ = version("spinekit")
@@ -26,7 +27,7 @@ __all__ = [
 ]
 
 _WHERE = {
-    "SegmentOptions": "spinekit.pipeline",
+    "SegmentOptions": "spinekit.options",
     "Segmentation": "spinekit.segmentation",
     "SegmentationInference": "spinekit.apps.inference",
     "SpineKitError": "spinekit.core.errors",

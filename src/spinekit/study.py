@@ -25,7 +25,8 @@ from spinekit.labelling.outside import (
     weigh,
 )
 from spinekit.labelling.series import Pool, SeriesColumn, pool_series
-from spinekit.pipeline import Findings, SegmentOptions, conclude, consult, examine
+from spinekit.options import SegmentOptions
+from spinekit.pipeline import Findings, conclude, consult, examine
 from spinekit.prediction.predictor import Predictor, Progress, load_predictor
 from spinekit.segmentation import Segmentation
 

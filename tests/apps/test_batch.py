@@ -11,7 +11,7 @@ from spinekit.apps.batch import _report, describe, expect_seconds, run_jobs
 from spinekit.apps.jobs import Job, Outcome
 from spinekit.apps.summary import write_rows
 from spinekit.layouts.wanted import Wanted
-from spinekit.pipeline import SegmentOptions
+from spinekit.options import SegmentOptions
 
 
 class Args:

@@ -10,7 +10,8 @@ from PIL import Image
 from blocks import BlockSpine, draw_loin, oracle_for
 from results import bytes_of
 from spinekit.apps.cli import main
-from spinekit.pipeline import SegmentOptions, segment
+from spinekit.options import SegmentOptions
+from spinekit.pipeline import segment
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 from spinekit.apps.jobs import Job
 from spinekit.core.errors import SpineKitError
 from spinekit.io.localizers import PATIENT, find_localizer
-from spinekit.pipeline import SegmentOptions
+from spinekit.options import SegmentOptions
 
 
 def localizer_of(stem: str, within: Path, args: argparse.Namespace) -> str | None:

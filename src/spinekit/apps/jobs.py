@@ -25,7 +25,8 @@ from spinekit.layouts.registry import LAYOUTS
 from spinekit.layouts.replacing import replace_result
 from spinekit.layouts.wanted import Place, Wanted
 from spinekit.layouts.written import find_changed
-from spinekit.pipeline import SegmentOptions, segment
+from spinekit.options import SegmentOptions
+from spinekit.pipeline import segment
 from spinekit.prediction.predictor import Predictor, load_predictor
 from spinekit.segmentation import Segmentation
 from spinekit.study import segment_study

@@ -20,7 +20,7 @@ from spinekit.io.discovery import ScanSource, find_scans, is_single, name_of
 from spinekit.io.results import is_result
 from spinekit.layouts.registry import LAYOUTS
 from spinekit.layouts.wanted import Wanted
-from spinekit.pipeline import SegmentOptions
+from spinekit.options import SegmentOptions
 from spinekit.prediction.predictor import available_cores
 
 
