@@ -26,7 +26,8 @@ from spinekit.core.geometry import normalise_labels
 from spinekit.datasets.real import RealCase, list_real_cases, real_data_folder
 from spinekit.io.reading import read_labels
 from spinekit.io.writing import write_bytes
-from spinekit.pipeline import Findings, SegmentOptions, examine
+from spinekit.options import SegmentOptions
+from spinekit.pipeline import Findings, examine
 from spinekit.prediction.predictor import ModelPredictor, load_predictor
 from spinekit.report import describe_evidence, recall_evidence
 from spinekit.synth.phantom import draw_phantom

@@ -19,7 +19,8 @@ from PIL import Image
 
 from spinekit.anatomy.scheme import NAMES, VALUES
 from spinekit.core.grid import Grid
-from spinekit.pipeline import SegmentOptions, segment
+from spinekit.options import SegmentOptions
+from spinekit.pipeline import segment
 from spinekit.prediction.predictor import load_predictor
 from spinekit.segmentation import Segmentation
 from spinekit.study import segment_study
