@@ -118,6 +118,11 @@ def test_canal_and_cord_tell_whether_an_end_of_the_scan_cuts_them(
         ("spider", [45, 2], [1, 100], None),
         ("lumbar9", [41, 50], [1, 0], "has no value for sacrum"),
         ("spineps", [45, 1, 2, 50], [24, 60, 61, 26], None),
+        ("spider", [32, 41, 42, 44, 45], [6, 5, 4, 2, 1], None),
+        ("spider", [31, 91, 41, 92, 42], [3, 203, 2, 202, 1],
+         "has values that read back T11 as T12"),
+        ("spider", [50, 42, 201, 44, 2], [0, 3, 2, 1, 100],
+         "has no value for sacrum; values that read back vertebra_1 as L3"),
     ],
 )  # fmt: skip
 def test_a_scheme_says_what_it_leaves_out_and_what_it_puts_together(

@@ -4,7 +4,7 @@ It is told the names; why an instance bears its name, or what it looks like, it 
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from spinekit.anatomy.items import Instance, Instances
-from spinekit.anatomy.scheme import NAMES, PARTS, VALUES, Lost, load_scheme, part_of
+from spinekit.anatomy.scheme import (
+    LEVELS,
+    NAMES,
+    PARTS,
+    VALUES,
+    Lost,
+    Scheme,
+    load_scheme,
+    part_of,
+)
 from spinekit.core.errors import Notice
 from spinekit.core.grid import Grid, closest_axes
 
@@ -193,7 +202,7 @@ def tabulate(
 def convert_labels(
     labels: NDArray[np.uint8], structures: tuple[Structure, ...], scheme: str
 ) -> tuple[NDArray[np.uint8], tuple[Structure, ...], list[Notice]]:
-    """Labels and table in another scheme's values, and what it could not hold.
+    """Labels and table in another scheme's values, and what it could not hold or would misread.
 
     Args:
         labels: (I, J, K) uint8, this package's values.
@@ -215,18 +224,38 @@ def convert_labels(
         dataclasses.replace(row, value=table.get(VALUES[row.name], (row.name, None))[1])
         for row in structures
     )
-    if not lost:
+    merged = {entry.value for entry in lost}
+    misread = _find_misread(loaded, {v: row for v, row in table.items() if v not in merged})
+    if not lost and not misread:
         return converted, rows, []
-    return converted, rows, [Notice("lost-in-scheme", _describe_lost(scheme, lost))]
+    return converted, rows, [Notice("lost-in-scheme", _describe_lost(scheme, lost, misread))]
 
 
-def _describe_lost(scheme: str, lost: Sequence[Lost]) -> str:
-    """What became background, and what cannot be told apart from another structure."""
+def _find_misread(scheme: Scheme, table: Mapping[int, tuple[str, int]]) -> list[str]:
+    """What is read back under another name although the lowest vertebra is told, `T11 as T12`.
+
+    Discs are named where all bones come back as they were; else they move with them.
+    """
+    bones = [name for name in LEVELS if name != "sacrum" and VALUES[name] in table]
+    theirs = np.array([value for _, value in table.values()], np.int64)
+    back, _ = scheme.read(theirs, lowest=bones[-1] if bones else "L5")
+    misread = {
+        name: f"{name} as {NAMES.get(value, 'nothing')}"
+        for (own, (name, _)), value in zip(table.items(), back.tolist(), strict=True)
+        if own != value
+    }
+    of_bones = [text for name, text in misread.items() if "-" not in name]
+    return of_bones or list(misread.values())
+
+
+def _describe_lost(scheme: str, lost: Sequence[Lost], misread: Sequence[str]) -> str:
+    """What became background, shares its value with another, or is read back as another."""
     gone = [entry.name for entry in lost if entry.merged_into is None]
     texts = [f"no value for {', '.join(gone)}"] if gone else []
     for value in sorted({entry.merged_into for entry in lost if entry.merged_into is not None}):
         sharing = [entry.name for entry in lost if entry.merged_into == value]
         texts.append(f"one value, {value}, for {' and '.join(sharing)}")
+    texts += [f"values that read back {', '.join(misread)}"] if misread else []
     return f"scheme {scheme!r} has {'; '.join(texts)}"
 
 

@@ -122,7 +122,15 @@ def _row(*names):
         ("gliwa", ("C2", "C2-C3", "L5", "L5-S1", "sacrum"), [0, 1, 2, 45, 48, 49]),
         ("spineps", ("C1", "T13", "L6", "L6-S1", "sacrum"), [0, 1, 28, 25, 125, 26]),
         ("spineps", ("L5", "L5-S1", "sacrum"), [0, 24, 124, 26]),
-        ("spider", ("T12", "L4", "L5", "L5-S1", "L4-L5"), [0, 3, 2, 1, 201, 202]),
+        ("spider", ("T12", "L4", "L5", "L5-S1", "L4-L5"), [0, 6, 2, 1, 201, 202]),
+        ("spider", ("T12", "L1", "L2", "L4", "L5"), [0, 6, 5, 4, 2, 1]),
+        ("spider", ("T12-L1", "L1", "L2"), [0, 203, 2, 1]),
+        ("spider", ("T11-T12", "T12-L1", "L1", "L1-L2"), [0, 203, 202, 1, 201]),
+        ("spider", ("T11", "T11-L1", "L1", "L2"), [0, 3, 203, 2, 1]),
+        ("spider", ("T12", "T12-T13", "T13-L1", "L1"), [0, 3, 203, 202, 1]),
+        ("spider", ("L3", "L4", "L4-S1"), [0, 2, 1, 201]),
+        ("spider", ("L2", "vertebra_1", "L4", "L5"), [0, 4, 3, 2, 1]),
+        ("spider", ("T12", "vertebra_1", "vertebra_2", "L3"), [0, 4, 3, 2, 1]),
         ("spider", ("L5", "L6", "L5-L6", "L6-S1"), [0, 2, 1, 202, 201]),
         ("totalspineseg", ("L6", "L5-L6", "T12-L1"), [0, 46, 96, 91]),
     ],
@@ -131,6 +139,37 @@ def test_known_answers(scheme, names, expected):
     converted, lost = load_scheme(scheme).convert(_row(*names))
     assert converted.ravel().tolist() == expected
     assert lost == ()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("vertebra_1", "L2", "L4", "L5"),
+        ("L2", "vertebra_1", "L5"),
+        ("L2", "L3", "vertebra_1", "L4", "L5"),
+        ("L3", "L4", "vertebra_1"),
+        ("vertebra_1",),
+    ],
+)
+def test_a_nameless_vertebra_whose_place_is_open_has_no_number(names):
+    converted, lost = load_scheme("spider").convert(_row(*names))
+    assert converted.ravel()[1 + names.index("vertebra_1")] == 0
+    assert [item.name for item in lost] == ["vertebra_1"]
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("step", [1, -1])
+def test_places_of_the_nameless_are_found_in_any_orientation(axis, step):
+    row = _row("L1", "vertebra_1", "L3", "vertebra_2", "L5")[..., ::step]
+    converted, lost = load_scheme("spider").convert(np.moveaxis(row, 2, axis))
+    assert np.moveaxis(converted, axis, 2)[..., ::step].ravel().tolist() == [0, 5, 4, 3, 2, 1]
+    assert lost == ()
+
+
+def test_a_disc_below_a_vertebra_that_is_missing_at_the_bottom_has_no_number():
+    converted, lost = load_scheme("spider").convert(_row("L3", "L3-L4", "L4-L5"))
+    assert converted.ravel().tolist() == [0, 1, 201, 0]
+    assert [item.name for item in lost] == ["L4-L5"]
 
 
 def test_what_a_scheme_cannot_hold_is_reported():

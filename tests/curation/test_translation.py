@@ -100,11 +100,22 @@ def test_losses_say_why() -> None:
 
 
 def test_a_column_that_counting_cannot_say_is_renamed() -> None:
-    ours = np.array([VALUES[name] for name in ("L1", "L2", "L5")], np.uint8)
+    ours = np.array([VALUES[name] for name in ("T10", "T11", "T11-L1", "L1", "L4")], np.uint8)
 
     result = translate(ours, load_scheme("spinekit"), load_scheme("spider"))
 
-    assert [(row.name, row.reason) for row in result.lost] == [("L1", "renamed"), ("L2", "renamed")]
+    assert [(row.name, row.reason) for row in result.lost] == [
+        ("T10", "renamed"),
+        ("T11", "renamed"),
+    ]
+
+
+def test_vertebrae_that_were_missed_move_no_others() -> None:
+    ours = np.array([VALUES[name] for name in ("T12", "L1", "L2", "L4", "L5")], np.uint8)
+
+    result = translate(ours, load_scheme("spinekit"), load_scheme("spider"))
+
+    assert result.lost == ()
 
 
 def test_the_lowest_vertebra_must_be_one() -> None:

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from labelling.columns import draw, merge
-from spinekit.anatomy.column import Variant
-from spinekit.labelling.chain import _reason, name_column
+from spinekit.anatomy.column import LEVELS, Variant
+from spinekit.labelling.chain import NAME_MERGED_ABOVE, _describe_merged, _reason, name_column
+from spinekit.labelling.hypotheses import Posterior
+from spinekit.labelling.paths import Hypothesis
 
 
 def _name(column):
@@ -23,8 +25,50 @@ def test_the_reason_calls_a_bone_alone_by_one_name():
 def test_the_reason_tells_columns_of_the_same_ends_apart():
     four = ("T11", "T12", "L1", "L2", "L3", "L4", "sacrum")
     eleven = ("T11", "L1", "L2", "L3", "L4", "L5", "sacrum")
-    assert _reason([(four, 0.49), (eleven, 0.41), (four[::-1], 0.1)]) == (
+    levels = [tuple((LEVELS.index(name),) for name in names) for names in (four, eleven)]
+    ranked = [(four, 0.49, levels[0]), (eleven, 0.41, levels[1]), (four[::-1], 0.1, levels[0])]
+    assert _reason(ranked) == (
         "sacrum in view; T12 to L4 49%, L1 to L5 41%: nothing in view decides"
+    )
+
+
+@pytest.mark.parametrize(("choice", "told"), [((10, 11), "two in one"), ((), "no vertebra")])
+def test_the_reason_says_what_a_bone_without_a_name_is(choice, told):
+    names, other = ("T3", None, "T6"), ("T3", "T4", "T6")
+    ranked = [(names, 0.4, ((9,), choice, (12,))), (other, 0.3, ((9,), (10,), (12,)))]
+    assert _reason(ranked) == f"no sacrum in view; {told} 40%, T4 30%: nothing in view decides"
+
+
+def _merged_in(column, bone):
+    naming = _name(merge(column, bone))
+    return naming, next(a for a in naming.anomalies if a.name == "merged")
+
+
+def test_two_in_one_are_named_where_these_levels_are_as_probable_as_it_says():
+    column = draw(np.random.default_rng(8), first="T10", noise=0.1)
+    _, merged = _merged_in(column, column.truth.index("L2"))
+    assert merged.text == "L2 and L3 were not told apart"
+    assert NAME_MERGED_ABOVE < merged.probability < 0.96
+
+
+def test_two_in_one_of_open_levels_are_not_named():
+    """That two are in one is sure here, and the names of the column are not."""
+    for seed in range(6):
+        column = draw(np.random.default_rng(seed), first="T2", last="T11", noise=0.6)
+        naming, merged = _merged_in(column, column.bones[2 + seed])
+        assert max(naming.probability) < NAME_MERGED_ABOVE
+        assert merged.text == "two vertebrae were not told apart", seed
+        assert merged.probability > 0.99, seed
+
+
+def test_a_vertebra_in_the_sacrum_of_an_open_column_is_no_pair_of_vertebrae():
+    choice = (LEVELS.index("L5"), LEVELS.index("sacrum"))
+    level, merged = np.zeros((2, len(LEVELS))), np.array([0.0, 0.6])
+    columns = (Hypothesis(((LEVELS.index("L4"),), choice), 0.5, Variant()),)
+    posterior = Posterior(level, merged, np.full(9, 1 / 9), columns)
+    assert _describe_merged(choice, 1, posterior) == (
+        pytest.approx(0.6),
+        "the sacrum found may hold the last lumbar vertebra",
     )
 
 

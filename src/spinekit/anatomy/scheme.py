@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import colorsys
 import tomllib
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,9 +37,8 @@ ABSTAINED_DISC = range(231, 256)
 
 def _build_values() -> dict[str, int]:
     values = {"spinal_cord": SPINAL_CORD, "spinal_canal": SPINAL_CANAL}
-    values.update({name: 11 + n for n, name in enumerate(CERVICAL)})
-    values.update({name: 21 + n for n, name in enumerate(THORACIC)})
-    values.update({name: 41 + n for n, name in enumerate(LUMBAR)})
+    for names, first in ((CERVICAL, 11), (THORACIC, 21), (LUMBAR, 41)):
+        values.update({name: first + n for n, name in enumerate(names)})
     values[SACRUM] = SACRUM_VALUE
     values.update({f"C{n}-C{n + 1}": 61 + n for n in range(2, 7)})
     values["C7-T1"] = 71
@@ -53,10 +54,8 @@ def _build_values() -> dict[str, int]:
 VALUES: dict[str, int] = _build_values()
 """Name to value; `T11-L1`, `L4-S1` and `L6-S1` share the value of the usual name."""
 
-NAMES: dict[int, str] = {value: name for name, value in reversed(VALUES.items())}
-"""Value to its usual name (91 is `T12-L1`, 100 is `L5-S1`)."""
-NAMES.update({91: "T12-L1", LAST_DISC: "L5-S1"})
-NAMES = dict(sorted(NAMES.items()))
+NAMES: dict[int, str] = dict(sorted({v: name for name, v in reversed(VALUES.items())}.items()))
+"""Value to its usual name, the first of those that share it (91 is `T12-L1`, 100 is `L5-S1`)."""
 
 
 def _build_colours() -> dict[int, tuple[int, int, int]]:
@@ -144,7 +143,7 @@ class Lost:
 class Scheme:
     """Another tool's label values.
 
-    `values` maps our names to theirs. A scheme that counts from the lowest vertebra instead of
+    `values` maps our names to theirs. A scheme that counts places in the column upwards instead of
     naming levels has `bottom_up_vertebra` and `bottom_up_disc`, the values of the lowest ones.
     """
 
@@ -168,30 +167,19 @@ class Scheme:
             absent. Empty for an empty map.
         """
         present = [int(v) for v in np.unique(label_map) if int(v) in NAMES]
-        table: dict[int, tuple[str, int]] = {}
-        for value in present:
-            name = name_in_context(value, present)
-            if name in self.values:
-                table[value] = (name, self.values[name])
+        names = {value: name_in_context(value, present) for value in present}
+        table = {v: (name, self.values[name]) for v, name in names.items() if name in self.values}
         if self.bottom_up_vertebra is not None:
-            bones = [VALUES[n] for n in LEVELS if n != SACRUM and VALUES[n] in present]
-            for n, value in enumerate(reversed(bones)):
-                table[value] = (NAMES[value], self.bottom_up_vertebra + n)
-            if self.bottom_up_disc is not None:
-                table.update(self._count_discs(present, list(reversed(bones))))
+            chain = _list_levels(names.values())
+            bones = _place_bones(label_map, present, chain)
+            upwards = chain[: max(map(chain.index, bones), default=-1) + 1][::-1]
+            for level, value in bones.items():
+                table[value] = (NAMES[value], self.bottom_up_vertebra + upwards.index(level))
+            for value, name in names.items():
+                above, dash, _ = name.partition("-")
+                if self.bottom_up_disc is not None and dash and above in upwards:
+                    table[value] = (name, self.bottom_up_disc + upwards.index(above))
         return table
-
-    def _count_discs(self, present: list[int], bones: list[int]) -> dict[int, tuple[str, int]]:
-        assert self.bottom_up_disc is not None
-        found: dict[int, tuple[str, int]] = {}
-        for value in present:
-            if part_of(value) != "disc" or value in ABSTAINED_DISC:
-                continue
-            name = name_in_context(value, present)
-            above = VALUES[name.split("-")[0]]
-            if above in bones:
-                found[value] = (name, self.bottom_up_disc + bones.index(above))
-        return found
 
     def convert(self, label_map: NDArray[np.integer]) -> tuple[NDArray[np.uint8], tuple[Lost, ...]]:
         """Our label map in this scheme's values, and what it could not hold.
@@ -203,22 +191,17 @@ class Scheme:
             (I, J, K) their values, and the structures lost or merged, by value. An empty map
             gives zeros and no loss.
         """
-        table = self.table(label_map)
+        table = {value: theirs for value, (_, theirs) in self.table(label_map).items()}
         lookup = np.zeros(256, dtype=np.uint8)
-        for value, (_, theirs) in table.items():
-            lookup[value] = theirs
+        lookup[list(table)] = list(table.values())
         counts = np.bincount(label_map.ravel().astype(np.int64), minlength=256)
-        users: dict[int, list[int]] = {}
-        for value, (_, theirs) in table.items():
-            users.setdefault(theirs, []).append(value)
-        lost: list[Lost] = []
-        for value in map(int, np.flatnonzero(counts[1:256]) + 1):
-            name = NAMES.get(value, str(value))
-            if value not in table:
-                lost.append(Lost(name, value, int(counts[value])))
-            elif len(users[table[value][1]]) > 1:
-                lost.append(Lost(name, value, int(counts[value]), merged_into=table[value][1]))
-        return lookup[label_map], tuple(lost)
+        users = Counter(table.values())
+        lost = tuple(
+            Lost(NAMES.get(value, str(value)), value, int(counts[value]), table.get(value))
+            for value in map(int, np.flatnonzero(counts[1:256]) + 1)
+            if value not in table or users[table[value]] > 1
+        )
+        return lookup[label_map], lost
 
     def meanings(
         self, *, lowest: str = "L5", present: Collection[int] | None = None
@@ -297,6 +280,33 @@ def read_values(
     return np.array(ours, np.uint8)[where].reshape(label_map.shape), lost
 
 
+def _list_levels(names: Collection[str]) -> tuple[str, ...]:
+    """The vertebrae of a column, from C1, that a map with these names is of."""
+    ends = {end for name in names for end in name.split("-")}
+    thoracic = 13 if "T13" in ends else 11 if "T11-L1" in names else 12
+    lumbar = 6 if "L6" in ends else 4 if "L4-S1" in names else 5
+    return Variant(thoracic, lumbar).levels[:-1]
+
+
+def _place_bones(
+    label_map: NDArray[np.integer], present: Sequence[int], chain: Sequence[str]
+) -> dict[str, int]:
+    """Vertebrae in a map and their values; nameless ones too where they fill a gap in the chain."""
+    bones = {level: VALUES[level] for level in chain if VALUES[level] in present}
+    nameless = [value for value in present if value in ABSTAINED_VERTEBRA]
+    for upper, lower in pairwise(list(bones)):
+        missing = chain[chain.index(upper) + 1 : chain.index(lower)]
+        if 0 < len(missing) <= len(nameless):
+            of_all = (bones[upper], bones[lower], *nameless)
+            start, end, *others = (np.argwhere(label_map == v).mean(axis=0) for v in of_all)
+            way = end - start
+            along = sorted(((at - start) @ way, v) for at, v in zip(others, nameless, strict=True))
+            between = [value for share, value in along if 0 < share < way @ way]
+            if len(between) == len(missing):
+                bones.update(zip(missing, between, strict=True))
+    return bones
+
+
 def _likeliest(names: Sequence[str], bones: Sequence[str]) -> str:
     """Which of several names one value stands for, given the vertebrae there are."""
     if "spinal_canal" in names:
@@ -314,9 +324,7 @@ def _upwards(lowest: str) -> list[tuple[str, str | None]]:
         raise UsageError(
             "unknown-name", f"{lowest!r} is no vertebra", "name the lowest one, such as L5"
         )
-    chain = [n for n in LEVELS if n not in ("T13", "L6", SACRUM) or n == lowest]
-    if lowest == "L6":
-        chain = [n for n in LEVELS if n not in ("T13", SACRUM)]
+    chain = _list_levels((lowest,))
     upwards = chain[chain.index(lowest) :: -1]
     last = SACRUM if lowest in ("L4", "L5", "L6") else successors(lowest)[-1]
     discs = [
@@ -326,7 +334,7 @@ def _upwards(lowest: str) -> list[tuple[str, str | None]]:
     return list(zip(upwards, discs, strict=True))
 
 
-def name_in_context(value: int, present: list[int]) -> str:
+def name_in_context(value: int, present: Sequence[int]) -> str:
     """The name of a value among the values of its label map.
 
     Three discs share their value with the usual one; the vertebrae present tell which it is, and

@@ -31,6 +31,9 @@ MOST_ALTERNATIVES, LEAST_ALTERNATIVE = 5, 1e-4
 """So many of the next columns are alternatives, if they are more probable than this."""
 REPORT_ABOVE = 0.1
 """Least probability at which a deviating count is reported."""
+NAME_MERGED_ABOVE = 0.8
+"""Least probability of two levels in one bone at which they are named: that two were not told
+apart is often sure while which two is open, and a text that names them speaks of these alone."""
 
 
 def name_column(
@@ -122,17 +125,17 @@ def _join_names(
 
 def _rank_bones(
     named: Sequence[tuple[Names, float, Hypothesis]], bones: Sequence[int]
-) -> list[tuple[Names, float]]:
-    """Names of the bones and their probability, likeliest first.
+) -> list[tuple[Names, float, tuple[Choice, ...]]]:
+    """Names of the bones, their probability and what likeliest bears them, likeliest first.
 
     Columns may differ in the name of a disc alone: with four lumbar vertebrae, or the fifth in the
     sacrum. What the bones are called is as sure as both together.
     """
-    found: dict[Names, float] = {}
-    for names, probability, _ in named:
-        called = _names_of(bones, names)
-        found[called] = found.get(called, 0.0) + probability
-    return sorted(found.items(), key=lambda one: -one[1])
+    found: dict[Names, list[tuple[float, Hypothesis]]] = {}
+    for names, probability, column in named:
+        found.setdefault(_names_of(bones, names), []).append((probability, column))
+    ranked = [(names, sum(p for p, _ in of), of[0][1].choices) for names, of in found.items()]
+    return sorted(ranked, key=lambda one: -one[1])
 
 
 def _names_of(bones: Sequence[int], names: Names) -> Names:
@@ -168,20 +171,21 @@ def _probabilities(
     return tuple(spread)
 
 
-def _reason(ranked: Sequence[tuple[Names, float]]) -> str:
+def _reason(ranked: Sequence[tuple[Names, float, Sequence[Choice]]]) -> str:
     """Why names are open, from those that the bones may bear, likeliest first."""
 
-    def span(of: Names, among: Sequence[int]) -> str:
+    def span(of: Names, choices: Sequence[Choice], among: Sequence[int]) -> str:
         given = [name for n in among if (name := of[n])]
-        ends = dict.fromkeys((given[0], given[-1])) if given else ("no vertebra",)
-        return " to ".join(ends)
+        if not given:
+            return "two in one" if any(len(choices[n]) == 2 for n in among) else "no vertebra"
+        return " to ".join(dict.fromkeys((given[0], given[-1])))
 
     names = ranked[0][0]
     shown: Sequence[int] = range(len(names))
-    if len({span(of, shown) for of, _ in ranked[:2]}) < len(ranked[:2]):
+    if len({span(of, choices, shown) for of, _, choices in ranked[:2]}) < len(ranked[:2]):
         # Their ends are the same: what counts is what lies between.
         shown = [n for n in shown if names[n] != ranked[1][0][n]]
-    text = ", ".join(f"{span(of, shown)} {probability:.0%}" for of, probability in ranked[:2])
+    text = ", ".join(f"{span(of, choices, shown)} {sure:.0%}" for of, sure, choices in ranked[:2])
     landmark = "sacrum in view" if SACRUM in names else "no sacrum in view"
     return f"{landmark}; {text}: nothing in view decides"
 
@@ -234,13 +238,9 @@ def _odd_bones(
     found: list[Anomaly] = []
     for n, choice in enumerate(choices):
         sure = float(posterior.merged[n])
-        holds_vertebra = bool(choice) and choice[-1] == SACRAL and sure >= REPORT_ABOVE
-        if holds_vertebra and len(choice) == 1:
-            text = "the sacrum found may hold the last lumbar vertebra"
-            found.append(_anomaly("merged", sure, text, bones[n]))
-        elif len(choice) == 2:
-            text = f"{LEVELS[choice[0]]} and {LEVELS[choice[1]]} were not told apart"
-            found.append(_anomaly("merged", sure, text, bones[n]))
+        holds_vertebra = choice == (SACRAL,) and sure >= REPORT_ABOVE
+        if holds_vertebra or len(choice) == 2:
+            found.append(_anomaly("merged", *_describe_merged(choice, n, posterior), bones[n]))
         elif n in owners:
             text = f"{LEVELS[choices[owners[n]][0]]} was found in more than one piece"
             sure = float(nothing[n] + nothing[owners[n]])
@@ -249,6 +249,21 @@ def _odd_bones(
             text = _describe_extra(choices, n)
             found.append(_anomaly("no-vertebra", float(nothing[n]), text, bones[n]))
     return found
+
+
+def _describe_merged(choice: Choice, n: int, posterior: Posterior) -> tuple[float, str]:
+    """What is said of a bone that may hold two, and how probable just that is."""
+    of_any = float(posterior.merged[n])
+    if len(choice) == 2:
+        two = [column for column in posterior.columns if len(column.choices[n]) == 2]
+        these = sum(column.probability for column in two if column.choices[n] == choice)
+        # Not every column is listed: of two in one in any, the share that the listed ones tell.
+        of_these = of_any * these / sum(column.probability for column in two)
+        if of_these >= NAME_MERGED_ABOVE:
+            return of_these, f"{LEVELS[choice[0]]} and {LEVELS[choice[1]]} were not told apart"
+    if choice[-1] == SACRAL:
+        return of_any, "the sacrum found may hold the last lumbar vertebra"
+    return of_any, "two vertebrae were not told apart"
 
 
 def _describe_extra(choices: Sequence[Choice], n: int) -> str:

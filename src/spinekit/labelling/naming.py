@@ -200,10 +200,12 @@ def _name_discs(
     above, below = between
     upper = None if above is None else LEVELS[spans[above][-1]]
     lower = None if below is None else LEVELS[spans[below][0]]
+    discs = _outside_bones(items, discs, between)
     if upper and lower and variant.below(upper) == lower:
         # One disc between neighbours; a second one is noise, or S1-S2 above what was found of the
         # sacrum, and stays without a name.
-        names[discs[0 if lower == SACRUM else len(discs) // 2]] = _disc(upper, lower)
+        own = discs[0] if lower == SACRUM else _best_between(items, discs, between)
+        names[own] = _disc(upper, lower)
         return
     # Where a bone between them was missed, a disc belongs to the bone that it lies at.
     at_upper = [n for n in discs if _is_at_upper(items, n, above, below)]
@@ -212,6 +214,45 @@ def _name_discs(
         names[at_upper[0]] = _disc(upper, variant.below(upper))
     if lower and at_lower:
         names[at_lower[-1]] = _disc(variant.above(lower), lower)
+
+
+def _outside_bones(
+    items: Sequence[Instance], discs: Sequence[int], between: tuple[int | None, int | None]
+) -> list[int]:
+    """Those discs whose middle lies in neither bone; all, where there is none.
+
+    One within a bone lies between two vertebrae that were not told apart.
+    """
+    clear = [
+        n for n in discs if 2 * max(_overlaps_mm(items, n, between)) <= _thickness_mm(items[n])
+    ]
+    return clear or list(discs)
+
+
+def _best_between(
+    items: Sequence[Instance], discs: Sequence[int], between: tuple[int | None, int | None]
+) -> int:
+    """The disc of which most lies between the bones, overlapping neither; else the middle one."""
+
+    def clear_mm(n: int) -> float:
+        return _thickness_mm(items[n]) - sum(_overlaps_mm(items, n, between))
+
+    middle = discs[len(discs) // 2]
+    return max(discs, key=lambda n: (clear_mm(n), n == middle))
+
+
+def _thickness_mm(disc: Instance) -> float:
+    return disc.bottom_mm - disc.top_mm
+
+
+def _overlaps_mm(
+    items: Sequence[Instance], disc: int, between: tuple[int | None, int | None]
+) -> tuple[float, float]:
+    """How far a disc overlaps the bone above it and the one below, 0 where there is none."""
+    above, below = between
+    in_upper = 0.0 if above is None else -gap_mm(items[above], items[disc])
+    in_lower = 0.0 if below is None else -gap_mm(items[disc], items[below])
+    return max(in_upper, 0.0), max(in_lower, 0.0)
 
 
 def _is_at_upper(

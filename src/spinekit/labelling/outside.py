@@ -159,13 +159,27 @@ def compare(
     is_followed = all(told[n] == final.names[n] for n in bones if final.names[n])
     if agrees or (own.ambiguous and is_followed):
         return row, None
-    alone, given = read_out(own, bones), span(final.names, bones)
+    shown = _differing(told, own.names, bones)
+    alone, given = read_out(own, shown), span(final.names, shown)
     by_itself = BY_ITSELF.get(reading["source"], "the scan alone")
     text = (
-        f"{reading['source']} {reading['file']} says {span(told, bones)} where {by_itself} says "
+        f"{reading['source']} {reading['file']} says {span(told, shown)} where {by_itself} says "
         f"{alone}; named {given}, look at the preview"
     )
     return row, Notice("sources-disagree", text)
+
+
+def _differing(
+    told: Sequence[str | None], alone: Sequence[str | None], bones: Sequence[int]
+) -> Sequence[int]:
+    """Bones that both name, by whose ends the two are told apart; not empty where they contradict.
+
+    Where they call the first and the last alike, it is those between that they call differently.
+    """
+    both = [n for n in bones if alone[n]]
+    if any(told[n] != alone[n] for n in (both[0], both[-1])):
+        return both
+    return [n for n in both if told[n] != alone[n]]
 
 
 def read_out(naming: Naming, bones: Sequence[int]) -> str:

@@ -1,0 +1,56 @@
+"""What is said where another source contradicts the scan."""
+
+import numpy as np
+import pytest
+
+from labelling.columns import build, uniform
+from spinekit.labelling.naming import Naming
+from spinekit.labelling.outside import compare
+
+LEVELS = ("T12", "L1", "L2", "L3", "L4")
+
+
+def bones() -> tuple:
+    pieces = [("vertebra", 34.0 * n, 26.0, 34.0) for n in range(5)]
+    return build([None] * 5, np.array([uniform()] * 5), pieces).instances.items
+
+
+def warning(told: tuple, alone: tuple = LEVELS, sure: tuple = (0.9, 0.8, 0.7, 0.6, 0.9)) -> str:
+    """The notice's text, the scan's own names being given."""
+    own = Naming(alone, sure, (), False, None, ())
+    reading = {"source": "mask", "file": "mask.nii", "names": list(told)}
+    row, notice = compare(reading, own, own, bones())
+    assert row["agrees"] is False
+    assert notice is not None
+    assert notice.code == "sources-disagree"
+    return notice.text
+
+
+def test_two_swapped_bones_are_shown_alone() -> None:
+    assert warning(("T12", "L1", "L3", "L2", "L4")) == (
+        "mask mask.nii says L3 to L2 where all else says L2 to L3 (65%); named L2 to L3, "
+        "look at the preview"
+    )
+
+
+def test_one_bone_between_is_shown_alone() -> None:
+    assert "says L5 where all else says L2 (70%); named L2," in warning(
+        ("T12", "L1", "L5", "L3", "L4")
+    )
+
+
+@pytest.mark.parametrize(
+    ("alone", "told"),
+    [
+        ((None, *LEVELS[1:]), "says L3 to L2 where all else says L2 to L3"),
+        ((*LEVELS[:4], None), "says T12 to L2 where all else says T12 to L3"),
+    ],
+)
+def test_a_bone_that_the_scan_does_not_name_hides_no_swap(alone: tuple, told: str) -> None:
+    assert told in warning(("T12", "L1", "L3", "L2", "L4"), alone)
+
+
+def test_of_columns_that_differ_at_an_end_the_ends_are_shown() -> None:
+    assert "says T11 to L3 where all else says T12 to L4 (80%)" in warning(
+        ("T11", "T12", "L1", "L2", "L3")
+    )
