@@ -179,3 +179,42 @@ def test_where_sizes_alone_speak_the_report_has_no_other_source(tmp_path: Path) 
 
     assert [row["outside"] for row in result.report["evidence"]["items"]] == [None] * 13
     assert result.report["column"]["outside"] == []
+
+
+def cut_through_l1(folder: Path) -> None:
+    """Save a mask of bones and arches that ends in the middle of L1, as the file does."""
+    bones = np.isin(SPINE.parts, [PARTS.index(part) for part in ("body", "posterior")])
+    marked = np.where(bones, SPINE.labels, 0).astype(np.int16)
+    first = np.flatnonzero((marked == VALUES["L1"]).any(axis=(0, 1)))
+    cut = marked[:, :, : int(first[len(first) // 2])]
+    nib.save(nib.Nifti1Image(cut, SPINE.grid.affine), folder / "mask.nii.gz")
+
+
+def test_a_scan_that_no_network_looks_at_changes_nothing_but_the_picture(
+    tmp_path: Path, few: MaskOptions
+) -> None:
+    cut_through_l1(tmp_path)
+    without = name_few(tmp_path, MaskOptions("instances"), None)
+
+    by_rules = name_few(tmp_path, replace(few, meaning="instances", rules_only=True), None)
+
+    assert by_rules.structures == without.structures
+    for key in ("column", "evidence", "warnings"):
+        assert by_rules.report[key] == without.report[key]
+    np.testing.assert_array_equal(by_rules.labels, without.labels)
+    assert without.view is not None
+    assert by_rules.view is not None
+    height_mm = SPINE.grid.shape[2] * SPINE.grid.spacing_mm[2]
+    assert by_rules.view.image.shape[2] == height_mm > without.view.image.shape[2]
+    assert set(np.unique(by_rules.view.labels)) == set(np.unique(without.labels))
+
+
+def test_what_the_edge_of_the_mask_cuts_is_partial_where_the_scan_goes_on(
+    tmp_path: Path, few: MaskOptions
+) -> None:
+    cut_through_l1(tmp_path)
+
+    result = name_few(tmp_path, replace(few, meaning="instances"), oracle_for(SPINE))
+
+    rows = [(row.name, row.partial) for row in result.structures]
+    assert rows == [("L1", True), *((name, False) for name in ("L2", "L3", "L4", "L5"))]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.anatomy.scheme import LEVELS, Lost
-from spinekit.bones import Adopted, describe_bones, name_given, name_parts
+from spinekit.bones import Adopted, Box, describe_bones, name_given, name_parts
 from spinekit.core.errors import InputError, Notice, UsageError
 from spinekit.core.geometry import (
     normalise_labels,
@@ -140,11 +140,13 @@ def adopt_mask(
     array, negative = leave_out_negative(path.name, read.array)
     mask = Volume(array, read.grid)
     scan = None if options.image is None else _read_scan_of(options.image, mask)
-    wide, own, cut = (mask, ..., []) if scan is None else _widen(mask, scan.volume.grid)
-    image, sight, doubts = _look_at(scan, wide.grid, predictor)
-    adopted, told, lost, is_marked = _name(path, wide, options, sight)
+    shown, within, cut = (mask, ..., []) if scan is None else _widen(mask, scan.volume.grid)
+    image, sight, doubts = _look_at(scan, shown.grid, predictor)
+    # What no network looks at lends nothing but the picture, so that names are those without it.
+    wide, own = (mask, ...) if sight is None else (shown, within)
+    adopted, told, lost, is_marked = _name(path, wide, options, sight, own)
     source = read_scan(path)
-    labels = adopted.labels[own]
+    labels, parts = adopted.labels[own], adopted.kept[own]
     structures = tabulate(labels, mask.grid, adopted.named)
     report = build_report(
         source=source.source,
@@ -156,7 +158,7 @@ def adopt_mask(
         notices=[
             *source.notices,
             *doubts,
-            *cut,
+            *(() if sight is None else cut),
             *tell_left_out((*negative, *lost), options.scheme),
             *told.notices,
             *tell_off_column(is_marked, adopted.labels, mask.grid.voxel_mm3),
@@ -167,21 +169,28 @@ def adopt_mask(
     )
     return Segmentation(
         labels=labels,
-        parts=adopted.kept[own],
+        parts=parts,
         grid=mask.grid,
         structures=structures,
         report=report,
         stem=source.stem,
         header=header,
         image=None,
-        view=_view(adopted, wide, image, sight),
+        view=_view(labels, parts, within, _binary(mask) if image is None else image, sight),
     )
 
 
 def _name(
-    path: Path, mask: Volume, options: MaskOptions, sight: Sight | None
+    path: Path, mask: Volume, options: MaskOptions, sight: Sight | None, own: Box
 ) -> tuple[Adopted, Outside, tuple[Lost, ...], NDArray[np.bool_]]:
     """The bones of a mask with their names, and what else the mask says.
+
+    Args:
+        path: Its file.
+        mask: What it marks.
+        options: How it is to be read.
+        sight: What a network sees in the scan, where one looks.
+        own: What of the grid was the mask's before it was widened.
 
     Returns:
         The named structures, what else is known of their names, its values without a meaning,
@@ -189,10 +198,10 @@ def _name(
     """
     if options.scheme is not None or options.meaning == "instances":
         given = _read_named(path, mask, options.scheme)
-        adopted, told = name_given(given, mask.grid, sight=sight)
+        adopted, told = name_given(given, mask.grid, sight=sight, own=own)
         return adopted, told, given.lost, given.numbers > 0
     parts = read_parts(path.name, mask.array, options.meaning)
-    adopted, told = name_parts(parts, mask.grid, sight=sight)
+    adopted, told = name_parts(parts, mask.grid, sight=sight, own=own)
     return adopted, told, (), np.isin(parts, (BODY, POSTERIOR, DISC))
 
 
@@ -220,15 +229,33 @@ def _tell_empty(adopted: Adopted) -> list[Notice]:
     return [Notice("no-spine", f"no vertebra and no disc was found{rest}")]
 
 
-def _view(adopted: Adopted, mask: Volume, image: Volume | None, sight: Sight | None) -> View:
-    """What the picture is drawn from; the mask itself, where there is no image."""
-    drawn = Volume((mask.array != 0).astype(np.float32), mask.grid) if image is None else image
-    return View(
-        normalise_intensity(normalise_like(drawn, sight)[0].array),
-        normalise_labels(adopted.labels, adopted.record),
-        normalise_labels(adopted.kept, adopted.record),
-        adopted.record.working_grid,
-    )
+def _binary(mask: Volume) -> Volume:
+    """What to draw a mask on that has no scan: itself."""
+    return Volume((mask.array != 0).astype(np.float32), mask.grid)
+
+
+def _view(
+    labels: NDArray[np.uint8],
+    parts: NDArray[np.uint8],
+    own: Box,
+    drawn: Volume,
+    sight: Sight | None,
+) -> View:
+    """What the picture is drawn from.
+
+    Args:
+        labels: Values on the mask's grid.
+        parts: Parts there.
+        own: What the mask covers of what is drawn.
+        drawn: The scan, on a grid that goes on from the mask's; the mask itself without one.
+        sight: What a network sees there.
+    """
+    working, record = normalise_like(drawn, sight)
+    laid = np.zeros((2, *drawn.grid.shape), np.uint8)
+    for around, inner in zip(laid, (labels, parts), strict=True):
+        around[own] = inner
+    shown, structures = (normalise_labels(around, record) for around in laid)
+    return View(normalise_intensity(working.array), shown, structures, working.grid)
 
 
 def _look_at(

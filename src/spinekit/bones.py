@@ -6,6 +6,7 @@ It knows arrays on a grid and what each of them is; nothing of files and scans.
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,8 @@ STATED = 5.0
 piece of noise of the same shape, 150 to 1."""
 MOST_VERTEBRAE = len(LEVELS) + len(ABSTAINED_VERTEBRA)
 """A result has no names and numbers for more, and no spine has them."""
+Box = tuple[slice, ...] | EllipsisType
+"""What of a grid a mask covers; all of it where it was not widened."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,12 @@ class Adopted:
 
 
 def name_parts(
-    parts: NDArray[np.uint8], grid: Grid, *, names: Sequence[str] = (), sight: Sight | None = None
+    parts: NDArray[np.uint8],
+    grid: Grid,
+    *,
+    names: Sequence[str] = (),
+    sight: Sight | None = None,
+    own: Box = ...,
 ) -> tuple[Adopted, Outside]:
     """Split parts into vertebrae and discs and name them.
 
@@ -87,6 +95,7 @@ def name_parts(
         names: What the vertebrae are called from the top, the sacrum not counted; sizes and the
             sacrum decide where empty.
         sight: What a network sees in the scan, where there is one.
+        own: Where they were drawn; the edges of this, and not of the grid, cut bones.
 
     Returns:
         The named structures, none for empty parts; and what the scan's own column says of them.
@@ -95,8 +104,10 @@ def name_parts(
         InputError: Another number of vertebrae than of names was found.
     """
     working, record = normalise_like(Volume(parts.astype(np.float32), grid), sight)
-    working_parts = normalise_labels(parts, record)
-    instances, stated = _split(working_parts, working.grid.spacing_mm)
+    layers = _find_layers(own, record)
+    drawn = normalise_labels(parts, record)[:, :, layers]
+    split, stated = _split(drawn, working.grid.spacing_mm)
+    instances = _place(split, layers, working.grid.shape[2])
     bones = [n for n, item in enumerate(instances.items) if item.kind == "vertebra"]
     if names and len(bones) != len(names):
         raise InputError(
@@ -123,6 +134,27 @@ def name_parts(
     )
     labels, kept = compose_labels(restored, named)
     return Adopted(labels, kept, named, naming, instances, record, evidence), told
+
+
+def _find_layers(own: Box, record: GeometryRecord) -> slice:
+    """The layers k of the working grid that a mask covers."""
+    covered = np.zeros(record.input_grid.shape, bool)
+    covered[own] = True
+    seen = np.flatnonzero(normalise_labels(covered, record).any(axis=(0, 1)))
+    # Of a mask thinner than a layer nothing may be left.
+    return slice(seen[0], seen[-1] + 1) if len(seen) else slice(0, record.working_grid.shape[2])
+
+
+def _place(instances: Instances, layers: slice, depth: int) -> Instances:
+    """Instances that were told apart in some layers of a grid, on all of its `depth` layers."""
+    around = ((0, 0), (0, 0), (layers.start, depth - layers.stop))
+    items = []
+    for item in instances.items:
+        i, j, k = item.centroid_ijk
+        items.append(dataclasses.replace(item, centroid_ijk=(i, j, k + layers.start)))
+    maps = (instances.parts, instances.vertebra_map, instances.disc_map)
+    parts, vertebrae, discs = (np.pad(one, around) for one in maps)
+    return Instances(parts, vertebrae, discs, tuple(items), instances.spacing_mm)
 
 
 def _split(
@@ -193,13 +225,16 @@ def _weigh_sight(
     return _Seen(evidence, told, stated + told.likelihood, alone, naming)
 
 
-def name_given(given: Given, grid: Grid, *, sight: Sight | None = None) -> tuple[Adopted, Outside]:
+def name_given(
+    given: Given, grid: Grid, *, sight: Sight | None = None, own: Box = ...
+) -> tuple[Adopted, Outside]:
     """Order and name vertebrae that are told apart already.
 
     Args:
         given: What the mask says.
         grid: Where it lies.
         sight: What a network sees in the scan, where there is one.
+        own: Where it was drawn; the edges of this, and not of the grid, cut bones.
 
     Returns:
         The named structures, and what the mask's own names and the scan's column say of them.
@@ -210,7 +245,9 @@ def name_given(given: Given, grid: Grid, *, sight: Sight | None = None) -> tuple
     working, record = normalise_like(Volume((given.tissue > 0).astype(np.float32), grid), sight)
     numbers, spacing_mm = normalise_labels(given.numbers, record), working.grid.spacing_mm
     tissue = normalise_labels(given.tissue, record)
-    instances, bore = take_instances(numbers, tissue, spacing_mm)
+    layers = _find_layers(own, record)
+    taken, bore = take_instances(numbers[:, :, layers], tissue[:, :, layers], spacing_mm)
+    instances = _place(taken, layers, working.grid.shape[2])
     bones = sum(item.kind == "vertebra" for item in instances.items)
     if bones > MOST_VERTEBRAE:
         raise InputError(

@@ -195,13 +195,20 @@ def test_more_bones_than_any_spine_has_are_refused(
     assert "60 values are as large as vertebrae" in capsys.readouterr().err
 
 
-def test_a_sacrum_alone_is_no_spine(tmp_path: Path) -> None:
-    sacrum = np.where(SPINE.parts == PARTS.index("sacrum"), THEIRS, 0)
+@pytest.mark.parametrize("names", [("sacrum",), ("L5-S1", "sacrum")], ids=["alone", "disc"])
+def test_a_sacrum_is_named_where_no_vertebra_is_marked(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    marked = np.where(np.isin(SPINE.labels, [VALUES[name] for name in names]), SPINE.labels, 0)
 
-    assert label(tmp_path, sacrum, "--from", "totalspineseg") == 0
+    assert label(tmp_path, marked, "--from", "spinekit") == 0
 
-    assert "no-spine" in warnings_of(tmp_path)
-    np.testing.assert_array_equal(found_in(tmp_path), np.where(sacrum, VALUES["sacrum"], 0))
+    np.testing.assert_array_equal(found_in(tmp_path), marked)
+    report = json.loads((tmp_path / "out" / "mask_dseg.json").read_text(encoding="utf-8"))
+    assert [row["name"] for row in report["structures"]] == list(names)
+    assert all(row["probability"] > 0.9 for row in report["structures"])
+    assert not report["column"]["ambiguous"]
+    assert report["warnings"] == []
 
 
 def test_specks_are_no_spine(tmp_path: Path) -> None:

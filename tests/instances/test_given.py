@@ -93,25 +93,48 @@ def test_a_speck_far_off_is_no_other_place() -> None:
     assert find_scattered(numbers * 0, toy.spacing) == {}
 
 
+@pytest.mark.parametrize("margin", [0, 30])
 @pytest.mark.parametrize("known", ["all", "bones"])
 @pytest.mark.parametrize("toy", [Toy(), Toy(lean=0.3)], ids=["", "lean"])
-def test_of_a_process_alone_at_the_edge_nothing_is_body(toy: Toy, known: str) -> None:
-    """The spinous process of the first vertebra hangs below its body, which is out of view."""
+def test_of_a_process_alone_at_the_edge_nothing_is_body(toy: Toy, known: str, margin: int) -> None:
+    """The spinous process of the first vertebra hangs below its body, which is out of view.
+
+    The mask may have been given a margin since.
+    """
     parts, numbers, tissue = numbered(toy)
     if known == "bones":
         tissue = np.where(tissue == BODY, tissue, 0).astype(np.uint8)
     kept = numbers.shape[2] - levels(toy)[0][1]
 
-    found, bore = take_instances(numbers[:, :, :kept], tissue[:, :, :kept], toy.spacing)
+    in_view = [np.pad(one[:, :, :kept], ((0, 0), (0, 0), (0, margin))) for one in (numbers, tissue)]
+    found, bore = take_instances(*in_view, toy.spacing)
 
     bones = [n for n, item in enumerate(found.items) if item.kind == "vertebra"]
     assert [bore[n] for n in bones] == list(NUMBERS)
     first, second = (found.items[n] for n in bones[:2])
-    assert (first.volume_mm3, first.partial, first.touches_edge) == (0.0, True, True)
+    assert (first.volume_mm3, first.partial, first.touches_edge) == (0.0, True, not margin)
     assert first.posterior_mm3 == (numbers[:, :, :kept] == NUMBERS[0]).sum() * 4.0
     assert first.bottom_mm <= second.top_mm
     assert second.height_mm == pytest.approx(toy.height, rel=0.1 + toy.lean)
-    assert dice(found.parts == BODY, parts[:, :, :kept] == BODY) > 0.93
+    assert dice(found.parts[:, :, :kept] == BODY, parts[:, :, :kept] == BODY) > 0.93
+
+
+@pytest.mark.parametrize("known", [(SACRUM,), (SACRUM, DISC)], ids=["sacrum", "disc"])
+def test_without_a_vertebra_sacrum_and_discs_are_found(known: tuple[int, ...]) -> None:
+    toy = Toy()
+    _, numbers, tissue = numbered(toy)
+    tissue[~np.isin(tissue, known)] = 0
+    numbers[(tissue != DISC) | (numbers < 104)] = 0
+    tissue[(tissue == DISC) & (numbers == 0)] = 0
+
+    found, bore = take_instances(numbers, tissue, toy.spacing)
+
+    expected = [("disc", 104), ("disc", 105), ("sacrum", 0)] if DISC in known else [("sacrum", 0)]
+    assert [(item.kind, n) for item, n in zip(found.items, bore, strict=True)] == expected
+    np.testing.assert_array_equal(found.parts, tissue)
+    for disc, item in zip((104, 105), found.items[:-1], strict=False):
+        assert item.volume_mm3 == (numbers == disc).sum() * 4.0
+        assert item.height_mm == pytest.approx(toy.disc, rel=0.1)
 
 
 @pytest.mark.parametrize("bodiless", [(0,), (4,), (1, 2)], ids=["first", "last", "two"])

@@ -5,7 +5,8 @@ It knows numbers that mean nothing but "the same bone", and nothing of names.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from spinekit.instances.assembly import add_posterior
 from spinekit.instances.column import BODY, CANAL, CORD, DISC, POSTERIOR, SACRUM, coords_mm
 from spinekit.instances.curve import ColumnCurve
 from spinekit.instances.measure import measure_items
-from spinekit.instances.parting import MIN_BODY_MM3, part_bodies
+from spinekit.instances.parting import MIN_BODY_MM3, find_cut, part_bodies, run_through
 
 GAP_MM = 15.0
 """Body and arch of one vertebra have no layers without either between them as thick as this, mm;
@@ -38,7 +39,8 @@ def take_instances(
     """Order and measure bones that bear a number each.
 
     A vertebra of which only the arch is in view or marked has no volume and is partial; its place
-    and height are those that its body would have beside its neighbours'.
+    and height are those that its body would have beside its neighbours'. Without a vertebra the
+    column is what discs and sacrum tell.
 
     Args:
         numbers: (I, J, K) a number per vertebra and per disc, 0 elsewhere; i to the right, j to
@@ -49,30 +51,37 @@ def take_instances(
 
     Returns:
         Instances from the top, and the number each bore (0 for the sacrum). None, and empty maps,
-        without a vertebra.
+        without a vertebra, disc and sacrum.
     """
     bone = np.where(tissue == BODY, numbers, 0)
     size = np.bincount(bone.ravel(), minlength=256) * float(np.prod(spacing_mm))
     size[0] = 0.0
     bone[size[bone] < MIN_BODY_MM3] = 0
-    if not bone.any():
+    sacrum, of_discs = tissue == SACRUM, np.where(tissue == DISC, numbers, 0)
+    if not (bone.any() or of_discs.any() or sacrum.any()):
         empty = [np.zeros(numbers.shape, np.uint8) for _ in range(3)]
         return Instances(empty[0], empty[1], empty[2], (), spacing_mm), ()
-    is_body, curve = part_bodies(bone, np.isin(tissue, (CANAL, CORD)), spacing_mm)
+    cut = find_cut(bone)
+    if bone.any():
+        is_body, curve = part_bodies(bone, np.isin(tissue, (CANAL, CORD)), spacing_mm, cut)
+    else:
+        rest = np.where(sacrum, np.uint8(255), of_discs)
+        is_body, curve = bone > 0, run_through(coords_mm(rest > 0, spacing_mm), rest[rest > 0])
     parts = np.where(tissue == BODY, np.uint8(0), tissue)
     parts[bone > 0] = np.where(is_body, BODY, POSTERIOR)[bone > 0]
-    vertebrae, first = _rank(bone, _order_bones(bone, is_body, curve, spacing_mm))
-    of_discs = np.where(tissue == DISC, numbers, 0)
+    vertebrae, first = _rank(bone, _order_bones(bone, is_body, curve, spacing_mm, cut))
     discs, second = _rank(of_discs, _middles(of_discs, curve, spacing_mm))
-    bones = _measure_bones(parts, vertebrae, curve, spacing_mm)
-    is_disc = (tissue == DISC) & (discs > 0)
+    bones = [
+        dataclasses.replace(item, partial=item.partial or first[item.index - 1] in cut)
+        for item in _measure_bones(parts, vertebrae, curve, spacing_mm)
+    ]
+    is_disc = discs > 0
     rows = np.argwhere(is_disc)
     straight = curve.straighten(coords_mm(is_disc, spacing_mm))
     index = discs[is_disc].astype(np.int64)
     items = bones + measure_items("disc", index, rows, straight, spacing_mm, numbers.shape[2])
     ordered = sorted(items, key=lambda item: item.position_mm)
     bore = [(first if item.kind == "vertebra" else second)[item.index - 1] for item in ordered]
-    sacrum = tissue == SACRUM
     if sacrum.any():
         ordered += measure_items(
             "sacrum",
@@ -126,18 +135,18 @@ def _order_bones(
     is_body: NDArray[np.bool_],
     curve: ColumnCurve,
     spacing_mm: tuple[float, float, float],
+    cut: Mapping[int, int],
 ) -> dict[int, float]:
     """Number → where it comes along the curve: its body's middle, or where its arch springs from.
 
-    Processes hang beside the bodies below theirs. So an arch alone that the upper edge cuts is
-    above all bodies, and one that the lower edge cuts below them.
+    Processes hang beside the bodies below theirs. So an arch alone that is cut at the upper end is
+    above all bodies, and one at the lower end below them.
     """
     places = _middles(np.where(is_body, bone, 0), curve, spacing_mm)
     for number in np.setdiff1d(bone, [0, *places]).tolist():
         mine = bone == number
         along = curve.straighten(coords_mm(mine, spacing_mm))[:, 0]
-        beyond = int(mine[:, :, 0].any()) - int(mine[:, :, -1].any())
-        places[number] = float(np.quantile(along, ARCH_TOP)) + BEYOND_MM * beyond
+        places[number] = float(np.quantile(along, ARCH_TOP)) + BEYOND_MM * cut.get(number, 0)
     return places
 
 

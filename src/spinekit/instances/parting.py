@@ -1,11 +1,13 @@
-"""Bodies parted from arches, of vertebrae that are told apart already.
+"""Bodies parted from arches, and bones that are cut, of vertebrae that are told apart already.
 
-It knows numbers that mean nothing but "the same bone", and nothing of order, sizes or names.
+It knows numbers that mean nothing but "the same bone", and nothing of names.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Collection, Sequence
+from statistics import median_low
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,8 @@ from spinekit.instances.profile import NECK_DEPTH_MM
 
 CORE_SHARE = 0.9
 """The core of a body are voxels this deep inside it, against the deepest one of the bone."""
+FRONT_SHARE = 0.6
+"""The middle of a body lies in this share of its bone from the front, a spinous process behind."""
 HALF_MM = 12.0
 """Half the height of a vertebra, mm, where there is but one."""
 BAND_MM = 5.0
@@ -31,6 +35,9 @@ MIN_BODY_MM3 = 80.0
 """A smaller bone is a speck, and what is smaller of a bone no body, mm³."""
 LEAST_WHOLE = 2
 """So many bones that no edge cuts tell how the column goes on to those that one cuts."""
+CUT_SHARE, CUT_NEIGHBOURS = 0.25, 3
+"""The first or last bone is cut if it is smaller than this share of the median of so many next to
+it, the lower of two medians; the least whole one is C1, 0.4 of that even without its ring."""
 HOLE_MM, HOLE_SHARE = 4.0, 0.02
 """Of C1's ring no more than this share lies so near the dens's axis, mm; of a body a fifth does."""
 
@@ -42,14 +49,48 @@ Wall = tuple[NDArray[np.float64], NDArray[np.float64]]
 both in mm."""
 
 
+def find_cut(bone: Bytes) -> dict[int, int]:
+    """Bones of which the upper or lower edge of a scan left but a part.
+
+    They reach the edge of the mask, or lie at an end of the column and are far smaller than the
+    bones next to them: a mask may have been given a margin since it was drawn.
+
+    Args:
+        bone: (I, J, K) a number per vertebra; k upwards.
+
+    Returns:
+        Number to -1 at the upper end, 1 at the lower one, 0 at both. Empty without bones.
+    """
+    layers = np.stack([np.bincount(layer.ravel(), minlength=256) for layer in bone.T])
+    layers[:, 0] = 0
+    size = layers.sum(axis=0)
+    height = np.arange(len(layers)) @ layers / np.maximum(size, 1)
+    order = sorted(np.flatnonzero(size).tolist(), key=lambda number: -height[number])
+    touches = layers[[0, -1]] > 0
+    ends = {n: int(touches[0, n]) - int(touches[1, n]) for n in order if touches[:, n].any()}
+    for ordered, end in ((order, -1), (order[::-1], 1)):
+        for number in ordered[: _count_cut(size[ordered].tolist())]:
+            ends.setdefault(number, end)
+    return ends
+
+
+def _count_cut(sizes: Sequence[int]) -> int:
+    """How many of the first are far smaller than those that follow."""
+    for n, size in enumerate(sizes):
+        beside = sizes[n + 1 : n + 1 + CUT_NEIGHBOURS]
+        if len(beside) < LEAST_WHOLE or size >= CUT_SHARE * median_low(beside):
+            return n
+    return 0
+
+
 def part_bodies(
-    bone: Bytes, canal: Mask, spacing_mm: tuple[float, float, float]
+    bone: Bytes, canal: Mask, spacing_mm: tuple[float, float, float], cut: Collection[int]
 ) -> tuple[Mask, ColumnCurve]:
     """Tell bodies from arches.
 
     Where a body ends and its arch begins is told by the canal's front, or, without a canal, by the
     body's middle: the body is by far the thickest part of a vertebra, and its front is as far from
-    its middle as its rear. Of a bone that the upper or lower edge cuts the thickest part in view
+    its middle as its rear. Of a bone that a scan's edge cut the thickest part in view
     may be a process, so the whole ones tell where its body would lie, and it may have none. Of the
     ring around the dens only the anterior arch is body.
 
@@ -57,6 +98,7 @@ def part_bodies(
         bone: (I, J, K) a number per vertebra, not all 0; i to the right, j to the front, k upwards.
         canal: (I, J, K) canal and cord, if they are known.
         spacing_mm: voxel size.
+        cut: numbers of the bones that are cut.
 
     Returns:
         (I, J, K) what is body, never nothing, and the curve through the bodies.
@@ -65,9 +107,8 @@ def part_bodies(
     coords, owner = coords_mm(where, spacing_mm), bone[where]
     is_core = _depth(bone, spacing_mm)[where] >= CORE_SHARE
     least = MIN_BODY_MM3 / float(np.prod(spacing_mm))
-    cut = np.union1d(bone[:, :, 0], bone[:, :, -1])
     told = _told(owner, is_core, cut)
-    curve = _through_middles(coords[told], owner[told])
+    curve = run_through(coords[told], owner[told])
     # Once from the middles alone, once more from the bodies that gave.
     for _ in range(2):
         straight = curve.straighten(coords)
@@ -78,21 +119,24 @@ def part_bodies(
         is_body &= (np.bincount(owner[is_body], minlength=256) >= least)[owner]
         if not is_body.any():
             is_body[:] = True
-        told = _told(owner, is_body, np.append(cut, ring or 0))
-        curve = _through_middles(coords[told], owner[told])
+        told = _told(owner, is_body, [*cut, ring or 0])
+        curve = run_through(coords[told], owner[told])
     mask = np.zeros_like(where)
     mask[where] = is_body
     return mask, curve
 
 
-def _told(owner: Bytes, is_meant: Mask, left_out: NDArray[np.uint8]) -> Mask:
+def _told(owner: Bytes, is_meant: Mask, left_out: Collection[int]) -> Mask:
     """(N,) what is meant, but for bones left out, unless hardly another is left."""
-    kept = is_meant & ~np.isin(owner, left_out)
+    kept = is_meant & ~np.isin(owner, list(left_out))
     return kept if len(np.unique(owner[kept])) >= LEAST_WHOLE else is_meant
 
 
 def _depth(bone: Bytes, spacing_mm: tuple[float, float, float]) -> Floats:
-    """How deep each voxel lies in its bone's sagittal cut, as a share of the bone's deepest."""
+    """How deep each voxel lies in its bone's sagittal cut, as a share of the deepest in front.
+
+    Farther behind it is 0, where a spinous process may be as thick as a body of the neck.
+    """
     depth = np.zeros(bone.shape, np.float32)
     for number, box in enumerate(ndimage.find_objects(bone), start=1):
         if box is None:
@@ -106,15 +150,21 @@ def _depth(bone: Bytes, spacing_mm: tuple[float, float, float]) -> Floats:
             ]
         )
         view = depth[box]
+        rear, front = np.quantile(np.nonzero(mine)[1], (0.02, 0.98))
+        inside[:, : round(front - FRONT_SHARE * (front - rear))] = 0.0
         view[mine] = (inside / max(float(inside.max()), 1e-6))[mine]
     return depth
 
 
-def _through_middles(coords: Floats, owner: Bytes) -> ColumnCurve:
+def run_through(coords: Floats, owner: Bytes) -> ColumnCurve:
     """A curve through the middles of the bones' points, from the top.
 
     It is half a vertebra longer on each end. A curve through the voxels themselves would turn at
     its ends: a body, and its core still more, is wider than it is high.
+
+    Args:
+        coords: (N, 3) points in mm, N > 0.
+        owner: (N,) number of the bone that each is of.
     """
     middles = np.array([coords[owner == n].mean(axis=0) for n in np.unique(owner)])
     middles = middles[np.argsort(-middles[:, 2], kind="stable")]
@@ -129,7 +179,7 @@ def _through_middles(coords: Floats, owner: Bytes) -> ColumnCurve:
 
 
 def _is_body(
-    owner: Bytes, straight: Floats, is_core: Mask, cut: NDArray[np.uint8], wall: Wall | None
+    owner: Bytes, straight: Floats, is_core: Mask, cut: Collection[int], wall: Wall | None
 ) -> Mask:
     """(N,) whether each bone voxel belongs to a body.
 
@@ -137,12 +187,12 @@ def _is_body(
         owner: (N,) number of the bone.
         straight: (N, 3) straightened coordinates.
         is_core: (N,) whether it lies deep inside.
-        cut: numbers of the bones that the upper or lower edge cuts.
+        cut: numbers of the bones that are cut.
         wall: the canal's front; None without a canal.
     """
     result = np.ones(len(owner), dtype=bool)
     numbers = np.unique(owner)
-    whole = numbers[~np.isin(numbers, cut)]
+    whole = numbers[~np.isin(numbers, list(cut))]
     if wall is None and len(whole) >= LEAST_WHOLE:
         result, wall = _part_by_middles(owner, straight, is_core, whole)
         numbers = np.setdiff1d(numbers, whole)
