@@ -50,6 +50,10 @@ def test_options_together_are_an_object_of_their_own(spine: BlockSpine, options:
         segment(spine.image, options, affine=spine.grid.affine)
 
 
+def test_a_series_may_be_a_number() -> None:
+    assert SegmentOptions(series=3) == SegmentOptions(series="3")
+
+
 def test_numbers_of_numpy_and_paths_are_as_good(tmp_path: Path) -> None:
     options = SegmentOptions(
         iso=np.bool_(True), threads=np.int64(2), min_probability=1, model=tmp_path, together=["a"]

@@ -1,26 +1,33 @@
 """A scan with blank layers above and below, as registration leaves them, is as good without."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from blocks import BlockSpine, oracle_for, turned
 from spinekit.core.grid import Grid
+from spinekit.core.volume import Volume
 from spinekit.pipeline import segment
+from spinekit.relabelling.correction import relabel
+from spinekit.relabelling.words import Word
+from spinekit.sight import look_at
+
+
+def in_margins(spine: BlockSpine, below: int, above: int) -> BlockSpine:
+    """The middle of a spine, T12 and the sacrum cut, with blank layers around."""
+    middle = slice(35, spine.parts.shape[2] - 20)
+    image = np.pad(spine.image[:, :, middle], ((0, 0), (0, 0), (below, above)))
+    affine = spine.grid.affine.copy()
+    affine[2, 3] += middle.start - below
+    return replace(spine, image=image, grid=Grid(image.shape, affine))
 
 
 @pytest.mark.parametrize("codes", ["RAS", "SLA"])
 def test_blank_layers_around_a_scan_change_nothing(spine: BlockSpine, codes: str) -> None:
-    middle = slice(35, spine.parts.shape[2] - 20)
-    affine = spine.grid.affine.copy()
-    affine[2, 3] += middle.start
-    cut = spine.image[:, :, middle]
-    plain = replace(spine, image=cut, grid=Grid(cut.shape, affine))
-    padded = np.pad(cut, ((0, 0), (0, 0), (90, 60)))
-    affine = affine.copy()
-    affine[2, 3] -= 90
-    around = replace(spine, image=padded, grid=Grid(padded.shape, affine))
+    plain, around = in_margins(spine, 0, 0), in_margins(spine, 90, 60)
 
     results = []
     for piece in (plain, around):
@@ -40,3 +47,56 @@ def test_blank_layers_around_a_scan_change_nothing(spine: BlockSpine, codes: str
     there = np.isin(after.labels, np.unique(before.labels[before.labels > 0]))
     assert np.count_nonzero(there) == np.count_nonzero(before.labels)
     assert np.count_nonzero(after.soft["canal"]) == np.count_nonzero(before.soft["canal"])
+
+
+def test_a_sheared_scan_is_labelled_where_it_holds_image(spine: BlockSpine) -> None:
+    plain, around = in_margins(spine, 0, 0), in_margins(spine, 90, 60)
+    results = []
+    for piece in (plain, around):
+        affine = piece.grid.affine.copy()
+        affine[2, 1] = 0.15
+        results.append(segment(piece.image, affine=affine, predictor=oracle_for(spine), soft=True))
+
+    before, after = results
+    for array in (after.labels, after.parts, after.soft["canal"], after.soft["cord"]):
+        assert not array[:, :, :90].any()
+        assert not array[:, :, -60:].any()
+    cut = [{row.name for row in found.structures if row.touches_edge} for found in results]
+    assert cut[0] == cut[1] >= {"sacrum", "spinal_canal"}
+    assert np.mean(after.labels[:, :, 90:-60] == before.labels) > 0.99
+
+
+def test_what_the_image_cuts_stays_cut_when_a_name_is_corrected(
+    spine: BlockSpine, tmp_path: Path
+) -> None:
+    around = in_margins(spine, 90, 60)
+    found = segment(around.image, affine=around.grid.affine, predictor=oracle_for(spine))
+
+    relabel(found.save(tmp_path)["dseg"], [Word("L3", "L3")])
+
+    rows = json.loads((tmp_path / "array_dseg.json").read_text())["structures"]
+    assert [row["name"] for row in rows if row["touches_edge"]] == ["T12", "sacrum", "spinal_canal"]
+
+
+def test_margins_are_no_room_in_what_a_network_sees_for_a_mask(spine: BlockSpine) -> None:
+    sights = [
+        look_at(Volume(piece.image, piece.grid), oracle_for(spine), file="scan")
+        for piece in (in_margins(spine, 0, 0), in_margins(spine, 90, 60))
+    ]
+
+    plain, around = sights
+    assert around.sure == plain.sure
+    np.testing.assert_array_equal(
+        around.column.labels.array[:, :, 90:-60], plain.column.labels.array
+    )
+    assert not around.column.labels.array[:, :, :90].any()
+
+
+def test_a_few_thin_layers_among_blank_ones_are_no_scan_to_cut_out() -> None:
+    image = np.zeros((4, 64, 80), np.float32)
+    image[:, :, 14:16] = np.random.default_rng(0).random((4, 64, 2))
+    spacing = (4.0, 1.0, 0.4)
+
+    found = segment(image, spacing_mm=spacing, iso=True)
+
+    assert found.labels.shape == (16, 64, 32)

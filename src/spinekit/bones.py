@@ -25,6 +25,7 @@ from spinekit.core.volume import Volume
 from spinekit.instances import split_instances
 from spinekit.instances.apart import number_bones
 from spinekit.instances.given import find_scattered, take_instances
+from spinekit.instances.placing import place_instances
 from spinekit.labelling.chain import name_column
 from spinekit.labelling.earlier import temper
 from spinekit.labelling.naming import Naming
@@ -107,7 +108,7 @@ def name_parts(
     layers = _find_layers(own, record)
     drawn = normalise_labels(parts, record)[:, :, layers]
     split, stated = _split(drawn, working.grid.spacing_mm)
-    instances = _place(split, layers, working.grid.shape[2])
+    instances = place_instances(split, layers, working.grid.shape[2])
     bones = [n for n, item in enumerate(instances.items) if item.kind == "vertebra"]
     if names and len(bones) != len(names):
         raise InputError(
@@ -143,18 +144,6 @@ def _find_layers(own: Box, record: GeometryRecord) -> slice:
     seen = np.flatnonzero(normalise_labels(covered, record).any(axis=(0, 1)))
     # Of a mask thinner than a layer nothing may be left.
     return slice(seen[0], seen[-1] + 1) if len(seen) else slice(0, record.working_grid.shape[2])
-
-
-def _place(instances: Instances, layers: slice, depth: int) -> Instances:
-    """Instances that were told apart in some layers of a grid, on all of its `depth` layers."""
-    around = ((0, 0), (0, 0), (layers.start, depth - layers.stop))
-    items = []
-    for item in instances.items:
-        i, j, k = item.centroid_ijk
-        items.append(dataclasses.replace(item, centroid_ijk=(i, j, k + layers.start)))
-    maps = (instances.parts, instances.vertebra_map, instances.disc_map)
-    parts, vertebrae, discs = (np.pad(one, around) for one in maps)
-    return Instances(parts, vertebrae, discs, tuple(items), instances.spacing_mm)
 
 
 def _split(
@@ -247,7 +236,7 @@ def name_given(
     tissue = normalise_labels(given.tissue, record)
     layers = _find_layers(own, record)
     taken, bore = take_instances(numbers[:, :, layers], tissue[:, :, layers], spacing_mm)
-    instances = _place(taken, layers, working.grid.shape[2])
+    instances = place_instances(taken, layers, working.grid.shape[2])
     bones = sum(item.kind == "vertebra" for item in instances.items)
     if bones > MOST_VERTEBRAE:
         raise InputError(

@@ -43,7 +43,7 @@ class SegmentOptions:
     """Refuse what would otherwise be a warning about the header."""
     volume: int | None = None
     """Which volume of a 4-D scan, from 0; None averages them."""
-    series: str | None = None
+    series: str | int | None = None
     """Which series of a DICOM folder: its number, its UID or the UID's end."""
     localizer: str | None = None
     """Path of a named label map of the same patient, as evidence; a folder says it has none."""
@@ -52,6 +52,8 @@ class SegmentOptions:
 
     def __post_init__(self) -> None:
         settle_types(self)
+        if self.series is not None:
+            object.__setattr__(self, "series", str(self.series))
 
     def recorded(self) -> dict[str, Any]:
         """What the report keeps: all that can change the result, and no path."""

@@ -23,7 +23,7 @@ from spinekit.core.geometry import (
     normalise_geometry,
 )
 from spinekit.core.intensity import normalise_intensity
-from spinekit.core.margins import seen_layers, trim_margins
+from spinekit.core.margins import Imaged, find_imaged, trim_margins
 from spinekit.core.resampling import resample_linear
 from spinekit.core.volume import Volume
 from spinekit.doubts import doubt_image, doubt_prediction
@@ -56,6 +56,8 @@ class Findings:
 
     scan: Scan
     """As it was read."""
+    imaged: Imaged
+    """Where it holds image."""
     card: dict[str, Any]
     """Of the model that looked at it."""
     working: Volume
@@ -137,7 +139,8 @@ def examine(
     if predictor is None:
         predictor = load_predictor(options.model, threads=options.threads)
     with _timed(seconds, "normalise"):
-        working, record, doubts = _normalise(scan, predictor)
+        imaged = find_imaged(scan.volume)
+        working, record, doubts = _normalise(scan, imaged, predictor)
         foreign = any(notice.code == "not-mri" for notice in scan.notices)
         unseen = bool(doubts)
         doubts += [] if foreign else doubt_image(scan.volume.array)
@@ -151,7 +154,16 @@ def examine(
         evidence = pool_levels(prediction.level_probs, prediction.level_stride, instances)
         doubts += doubt_prediction(probs, instances.parts, instances.items)
     return Findings(
-        scan, predictor.card, working, record, probs, instances, evidence, tuple(doubts), seconds
+        scan,
+        imaged,
+        predictor.card,
+        working,
+        record,
+        probs,
+        instances,
+        evidence,
+        tuple(doubts),
+        seconds,
     )
 
 
@@ -216,10 +228,11 @@ def conclude(
         view = View(found.working.array, *compose_labels(instances, named), found.working.grid)
         if options.iso:
             record = dataclasses.replace(record, input_grid=isotropic_grid(found.scan.volume.grid))
-        soft = restore_soft(found.probs, instances.parts, record) if options.soft else None
-        labels, parts = restore_instances(found.probs, instances, named, record)
+        probs, imaged = found.probs, found.imaged
+        soft = restore_soft(probs, instances.parts, record, imaged) if options.soft else None
+        labels, parts = restore_instances(probs, instances, named, record, imaged)
         grid = record.input_grid
-        structures = tabulate(labels, grid, named, seen=seen_layers(record)[1])
+        structures = tabulate(labels, grid, named, seen=imaged.seen_in(grid))
         levels = find_levels(labels, grid, structures) if options.levels else None
         labels, structures, lost = convert_labels(labels, structures, options.scheme)
     report = build_report(
@@ -290,7 +303,9 @@ def _read(
     )
 
 
-def _normalise(scan: Scan, predictor: Predictor) -> tuple[Volume, GeometryRecord, list[Notice]]:
+def _normalise(
+    scan: Scan, imaged: Imaged, predictor: Predictor
+) -> tuple[Volume, GeometryRecord, list[Notice]]:
     """The scan on the working grid with intensities in [0, 1], the way back, and what it lacks.
 
     What is many metres by its header is no spine at its size; it stays on voxels of its own size,
@@ -300,7 +315,7 @@ def _normalise(scan: Scan, predictor: Predictor) -> tuple[Volume, GeometryRecord
         GeometryError: A scan of plausible size has too many voxels.
     """
     in_plane_mm, min_slice_mm = predictor.grid_mm
-    volume, notices = trim_margins(scan.volume), []
+    volume, notices = trim_margins(scan.volume, imaged), []
     try:
         working, record = normalise_geometry(
             volume, in_plane_mm=in_plane_mm, min_slice_mm=min_slice_mm

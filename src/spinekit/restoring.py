@@ -21,7 +21,7 @@ from spinekit.core.geometry import (
     restore_linear,
     restore_probs_argmax,
 )
-from spinekit.core.margins import seen_layers
+from spinekit.core.margins import Imaged
 from spinekit.structures import CANAL, CORD, NamedInstance, compose_labels, grow_map
 
 
@@ -30,6 +30,7 @@ def restore_instances(
     instances: Instances,
     named: Sequence[NamedInstance],
     record: GeometryRecord,
+    imaged: Imaged | None = None,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Labels and parts on the record's input grid.
 
@@ -43,6 +44,7 @@ def restore_instances(
         instances: The split column there.
         named: The instances that are to appear.
         record: The way back.
+        imaged: Where the scan holds image, all of it by default; nothing is labelled elsewhere.
 
     Returns:
         Labels and parts, uint8 on the input grid.
@@ -58,7 +60,7 @@ def restore_instances(
         disc_map=restore_labels(grow_map(instances.disc_map), record),
     )
     labels, parts = compose_labels(restored, named)
-    return _as_seen(labels, record), _as_seen(parts, record)
+    return _as_seen(labels, record, imaged), _as_seen(parts, record, imaged)
 
 
 def settle_probs(parts_probs: NDArray[np.floating], parts: NDArray[np.uint8]) -> None:
@@ -83,7 +85,10 @@ def settle_probs(parts_probs: NDArray[np.floating], parts: NDArray[np.uint8]) ->
 
 
 def restore_soft(
-    probs: NDArray[np.floating], parts: NDArray[np.uint8], record: GeometryRecord
+    probs: NDArray[np.floating],
+    parts: NDArray[np.uint8],
+    record: GeometryRecord,
+    imaged: Imaged | None = None,
 ) -> dict[str, NDArray[np.float32]]:
     """Probabilities of cord and canal on the record's input grid, by linear interpolation.
 
@@ -93,6 +98,7 @@ def restore_soft(
         probs: (7, I, J, K) probabilities on the working grid.
         parts: (I, J, K) uint8, the cleaned parts there.
         record: The way back.
+        imaged: Where the scan holds image, all of it by default.
 
     Returns:
         `cord`, and `canal`, which includes the cord; float32 on the input grid, 0 to 1.
@@ -101,15 +107,13 @@ def restore_soft(
     cord = np.where(near, probs[CORD].astype(np.float32), np.float32(0))
     canal = np.where(near, cord + probs[CANAL].astype(np.float32), np.float32(0))
     return {
-        "cord": _as_seen(np.clip(restore_linear(cord, record), 0, 1), record),
-        "canal": _as_seen(np.clip(restore_linear(canal, record), 0, 1), record),
+        "cord": _as_seen(np.clip(restore_linear(cord, record), 0, 1), record, imaged),
+        "canal": _as_seen(np.clip(restore_linear(canal, record), 0, 1), record, imaged),
     }
 
 
-def _as_seen(array: NDArray[Any], record: GeometryRecord) -> NDArray[Any]:
-    """The array on the input grid, in place, with 0 where the working grid does not reach."""
-    axis, seen = seen_layers(record)
-    layers = np.moveaxis(array, axis, 0)
-    layers[: seen.start] = 0
-    layers[seen.stop :] = 0
+def _as_seen(array: NDArray[Any], record: GeometryRecord, imaged: Imaged | None) -> NDArray[Any]:
+    """The array on the input grid, in place, with 0 in the scan's margins."""
+    if imaged is not None and not imaged.is_all:
+        np.copyto(array, 0, where=imaged.blank_in(record.input_grid))
     return array

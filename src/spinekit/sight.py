@@ -17,9 +17,11 @@ from spinekit.core.errors import Notice
 from spinekit.core.geometry import GeometryRecord, normalise_geometry
 from spinekit.core.grid import Grid
 from spinekit.core.intensity import normalise_intensity
+from spinekit.core.margins import Imaged, find_imaged, trim_margins
 from spinekit.core.volume import Volume
 from spinekit.instances import split_instances
 from spinekit.instances.joining import join_items
+from spinekit.instances.placing import place_instances
 from spinekit.labelling.chain import name_column
 from spinekit.labelling.earlier import rely_on, temper
 from spinekit.labelling.evidence import pool_levels
@@ -98,8 +100,11 @@ def look_at(image: Volume, predictor: Predictor, *, file: str) -> Sight:
         ModelError: What the predictor answers cannot be used.
     """
     working = normalise_like(image, predictor)[0]
-    seen = ask_predictor(predictor, Volume(normalise_intensity(working.array), working.grid))
-    column, sure = _name_seen(seen, working.grid, {"source": "image", "file": file})
+    imaged = find_imaged(working)
+    shown = np.zeros(working.shape, np.float32)
+    shown[:, :, imaged.layers] = normalise_intensity(trim_margins(working, imaged).array)
+    seen = ask_predictor(predictor, Volume(shown, working.grid))
+    column, sure = _name_seen(seen, imaged, {"source": "image", "file": file})
 
     def see(instances: Instances) -> NDArray[np.float64]:
         return pool_levels(seen.level_probs, seen.level_stride, instances)
@@ -108,11 +113,14 @@ def look_at(image: Volume, predictor: Predictor, *, file: str) -> Sight:
 
 
 def _name_seen(
-    seen: Prediction, grid: Grid, source: dict[str, str]
+    seen: Prediction, imaged: Imaged, source: dict[str, str]
 ) -> tuple[NamedMap, dict[str, float]]:
     """The column in a prediction on the working grid, and how sure each level's name is."""
-    instances = split_instances(seen.parts_probs, grid.spacing_mm)
-    naming = name_column(instances, pool_levels(seen.level_probs, seen.level_stride, instances))
+    grid, layers = imaged.grid, imaged.layers
+    own = split_instances(seen.parts_probs[:, :, :, layers], grid.spacing_mm)
+    instances = place_instances(own, layers, grid.shape[2])
+    # Margins are no room for bones that were not found: names are those of what is imaged.
+    naming = name_column(own, pool_levels(seen.level_probs, seen.level_stride, instances))
     if naming.pieces:
         instances, kept = join_items(instances, naming.pieces)
         naming = keep_items(naming, kept)

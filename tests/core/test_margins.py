@@ -4,9 +4,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from spinekit.core.geometry import isotropic_grid, normalise_geometry
+from spinekit.core.geometry import isotropic_grid
 from spinekit.core.grid import Grid
-from spinekit.core.margins import seen_layers, trim_margins
+from spinekit.core.margins import find_imaged, trim_margins
 from spinekit.core.volume import Volume
 
 COS, SIN = np.cos(0.1), np.sin(0.1)
@@ -34,7 +34,7 @@ def turned(volume: Volume, codes: str) -> Volume:
 def test_margins_are_cut_off_in_any_orientation(codes: str) -> None:
     volume = turned(scan(12, 5), codes)
 
-    left = trim_margins(volume)
+    left = trim_margins(volume, find_imaged(volume))
 
     whole = scan(12, 5)
     inner = Volume(whole.array[..., 12:42], Grid((6, 20, 30), whole.grid.affine))
@@ -49,31 +49,51 @@ def test_margins_are_cut_off_in_any_orientation(codes: str) -> None:
 def test_thin_margins_stay(below: int, above: int) -> None:
     volume = scan(below, above)
 
-    assert trim_margins(volume) is volume
+    assert find_imaged(volume).is_all
+    assert trim_margins(volume, find_imaged(volume)) is volume
 
 
 def test_a_single_layer_of_image_is_not_cut_out() -> None:
     volume = scan(10, 10, layers=1)
 
-    assert trim_margins(volume) is volume
+    assert find_imaged(volume).is_all
+    assert trim_margins(volume, find_imaged(volume)) is volume
 
 
 @pytest.mark.parametrize("codes", ["RAS", "LPI", "SLA"])
-def test_results_lie_in_the_layers_that_were_seen(codes: str) -> None:
-    volume = turned(scan(12, 5), codes)
-    _, record = normalise_geometry(trim_margins(volume), in_plane_mm=0.8)
-    whole = type(record)(volume.grid, record.working_grid)
+@pytest.mark.parametrize("shear", [0.0, 0.15])
+def test_margins_lie_where_the_scan_holds_no_image(codes: str, shear: float) -> None:
+    plain = scan(12, 5)
+    affine = plain.grid.affine.copy()
+    affine[:3, 1] += shear * affine[:3, 2]
+    volume = turned(Volume(plain.array, Grid(plain.shape, affine)), codes)
 
-    axis, seen = seen_layers(whole)
+    imaged = find_imaged(volume)
 
-    blank = np.ptp(np.moveaxis(volume.array, axis, 0).reshape(47, -1), axis=1) == 0
-    assert [n for n in range(47) if not blank[n]] == list(range(seen.start, seen.stop))
+    blank = np.ptp(np.moveaxis(volume.array, imaged.axis, 0).reshape(47, -1), axis=1) == 0
+    there = np.moveaxis(np.broadcast_to(imaged.blank_in(volume.grid), volume.shape), imaged.axis, 0)
+    np.testing.assert_array_equal(there.reshape(47, -1).all(axis=1), blank)
+    np.testing.assert_array_equal(there.reshape(47, -1).any(axis=1), blank)
+    assert imaged.seen_in(volume.grid) == imaged.layers
 
 
-def test_all_layers_are_seen_of_a_scan_without_margins() -> None:
+def test_margins_are_known_on_other_grids() -> None:
+    volume = scan(12, 5)
+    grid = isotropic_grid(volume.grid, spacing_mm=0.5)
+
+    blank = np.broadcast_to(find_imaged(volume).blank_in(grid), grid.shape)
+
+    at = volume.grid.ras_to_ijk(grid.ijk_to_ras([[0, 0, k] for k in range(grid.shape[2])]))[:, 2]
+    inside = (at > 11.5) & (at < 41.5)
+    np.testing.assert_array_equal(~blank[0, 0], inside)
+    seen = find_imaged(volume).seen_in(grid)
+    assert (seen.start, seen.stop) == (inside.argmax(), len(inside) - inside[::-1].argmax())
+
+
+def test_without_margins_all_is_seen() -> None:
     volume = scan(0, 0)
-    _, record = normalise_geometry(volume, in_plane_mm=0.8)
+    imaged = find_imaged(volume)
 
     for grid in (volume.grid, isotropic_grid(volume.grid)):
-        axis, seen = seen_layers(type(record)(grid, record.working_grid))
-        assert seen == slice(0, grid.shape[axis])
+        assert not imaged.blank_in(grid).any()
+        assert imaged.seen_in(grid) == slice(0, grid.shape[2])

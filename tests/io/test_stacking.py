@@ -181,6 +181,14 @@ def test_time_points_of_one_slice_are_volumes(tmp_path: Path) -> None:
     assert [n.code for n in read_scan(folder).notices] == ["volumes-averaged"]
 
 
+def test_acquisitions_of_one_slice_are_volumes(tmp_path: Path) -> None:
+    folder = Slices().write(tmp_path / "a")
+    for number, path in enumerate(sorted(folder.iterdir())):
+        edit_dicom(path, ImagePositionPatient=[0, 0, 0], AcquisitionNumber=number + 1)
+
+    assert [n.code for n in read_scan(folder).notices] == ["volumes-averaged"]
+
+
 def write_echoes(folder: Path, indices: list[list[int]]) -> list[Slices]:
     echoes = [
         Slices(picture((36, 40, 6)) + 100 * n, tags={"EchoTime": str(time_ms)})

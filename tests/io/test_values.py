@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from scan_files import AFFINE, picture
+from spinekit.core.errors import SpineKitError
 from spinekit.io.reading import scan_from_array
 
 
@@ -58,3 +59,12 @@ def test_what_a_masked_array_hides_is_no_image() -> None:
     assert [(n.code, n.text.split()[0]) for n in scan.notices] == [
         ("not-finite", str(hidden.sum()))
     ]
+
+
+@pytest.mark.parametrize("values", [1j * picture(), picture().astype(str)], ids=["complex", "text"])
+def test_masked_values_that_are_no_real_numbers_are_refused(values: np.ndarray) -> None:
+    hidden = np.zeros(values.shape, dtype=bool)
+    hidden[0] = True
+
+    with pytest.raises(SpineKitError, match="not real numbers"):
+        scan_from_array(np.ma.array(values, mask=hidden), affine=AFFINE)

@@ -11,12 +11,12 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.anatomy.column import CERVICAL, LEVELS, LUMBAR, SACRUM, THORACIC, Variant, successors
+from spinekit.anatomy.gaps import fill_gaps
 from spinekit.core.errors import UsageError
 
 __all__ = ["COLOURS", "LEVELS", "NAMES", "PARTS", "VALUES", "Lost", "Scheme"]
@@ -294,17 +294,7 @@ def _place_bones(
     """Vertebrae in a map and their values; nameless ones too where they fill a gap in the chain."""
     bones = {level: VALUES[level] for level in chain if VALUES[level] in present}
     nameless = [value for value in present if value in ABSTAINED_VERTEBRA]
-    for upper, lower in pairwise(list(bones)):
-        missing = chain[chain.index(upper) + 1 : chain.index(lower)]
-        if 0 < len(missing) <= len(nameless):
-            of_all = (bones[upper], bones[lower], *nameless)
-            start, end, *others = (np.argwhere(label_map == v).mean(axis=0) for v in of_all)
-            way = end - start
-            along = sorted(((at - start) @ way, v) for at, v in zip(others, nameless, strict=True))
-            between = [value for share, value in along if 0 < share < way @ way]
-            if len(between) == len(missing):
-                bones.update(zip(missing, between, strict=True))
-    return bones
+    return bones | fill_gaps(label_map, bones, nameless, chain)
 
 
 def _likeliest(names: Sequence[str], bones: Sequence[str]) -> str:

@@ -32,6 +32,9 @@ from spinekit.io.voxels import (
     volume_notice,
 )
 
+_REAL = "buif"
+"""Kinds of numpy's types that are real numbers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scan:
@@ -157,7 +160,7 @@ def scan_from_array(
     """
     name = "array"
     image = _plain(name, array)
-    if image.dtype.kind not in "buif":
+    if image.dtype.kind not in _REAL:
         raise InputError(
             "wrong-type",
             f"{name}: the values are {image.dtype}, not real numbers",
@@ -191,8 +194,9 @@ def _plain(name: str, array: ArrayLike) -> NDArray[Any]:
     Raises:
         InputError: Its rows are of several lengths.
     """
-    if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
-        return np.asarray(np.ma.filled(array.astype(np.float64), np.nan))
+    if isinstance(array, np.ma.MaskedArray) and array.dtype.kind in _REAL:
+        is_hiding = np.ma.is_masked(array)
+        return np.asarray(np.ma.filled(array.astype(np.float64), np.nan) if is_hiding else array)
     try:
         return np.asarray(array)
     except ValueError as error:

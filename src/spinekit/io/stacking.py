@@ -188,7 +188,7 @@ def _one_station(
     first = positions[0]
     place = first[0].position
     in_place = [np.linalg.norm(frame.position - place) <= _IN_LINE_MM for frame in first]
-    alike = len({frame.order[:3] for frame in first}) == 1
+    alike = len({frame.order[:4] for frame in first}) == 1
     if len(positions) == 1 < len(first) and alike and all(in_place):
         if force:
             return positions, []

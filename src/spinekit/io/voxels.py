@@ -228,12 +228,16 @@ def _in_range(array: NDArray[Any]) -> tuple[NDArray[Any], list[Notice]]:
     if array.dtype.itemsize < 4 or array.dtype == np.float32:
         return array, []
     low, high = float(array.min()), float(array.max())
-    if _are_told_apart(low, high):
+    if not (math.isfinite(low) and math.isfinite(high)):
+        is_finite = np.isfinite(array)
+        low = float(array.min(where=is_finite, initial=np.inf))
+        high = float(array.max(where=is_finite, initial=-np.inf))
+    if low >= high or _are_told_apart(low, high):
         return array, []
     finite = array[np.isfinite(array)].astype(np.float64)
     usual = finite[np.abs(finite) <= _LARGEST]
-    finite = usual if usual.size >= (1 - _OUTLIERS) * finite.size else finite
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    if usual.size >= (1 - _OUTLIERS) * finite.size:
+        low, high = float(usual.min()), float(usual.max())
     if low == high or _are_told_apart(low, high):
         return array, []
     scaled = (array.astype(np.float64) / 2 - low / 2) / (high / 2 - low / 2)

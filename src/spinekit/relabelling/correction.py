@@ -48,7 +48,7 @@ from spinekit.relabelling.words import (
 )
 from spinekit.report import describe_column, read_report, recall_evidence, recall_outside, sum_canal
 from spinekit.segmentation import Segmentation
-from spinekit.structures import convert_labels, give_names, tabulate
+from spinekit.structures import Structure, convert_labels, give_names, tabulate
 
 NAMELESS_KINDS = (
     "image", "image_json", "input", "preview_input", "step1_canal", "step1_cord"
@@ -119,7 +119,7 @@ def _relabel(path: Path, words: Sequence[Word], image: str | Path | None) -> Cor
     new_names = _names_by_item(instances, named)
 
     labels = _moved(result.own, names, new_names)
-    structures = tabulate(labels, grid, named)
+    structures = _with_tubes_cut(tabulate(labels, grid, named), result.report["structures"])
     levels = find_levels(labels, grid, structures) if result.found.wanted.levels else None
     scheme = str(options.get("scheme", "spinekit"))
     written, structures, lost = convert_labels(labels, structures, scheme)
@@ -326,6 +326,19 @@ def _decide(
 def _replaced(place: Place) -> list[str]:
     """The files that a change of names replaces."""
     return [path for kind, path in place.files.items() if kind not in NAMELESS_KINDS]
+
+
+def _with_tubes_cut(
+    rows: tuple[Structure, ...], before: Sequence[Mapping[str, Any]]
+) -> tuple[Structure, ...]:
+    """The table with canal and cord cut where they were: the scan's image may end before it."""
+    cut = {row["name"] for row in before if row["touches_edge"]}
+    return tuple(
+        dataclasses.replace(row, touches_edge=row.name in cut or row.touches_edge)
+        if row.part.startswith("spinal_")
+        else row
+        for row in rows
+    )
 
 
 def _moved(
