@@ -130,6 +130,41 @@ def test_bids_derivatives_answer_what_bears_the_scan_s_name(tmp_path):
     assert found == ([("sub-01_acq-sag_T2w", [parts, spine], ["sub-01_acq-sag_T2w"])], [])
 
 
+ONE_MM = f"{BIDS}_seg-{{}}_res-1mm_desc-T2w_dseg"
+OWN = f"{BIDS}_seg-{{}}_desc-T2w_dseg"
+
+
+@pytest.mark.parametrize(
+    ("own", "resampled", "chosen"),
+    [
+        (("spine",), ("spine",), OWN),
+        (("spine", "parts"), ("spine", "parts"), OWN),
+        (("parts",), ("spine", "parts"), ONE_MM),
+        ((), ("spine", "parts"), ONE_MM),
+    ],
+)
+def test_of_bids_derivatives_on_both_grids_one_grid_is_compared(tmp_path, own, resampled, chosen):
+    preds = [*(OWN.format(kind) for kind in own), *(ONE_MM.format(kind) for kind in resampled)]
+    kinds = own if chosen == OWN else resampled
+    found = pair(tmp_path, preds, ["sub-01_acq-sag_T2w"])
+    wanted = sorted(chosen.format(kind) for kind in kinds)
+    assert found == ([("sub-01_acq-sag_T2w", wanted, ["sub-01_acq-sag_T2w"])], [])
+
+
+def test_parts_of_another_grid_do_not_come_with_the_labels(tmp_path):
+    preds = [OWN.format("spine"), ONE_MM.format("spine"), ONE_MM.format("parts")]
+    ((_, files, _),), _ = pair(tmp_path, preds, ["sub-01_acq-sag_T2w"])
+    assert files == [OWN.format("spine")]
+
+
+@pytest.mark.parametrize("name", [OWN, ONE_MM])
+def test_two_files_of_one_grid_are_an_error(tmp_path, name):
+    pred = make(tmp_path / "pred", *(grid.format("spine") for grid in (OWN, ONE_MM)))
+    (pred / f"{name.format('spine')}.nii").touch()
+    with pytest.raises(UsageError, match="have the same name"):
+        pair_files(pred, make(tmp_path / "ref", "sub-01_acq-sag_T2w"))
+
+
 @pytest.mark.parametrize("name", ["scan_{}", "sub-01_space-orig_seg-{}_desc-T2w_dseg"])
 def test_parts_beside_a_file_come_with_it(tmp_path, name):
     known = "spine" if "desc" in name else "dseg"

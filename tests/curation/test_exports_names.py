@@ -110,8 +110,9 @@ def test_runs_of_a_set_without_a_list_stay_too(scans) -> None:
 
     assert scans.runs() == {"b": 1, "c": 2, "d": 3, "a": 4}
     assert [row["name"].partition("_run-2_")[2] for row in told] == [
-        "desc-prepared_T2w.nii.gz", "desc-prepared_dseg.nii.gz",
+        "", "desc-prepared_T2w.nii.gz", "desc-prepared_dseg.nii.gz",
     ]  # fmt: skip
+    assert told[0]["name"] == "./bids"
 
 
 def test_patients_keep_their_words(tmp_path) -> None:
@@ -132,6 +133,72 @@ def test_patients_keep_their_words(tmp_path) -> None:
     assert [path.name for path in bids.glob("sub-*")] == ["sub-xp11x2"]
     people = (bids / "participants.tsv").read_text().splitlines()
     assert people == ["participant_id\tdataset\tsplit", "sub-xp11x2\tx\ttrain"]
+
+
+@pytest.fixture
+def named(tmp_path: Path):
+    """Two scans without a contrast in their names; exports them under one, and what lies there."""
+    root, bids = tmp_path / "in", tmp_path / "out" / "bids"
+    for number in (1, 2):
+        save(root / "images" / f"sub0{number}.nii.gz", SPINE.image + number, SPINE.grid.affine)
+        save(root / "labels" / f"sub0{number}.nii.gz", SPINE.labels, SPINE.grid.affine)
+
+    def run(contrast: str | None, **changes: object) -> tuple[list[str], dict[str, bytes]]:
+        table = recipe_table(root, exports=["bids"], validation=0.0, **changes)
+        settings = {"contrast": contrast} if contrast else {}
+        table["sources"][0]["settings"] = table["sources"][0]["settings"] | settings
+        report = prepare_set(prepare_recipe(table), tmp_path / "out", overwrite=True)
+        reasons = [row["reason"] for row in report["exports"]["bids"]["left_out"]]
+        return reasons, {p.name: p.read_bytes() for p in bids.rglob("*.nii.gz")}
+
+    return run, bids
+
+
+def bids_names(number: int, suffix: str, desc: str) -> list[str]:
+    """Names of image and labels."""
+    stem = f"sub-insub0{number}_desc-prepared"
+    return [f"{stem}_{suffix}.nii.gz", f"{stem}{desc}_dseg.nii.gz"]
+
+
+@pytest.mark.parametrize("changes", [{}, {"labels": ["L3"], "spacing_mm": [16.0, 8.0, 8.0]}])
+def test_a_corrected_label_goes_along_when_its_scan_gets_another_name(named, changes) -> None:
+    run, bids = named
+    _, before = run(None)
+    (image, old), (renamed, new) = bids_names(1, "MRI", "MRI"), bids_names(1, "T2w", "")
+    folder = "sub-insub01/anat/"
+    save(bids / folder / old, L4, SPINE.grid.affine)
+    corrected = (bids / folder / old).read_bytes()
+
+    told, after = run("T2w", **changes)
+
+    assert told == [f"{folder}{old} was changed there, and is kept as {folder}{new}"]
+    assert sorted(after) == sorted([renamed, new, *bids_names(2, "T2w", "")])
+    assert (after[renamed], after[new]) == (before[image], corrected)
+    told, again = run("T2w", **changes)
+    assert told == [f"{folder}{new} was changed there, and is kept"]
+    assert again == after
+    told, back = run(None)
+    assert told == [f"{folder}{new} was changed there, and is kept as {folder}{old}"]
+    assert back == before | {old: corrected}
+
+
+def test_of_two_corrected_labels_of_one_scan_under_two_names_none_is_lost(named) -> None:
+    run, bids = named
+    run(None)
+    folder = "sub-insub01/anat/"
+    paths = [f"{folder}{bids_names(1, *name)[1]}" for name in (("MRI", "MRI"), ("T2w", ""))]
+    save(bids / paths[0], L4, SPINE.grid.affine)
+    old = (bids / paths[0]).read_bytes()
+    run("T2w")
+    (bids / paths[0]).write_bytes(old)
+    listed = json.loads((bids / LIST).read_text())
+    listed["files"][paths[0]] = {"pair": "sub01", "sha256": ""}
+    (bids / LIST).write_text(json.dumps(listed))
+
+    told, _ = run("T2w")
+
+    assert told == [f"{' and '.join(paths)} were changed; remove one of them"]
+    assert [(bids / path).read_bytes() for path in paths] == [old, old]
 
 
 @pytest.fixture

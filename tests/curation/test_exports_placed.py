@@ -11,9 +11,11 @@ import pytest
 from curation.sets import SPACING, recipe_table, save, small_spine, voxels, write_set
 from spinekit.anatomy.scheme import VALUES
 from spinekit.core.errors import OutputError
+from spinekit.curation import run
 from spinekit.curation.exports import nnunet
 from spinekit.curation.exports.classes import DATASETS
 from spinekit.curation.exports.placed import LIST, Copy
+from spinekit.curation.exports.task import Task
 from spinekit.curation.recipe import prepare_recipe
 from spinekit.curation.run import prepare_set
 
@@ -38,13 +40,13 @@ def go(tmp_path: Path):
     """Prepare a set of three patients who train; what a layout left out, and its folder."""
     root = write_set(tmp_path / "in", 3)
 
-    def run(layout: str, processes: int = 1, **changes: object) -> tuple[list[dict], Path]:
+    def prepare(layout: str, processes: int = 1, **changes: object) -> tuple[list[dict], Path]:
         values = {"exports": [layout], "validation": 0.0} | changes
         recipe = prepare_recipe(recipe_table(root, **values))
         report = prepare_set(recipe, tmp_path / "out", overwrite=True, processes=processes)
         return report["exports"][layout]["left_out"], tmp_path / "out" / ROOTS[layout]
 
-    return run
+    return prepare
 
 
 def correct(path: Path) -> bytes:
@@ -118,6 +120,34 @@ def test_a_corrected_label_stays_beside_the_image_it_was_drawn_on(go, layout) ->
     assert all("sub02" in path for path in same)
 
 
+def older(root: Path) -> str:
+    """What is told once of a layout that has no list."""
+    return (
+        "made by an earlier version, without a list of what was put there: "
+        f"remove {root} to have it made anew"
+    )
+
+
+@layouts
+def test_of_a_set_without_a_list_nothing_untrue_is_told(go, layout) -> None:
+    _, root = go(layout)
+    before = files(root)
+    (root / LIST).unlink()
+    remove(root, 3)
+    changes = {"labels": ["L3", "L4"], "spacing_mm": [mm * 2 for mm in SPACING]}
+
+    first, *others = go(layout, **changes)[0]
+    again, _ = go(layout, **changes)
+
+    assert first == {"name": f"./{root.name}", "reason": older(root)}
+    assert all("not listed as put there, and is kept" in row["reason"] for row in others)
+    assert again == others
+    assert before.items() <= files(root).items()
+    shutil.rmtree(root)
+    assert go(layout, **changes)[0] == []
+    assert not before.keys() <= files(root).keys()
+
+
 @layouts
 def test_a_set_without_a_list_is_taken_over_and_what_was_changed_is_not(go, layout) -> None:
     _, root = go(layout)
@@ -128,8 +158,8 @@ def test_a_set_without_a_list_is_taken_over_and_what_was_changed_is_not(go, layo
     left_out, _ = go(layout)
 
     assert [row["reason"] for row in left_out] == [
-        f"{LABELS[layout].format(2)} was changed there, and is kept"
-    ]
+        older(root), f"{LABELS[layout].format(2)} is not listed as put there, and is kept"
+    ]  # fmt: skip
     assert files(root) == before
     listed = json.loads((root / LIST).read_text())["files"]
     assert sorted(listed) == sorted(before.keys() - {LABELS[layout].format(2)})
@@ -152,7 +182,7 @@ def test_a_persons_own_file_is_kept_and_told(go, layout) -> None:
     for changes in ({}, {"labels": ["L3", "L4"]}):
         left_out, _ = go(layout, **changes)
 
-        reason = "it was not put there by this program, and is kept"
+        reason = "it is not listed as put there, and is kept"
         assert left_out == [{"name": LABELS[layout].format(9), "reason": reason}]
         assert (root / LABELS[layout].format(9)).read_bytes() == own
 
@@ -224,6 +254,58 @@ def test_a_killed_run_is_gone_on_with(go, layout, monkeypatch) -> None:
     assert len(np.unique(voxels(root / LABELS[layout].format(2)))) == 2
 
 
+def interrupt(go, layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """End a layout's first run after two of its tasks."""
+    attempt, done = run._attempt_task, []
+
+    def attempt_two(task: Task) -> tuple[str, str | None]:
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(task)
+        return attempt(task)
+
+    monkeypatch.setattr(run, "_attempt_task", attempt_two)
+    with pytest.raises(KeyboardInterrupt):
+        go(layout)
+    monkeypatch.undo()
+
+
+OTHERS = {"labels": ["L4"], "spacing_mm": [mm * 2 for mm in SPACING]}
+
+
+@layouts
+def test_what_an_ended_run_put_there_is_ours_under_other_options(go, layout, monkeypatch) -> None:
+    interrupt(go, layout, monkeypatch)
+    left_out, root = go(layout, **OTHERS)
+    after = files(root)
+    assert left_out == []
+    assert sorted(json.loads((root / LIST).read_text())["files"]) == sorted(after)
+
+    shutil.rmtree(root)
+    go(layout, **OTHERS)
+    assert files(root) == after
+
+
+@layouts
+def test_a_label_that_an_ended_run_put_there_is_kept_once_corrected(
+    go, layout, monkeypatch, tmp_path
+) -> None:
+    interrupt(go, layout, monkeypatch)
+    root = tmp_path / "out" / ROOTS[layout]
+    mine = LABELS[layout].format(1)
+    corrected = correct(root / mine)
+    before = files(root)
+
+    for _ in range(2):
+        left_out, _ = go(layout, **OTHERS)
+
+        reason = f"{mine} is not listed as put there, and is kept"
+        assert [row["reason"] for row in left_out] == [reason]
+        assert (root / mine).read_bytes() == corrected
+        same = {path for path, content in files(root).items() if content == before.get(path)}
+        assert len(same) == (3 if layout == "nnunet-102" else 2)
+
+
 @layouts
 def test_nothing_is_read_where_nothing_changed(go, layout, monkeypatch) -> None:
     go(layout)
@@ -263,7 +345,10 @@ def test_a_list_of_other_places_removes_nothing_there(go, tmp_path) -> None:
     shutil.copy(tmp_path / "out" / "images" / "sub01_T2w.nii.gz", other)
     told = json.loads((root / LIST).read_text())
     row = next(row for path, row in told["files"].items() if path.endswith("_T2w.nii.gz"))
-    told["files"] |= dict.fromkeys(("../images/other.nii.gz", str(other)), row | {"pair": "x"})
+    others = ("../images/other.nii.gz", str(other))
+    told["files"] |= dict.fromkeys(others, row | {"pair": "x"})
+    source = [other.stat().st_size, other.stat().st_mtime_ns]
+    told["begun"] = {"y": {"kept": False, "files": dict.fromkeys(others, source)}}
     (root / LIST).write_text(json.dumps(told))
 
     go("bids")

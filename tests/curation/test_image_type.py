@@ -75,3 +75,34 @@ def test_auto_and_float32_keep_every_value(tmp_path) -> None:
         np.testing.assert_array_equal(
             voxels(tmp_path / f"out-{kind}/images/sub01_T2w.nii.gz"), image
         )
+
+
+def files_of(out: Path) -> dict[str, bytes]:
+    """What there is of the case."""
+    return {str(p): p.read_bytes() for p in out.rglob("sub01*")}
+
+
+def test_what_was_there_stays_where_an_image_is_refused(tmp_path) -> None:
+    image = np.random.default_rng(0).random(small_spine().image.shape)
+    prepare(tmp_path / "in", image, tmp_path / "out")
+    before = files_of(tmp_path / "out")
+    recipe = prepare_recipe(recipe_table(tmp_path / "in", image_type="int16"))
+
+    report = prepare_set(recipe, tmp_path / "out", overwrite=True)
+
+    assert [row["code"] for row in report["failures"]] == ["image-rounded"]
+    assert len(before) == 3
+    assert files_of(tmp_path / "out") == before
+
+
+def test_what_was_there_stays_where_a_changed_copy_is_refused(tmp_path) -> None:
+    """The scan's few grey values are whole, its copies' are not."""
+    image = np.random.default_rng(0).integers(0, 3, small_spine().image.shape)
+    prepare(tmp_path / "in", image, tmp_path / "out")
+    before = files_of(tmp_path / "out")
+    table = recipe_table(tmp_path / "in", image_type="int16", augment=3, crops=1)
+
+    report = prepare_set(prepare_recipe(table), tmp_path / "out", overwrite=True)
+
+    assert [row["code"] for row in report["failures"]] == ["image-rounded"]
+    assert files_of(tmp_path / "out") == before

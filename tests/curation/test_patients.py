@@ -1,5 +1,6 @@
 """Who may be one patient under two names is asked about, with the remedy."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -113,3 +114,65 @@ def test_an_ordinary_set_leaves_no_doubt(tmp_path: Path) -> None:
     )
 
     assert report["doubts"] == []
+
+
+VISITS = ("p1_v1", "p1_v2", "p2_v1")
+
+
+def write_visits(root: Path, names: tuple[str, ...] = VISITS, ending: str = "") -> Path:
+    """A folder in the layout of nnU-Net, which is also one of one's own."""
+    spine = small_spine()
+    for bright, name in enumerate(names):
+        image = np.rint(spine.image + bright).astype(np.int16)
+        save(root / "imagesTr" / f"{name}{ending}.nii.gz", image, spine.grid.affine)
+        save(root / "labelsTr" / f"{name}.nii.gz", spine.labels, spine.grid.affine)
+    return root
+
+
+def prepare(root: Path, dataset: str, **settings: object) -> dict:
+    table = {"root": str(root), "dataset": dataset, "settings": {"values": "spinekit", **settings}}
+    return prepare_set(prepare_recipe({"sources": [table]}), root.parent / f"{root.name}-out")
+
+
+@pytest.mark.parametrize(
+    ("rows", "is_asked"),
+    [
+        ("name,subject\np1_v1,p1_v1\np1_v2,p1_v2\np2_v1,p2_v1\n", False),
+        ("name,sex\np1_v1,F\n", True),
+        ("name,subject\np1_v1,\np1_v2,\np2_v1,p2_v1\n", True),
+    ],
+)
+def test_a_table_that_tells_patients_is_believed(tmp_path: Path, rows: str, is_asked: bool) -> None:
+    root = write_visits(tmp_path / "in")
+    (root / "list.csv").write_text(rows)
+
+    assert bool(prepare(root, "folder", table="list.csv")["doubts"]) is is_asked
+
+
+def test_a_layout_without_the_setting_is_told_a_remedy_that_helps(tmp_path: Path) -> None:
+    (text,) = prepare(write_visits(tmp_path / "in", ending="_0000"), "nnunet")["doubts"]
+
+    assert "--subject" not in text
+    assert "sub-p1_v1 and sub-p1_v2 are of one" in text
+    renamed = tuple(f"sub-{name}" for name in VISITS)
+    report = prepare(write_visits(tmp_path / "named", renamed, "_0000"), "nnunet")
+    assert report["doubts"] == []
+    assert report["counts"]["patients"] == 2
+
+
+def test_a_list_of_a_layout_that_tells_patients_is_believed(tmp_path: Path) -> None:
+    root = write_visits(tmp_path / "in", ("a", "b", "c"))
+    rows = [
+        {"image": f"imagesTr/{n}.nii.gz", "label": f"labelsTr/{n}.nii.gz", "subject": visit}
+        for n, visit in zip("abc", VISITS, strict=True)
+    ]
+    (root / "dataset.json").write_text(json.dumps({"training": rows}))
+
+    assert prepare(root, "decathlon")["doubts"] == []
+
+
+def test_a_published_set_without_the_setting_may_be_read_as_a_folder() -> None:
+    (text,) = doubt_patients(owners(*VISITS, published="chu", has_setting=False))
+
+    assert 'dataset = "folder"' in text
+    assert "--subject" not in text

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from dataset_trees import touch
-from spinekit.core.errors import InputError
+from spinekit.core.errors import InputError, RecipeError
 from spinekit.datasets.registry import find_cases, recognise
 
 
@@ -83,3 +83,8 @@ def test_a_table_in_another_encoding_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match=r"participants\.tsv.*save it as UTF-8"):
         find_cases(tmp_path, "bids")
+
+
+def test_a_pattern_of_images_that_is_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"images = '\(' is no regular expression"):
+        find_cases(tree(tmp_path), "bids", {"images": "("})

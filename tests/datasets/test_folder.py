@@ -103,6 +103,8 @@ def test_channels_in_files_of_their_own_are_of_one_patient(tmp_path: Path) -> No
         ({"values": "klingon"}, "unknown-meaning"),
         ({"values": {"1": "L1", "L2": "L3"}}, "bad-values"),
         ({"subject": "^q"}, "no-subject"),
+        ({"subject": "("}, "bad-pattern"),
+        ({"subject": 3}, "bad-pattern"),
         ({"masks": 3}, "bad-pattern"),
     ],
 )

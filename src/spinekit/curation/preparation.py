@@ -11,7 +11,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from scipy import ndimage
 
 from spinekit import __version__
 from spinekit.anatomy.scheme import NAMES
-from spinekit.core.errors import InputError
+from spinekit.core.errors import InputError, SpineKitError
 from spinekit.core.geometry import working_grid
 from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
@@ -30,6 +30,7 @@ from spinekit.curation.augmentation import apply_changes, sample_changes
 from spinekit.curation.axes import oriented
 from spinekit.curation.belongings import making, pair_files
 from spinekit.curation.crops import cut, cut_grid_at, sample_crops
+from spinekit.curation.doctor.meaning import kind_of
 from spinekit.curation.encoding import Encoder, anomaly_of, missing_structures
 from spinekit.curation.reading import CaseData, read_case
 from spinekit.curation.recipe import PrepareRecipe, Source, digest
@@ -40,9 +41,9 @@ from spinekit.curation.regrid import (
     spaced_grid,
     stretched_grid,
 )
-from spinekit.datasets.case import Case
+from spinekit.datasets.case import Case, MaskFile
 from spinekit.io.discovery import dicom_files, stem_of
-from spinekit.io.reading import hash_files
+from spinekit.io.reading import hash_files, read_label_file
 from spinekit.io.writing import write_image, write_json, write_labels
 
 SCHEMA_VERSION = 1
@@ -84,25 +85,38 @@ class Job:
         case = self.case
         masks = [[dict(mask.values), mask.scheme, mask.binary] for mask in case.masks]
         facts = [case.subject, case.session, case.contrast, dict(case.facts)]
-        bodies = ["bodies only"] if self.bodies_only else []
+        bodies = ["bodies only"] if self._others is not None else []
         return digest([self.source.name or case.dataset, facts, masks, *bodies])
 
     @property
     def bodies_only(self) -> bool:
         """Whether a mask marks of vertebrae their bodies alone, and no other the rest of them."""
-        patterns, others, some = self.source.bodies_only, set[str](), False
-        for mask in self.case.masks:
-            if any(fnmatchcase(stem_of(mask.path), pattern) for pattern in patterns):
-                some = True
-            else:
-                others |= set(mask.values.values())
-        return some and not others & {"vertebra", "posterior"}
+        return self._others is not None and not any(map(_has_vertebra, self._others))
+
+    @property
+    def _others(self) -> list[MaskFile] | None:
+        """Masks beside those said to mark bodies alone; None for none so, or the rest of bone."""
+        masks, said = self.case.masks, self.source.bodies_only
+        others = [m for m in masks if not any(fnmatchcase(stem_of(m.path), p) for p in said)]
+        meanings = {name for mask in others for name in mask.values.values()}
+        is_said = len(others) < len(masks) and not meanings & {"vertebra", "posterior"}
+        return others if is_said else None
 
     @property
     def inputs(self) -> list[tuple[Path, str | None]]:
         """Image with its series where its folder holds several, and masks."""
-        masks = [(mask.path, None) for mask in self.case.masks]
-        return [(self.case.image, self.case.series), *masks]
+        image = (self.case.image, self.case.series)
+        return [image, *((mask.path, None) for mask in self.case.masks)]
+
+
+def _has_vertebra(mask: MaskFile) -> bool:
+    """Whether a mask marks a vertebra by name; one of a scheme that cannot be read marks none."""
+    named = [value for value, name in mask.values.items() if kind_of(name) == "vertebra"]
+    if mask.binary or not named:
+        return bool(named)
+    with contextlib.suppress(SpineKitError):
+        return bool(np.isin(read_label_file(mask.path)[0].array, named).any())
+    return False
 
 
 def prepare_case(job: Job) -> dict[str, Any]:
@@ -125,6 +139,7 @@ def prepare_case(job: Job) -> dict[str, Any]:
         data = read_case(job.case, job.source, job.recipe)
         before = _describe_grid(data.grid)
         _regrid(data, job.recipe)
+        _check_image_type(data, job)
     present = [int(value) for value in np.unique(data.labels) if value]
     with making(job.record, job.outputs) as written:
         outputs = [
@@ -197,9 +212,8 @@ def _regrid(data: CaseData, recipe: PrepareRecipe) -> None:
     data.image = resample_image(data.image, data.grid, target, order=recipe.image_order)
     for value in beyond:
         voxels = int(np.count_nonzero(data.labels == value))
-        data.losses.append(
-            {"name": NAMES[value], "voxels": voxels, "reason": "beyond-grid", "file": ""}
-        )
+        lost = {"name": NAMES[value], "voxels": voxels, "reason": "beyond-grid", "file": ""}
+        data.losses.append(lost)
     data.labels, data.grid = labels, target
 
 
@@ -230,12 +244,7 @@ def _versions(data: CaseData, job: Job, seconds: dict[str, float]) -> Iterator[_
 def _write(
     version: _Version, job: Job, data: CaseData, written: list[Path], seconds: dict[str, float]
 ) -> dict[str, Any]:
-    """Write a version's two files; its row of the record.
-
-    Raises:
-        InputError: See `_image_type`.
-        OutputError: A file cannot be written.
-    """
+    """Write a version's two files; its row of the record."""
     encoded, structures, losses = Encoder.of(job.recipe).encode(version.labels)
     row = {
         "name": version.name,
@@ -257,6 +266,15 @@ def _write(
     return row
 
 
+def _check_image_type(data: CaseData, job: Job) -> None:
+    """Refuse, before anything of the case is replaced, what `_image_type` would refuse."""
+    most = _MOST_ROUNDING * float(np.ptp(data.image))
+    if job.recipe.image_type == "int16" and most < 0.5:  # no rounding moves a value further
+        trial = replace(data, notices=[])
+        for version in _versions(trial, job, {}):
+            _image_type(version.image, "int16", trial)
+
+
 def _image_type(image: NDArray[np.float32], wanted: str, data: CaseData) -> str:
     """`int16` where that loses nothing, or is wanted and fits.
 
@@ -265,10 +283,9 @@ def _image_type(image: NDArray[np.float32], wanted: str, data: CaseData) -> str:
     """
     if wanted == "float32":
         return wanted
-    fits = float(image.min()) >= -32768 and float(image.max()) <= 32767
-    if wanted == "int16" and not fits:
-        data.note("image-float32", "its grey values do not fit into 16 bits")
-    if not fits:
+    if float(image.min()) < -32768 or float(image.max()) > 32767:
+        if wanted == "int16":
+            data.note("image-float32", "its grey values do not fit into 16 bits")
         return "float32"
     moved = float(np.abs(image - np.rint(image)).max())
     low, high = float(data.image.min()), float(data.image.max())
@@ -291,7 +308,6 @@ def _record(
 ) -> dict[str, Any]:
     """Everything that is to be known of a prepared case; no patient field, no absolute path."""
     case = job.case
-    facts = dict(case.facts)
     return {
         "schema_version": SCHEMA_VERSION,
         "spinekit_version": __version__,
@@ -301,8 +317,8 @@ def _record(
         "session": case.session,
         "contrast": case.contrast,
         "bodies_only": job.bodies_only,
-        "anomaly": facts.get("anomalies") or anomaly_of(present),
-        "facts": facts,
+        "anomaly": case.facts.get("anomalies") or anomaly_of(present),
+        "facts": dict(case.facts),
         "options": job.options,
         "said": job.said,
         "inputs": inputs,
@@ -361,11 +377,9 @@ def _same_file(path: Path, series: str | None, row: dict[str, Any]) -> bool:
     try:
         files = _files_of(path, series)
         stats = [file.stat() for file in files]
-        if sum(stat.st_size for stat in stats) != row["bytes"]:
-            return False
-        if max((stat.st_mtime_ns for stat in stats), default=0) == row["modified_ns"]:
-            return True
-        return hash_files(files) == row["sha256"]
+        same_size = sum(stat.st_size for stat in stats) == row["bytes"]
+        same_time = max((s.st_mtime_ns for s in stats), default=0) == row["modified_ns"]
+        return same_size and (same_time or hash_files(files) == row["sha256"])
     except (OSError, InputError):
         return False
 

@@ -6,6 +6,7 @@ It joins the steps for a set; what is done to one case, it does not know.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,8 @@ from spinekit.curation.recipe import PrepareRecipe, Source
 from spinekit.curation.repair import read_report
 from spinekit.curation.report import build_report, render_report
 from spinekit.curation.splits import Member, Owner, doubt_patients, join_groups, split_cases
+from spinekit.datasets.folder import told_subjects
+from spinekit.datasets.naming import subject_of
 from spinekit.datasets.registry import entry_named, find_cases
 from spinekit.datasets.sources import Own
 from spinekit.io.writing import write_bytes, write_json
@@ -272,22 +275,33 @@ def _split(
 def _owners(jobs: Sequence[Job], records: Sequence[dict[str, Any]]) -> list[Owner]:
     """Whose the prepared cases are, as their sets say it."""
     groups = _groups(records)
-    sources = {job.name: job.source for job in jobs}
+    known = {job.name: job for job in jobs}
+    told = functools.cache(told_subjects)
     owners = []
     for record in records:
-        source = sources[record["name"]]
-        is_own = isinstance(entry_named(source.dataset).source, Own)
+        job = known[record["name"]]
+        entry = entry_named(job.source.dataset)
         owners.append(
             Owner(
                 groups[_patient(record)],
                 record["dataset"],
                 record["subject"],
-                published="" if is_own else source.dataset,
-                is_told="subject" in source.settings
-                or "{subject}" in str(source.settings.get("images")),
+                published="" if isinstance(entry.source, Own) else entry.name,
+                is_told=_is_told(job, told),
+                has_setting="subject" in entry.settings,
             )
         )
     return owners
+
+
+def _is_told(job: Job, told: Callable[[Path], frozenset[str]]) -> bool:
+    """Whether a setting, a table or the set's own list says who the patient is, not the name."""
+    source, settings = job.source, job.source.settings
+    if "subject" not in entry_named(source.dataset).settings:
+        return job.case.subject != subject_of(job.case.name)
+    if "subject" in settings or "{subject}" in str(settings.get("images")):
+        return True
+    return "table" in settings and job.case.name in told(source.folder / settings["table"])
 
 
 def _groups(records: Sequence[dict[str, Any]]) -> dict[str, str]:

@@ -34,7 +34,9 @@ class Owner:
     published: str = ""
     """Word of the published set that it is; "" for files of one's own."""
     is_told: bool = False
-    """Whether a person said what in a name is the patient."""
+    """Whether a person said who the patient is, or what in a name is."""
+    has_setting: bool = True
+    """Whether its set can be told by the setting `subject`."""
 
 
 @dataclass(frozen=True)
@@ -186,14 +188,31 @@ def _in_several_visits(owners: Sequence[Owner]) -> list[str]:
             if where == dataset and 1 < len({owner.group for owner in same}) < len(everyone)
         ]
         if alike:
-            names = [owner.subject for owner in alike[0][:2]]
+            first, names = alike[0][0], [owner.subject for owner in alike[0][:2]]
             doubts.append(
                 f"{dataset}: {sum(map(len, alike))} names such as {' and '.join(names)} count as "
                 f"so many patients, and may be {len(alike)}, of whom one may then train and "
-                "validate; if so, say which part of a name is the patient: the setting subject "
-                "(--subject), such as '^[^_]+'"
+                f"validate; if so, {_remedy(first)}"
             )
     return doubts
+
+
+def _remedy(owner: Owner) -> str:
+    """What may be done where names that are alike are one patient's."""
+    if owner.has_setting:
+        return (
+            "say which part of a name is the patient: the setting subject (--subject), such as "
+            "'^[^_]+'"
+        )
+    if owner.published:
+        return (
+            'read the set by dataset = "folder", whose settings images and masks say where files '
+            "lie, and subject which part of a name is the patient"
+        )
+    return (
+        "rename images and masks, also where they are listed, so that they begin with the patient "
+        "as BIDS writes it, letters and digits alone: sub-p1_v1 and sub-p1_v2 are of one"
+    )
 
 
 def _every(groups: Sequence[str], share: float) -> set[str]:

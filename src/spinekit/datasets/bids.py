@@ -19,7 +19,7 @@ from spinekit.core.errors import InputError
 from spinekit.datasets.case import Case, MaskFile
 from spinekit.datasets.entry import Entry, Settings
 from spinekit.datasets.meaning import is_known, mask_file, usual_name
-from spinekit.datasets.naming import contrast_of, session_of
+from spinekit.datasets.naming import contrast_of, read_regex, session_of
 from spinekit.datasets.sources import Own
 from spinekit.io.discovery import stem_of
 
@@ -59,15 +59,15 @@ def find(root: Path, settings: Settings) -> list[Case]:
         Cases by name.
 
     Raises:
-        RecipeError: A meaning is none.
+        RecipeError: A meaning or a pattern is none.
         InputError: A table cannot be read.
     """
-    wanted = re.compile(settings.get("images", "."))
+    wanted = read_regex(settings, "images")
     folder = root / "derivatives"
     below = folder / settings["derivatives"] if "derivatives" in settings else folder
     masks = sorted(_files(below))
     people = _participants(root / "participants.tsv")
-    images = [path for path in sorted(_images(root)) if wanted.search(path.name)]
+    images = [path for path in sorted(_images(root)) if not wanted or wanted.search(path.name)]
     by_stem = {stem_of(path): path for path in images}
     owners = _owners(masks, by_stem)
     tables: dict[Path, dict[int, str] | None] = {}

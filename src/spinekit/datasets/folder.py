@@ -25,6 +25,7 @@ from spinekit.datasets.naming import (
     first_channel,
     literal_start,
     pattern_to_regex,
+    read_regex,
     session_of,
     stem_path,
     subject_of,
@@ -68,7 +69,7 @@ def find(root: Path, settings: Settings) -> list[Case]:
     found, twins = _volumes(root)
     images = _images(root, settings, found)
     patterns = _patterns(root, settings)
-    regex = re.compile(settings["subject"]) if "subject" in settings else None
+    regex = read_regex(settings, "subject")
     _drop_masks(images, patterns)
     owned = _owned_masks(images, patterns, found)
     for stem in images:
@@ -208,6 +209,18 @@ def _matches(pattern: str, fields: Mapping[str, str], stems: list[str]) -> list[
         return []
     regex = pattern_to_regex(pattern, fields)
     return [stem for stem in stems[first:last] if regex.fullmatch(stem)]
+
+
+def told_subjects(table: Path) -> frozenset[str]:
+    """Names of the images whose patient a table tells.
+
+    Args:
+        table: As the setting `table` names it, inside the folder.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    return frozenset(name for name, row in _table(table, ()).items() if row.get("subject"))
 
 
 def _subject(

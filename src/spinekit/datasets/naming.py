@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from spinekit.core.errors import RecipeError
 from spinekit.io.discovery import FILE_ENDINGS, dicom_files, ending_of, stem_of, walk_folders
@@ -166,3 +167,21 @@ def _pieces(pattern: str) -> list[str]:
     """Literal text, fields and wildcards of a pattern, without a scan's ending."""
     ending = next((end for end in FILE_ENDINGS if pattern.lower().endswith(end)), "")
     return re.split(r"(\{\w+\}|\*\*/|\*)", pattern[: len(pattern) - len(ending)])
+
+
+def read_regex(settings: Mapping[str, Any], key: str) -> re.Pattern[str] | None:
+    """A setting as a regular expression; None without it.
+
+    Raises:
+        RecipeError: It is none.
+    """
+    if key not in settings:
+        return None
+    try:
+        return re.compile(settings[key])
+    except (re.error, TypeError) as error:
+        raise RecipeError(
+            "bad-pattern",
+            f"{key} = {settings[key]!r} is no regular expression: {error}",
+            "such as '^[^_]+', what comes before the first underscore",
+        ) from error

@@ -17,6 +17,7 @@ ENDINGS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", ".mhd")
 KINDS = ("dseg", "bodies", "discs", "cord", "points", "parts", "names")
 PASSED_OVER = ("levels", "image", "soft", "probseg")  # written beside labels, and none
 RESAMPLED = "_res-1mm"  # in BIDS names of what lies on a grid of its own
+ON_A_GRID = ("dseg", "parts")  # kinds that BIDS derivatives have on either grid
 COMPANIONS = {"dseg": ("parts",), "parts": ("names", "dseg"), "names": ("parts",)}
 
 Files = Mapping[str, Path]
@@ -113,10 +114,11 @@ def find_label_files(path: Path) -> dict[str, dict[Path, dict[str, Path]]]:
             hidden files, and what lies beside labels and is none, see PASSED_OVER, are left out.
 
     Returns:
-        Stem → folder inside `path` → kind → file; the folder of a single file is `.`.
+        Stem → folder inside `path` → kind → file; the folder of a single file is `.`. Of BIDS
+        derivatives on both grids, those on the scan's own.
 
     Raises:
-        UsageError: nothing there, or two files of one kind and stem in one folder.
+        UsageError: nothing there, or two files of one kind, stem and grid in one folder.
     """
     if not path.exists():
         raise UsageError("missing", f"{path} does not exist", "check the path")
@@ -125,7 +127,7 @@ def find_label_files(path: Path) -> dict[str, dict[Path, dict[str, Path]]]:
         if kind in PASSED_OVER:  # whoever names it means it
             stem, kind = f"{stem}_{kind}", ""
         return {stem: {Path(): {kind: path} | _find_companions(path, stem, kind)}}
-    found: dict[str, dict[Path, dict[str, Path]]] = {}
+    found: dict[str, dict[Path, tuple[dict[str, Path], dict[str, Path]]]] = {}
     everything = (folder / name for folder, names in walk_folders(path, None, []) for name in names)
     for file in sorted(everything):
         if file.name[0] == "." or not _ending(file) or not file.is_file():
@@ -134,11 +136,31 @@ def find_label_files(path: Path) -> dict[str, dict[Path, dict[str, Path]]]:
         if kind in PASSED_OVER:
             continue
         inside = file.parent.relative_to(path)
-        files = found.setdefault(stem, {}).setdefault(inside, {})
+        grids = found.setdefault(stem, {}).setdefault(inside, ({}, {}))
+        files = grids[_is_resampled(file)]
         if kind in files:
             raise _twice(file, files[kind])
         files[kind] = file
-    return found
+    return {
+        stem: {inside: _on_one_grid(*grids) for inside, grids in folders.items()}
+        for stem, folders in found.items()
+    }
+
+
+def _is_resampled(path: Path) -> bool:
+    """Whether these are BIDS derivatives that do not lie on the scan's own grid."""
+    return RESAMPLED in path.name and bids.split_derived(path.name) is not None
+
+
+def _on_one_grid(own: Files, resampled: Files) -> dict[str, Path]:
+    """The files of one scan by kind; those that lie on either grid, on the scan's own.
+
+    Where its own lacks the labels, they are those of the other.
+    """
+    lead, rest = own, resampled
+    if not any(kind in own for kind in ON_A_GRID) or ("dseg" in resampled and "dseg" not in own):
+        lead, rest = resampled, own
+    return {kind: file for kind, file in rest.items() if kind not in ON_A_GRID} | dict(lead)
 
 
 def split_name(path: Path) -> tuple[str, str]:
@@ -161,7 +183,7 @@ def _find_companions(path: Path, stem: str, kind: str) -> dict[str, Path]:
     for beside in sorted(path.parent.iterdir()) if wanted else ():
         other = wanted.get(split_name(beside))
         alike = _ending(beside) == _ending(path)
-        alike &= (RESAMPLED in beside.name) == (RESAMPLED in path.name)
+        alike &= _is_resampled(beside) == _is_resampled(path)
         if other is not None and alike and beside.is_file():
             found[other] = beside
     return found

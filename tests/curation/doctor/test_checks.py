@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from curation.doctor import plants
 from curation.doctor.plants import spine, write_case
@@ -172,6 +173,52 @@ def test_smoothed_borders_of_one_structure_are_no_scan(
     case = replace(case, masks=(mask_file(path, "L3"),))
 
     assert code in codes(examine_case(case, QUICK))
+
+
+def test_many_values_at_the_borders_of_structures_are_no_scan(tmp_path: Path) -> None:
+    """A mask of SPIDER's values; the voxels around what it marks hold any grey."""
+    drawn = spine()
+    ours = [VALUES[name] for name in ("L5", "L4", "L3", "L2", "L1")]
+    discs = [VALUES[name] for name in ("L5-S1", "L4-L5", "L3-L4", "L2-L3", "L1-L2")]
+    mask = np.zeros(drawn.labels.shape, np.float32)
+    for number, (bone, disc) in enumerate(zip(ours, discs, strict=True), start=1):
+        mask[drawn.labels == bone] = number
+        mask[drawn.labels == disc] = 200 + number
+    fine, image = (np.kron(whole, np.ones((2, 2, 2))) for whole in (mask, drawn.image))
+    border = ndimage.binary_dilation(fine > 0) & (fine == 0)
+    fine[border] = np.random.default_rng(0).integers(1, 205, np.count_nonzero(border))
+    affine = drawn.grid.affine @ np.diag([0.5, 0.5, 0.5, 1.0])
+    case = write_case(tmp_path)
+    nib.save(nib.Nifti1Image(fine.astype(np.int16), affine), case.masks[0].path)
+    nib.save(nib.Nifti1Image(image, affine), case.image)
+    case = replace(case, masks=(mask_file(case.masks[0].path, "spider"),))
+
+    found = codes(examine_case(case, QUICK))
+
+    assert len(np.unique(fine)) > 128
+    assert "mask-grey" in found
+    assert "labels-are-scan" not in found
+
+
+@pytest.mark.parametrize("dark", [0.05, 0.7])
+@pytest.mark.parametrize("meaning", ["spider", "spinekit", "totalspineseg"])
+def test_a_scan_of_8_bits_is_one_whatever_its_values_mean(
+    meaning: str, dark: float, tmp_path: Path
+) -> None:
+    """Its grey values are mostly such as have a meaning, and it may be mostly black."""
+    random = np.random.default_rng(0)
+    meant = [value for value in mask_file(tmp_path, meaning).values if value < 256]
+    shape = spine().labels.shape
+    scan = random.choice(meant, shape)
+    scan = np.where(random.random(shape) < 0.3, random.integers(1, 256, shape), scan)
+    scan = np.where(random.random(shape) < dark, 0, scan)
+    case = write_case(tmp_path)
+    path = case.masks[0].path
+    nib.save(nib.Nifti1Image(scan.astype(np.uint8), spine().grid.affine), path)
+
+    assert codes(examine_case(replace(case, masks=(mask_file(path, meaning),)), QUICK)) == {
+        "labels-are-scan"
+    }
 
 
 def test_a_value_beyond_all_bounds_takes_no_memory(tmp_path: Path) -> None:

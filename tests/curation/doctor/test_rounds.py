@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from curation.doctor import plants
 from curation.doctor.plants import write_case
 from dying import Fatal
 from spinekit.core.errors import ModelError
@@ -98,11 +99,16 @@ def test_a_picture_that_cannot_be_drawn_costs_no_finding(
         raise ValueError
 
     cases = [write_case(tmp_path, name) for name in "ab"]
+    cases.append(write_case(tmp_path, "c", labels=plants.swap(plants.spine().labels), seed=1))
     monkeypatch.setattr(examination, "draw_case", no_picture)
 
     diagnosis = diagnose(cases, ExamineOptions(image_axes=False))
 
-    assert {f.code for f in diagnosis.findings} >= {"duplicate-image"}
+    found = {(f.case, f.code) for f in diagnosis.findings}
+    assert found >= {("c", "order-wrong")}
+    assert {code for _, code in found} >= {"duplicate-image"}
+    assert "examination-failed" not in {code for _, code in found}
+    assert [(bool(e.structures), e.picture) for e in diagnosis.examinations] == [(True, None)] * 3
 
 
 def test_a_case_whose_process_is_ended_is_a_finding_and_stops_no_other(tmp_path: Path) -> None:

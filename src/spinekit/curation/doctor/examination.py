@@ -6,6 +6,7 @@ any size can be examined case by case.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -122,7 +123,9 @@ def examine_case(case: Case, options: ExamineOptions) -> Examination:
     image = None if specimen.scan is None else _image_facts(case, specimen.scan)
     picture = None
     if options.pictures and any(f.kind.severity != "note" for f in findings):
-        picture = draw_case(evidence, findings)
+        # The findings are what is asked for: a picture that cannot be drawn is left out.
+        with contextlib.suppress(Exception):
+            picture = draw_case(evidence, findings)
     return Examination(
         case=case,
         findings=tuple(findings),

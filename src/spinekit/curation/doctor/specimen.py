@@ -25,6 +25,9 @@ from spinekit.io.reading import Scan, hash_files, read_label_file, read_scan
 GRID_TOLERANCE_MM = 0.5
 """Corners of image and mask may lie this far apart: headers round, voxels are larger."""
 
+FLAT_SHARE = 0.75
+"""In a mask, more than this share of neighbours that both have a meaning have the same."""
+
 _NOTICES = {
     "implausible-spacing": "spacing-implausible",
     "units-converted": "units-not-mm",
@@ -118,7 +121,7 @@ def _open_mask(case: Case, mask: MaskFile) -> tuple[Layer | None, list[Finding]]
     marked = counts[all_values != 0]
     if not values:
         return None, [Finding("mask-empty", case.name, f"{name}: every voxel is 0", name)]
-    if len(all_values) > MOST_VALUES and not (mask.binary and _is_one(marked)):
+    if len(all_values) > MOST_VALUES and not _is_smoothed(mask, array, all_values, counts):
         text = f"{name}: holds {len(all_values)} values, so it is a scan and no mask"
         return None, [Finding("labels-are-scan", case.name, text, name)]
     if marked.sum() == array.size:
@@ -132,9 +135,33 @@ def _open_mask(case: Case, mask: MaskFile) -> tuple[Layer | None, list[Finding]]
     return Layer(mask, volume, names, _digest_in_order(array)), found
 
 
-def _is_one(marked: NDArray[np.intp]) -> bool:
-    """Whether one value marks most of what is marked, so that others are its smoothed borders."""
-    return bool(2 * marked.max() > marked.sum())
+def _is_smoothed(
+    mask: MaskFile, array: NDArray[Any], values: NDArray[Any], counts: NDArray[np.intp]
+) -> bool:
+    """Whether a mask of many values is one with smoothed borders, and no scan.
+
+    Then one structure has one value in most of what is marked. Of several, most is not marked, most
+    of what is marked has a meaning, and neighbours that have one share it: in a scan, grey values
+    that happen to have a meaning change from voxel to voxel.
+    """
+    marked = counts[values != 0].sum()
+    if mask.binary:
+        return bool(2 * counts[values != 0].max() > marked)
+    meant = np.isin(values, [value for value in mask.values if value != 0])
+    if 2 * marked > array.size or 2 * counts[meant].sum() <= marked:
+        return False
+    return _is_flat(array, np.isin(array, values[meant]))
+
+
+def _is_flat(array: NDArray[Any], known: NDArray[np.bool_]) -> bool:
+    """Whether neighbours among the known voxels have one value."""
+    pairs = same = 0
+    for axis in range(array.ndim):
+        values, meant = np.moveaxis(array, axis, 0), np.moveaxis(known, axis, 0)
+        both = meant[1:] & meant[:-1]
+        pairs += int(np.count_nonzero(both))
+        same += int(np.count_nonzero(both & (values[1:] == values[:-1])))
+    return same > FLAT_SHARE * pairs
 
 
 def digest_voxels(array: NDArray[Any]) -> str:

@@ -17,7 +17,9 @@ from spinekit.curation.prepared import Output, PreparedSet
 from spinekit.io.writing import write_bytes, write_json
 
 FOLDER = "bids"
+_DESCRIPTION = "dataset_description.json"
 _ENDING = ".nii.gz"
+_LABELS = f"_dseg{_ENDING}"
 _SUFFIXES = {
     "T1w": ("", "T1w"), "T2w": ("", "T2w"), "T1": ("", "T1w"), "T2": ("", "T2w"),
     "PDw": ("", "PDw"), "PD": ("", "PDw"), "FLAIR": ("", "FLAIR"), "T2starw": ("", "T2starw"),
@@ -40,15 +42,27 @@ class _Name:
         stem = f"{self.folder}/{self.stem}" + (f"_run-{number}" if number > 1 else "")
         # Contrasts of one session would share the name of their label maps.
         desc = "prepared" if self.suffix == "T2w" else f"prepared{self.suffix}"
-        return f"{stem}_desc-prepared_{self.suffix}.nii.gz", f"{stem}_desc-{desc}_dseg.nii.gz"
+        return f"{stem}_desc-prepared_{self.suffix}{_ENDING}", f"{stem}_desc-{desc}{_LABELS}"
 
 
 def _plan(prepared: PreparedSet) -> Plan:
-    placing = Placing(prepared.folder / FOLDER)
-    for output, (image, labels) in _find_paths(list(prepared.outputs()), placing):
-        images, maps = _contents(output)
-        placing.put(output.name, [Place(image, images), Place(labels, maps)])
+    placing = Placing(prepared.folder / FOLDER, _DESCRIPTION)
+    found = list(_find_paths(list(prepared.outputs()), placing))
+    used = {path for _, paths in found for path in paths}
+    for output, paths in found:
+        former = [path for path in placing.paths_of(output.name) if path not in used]
+        placing.put(output.name, _places(output, paths, former))
     return placing.close([f"sub-*/**/*{_ENDING}"])
+
+
+def _places(output: Output, paths: tuple[str, str], former: Sequence[str]) -> list[Place]:
+    """Image and labels; `former` is where a pair lies whose name was another before."""
+    image, labels = (
+        next((path for path in former if path.endswith(_LABELS) is is_labels), "")
+        for is_labels in (False, True)
+    )
+    images, maps = _contents(output)
+    return [Place(paths[0], images, image), Place(paths[1], maps, labels)]
 
 
 def _contents(output: Output) -> tuple[Copy, Copy]:
@@ -76,11 +90,13 @@ def _find_paths(
 
 def _listed_numbers(output: Output, name: _Name, placing: Placing) -> list[int]:
     """The number of the run that a pair was given before; none where its name is another now."""
-    found = [
-        (path, re.search(r"_run-([0-9]+)_desc", path)) for path in placing.paths_of(output.name)
-    ]
-    numbers = {int(run[1]) if run else 1: path for path, run in found}
-    return [number for number, path in numbers.items() if path in name.paths(number)]
+    numbers = []
+    for path in placing.paths_of(output.name):
+        run = re.search(r"_run-([0-9]+)_desc", path)
+        number = int(run[1]) if run else 1
+        if path in name.paths(number):
+            numbers.append(number)
+    return numbers
 
 
 def _is_free(paths: tuple[str, str], output: Output, placing: Placing) -> bool:
@@ -138,7 +154,7 @@ def _finish(prepared: PreparedSet, names: Sequence[str]) -> None:
     root = prepared.folder / FOLDER
     placed = list_placed(root, names)
     write_json(
-        root / "dataset_description.json",
+        root / _DESCRIPTION,
         {
             "Name": prepared.recipe.name,
             "BIDSVersion": "1.9.0",

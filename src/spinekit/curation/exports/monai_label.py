@@ -32,7 +32,7 @@ _TAGS = ("final", "original")
 
 def _plan(prepared: PreparedSet) -> Plan:
     root = prepared.folder / FOLDER
-    placing = Placing(root, _read_placed(root / STORE))
+    placing = Placing(root, STORE, _read_placed(root / STORE))
     for output in prepared.outputs():
         file = f"{output.name}{_ENDING}"
         tag, other = _tags(output.part)

@@ -7,6 +7,7 @@ It knows classes and names of files, nothing of training.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +28,13 @@ from spinekit.curation.exports.placed import Content, Copy, Place, Placing, list
 from spinekit.curation.exports.task import Export, Plan
 from spinekit.curation.prepared import Output, PreparedSet
 from spinekit.io.reading import read_label_file
-from spinekit.io.writing import write_json, write_labels
+from spinekit.io.writing import output_errors, write_json, write_labels
 
 RAW = "nnUNet_raw"
 SECOND = "_o2e"
 """Ending of the second cases of dataset 102."""
 _ENDING = ".nii.gz"
+_DATASET = "dataset.json"
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,15 @@ class Mapped:
     """(256,) value in the source → value."""
 
     def write(self, target: Path) -> None:
-        """Write it.
+        """Write it, with the source's time, by which it is known as ours.
 
         Raises:
             SpineKitError: The source cannot be read, or the target not be written.
         """
         volume, header = read_label_file(self.source)
         write_labels(target, self.table[volume.array], header)
+        with output_errors(target):
+            shutil.copystat(self.source, target)
 
     def is_in(self, target: Path) -> bool:
         """Whether a file holds these values on this grid."""
@@ -64,7 +68,7 @@ class Mapped:
 
 def _plan(dataset: NnunetDataset) -> Callable[[PreparedSet], Plan]:
     def plan(prepared: PreparedSet) -> Plan:
-        placing = Placing(prepared.folder / RAW / dataset.folder)
+        placing = Placing(prepared.folder / RAW / dataset.folder, _DATASET)
         for output in prepared.outputs():
             lacking = dataset.lacks(output.values)
             if lacking:
@@ -123,7 +127,7 @@ def _finish(dataset: NnunetDataset) -> Callable[[PreparedSet, Sequence[str]], No
         there = set(names)
         list_placed(root, names)
         write_json(
-            root / "dataset.json",
+            root / _DATASET,
             {
                 "channel_names": {str(n): word for n, word in enumerate(dataset.channels)},
                 "labels": dataset.regions,

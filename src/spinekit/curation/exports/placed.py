@@ -7,7 +7,6 @@ is listed, as it was, and no longer wanted goes. It knows files and names of pai
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,16 +14,11 @@ from enum import Enum
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
+from spinekit.curation.exports.listed import LIST, read_list, stamp_of
 from spinekit.curation.exports.task import Plan, Task
 from spinekit.curation.prepared import put_file
 from spinekit.io.reading import hash_files
 from spinekit.io.writing import output_errors, write_json
-
-LIST = ".placed.json"
-"""Name of the list: under `files`, by path within the folder, `pair`, `sha256`, and size in bytes
-with time of change in ns of the file (`stamp`) and of what it was made from (`source`); under
-`begun`, by pair, what a run that has not ended puts there. Readers of BIDS pass over hidden
-files."""
 
 
 class Content(Protocol):
@@ -97,16 +91,22 @@ class Placing:
         plan: What has come of it so far.
     """
 
-    def __init__(self, root: Path, earlier: Mapping[str, dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self, root: Path, sign: str, earlier: Mapping[str, dict[str, Any]] | None = None
+    ) -> None:
         """Begin.
 
         Args:
             root: The folder, which need not be there.
+            sign: Name of a file that is there once the layout was made.
             earlier: Rows that count where there is no list yet.
         """
         self.plan = Plan()
         self._root = root
-        self._rows = _read_list(root)["files"] or dict(earlier or {})
+        self._is_older = (root / sign).exists() and not (root / LIST).exists()
+        told = read_list(root)
+        self._rows = told["files"] or dict(earlier or {})
+        self._list_begun(told["begun"])
         self._paths: dict[str, list[str]] = {}
         for path, row in self._rows.items():
             self._paths.setdefault(row["pair"], []).append(path)
@@ -114,6 +114,17 @@ class Placing:
         self._used: set[str] = set()
         self._gone: set[str] = set()
         self._seen: dict[tuple[str, str], State] = {}
+        self._is_unlisted = False
+
+    def _list_begun(self, begun: Mapping[str, dict[str, Any]]) -> None:
+        """List what a run that was ended put there: it has the time of what it was made from."""
+        for pair, run in begun.items():
+            for path, source in run["files"].items():
+                stamp = stamp_of(self._root / path)
+                is_known = stamp == self._rows.get(path, {}).get("stamp")
+                if stamp and stamp[1:] == source[1:] and not is_known:
+                    row = {"pair": pair, "sha256": "", "stamp": stamp, "source": source}
+                    self._rows[path] = row
 
     def paths_of(self, pair: str) -> list[str]:
         """Paths that are listed for a pair."""
@@ -129,8 +140,8 @@ class Placing:
         if not os.path.lexists(self._root / path):
             return State.MISSING
         row = self._rows.get(path, {})
-        is_wanted = row.get("pair") == pair and row.get("source") == _stamp(content.source)
-        if row and row.get("stamp") == _stamp(self._root / path):
+        is_wanted = row.get("pair") == pair and row.get("source") == stamp_of(content.source)
+        if row and row.get("stamp") == stamp_of(self._root / path):
             return State.LISTED if is_wanted else State.OUTDATED
         if self._is_unchanged(path):
             return State.OURS if is_wanted else State.OUTDATED
@@ -158,14 +169,14 @@ class Placing:
             self._tell_both(pair, theirs, formers)
             return
         for path in theirs:
-            self._tell(pair, f"{path} was changed there, and is kept")
+            self._tell_kept(pair, path)
         for former, path in formers.items():
             self._tell(pair, f"{former} was changed there, and is kept as {path}")
         is_kept = bool(theirs or formers)
         moves, writes, ours = [], [], {}
         for place in places:
             state = self.look(place.path, pair, place.content)
-            source = _stamp(place.content.source)
+            source = stamp_of(place.content.source)
             if formers and self._is_there(place.former):
                 moves.append((place.former, place.path))
                 state, source = self._follow(pair, place, source)
@@ -211,7 +222,10 @@ class Placing:
         for path in sorted({file for pattern in patterns for file in self._root.glob(pattern)}):
             inside = path.relative_to(self._root).as_posix()
             if inside not in known and not path.name.startswith("."):
-                self._tell(inside, "it was not put there by this program, and is kept")
+                self._is_unlisted = True
+                self._tell(inside, "it is not listed as put there, and is kept")
+        if self._is_older and self._is_unlisted:
+            self._tell_older()
         for gone in self._gone - self._used:
             _remove(self._root / gone)
             _remove_empty(self._root, gone)
@@ -228,8 +242,9 @@ class Placing:
         for pair, paths in others.items():
             there = [path for path in paths if self._is_there(path)]
             changed = [path for path in there if not self._is_unchanged(path)]
+            left = "" if pair in self._begun else " though its pair has left"
             for path in changed:
-                self._tell(pair, f"{path} was changed there, and is kept though its pair has left")
+                self._tell(pair, f"{path} was changed there, and is kept{left}")
             if not changed:
                 self._gone.update(there)
 
@@ -251,7 +266,7 @@ class Placing:
         row = self._rows.get(path)
         if row is None:
             return False
-        if row.get("stamp") == _stamp(self._root / path):
+        if row.get("stamp") == stamp_of(self._root / path):
             return True
         try:
             return bool(row["sha256"] == hash_files([self._root / path]))
@@ -261,11 +276,30 @@ class Placing:
     def _tell(self, name: str, reason: str) -> None:
         self.plan.left_out.append({"name": name, "reason": reason})
 
+    def _tell_kept(self, pair: str, path: str) -> None:
+        """A person's file in a place that a pair wants."""
+        if path in self._rows:
+            self._tell(pair, f"{path} was changed there, and is kept")
+        else:
+            self._is_unlisted = True
+            self._tell(pair, f"{path} is not listed as put there, and is kept")
+
+    def _tell_older(self) -> None:
+        """Files that are not listed, in a layout without a list: most are ours, unchanged."""
+        self._tell(
+            f"./{self._root.name}",  # the first of all names
+            "made by an earlier version, without a list of what was put there: "
+            f"remove {self._root} to have it made anew",
+        )
+
     def _tell_both(self, pair: str, theirs: Sequence[str], formers: Mapping[str, str]) -> None:
         """Two persons' files of one pair: which of them counts is not ours to say."""
-        both = sorted({str(PurePosixPath(path).parent) for path in (*theirs, *formers)})
-        name = PurePosixPath(theirs[0]).name
-        self._tell(pair, f"{name} was changed under {' and '.join(both)}; remove one of them")
+        paths = [PurePosixPath(path) for path in sorted((*theirs, *formers))]
+        reason = f"{' and '.join(map(str, paths))} were changed"
+        if len({path.name for path in paths}) == 1:
+            folders = " and ".join(str(path.parent) for path in paths)
+            reason = f"{paths[0].name} was changed under {folders}"
+        self._tell(pair, f"{reason}; remove one of them")
 
 
 def place_files(root: Path, moves: Sequence[tuple[str, str]], writes: Sequence[Place]) -> None:
@@ -303,7 +337,7 @@ def list_placed(root: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
     Raises:
         OutputError: The folder cannot be written.
     """
-    told, done = _read_list(root), set(names)
+    told, done = read_list(root), set(names)
     rows = told["files"]
     for pair, begun in told["begun"].items():
         for path, source in begun["files"].items():
@@ -318,34 +352,11 @@ def list_placed(root: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 def _row(path: Path, former: dict[str, Any], pair: str, source: list[int]) -> dict[str, Any]:
     """What to list of a file; it is read only where it is not the one that was listed."""
-    row = {"pair": pair, "stamp": _stamp(path), "source": source}
-    if {key: former.get(key) for key in row} == row:
+    row = {"pair": pair, "stamp": stamp_of(path), "source": source}
+    if former.get("sha256") and {key: former.get(key) for key in row} == row:
         return former
     with output_errors(path):
         return row | {"sha256": hash_files([path])}
-
-
-def _read_list(root: Path) -> dict[str, dict[str, dict[str, Any]]]:
-    """The list's two parts; empty where it is not there, or not of us."""
-    try:
-        told = json.loads((root / LIST).read_bytes())
-        files = {
-            path: {**row, "pair": str(row["pair"]), "sha256": str(row["sha256"])}
-            for path, row in told["files"].items()
-            if not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts
-        }
-        return {"files": files, "begun": dict(told["begun"])}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {"files": {}, "begun": {}}
-
-
-def _stamp(path: Path) -> list[int]:
-    """Size in bytes and time of change in ns; nothing where it is not there."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return []
-    return [stat.st_size, stat.st_mtime_ns]
 
 
 def _remove(path: Path) -> None:
