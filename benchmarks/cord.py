@@ -10,18 +10,18 @@ with the segmentations in OUT. It is no annotation: scans in which nothing was s
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from results_of import find_results
 from spinekit.anatomy.scheme import PARTS, VALUES
 from spinekit.core.geometry import canonical_array
 from spinekit.datasets.cord import cord_in_canal
 from spinekit.datasets.partial import CANAL_WITH_CORD
-from spinekit.datasets.real import CORD_SEEN, RealCase, list_real_cases, real_data_folder
+from spinekit.datasets.real import CORD_SEEN, RealCase
 from spinekit.io.reading import read_labels, read_scan
 
 CORD, L1 = PARTS.index("cord"), VALUES["L1"]
@@ -29,19 +29,13 @@ CORD, L1 = PARTS.index("cord"), VALUES["L1"]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table of one folder of segmentations; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("out", type=Path, help="results of `spinekit segment` on the real scans")
-    args = parser.parse_args(argv)
-    folder = real_data_folder()
-    if folder is None:
-        print("no real scans found; set SPINEKIT_REAL_DATA", file=sys.stderr)
-        return 2
+    out, cases = find_results(__doc__.splitlines()[0], argv)
     rows = []
     print("| scan | cord seen (ml) | found (ml) | Dice |\n|---|---|---|---|")
-    for case in list_real_cases(folder):
+    for case in cases:
         if case.dataset not in CORD_SEEN or "parts" not in case.masks:
             continue
-        seen_ml, found_ml, dice = score(case, args.out / f"{case.name}_parts.nii.gz")
+        seen_ml, found_ml, dice = score(case, out / f"{case.name}_parts.nii.gz")
         if seen_ml > 0:
             rows.append(dice)
             print(f"| {case.name} | {seen_ml:.2f} | {found_ml:.2f} | {dice:.3f} |")

@@ -9,16 +9,16 @@ Compared are the heights at which the canal is annotated; elsewhere nothing says
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from results_of import find_results
 from spinekit.anatomy.scheme import PARTS
 from spinekit.core.geometry import canonical_array
-from spinekit.datasets.real import RealCase, list_real_cases, real_data_folder
+from spinekit.datasets.real import RealCase
 from spinekit.evaluation.reference import SPIDER_CANAL, SPIDER_VERTEBRA, in_front_of
 from spinekit.io.reading import read_labels
 
@@ -27,18 +27,12 @@ POSTERIOR = PARTS.index("posterior")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table of one folder of segmentations; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("out", type=Path, help="results of `spinekit segment` on the real scans")
-    args = parser.parse_args(argv)
-    folder = real_data_folder()
-    if folder is None:
-        print("no real scans found; set SPINEKIT_REAL_DATA", file=sys.stderr)
-        return 2
+    out, cases = find_results(__doc__.splitlines()[0], argv)
     rows = []
     print("| scan | found | painted beside | Dice |\n|---|---|---|---|")
-    for case in list_real_cases(folder):
+    for case in cases:
         if case.dataset == "spider" and "parts" in case.masks:
-            rows.append(score(case, args.out / f"{case.name}_parts.nii.gz"))
+            rows.append(score(case, out / f"{case.name}_parts.nii.gz"))
             found, beside, dice = rows[-1]
             print(f"| {case.name} | {found:.2f} | {beside:.2f} | {dice:.2f} |")
     found, beside, dice = np.mean(rows, axis=0)
