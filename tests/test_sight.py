@@ -196,7 +196,8 @@ def test_a_scan_that_no_network_looks_at_changes_nothing_but_the_picture(
     cut_through_l1(tmp_path)
     without = name_few(tmp_path, MaskOptions("instances"), None)
 
-    by_rules = name_few(tmp_path, replace(few, meaning="instances", rules_only=True), None)
+    rules = replace(few, meaning="instances", rules_only=True)
+    by_rules = name_few(tmp_path, rules, oracle_for(SPINE))
 
     assert by_rules.structures == without.structures
     for key in ("column", "evidence", "warnings"):

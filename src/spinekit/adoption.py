@@ -141,7 +141,8 @@ def adopt_mask(
     mask = Volume(array, read.grid)
     scan = None if options.image is None else _read_scan_of(options.image, mask)
     shown, within, cut = (mask, ..., []) if scan is None else _widen(mask, scan.volume.grid)
-    image, sight, doubts = _look_at(scan, shown.grid, predictor)
+    looking = None if options.rules_only else predictor
+    image, sight, doubts = _look_at(scan, shown.grid, looking)
     # What no network looks at lends nothing but the picture, so that names are those without it.
     wide, own = (mask, ...) if sight is None else (shown, within)
     adopted, told, lost, is_marked = _name(path, wide, options, sight, own)

@@ -19,6 +19,7 @@ from spinekit.labelling.naming import Naming, leave_out_unsure
 from spinekit.labelling.outside import (
     Outside,
     compare,
+    differing,
     read_out,
     span,
     usual_reliability,
@@ -156,9 +157,10 @@ def _account(
     differ = [n for n in bones if own.names[n] != naming.names[n]]
     if differ and not own.ambiguous:
         others = ", ".join(name for m, name in enumerate(known) if m != member)
+        shown = differing(naming.names, own.names, bones)
         text = (
-            f"this series alone says {read_out(own, bones)}; named "
-            f"{span(naming.names, bones)} together with {others}, look at the previews"
+            f"this series alone says {read_out(own, shown)}; named "
+            f"{span(naming.names, shown)} together with {others}, look at the previews"
         )
         notices.append(Notice("series-disagree", text))
     shares = np.zeros((len(items), len(LEVELS)))

@@ -5,7 +5,7 @@ import pytest
 
 from labelling.columns import build, uniform
 from spinekit.labelling.naming import Naming
-from spinekit.labelling.outside import compare
+from spinekit.labelling.outside import compare, differing
 
 LEVELS = ("T12", "L1", "L2", "L3", "L4")
 
@@ -54,3 +54,10 @@ def test_of_columns_that_differ_at_an_end_the_ends_are_shown() -> None:
     assert "says T11 to L3 where all else says T12 to L4 (80%)" in warning(
         ("T11", "T12", "L1", "L2", "L3")
     )
+
+
+def test_names_that_only_one_side_gives_leave_all_bones_to_be_shown() -> None:
+    told, alone = ("L1", "L2", None), ("L1", None, "L3")
+
+    assert list(differing(told, alone, (0, 1, 2))) == [0, 1, 2]
+    assert list(differing(("T12", "L2", None), alone, (0, 1, 2))) == [0]

@@ -159,7 +159,7 @@ def compare(
     is_followed = all(told[n] == final.names[n] for n in bones if final.names[n])
     if agrees or (own.ambiguous and is_followed):
         return row, None
-    shown = _differing(told, own.names, bones)
+    shown = differing(told, own.names, bones)
     alone, given = read_out(own, shown), span(final.names, shown)
     by_itself = BY_ITSELF.get(reading["source"], "the scan alone")
     text = (
@@ -169,17 +169,25 @@ def compare(
     return row, Notice("sources-disagree", text)
 
 
-def _differing(
+def differing(
     told: Sequence[str | None], alone: Sequence[str | None], bones: Sequence[int]
 ) -> Sequence[int]:
-    """Bones that both name, by whose ends the two are told apart; not empty where they contradict.
+    """Bones by whose ends two ways of calling them are told apart.
 
-    Where they call the first and the last alike, it is those between that they call differently.
+    Args:
+        told: names by one source.
+        alone: names by another.
+        bones: places of the bones compared.
+
+    Returns:
+        Those that both name; where they call the first and the last alike, those between that they
+        call differently. All, where they differ in no name that both give.
     """
-    both = [n for n in bones if alone[n]]
-    if any(told[n] != alone[n] for n in (both[0], both[-1])):
-        return both
-    return [n for n in both if told[n] != alone[n]]
+    both = [n for n in bones if told[n] and alone[n]]
+    different = [n for n in both if told[n] != alone[n]]
+    if not different:
+        return bones
+    return both if {both[0], both[-1]} & set(different) else different
 
 
 def read_out(naming: Naming, bones: Sequence[int]) -> str:
