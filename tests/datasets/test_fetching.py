@@ -351,3 +351,15 @@ def test_taking_from_nowhere_or_into_itself_is_refused(tmp_path: Path) -> None:
         with pytest.raises(UsageError) as caught:
             take(entry, tmp_path / origin, tmp_path / out)
         assert caught.value.code == code
+
+
+def test_a_file_of_the_right_size_with_other_bytes_is_fetched(site: Site, tmp_path: Path) -> None:
+    spider_on_zenodo(site, tmp_path)
+    fetch_dataset(DATASETS["spider"], tmp_path / "good", keep=True)
+    path = next(p for p in (tmp_path / "good").iterdir() if p.suffix == ".zip")
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / path.name).write_bytes(b"0" * path.stat().st_size)
+
+    fetch_dataset(DATASETS["spider"], tmp_path / "bad", keep=True)
+
+    assert (tmp_path / "bad" / path.name).read_bytes() == path.read_bytes()

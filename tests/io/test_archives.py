@@ -3,13 +3,14 @@ import os
 import stat
 import tarfile
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from spinekit.core.errors import InputError, OutputError
 from spinekit.io import archives
 from spinekit.io.archives import is_archive, links, unpack
+from spinekit.io.staging import LOCK, PREFIX
 
 
 def zipped(path: Path, files: dict[str, str]) -> Path:
@@ -47,7 +48,7 @@ def test_files_come_out_where_they_were(tmp_path: Path, name: str) -> None:
     seen: list[int] = []
 
     assert is_archive(archive)
-    assert unpack(archive, out, seen.append) == 3
+    assert len(unpack(archive, out, seen.append)) == 3
     assert below(out) == files
     assert sum(seen) == 11
 
@@ -71,7 +72,7 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
         item = tarfile.TarInfo("link")
         item.type, item.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(item)
-    assert unpack(path, tmp_path / "out") == 0
+    assert len(unpack(path, tmp_path / "out")) == 0
 
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as archive:
@@ -80,7 +81,7 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
         archive.writestr(info, "../.git/annex/objects/KEY")
         archive.writestr("repo/plain", "text")
     assert links(path) == {"repo/scan.nii.gz": "../.git/annex/objects/KEY"}
-    assert unpack(path, tmp_path / "out") == 1
+    assert len(unpack(path, tmp_path / "out")) == 1
     assert not os.path.lexists(tmp_path / "out/repo/scan.nii.gz")
 
 
@@ -96,7 +97,7 @@ def test_a_damaged_archive_leaves_nothing(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=name) as caught:
             unpack(tmp_path / name, tmp_path / "out")
         assert caught.value.code == "archive-damaged"
-        assert list((tmp_path / "out").iterdir()) == []
+        assert not (tmp_path / "out").exists()
     with pytest.raises(InputError):
         links(tmp_path / "not.zip")
 
@@ -133,3 +134,41 @@ def test_an_archive_that_does_not_fit_is_not_begun(
 
     with pytest.raises(OutputError, match="free"):
         unpack(archive, tmp_path / "out")
+
+
+def test_of_several_files_of_one_name_the_last_counts(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    for text in ("old", "new"):
+        (tmp_path / "a.txt").write_text(text)
+        with tarfile.open(path, "a") as tar:
+            tar.add(tmp_path / "a.txt", "set/a.txt")
+
+    assert unpack(path, tmp_path / "out") == [PurePosixPath("set/a.txt")]
+    assert (tmp_path / "out" / "set" / "a.txt").read_text() == "new"
+
+
+def test_what_a_killed_run_left_is_cleared_away(tmp_path: Path) -> None:
+    left = tmp_path / "out" / f"{PREFIX}left"
+    left.mkdir(parents=True)
+    (left / LOCK).touch()
+    (left / "half.nii.gz").touch()
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("a.txt", "a")
+
+    unpack(path, tmp_path / "out")
+
+    assert [found.name for found in (tmp_path / "out").iterdir()] == ["a.txt"]
+
+
+def test_names_of_another_archive_are_refused_and_nothing_changes(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("a.txt", "second")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.txt").write_text("first")
+
+    with pytest.raises(InputError, match=r"another archive held a\.txt too"):
+        unpack(path, tmp_path / "out", refused={PurePosixPath("a.txt")})
+
+    assert (tmp_path / "out" / "a.txt").read_text() == "first"

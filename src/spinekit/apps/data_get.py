@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     progress, close = _bar(args.quiet)
     try:
         if args.origin is not None:
-            count = take(entry, args.origin, args.out, progress)
+            count = take(entry, args.origin, args.out, progress, keep=args.keep)
         else:
             count = fetch_dataset(
                 entry, args.out, mirror=args.mirror, keep=args.keep, progress=progress

@@ -11,7 +11,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from spinekit.core.errors import InputError, OutputError, UsageError
@@ -67,7 +67,7 @@ def plan(entry: Entry, mirror: str | None = None) -> list[RemoteFile]:
             else source.how,
         )
     if mirror is not None:
-        return list_mirror(mirror)
+        return list_mirror(entry.name, mirror)
     if isinstance(source, Zenodo):
         return list_zenodo(source)
     if isinstance(source, Osf):
@@ -120,7 +120,14 @@ def fetch_dataset(
     return len(record.done)
 
 
-def take(entry: Entry, origin: Path, folder: Path, progress: Progress | None = None) -> int:
+def take(
+    entry: Entry,
+    origin: Path,
+    folder: Path,
+    progress: Progress | None = None,
+    *,
+    keep: bool = False,
+) -> int:
     """Bring files one has into a folder: archives are unpacked, others copied.
 
     Args:
@@ -128,13 +135,14 @@ def take(entry: Entry, origin: Path, folder: Path, progress: Progress | None = N
         origin: A folder, or one archive.
         folder: Made when missing.
         progress: Told of progress.
+        keep: Bring archives too, so that the folder can serve as a mirror.
 
     Returns:
         Number of files in the folder that came.
 
     Raises:
         UsageError: Nothing is there, or the folder lies inside its origin.
-        InputError: An archive is damaged.
+        InputError: An archive is damaged, or two hold a file of one name.
         OutputError: There is no room, or the folder cannot be written to.
     """
     progress = progress or Progress()
@@ -149,22 +157,27 @@ def take(entry: Entry, origin: Path, folder: Path, progress: Progress | None = N
     if not files:
         raise UsageError("no-cases", f"{origin}: no file in it", "check --from")
     progress.total(sum(path.stat().st_size for path in files))
-    count = 0
+    count, came = 0, set[PurePosixPath]()
+    record = _Delivery(entry, folder, keep, progress, _read_manifest(folder))
     for path in files:
-        if is_archive(path):
-            count += unpack(path, folder)
-            progress.came(path.stat().st_size)
-            continue
-        target = folder / (path.name if origin.is_file() else path.relative_to(origin))
-        with output_errors(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            part = target.with_name(f".{target.name}.part")
-            shutil.copyfile(path, part)
-            part.replace(target)
+        inside = Path(path.name) if origin.is_file() else path.relative_to(origin)
+        names = unpack(path, folder, refused=came) if is_archive(path) else []
+        came.update(names)
+        if keep or not is_archive(path):
+            _copy(path, folder / inside)
+            record.note(inside.as_posix(), None, None, unpacked=len(names))
         progress.came(path.stat().st_size)
-        count += 1
-    _Delivery(entry, folder, True, progress, _read_manifest(folder)).finish()
+        count += len(names) if is_archive(path) else 1
+    record.finish()
     return count
+
+
+def _copy(path: Path, target: Path) -> None:
+    with output_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".{target.name}.part")
+        shutil.copyfile(path, part)
+        part.replace(target)
 
 
 class _Delivery:
@@ -184,7 +197,7 @@ class _Delivery:
         with output_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self.folder).free
-        there = sum(_size(self.folder / remote.name) for remote in wanted)
+        there = sum(min(_there(self.folder / r.name), r.size or 0) for r in wanted)
         if total - there > free:
             raise OutputError(
                 "disk-full",
@@ -196,20 +209,34 @@ class _Delivery:
         """Fetch one file, unpack it if it is an archive, and note it."""
         if self._unpacked(remote) and (not self.keep or (self.folder / remote.name).is_file()):
             return
+        self._doubt(remote)
         path = fetch(remote, self.folder, self.progress.came)
-        note = {
-            "name": remote.name,
-            "url": remote.url if not remote.url.startswith("file:") else None,
-            "size": path.stat().st_size,
-            "checksum": remote.checksum or digest(path),
-        }
+        unpacked = 0
         if is_archive(path) and remote.name != REPOSITORY:
             self.progress.say(f"unpacking {remote.name}")
-            note["unpacked"] = unpack(path, self.folder)
-            if not self.keep:
-                path.unlink()
-        self.done[remote.name] = note
+            unpacked = len(unpack(path, self.folder))
+        url = remote.url if not remote.url.startswith("file:") else None
+        self.note(remote.name, url, remote.checksum, unpacked=unpacked)
+        if unpacked and not self.keep:
+            path.unlink()
         self.finish()
+
+    def note(self, name: str, url: str | None, checksum: str | None, *, unpacked: int) -> None:
+        """Put a file that came into the list; its checksum is taken where none was promised."""
+        path = self.folder / name
+        size = path.stat().st_size
+        row = {"name": name, "url": url, "size": size, "checksum": checksum or digest(path)}
+        self.done[name] = row | ({"unpacked": unpacked} if unpacked else {})
+
+    def _doubt(self, remote: RemoteFile) -> None:
+        """Remove a file of the right size that did not come by this list and holds other bytes."""
+        path, promised = self.folder / remote.name, (remote.checksum or "").lower()
+        known = self.done.get(remote.name, {}).get("checksum") == remote.checksum
+        if not promised or known or remote.size != _size(path):
+            return
+        if digest(path, promised.partition(":")[0]) != promised:
+            with output_errors(path):
+                path.unlink()
 
     def finish(self) -> None:
         """Write the list, with what a user of the set must know."""
@@ -234,6 +261,12 @@ class _Delivery:
 def _annexed(source: GitAnnex, folder: Path) -> list[RemoteFile]:
     """Unpack a repository's small files without the folder around them; list its large ones."""
     archive = folder / REPOSITORY
+    if not archive.is_file():
+        raise InputError(
+            "download-missing",
+            f"{REPOSITORY}, which names the large files, did not come",
+            "give a mirror that has it, or none",
+        )
     named = links(archive)
     stage = folder / f"{PREFIX}repository"
     shutil.rmtree(stage, ignore_errors=True)
@@ -273,6 +306,11 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise InputError(
             "bad-table", f"{folder / MANIFEST}: {error}", "delete it and run the command again"
         ) from error
+
+
+def _there(path: Path) -> int:
+    """Bytes of a file that are there, whole or begun."""
+    return max(_size(path), _size(path.with_name(f".{path.name}.part")))
 
 
 def _size(path: Path) -> int:

@@ -107,7 +107,8 @@ def list_annexed(source: GitAnnex, links: dict[str, str]) -> list[RemoteFile]:
     for path, target in sorted(links.items()):
         key = _KEY.search(target)
         inside = path.partition("/")[2]
-        if key is None or not any(fnmatch(inside, pattern) for pattern in source.wanted):
+        is_wanted = any(fnmatch(inside, pattern) for pattern in source.wanted)
+        if key is None or not safe(inside) or not is_wanted:
             continue
         found.append(
             RemoteFile(
@@ -120,14 +121,21 @@ def list_annexed(source: GitAnnex, links: dict[str, str]) -> list[RemoteFile]:
     return found
 
 
-def list_mirror(mirror: str) -> list[RemoteFile]:
-    """Files of a mirror, by the list that `get` left there.
+def list_mirror(name: str, mirror: str) -> list[RemoteFile]:
+    """Files of a set at a mirror, by the list that `get` left there.
 
     Raises:
-        InputError: The mirror has no such list.
+        InputError: The mirror has no such list, or no file of this set in it.
     """
     listed = at_mirror(RemoteFile(MANIFEST, ""), mirror)
     content = read_json(listed.url)
+    of_set = _field(content, "dataset", listed.url)
+    if of_set != name or not _field(content, "files", listed.url):
+        raise InputError(
+            "download-missing",
+            f"{listed.url} lists {f'files of {of_set}' if of_set != name else 'no file'}",
+            f"give a folder that `spinekit data get {name} --keep` filled",
+        )
     return [
         at_mirror(
             RemoteFile(

@@ -7,20 +7,17 @@ are refused, and what macOS adds is passed over.
 from __future__ import annotations
 
 import gzip
-import os
 import shutil
 import tarfile
-import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from spinekit.core.errors import InputError, OutputError
-from spinekit.io.staging import PREFIX
-from spinekit.io.writing import output_errors
+from spinekit.io.staging import staged
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
 _DAMAGES = (
@@ -40,33 +37,37 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith(ENDINGS)
 
 
-def unpack(archive: Path, folder: Path, report: Callable[[int], object] = lambda _: None) -> int:
+def unpack(
+    archive: Path,
+    folder: Path,
+    report: Callable[[int], object] = lambda _: None,
+    *,
+    refused: Collection[PurePosixPath] = (),
+) -> list[PurePosixPath]:
     """Unpack an archive; files there already are replaced.
 
     Args:
         archive: The file.
         folder: Where its names begin; made when missing.
         report: Called with the number of bytes written.
+        refused: Names that another archive gave: one of the two files would be lost.
 
     Returns:
-        Number of files.
+        Names of the files. Of several of one name the last counts, as `tar -r` means it.
 
     Raises:
-        InputError: The archive is damaged, encrypted or unsafe.
+        InputError: The archive is damaged, encrypted or unsafe, or holds a refused name.
         OutputError: There is no room, or the folder cannot be written to.
     """
-    with output_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=PREFIX, dir=folder))
-        try:
-            names = _unpack_into(stage, archive, report)
-            for name in names:
-                target = folder / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(stage / name, target)
-        finally:
-            shutil.rmtree(stage, ignore_errors=True)
-    return len(names)
+    with staged(folder) as stage:
+        names = _unpack_into(stage, archive, report)
+        if both := [name for name in names if name in refused]:
+            raise InputError(
+                "same-name",
+                f"{archive}: another archive held {both[0]} too",
+                "unpack each into a folder of its own, and give those",
+            )
+        return names
 
 
 def links(archive: Path) -> dict[str, str]:
@@ -89,7 +90,7 @@ def links(archive: Path) -> dict[str, str]:
 def _unpack_into(
     stage: Path, archive: Path, report: Callable[[int], object]
 ) -> list[PurePosixPath]:
-    names = []
+    names: dict[PurePosixPath, None] = {}
     try:
         for name, _, opened in _members(archive, shutil.disk_usage(stage).free):
             path = PurePosixPath(name.replace("\\", "/"))
@@ -107,10 +108,10 @@ def _unpack_into(
                 while block := source.read(1 << 20):
                     file.write(block)
                     report(len(block))
-            names.append(path)
+            names[path] = None
     except _DAMAGES as error:
         raise _damaged(archive, error) from error
-    return names
+    return list(names)
 
 
 def _members(archive: Path, free: int) -> Iterator[Member]:
