@@ -192,6 +192,25 @@ def test_a_scan_of_one_row_or_column_is_shown_in_a_field_that_holds_the_words(sh
     assert (high < np.array(named.shape[:2]) - 4).all()
 
 
+def test_a_narrow_scan_has_a_caption_with_all_its_words():
+    shape = (1, 1, 300)
+    image = np.random.default_rng(0).uniform(50, 200, shape).astype(np.float32)
+    dseg = np.zeros(shape, np.uint8)
+    dseg[..., 20:150], dseg[..., 150:280] = VALUES["spinal_canal"], VALUES["spinal_cord"]
+    parts = np.where(dseg == VALUES["spinal_cord"], 5, 4 * (dseg > 0)).astype(np.uint8)
+
+    pixels = np.asarray(draw(image, dseg, parts, title="a long name")).astype(int)[-44:]
+
+    ends = []
+    for name in ("spinal_canal", "spinal_cord"):
+        swatch = np.flatnonzero(near(pixels, COLOURS[VALUES[name]], 5).sum(axis=0) >= 12)
+        assert len(swatch) == 13
+        ends += [swatch.min(), swatch.max()]
+    words = np.flatnonzero((pixels.min(axis=-1) > 150)[:, : min(ends)].any(axis=0))
+    assert words.max() < min(ends) - 3
+    assert len(words) > 30
+
+
 def test_structures_of_one_row_are_drawn_where_the_row_is():
     image, dseg, parts = column()
     row = slice(20, 21)

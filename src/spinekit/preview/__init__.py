@@ -4,6 +4,7 @@ Knows arrays, spacings and the sidecar's structures; neither files nor patients.
 (I, J, K) with i→R, j→A, k→S; in the picture anterior is left and superior is up.
 """
 
+import math
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,6 +23,7 @@ DISCLAIMER = "research use, not a medical device"
 NOTHING_FOUND = "no spine found"
 KEY = {"cord": "spinal_cord", "canal": "spinal_canal"}  # told by colour, not by a tag
 MARGIN_PX, CAPTION_PX, CAPTION_FONT_PX = 14, 44, 16
+TITLE_PX = 80  # least room for a title
 SPINE_GREY = 0.42  # brightness that the median of the spine is brought to
 GAMMA_RANGE = (0.5, 1.0)  # brightening only, and not beyond recognition
 
@@ -106,13 +108,20 @@ def _write_centred(panel: Image.Image, text: str) -> None:
 def _compose(
     plain: Image.Image, named: Image.Image, title: str, key: Mapping[str, Colour]
 ) -> Image.Image:
-    """Both panels side by side over a caption: title, key to the colours, disclaimer."""
-    width = plain.width + named.width + 3 * MARGIN_PX
-    page = Image.new("RGB", (width, plain.height + MARGIN_PX + CAPTION_PX), PAPER)
-    page.paste(plain, (MARGIN_PX, MARGIN_PX))
-    page.paste(named, (plain.width + 2 * MARGIN_PX, MARGIN_PX))
-    draw = ImageDraw.Draw(page)
+    """Both panels side by side over a caption: title, key to the colours, disclaimer.
+
+    Panels too narrow for the caption stand in the middle of a page that holds it.
+    """
     font = ImageFont.load_default(size=CAPTION_FONT_PX)
+    words = [DISCLAIMER, *key]
+    caption = sum(font.getlength(text) for text in words) + len(key) * (18 + MARGIN_PX)
+    panels = plain.width + named.width + 3 * MARGIN_PX
+    width = max(panels, math.ceil(caption) + TITLE_PX + 4 * MARGIN_PX)
+    page = Image.new("RGB", (width, plain.height + MARGIN_PX + CAPTION_PX), PAPER)
+    left = (width - panels) // 2 + MARGIN_PX
+    page.paste(plain, (left, MARGIN_PX))
+    page.paste(named, (left + plain.width + MARGIN_PX, MARGIN_PX))
+    draw = ImageDraw.Draw(page)
     row = plain.height + MARGIN_PX + CAPTION_PX / 2
     right = float(width - MARGIN_PX)
     draw.text((right, row), DISCLAIMER, font=font, fill=FAINT, anchor="rm")
