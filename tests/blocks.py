@@ -73,15 +73,20 @@ def draw_blocks(
     return BlockSpine(INTENSITY[parts] + noise, labels, parts, grid, names)
 
 
-def turned(spine: BlockSpine, codes: str) -> Volume:
-    """The scan stored with other axes, in the same place."""
-    image = nib.Nifti1Image(spine.image, spine.grid.affine)
+def turn(array: NDArray[Any], grid: Grid, codes: str) -> Volume:
+    """An array stored with other axes, in the same place."""
+    image = nib.Nifti1Image(array, grid.affine)
     wanted = nib.orientations.axcodes2ornt(codes)
     moved = image.as_reoriented(
         nib.orientations.ornt_transform(nib.io_orientation(image.affine), wanted)
     )
-    array = np.asarray(moved.dataobj)
-    return Volume(array, Grid(array.shape, moved.affine))
+    stored = np.asarray(moved.dataobj)
+    return Volume(stored, Grid(stored.shape, moved.affine))
+
+
+def turned(spine: BlockSpine, codes: str) -> Volume:
+    """The scan stored with other axes, in the same place."""
+    return turn(spine.image, spine.grid, codes)
 
 
 def draw_loin() -> BlockSpine:

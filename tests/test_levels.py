@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from blocks import BlockSpine, draw_blocks, oracle_for
+from blocks import BlockSpine, draw_blocks, oracle_for, turn
 from spinekit.anatomy.scheme import NAMES, VALUES, name_in_context, part_of
 from spinekit.core.grid import Grid
 from spinekit.core.resampling import resample_nearest
@@ -101,20 +101,14 @@ def test_the_map_has_one_voxel_per_number_whatever_the_voxels(spine: BlockSpine)
 
 @pytest.mark.parametrize("codes", ["LPI", "PSR", "SLA"])
 def test_other_axes_give_the_same_places(spine: BlockSpine, codes: str) -> None:
-    image = nib.Nifti1Image(spine.labels, spine.grid.affine)
-    wanted = nib.orientations.axcodes2ornt(codes)
-    turned = image.as_reoriented(
-        nib.orientations.ornt_transform(nib.io_orientation(image.affine), wanted)
-    )
-    labels = np.asarray(turned.dataobj)
-    grid = Grid(labels.shape, turned.affine)
+    turned = turn(spine.labels, spine.grid, codes)
 
-    points = find_levels(labels, grid, table(spine.labels))
+    points = find_levels(turned.array, turned.grid, table(spine.labels))
 
     for point, straight in zip(points, levels_of(spine), strict=True):
         assert point.name == straight.name
         np.testing.assert_allclose(point.ras_mm, straight.ras_mm, atol=0.6)
-        assert labels[point.voxel] == VALUES["spinal_canal"]
+        assert turned.array[point.voxel] == VALUES["spinal_canal"]
 
 
 def test_the_neck_has_one_above_c1_and_two_above_c2(neck: Phantom) -> None:

@@ -1,9 +1,9 @@
 """Blank layers above and below a scan: what is cut off, and where results may lie."""
 
-import nibabel as nib
 import numpy as np
 import pytest
 
+from blocks import turn
 from spinekit.core.geometry import isotropic_grid
 from spinekit.core.grid import Grid
 from spinekit.core.margins import find_imaged, trim_margins
@@ -21,25 +21,16 @@ def scan(below: int, above: int, *, layers: int = 30) -> Volume:
     return Volume(array, Grid(array.shape, OBLIQUE))
 
 
-def turned(volume: Volume, codes: str) -> Volume:
-    image = nib.Nifti1Image(volume.array, volume.grid.affine)
-    wanted = nib.orientations.axcodes2ornt(codes)
-    change = nib.orientations.ornt_transform(nib.io_orientation(image.affine), wanted)
-    moved = image.as_reoriented(change)
-    array = np.asarray(moved.dataobj)
-    return Volume(array, Grid(array.shape, moved.affine))
-
-
 @pytest.mark.parametrize("codes", ["RAS", "LPI", "ASR", "SLA", "IPR"])
 def test_margins_are_cut_off_in_any_orientation(codes: str) -> None:
-    volume = turned(scan(12, 5), codes)
+    whole = scan(12, 5)
+    volume = turn(whole.array, whole.grid, codes)
 
     left = trim_margins(volume, find_imaged(volume))
 
-    whole = scan(12, 5)
     inner = Volume(whole.array[..., 12:42], Grid((6, 20, 30), whole.grid.affine))
     at_first = whole.grid.ijk_to_ras([[0, 0, 12]])[0]
-    moved = turned(inner, codes)
+    moved = turn(inner.array, inner.grid, codes)
     np.testing.assert_array_equal(left.array, moved.array)
     corner = left.grid.ijk_to_ras(np.argwhere(left.array == inner.array[0, 0, 0]))[0]
     np.testing.assert_allclose(corner, at_first, atol=1e-4)
@@ -66,7 +57,7 @@ def test_margins_lie_where_the_scan_holds_no_image(codes: str, shear: float) -> 
     plain = scan(12, 5)
     affine = plain.grid.affine.copy()
     affine[:3, 1] += shear * affine[:3, 2]
-    volume = turned(Volume(plain.array, Grid(plain.shape, affine)), codes)
+    volume = turn(plain.array, Grid(plain.shape, affine), codes)
 
     imaged = find_imaged(volume)
 

@@ -5,7 +5,6 @@ import pytest
 
 from labelling.columns import delete, draw, others_right
 from spinekit.anatomy.column import LEVELS, Variant
-from spinekit.core.errors import UsageError
 from spinekit.labelling.landmarks import USUAL, name_by_landmarks
 
 
@@ -63,22 +62,6 @@ def test_a_missed_disc_moves_the_names_beyond_it():
     disc = column.truth.index("L2-L3")
     harmed = delete(column, disc)
     assert not others_right(harmed, _name(harmed).names)
-
-
-def test_a_certain_name_moves_all_others():
-    column = _draw(first="T3", last="T9")
-    bone = column.truth.index("T5")
-    assert _name(column, certain={bone: "T5"}).names == column.truth
-    moved = _name(column, certain={bone: "T6"})
-    assert moved.names[bone] == "T6"
-    assert moved.names[column.truth.index("T9")] == "T10"
-
-
-def test_certain_names_out_of_order_are_refused():
-    column = _draw(first="T12")
-    upper, lower = column.truth.index("L3"), column.truth.index("L4")
-    with pytest.raises(UsageError, match="no legal column"):
-        _name(column, certain={upper: "L4", lower: "L2"})
 
 
 def test_what_other_sources_say_becomes_a_landmark():

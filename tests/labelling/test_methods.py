@@ -18,6 +18,24 @@ def test_every_method_answers_for_every_item(method):
     assert naming.ambiguous == (naming.reason is not None)
 
 
+@pytest.mark.parametrize("method", LABELLERS)
+def test_a_certain_name_moves_all_others(method):
+    column = draw(np.random.default_rng(1), first="T3", last="T9", noise=0.05, spread=0.35)
+    bone = column.truth.index("T5")
+    moved = name_with(method, column.instances, column.evidence, certain={bone: "T6"})
+    assert moved.names[bone] == "T6"
+    assert moved.names[column.truth.index("T9")] == "T10"
+    assert moved.probability[bone] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("method", LABELLERS)
+def test_certain_names_out_of_order_are_refused(method):
+    column = draw(np.random.default_rng(1), first="T12", noise=0.05, spread=0.35)
+    upper, lower = column.truth.index("L3"), column.truth.index("L4")
+    with pytest.raises(UsageError, match="no legal column"):
+        name_with(method, column.instances, column.evidence, certain={upper: "L4", lower: "L2"})
+
+
 def test_unknown_method_is_refused():
     column = draw(np.random.default_rng(0))
     with pytest.raises(UsageError, match="rigid"):

@@ -5,7 +5,6 @@ import pytest
 
 from labelling.columns import build, bump, delete, draw, others_right, uniform
 from spinekit.anatomy.column import LEVELS, Variant
-from spinekit.core.errors import UsageError
 from spinekit.labelling.shift import name_by_shift, number_bones
 
 
@@ -57,22 +56,6 @@ def test_a_missed_disc_merges_two_numbers():
 def test_thirteen_thoracic_vertebrae_cannot_be():
     column = _draw(first="C2", variant=Variant(13, 5))
     assert "T13" not in _name(column).names
-
-
-def test_certain_names_out_of_order_are_refused():
-    column = _draw(first="T12")
-    upper, lower = column.truth.index("L3"), column.truth.index("L4")
-    with pytest.raises(UsageError, match="no legal column"):
-        _name(column, certain={upper: "L4", lower: "L2"})
-
-
-def test_a_certain_name_moves_all_others():
-    column = _draw(first="T3", last="T9")
-    bone = column.truth.index("T5")
-    moved = _name(column, certain={bone: "T6"})
-    assert moved.names[bone] == "T6"
-    assert moved.names[column.truth.index("T9")] == "T10"
-    assert moved.probability[bone] == pytest.approx(1.0)
 
 
 def test_other_sources_join_the_votes():

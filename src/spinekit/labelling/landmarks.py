@@ -6,8 +6,7 @@ and L5-S are anchors where they are seen, else C7-T1, else T12-L1; above the fir
 counted with the usual numbers, below each one with up to six lumbar vertebrae, and a later anchor
 overwrites all below it; a vertebra is what lies below the disc above it. There, landmarks are
 classes of a network; here a disc votes with its evidence and that of the bones beside it, and the
-disc on the sacrum is L5-S. Counting cannot tell which certain names fit together: where there are
-any, the chain names the column.
+disc on the sacrum is L5-S.
 
 Defects of the method that are kept, because they are the method: a disc that is missed, merged
 with another, or false moves every name down to the next anchor, and nothing says so; without an
@@ -29,7 +28,6 @@ from numpy.typing import NDArray
 
 from spinekit.anatomy.column import CERVICAL, LEVELS, LUMBAR, SACRUM, THORACIC, Variant
 from spinekit.anatomy.items import Instance, Instances
-from spinekit.labelling.chain import name_column
 from spinekit.labelling.naming import (
     Choice,
     Naming,
@@ -58,7 +56,6 @@ def name_by_landmarks(
     instances: Instances,
     evidence: NDArray[np.floating],
     *,
-    certain: Mapping[int, str] | None = None,
     outside: NDArray[np.floating] | None = None,
 ) -> Naming:
     """Name every vertebra, disc and the sacrum by counting from landmarks.
@@ -66,19 +63,13 @@ def name_by_landmarks(
     Args:
         instances: the split column.
         evidence: (n, 27) distribution over LEVELS per item.
-        certain: item → its level, where that is known; `name_column` then decides them all.
         outside: (n, 27) log likelihood of LEVELS per item from other sources than the scan; it
             joins the evidence.
 
     Returns:
         Names in the order of instances.items, all with probability None; the sacrum is certain.
         Without an anchor all others are without names and the column is ambiguous.
-
-    Raises:
-        UsageError: no legal column has all the certain names.
     """
-    if certain:
-        return name_column(instances, evidence, certain=certain, outside=outside)
     items = instances.items
     bones = [n for n, item in enumerate(items) if item.kind != "disc"]
     discs = [n for n, item in enumerate(items) if item.kind == "disc"]

@@ -22,7 +22,7 @@ LABELLERS: dict[str, Callable[..., Naming]] = {
     "landmarks": name_by_landmarks,
     "shift": name_by_shift,
 }
-"""Called with instances, evidence, `certain` and `outside`; `chain` is the default."""
+"""Called with instances, evidence and `outside`; `chain` is the default."""
 
 
 def check_method(method: str, min_probability: float) -> None:
@@ -67,7 +67,8 @@ def name_with(
         method: a name in LABELLERS.
         instances: the split column.
         evidence: (n, 27) distribution over LEVELS per item, uniform where nothing is known.
-        certain: item → its level, where that is known beyond doubt.
+        certain: item → its level, where that is known beyond doubt. Counting and shifting cannot
+            tell which of these fit together: where there are any, the chain names the column.
         outside: (n, 27) log likelihood of LEVELS per item from other sources than the scan.
         min_probability: names less probable are left out, 0 to 1.
 
@@ -75,5 +76,8 @@ def name_with(
         UsageError: see `check_method`; or the certain names contradict each other.
     """
     check_method(method, min_probability)
-    naming = LABELLERS[method](instances, evidence, certain=certain, outside=outside)
+    if certain:
+        naming = name_column(instances, evidence, certain=certain, outside=outside)
+    else:
+        naming = LABELLERS[method](instances, evidence, outside=outside)
     return leave_out_unsure(instances.items, naming, min_probability)

@@ -6,8 +6,7 @@ centres of the discs above and below it; the missing neighbours of the outer one
 by a quadratic fit of the four nearest; a bone's number is the count of planes it lies below. The
 numbered bones are then shifted as one sequence along C2 … L6, S1, with 4, 5 or 6 lumbar vertebrae
 where S1 is in view, to the least mean of |difference| + [difference ≠ 0] against what a network
-says of every voxel. Here the voxels' votes are an item's evidence times its volume. A shift
-cannot tell which certain names fit together: where there are any, the chain names the column.
+says of every voxel. Here the voxels' votes are an item's evidence times its volume.
 
 Defects of the method that are kept, because they are the method: a missed, fused or false disc
 merges or adds a number and moves all names on one side of it; T11 and T13 cannot occur, and L6 or
@@ -22,14 +21,12 @@ It knows instances and evidence, no voxel.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.anatomy.column import CERVICAL, LEVELS, LUMBAR, SACRUM, THORACIC
 from spinekit.anatomy.items import Instances
-from spinekit.labelling.chain import name_column
 from spinekit.labelling.naming import (
     Choice,
     Naming,
@@ -53,7 +50,6 @@ def name_by_shift(
     instances: Instances,
     evidence: NDArray[np.floating],
     *,
-    certain: Mapping[int, str] | None = None,
     outside: NDArray[np.floating] | None = None,
 ) -> Naming:
     """Name every vertebra, disc and the sacrum by the best rigid shift.
@@ -61,7 +57,6 @@ def name_by_shift(
     Args:
         instances: the split column.
         evidence: (n, 27) distribution over LEVELS per item.
-        certain: item → its level, where that is known; `name_column` then decides them all.
         outside: (n, 27) log likelihood of LEVELS per item from other sources than the scan; it
             joins the evidence.
 
@@ -69,12 +64,7 @@ def name_by_shift(
         Names in the order of instances.items. A probability is the share of the votes, those of
         the item itself, that its name got: it is not calibrated, and says nothing of the other
         shifts. Ambiguous without a bone.
-
-    Raises:
-        UsageError: no legal column has all the certain names.
     """
-    if certain:
-        return name_column(instances, evidence, certain=certain, outside=outside)
     items = instances.items
     bones = [n for n, item in enumerate(items) if item.kind != "disc"]
     votes = join_evidence(evidence, outside)[bones]

@@ -24,6 +24,7 @@ NOTHING_FOUND = "no spine found"
 KEY = {"cord": "spinal_cord", "canal": "spinal_canal"}  # told by colour, not by a tag
 MARGIN_PX, CAPTION_PX, CAPTION_FONT_PX = 14, 44, 16
 TITLE_PX = 80  # least room for a title
+SWATCH_PX, GAP_PX = 12, 6  # a colour of the key, and the room beside it
 SPINE_GREY = 0.42  # brightness that the median of the spine is brought to
 GAMMA_RANGE = (0.5, 1.0)  # brightening only, and not beyond recognition
 
@@ -114,7 +115,8 @@ def _compose(
     """
     font = ImageFont.load_default(size=CAPTION_FONT_PX)
     words = [DISCLAIMER, *key]
-    caption = sum(font.getlength(text) for text in words) + len(key) * (18 + MARGIN_PX)
+    swatches = len(key) * (SWATCH_PX + GAP_PX + MARGIN_PX)
+    caption = sum(font.getlength(text) for text in words) + swatches
     panels = plain.width + named.width + 3 * MARGIN_PX
     width = max(panels, math.ceil(caption) + TITLE_PX + 4 * MARGIN_PX)
     page = Image.new("RGB", (width, plain.height + MARGIN_PX + CAPTION_PX), PAPER)
@@ -128,9 +130,9 @@ def _compose(
     right -= draw.textlength(DISCLAIMER, font=font) + 2 * MARGIN_PX
     for text, colour in key.items():
         draw.text((right, row), text, font=font, fill=INK, anchor="rm")
-        right -= draw.textlength(text, font=font) + 6
-        draw.rectangle((right - 12, row - 6, right, row + 6), fill=colour)
-        right -= 12 + MARGIN_PX
+        right -= draw.textlength(text, font=font) + GAP_PX
+        draw.rectangle((right - SWATCH_PX, row - 6, right, row + 6), fill=colour)
+        right -= SWATCH_PX + MARGIN_PX
     shown = spell(title)
     while len(shown) > 1 and draw.textlength(shown, font=font) > right - MARGIN_PX:
         shown = shown[:-2] + "…"
