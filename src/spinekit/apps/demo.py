@@ -17,6 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     from spinekit.apps.options import add_knowledge, add_reading, add_running
 
+    _set_usual(parser)
     parser.add_argument("--scan", metavar="PATH", type=Path, help="a scan instead of a phantom")
     parser.add_argument(
         "--out", metavar="OUT", type=Path, default=Path("demo_out"), help="folder (demo_out)"
@@ -26,9 +27,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_knowledge(parser)
     add_reading(parser)
     add_running(parser)
-    parser.set_defaults(iso=False, scheme="spinekit", fmt="nii.gz", levels=False, soft=False)
-    parser.set_defaults(labeller="chain", min_probability=0.0)
-    parser.set_defaults(layout="spinekit", step1=False, keep_only=[], unused=())
+
+
+def _set_usual(parser: argparse.ArgumentParser) -> None:
+    """All options of `spinekit segment` at what they are there when they are not given."""
+    from spinekit.apps import segment
+
+    whole = argparse.ArgumentParser()
+    segment.configure(whole)
+    usual = vars(whole.parse_args(["SCAN", "OUT"]))
+    parser.set_defaults(**{key: usual[key] for key in usual.keys() - {"input", "out"}})
 
 
 def run(args: argparse.Namespace) -> int:

@@ -22,7 +22,6 @@ Research use; not a medical device."""
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     from spinekit.apps.options import add_running
-    from spinekit.segmentation import FORMATS
 
     parser.epilog = EPILOG
     parser.add_argument(
@@ -60,7 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         dest="fmt",
-        choices=FORMATS,
+        choices=("nii.gz", "nii", "mha", "nrrd", "seg.nrrd"),
         default="nii.gz",
         help="file type of the volumes",
     )
