@@ -16,7 +16,7 @@ from scipy import ndimage
 from doctor_pairs import brighter_twin, leak, other_mask, overlap, twice, twice_turned
 from doctor_scans import SPACING_MM, Scan, draw, write_scan
 from spinekit.anatomy.column import LEVELS, successors
-from spinekit.anatomy.scheme import NAMES, VALUES, part_of
+from spinekit.anatomy.scheme import NAMES, VALUES, kind_of_value
 from spinekit.datasets.case import Case
 
 
@@ -90,7 +90,7 @@ def drop_vertebra(scan: Scan) -> None:
 
 
 def drop_disc(scan: Scan) -> None:
-    discs = [v for v in np.unique(scan.labels) if v and part_of(int(v)) == "disc"]
+    discs = [v for v in np.unique(scan.labels) if v and kind_of_value(int(v)) == "disc"]
     scan.labels[scan.labels == scan.rng.choice(discs[1:-1])] = 0
 
 
@@ -106,7 +106,7 @@ def swap_levels(scan: Scan) -> None:
 
 
 def swap_discs(scan: Scan) -> None:
-    discs = [int(v) for v in np.unique(scan.labels) if v and part_of(int(v)) == "disc"][1:-1]
+    discs = [int(v) for v in np.unique(scan.labels) if v and kind_of_value(int(v)) == "disc"][1:-1]
     n = int(scan.rng.integers(len(discs) - 1))
     one, two = scan.labels == discs[n], scan.labels == discs[n + 1]
     scan.labels[one], scan.labels[two] = discs[n + 1], discs[n]
@@ -114,7 +114,7 @@ def swap_discs(scan: Scan) -> None:
 
 def reverse_names(scan: Scan) -> None:
     for kind in ("vertebra", "disc"):
-        found = [int(v) for v in np.unique(scan.labels) if v and part_of(int(v)) == kind]
+        found = [int(v) for v in np.unique(scan.labels) if v and kind_of_value(int(v)) == kind]
         lookup = np.arange(256)
         lookup[found] = found[::-1]
         scan.labels = lookup[scan.labels].astype(np.uint8)
@@ -146,7 +146,7 @@ def skip_name(scan: Scan) -> None:
 
     Not so that T11 is followed by L1: some people have eleven thoracic vertebrae.
     """
-    discs = [v for v in NAMES if part_of(v) == "disc"]
+    discs = [v for v in NAMES if kind_of_value(v) == "disc"]
     scan.labels[np.isin(scan.labels, discs)] = 0
     bones = scan.bones(inner=False)
     column = [name for name in LEVELS if name not in ("T13", "L6")]

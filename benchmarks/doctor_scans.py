@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from spinekit.anatomy.scheme import part_of
+from spinekit.anatomy.scheme import kind_of_value
 from spinekit.datasets.case import Case
 from spinekit.datasets.meaning import mask_file
 from spinekit.synth.phantom import draw_phantom
@@ -39,7 +39,8 @@ class Scan:
 
     def bones(self, inner: bool = True) -> list[int]:
         """Values of vertebrae from the top, without those that end the column where `inner`."""
-        found = [int(v) for v in np.unique(self.labels) if v and part_of(int(v)) == "vertebra"]
+        present = [int(v) for v in np.unique(self.labels) if v]
+        found = [v for v in present if kind_of_value(v) == "vertebra"]
         return found[1:-1] if inner else found
 
     def whole(self) -> list[int]:

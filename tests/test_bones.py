@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from instances.toys import BODY, DISC, NECK, draw, draw_ring
-from spinekit.anatomy.scheme import NAMES, VALUES, part_of
+from spinekit.anatomy.scheme import NAMES, VALUES, kind_of_value
 from spinekit.bones import name_given
 from spinekit.core.grid import Grid
 from spinekit.labelling.numbers import read_given
@@ -34,7 +34,7 @@ def test_the_ring_around_the_dens_keeps_its_name(height: int) -> None:
 def test_a_margin_around_a_mask_changes_no_name(seed: int) -> None:
     """Below the neck, and above the loin, a piece of an arch is all that is in view of a bone."""
     phantom = draw_phantom(seed)
-    is_bone = np.isin(phantom.labels, [v for v in NAMES if part_of(v) == "vertebra"])
+    is_bone = np.isin(phantom.labels, [v for v in NAMES if kind_of_value(v) == "vertebra"])
     bones = np.where(is_bone, phantom.labels, 0).astype(np.uint8)
     found = []
     for margin in ((0, 0, 0), (5, 20, 60), (0, 0, 3)):

@@ -96,6 +96,40 @@ def test_two_files_are_compared_whatever_their_names(folders):
     assert found.cases[0].mean_dice("body") == 1.0
 
 
+def vertebrae_with_arches():
+    """Two vertebrae, and their parts."""
+    labels, parts = two_bodies(), (two_bodies() > 0).astype(np.uint8)
+    for value, low in ((44, 12), (43, 38)):
+        labels[2:4, 2:8, low : low + 12], parts[2:4, 2:8, low : low + 12] = value, 2
+    return labels, parts
+
+
+@pytest.mark.parametrize("bodies", [False, True])
+def test_without_parts_beside_it_a_prediction_s_bodies_are_not_compared(tmp_path, bodies):
+    labels, parts = vertebrae_with_arches()
+    for side, name in (("ref", "one"), ("ref", "two"), ("pred", "one")):
+        save(tmp_path / side / f"{name}_parts.nii.gz", parts)
+    for name in ("one", "two"):
+        save(tmp_path / "ref" / f"{name}_dseg.nii.gz", labels)
+        save(tmp_path / "pred" / f"{name}_dseg.nii.gz", labels)
+    found = evaluate_files(tmp_path / "pred", tmp_path / "ref", bodies=bodies)
+    whole = () if bodies else ("vertebra",)
+    assert [case.kinds for case in found.cases] == [("body", *whole), whole]
+    assert found.without_parts == ("two",)
+    assert found.cases[0].mean_dice("body") == 1.0
+
+
+def test_what_is_called_bodies_needs_no_parts_and_answers_no_vertebra(tmp_path):
+    labels, parts = vertebrae_with_arches()
+    save(tmp_path / "ref" / "one_dseg.nii.gz", labels)
+    save(tmp_path / "ref" / "one_parts.nii.gz", parts)
+    save(tmp_path / "pred" / "one_bodies.nii.gz", two_bodies())
+    found = evaluate_files(tmp_path / "pred", tmp_path / "ref")
+    assert found.without_parts == ()
+    assert found.cases[0].kinds == ("body",)
+    assert found.cases[0].mean_dice("body") == 1.0
+
+
 def test_plain_label_map_is_read_as_whole_vertebrae_unless_told(folders):
     save(folders / "truth.nii.gz", two_bodies())
     found = evaluate_files(folders / "pred" / "one_dseg.nii.gz", folders / "truth.nii.gz")

@@ -71,6 +71,33 @@ def test_body_is_compared_with_the_body_alone():
     assert 0.8 < without.mean_dice("body") < 0.95
 
 
+def test_whole_vertebrae_are_not_scored_as_bodies_that_were_told_from_arches():
+    dseg, parts = column()
+    reference = labels_reference("scan", dseg, parts)
+    with_parts = evaluate_case(dseg, parts, reference, SPACING)
+    without = evaluate_case(dseg, None, reference, SPACING)
+    assert with_parts.kinds == ("body", "vertebra", "disc")
+    assert without.kinds == ("vertebra", "disc")
+    assert dict(without.extra) == {"vertebra": 0, "disc": 0}
+    assert without.mean_dice("vertebra") == 1.0
+    no_arches = labels_reference(
+        "scan", np.where(parts == 2, 0, dseg), np.where(parts == 2, 0, parts)
+    )
+    assert (
+        evaluate_case(np.where(parts == 2, 0, dseg), None, no_arches, SPACING).mean_dice("body")
+        == 1.0
+    )
+
+
+def test_spider_takes_the_bodies_of_a_prediction_without_parts_as_its_own():
+    dseg, parts = column()
+    spider = np.select([parts <= 2, parts >= 4], [7 * (parts > 0), 4], parts)
+    reference = spider_reference("scan", spider, dseg)
+    scores = evaluate_case(dseg, None, reference, SPACING)
+    assert scores.mean_dice("body") == 1.0
+    assert all(instance.named_right for instance in scores.instances)
+
+
 def test_names_one_level_off_are_wrong_but_overlap_is_full():
     dseg, parts = column()
     shifted = dseg.copy()

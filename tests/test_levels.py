@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from blocks import BlockSpine, draw_blocks, oracle_for, turn
-from spinekit.anatomy.scheme import NAMES, VALUES, name_in_context, part_of
+from spinekit.anatomy.scheme import NAMES, VALUES, kind_of_value, name_in_context
 from spinekit.core.grid import Grid
 from spinekit.core.resampling import resample_nearest
 from spinekit.levels import LevelPoint, describe_levels, draw_levels, find_levels
@@ -29,7 +29,9 @@ def table(labels: np.ndarray) -> list[Structure]:
     for value in present:
         height = float(np.argwhere(labels == value)[:, 2].mean())
         name = name_in_context(value, present)
-        rows.append(Structure(name, value, part_of(value), 0.9, 1.0, (0, 0, height), False, False))
+        rows.append(
+            Structure(name, value, kind_of_value(value), 0.9, 1.0, (0, 0, height), False, False)
+        )
     return sorted(rows, key=lambda row: -row.centroid_ras_mm[2])
 
 
@@ -95,7 +97,7 @@ def test_the_map_has_one_voxel_per_number_whatever_the_voxels(spine: BlockSpine)
         points = find_levels(labels, grid, table(labels))
         drawn = draw_levels(points, grid.shape)
 
-        assert len(points) == sum(part_of(value) == "disc" for value in np.unique(labels)[1:])
+        assert len(points) == sum(kind_of_value(value) == "disc" for value in np.unique(labels)[1:])
         assert sorted(drawn[drawn > 0].tolist()) == sorted(numbers(points))
 
 
@@ -125,6 +127,21 @@ def test_the_neck_has_one_above_c1_and_two_above_c2(neck: Phantom) -> None:
     top = neck.grid.ijk_to_ras(axis)[:, 2].max()
     assert abs(heights[0] - top) < 8
     assert heights[1] == pytest.approx((heights[0] + heights[2]) / 2, abs=3)
+
+
+@pytest.mark.parametrize(("sure", "expected"), [(0.6, 0.6), (0.95, 0.9), (None, None)])
+def test_the_point_above_c1_is_as_sure_as_the_less_sure_of_c1_and_c2(
+    neck: Phantom, sure: float | None, expected: float | None
+) -> None:
+    rows = [
+        dataclasses.replace(row, probability=sure) if row.name == "C1" else row
+        for row in table(neck.labels)
+    ]
+
+    points = find_levels(neck.labels, neck.grid, rows)
+
+    assert [point.name for point in points][:2] == ["above-C1", "C1-C2"]
+    assert [point.probability for point in points][:2] == [expected, 0.9]
 
 
 def test_without_c1_or_with_a_cut_c2_there_is_no_guess(neck: Phantom) -> None:

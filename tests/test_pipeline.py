@@ -243,7 +243,10 @@ def test_unsure_names_are_left_out_and_the_bones_stay_numbered(spine: BlockSpine
     np.testing.assert_array_equal(found.labels > 0, named.labels > 0)
     np.testing.assert_array_equal(found.labels == 201, named.labels == named.structures[0].value)
     assert found.report["options"]["min_probability"] == 1.0
-    assert found.report["column"]["alternatives"] == named.report["column"]["alternatives"]
+    left_out, *others = found.report["column"]["alternatives"]
+    assert left_out["names"] == [row["name"] for row in named.report["evidence"]["items"]]
+    assert left_out["probability"] <= min(row.probability or 1.0 for row in named.structures)
+    assert others == named.report["column"]["alternatives"]
 
 
 @pytest.mark.parametrize("labeller", ["chain", "landmarks", "shift"])

@@ -1,8 +1,9 @@
 import numpy as np
 
+from spinekit.anatomy.items import Instances
 from spinekit.core.geometry import GeometryRecord
 from spinekit.core.grid import Grid
-from spinekit.restoring import restore_soft, settle_probs
+from spinekit.restoring import restore_instances, restore_soft, settle_probs
 
 
 def test_settled_probabilities_say_what_the_parts_say() -> None:
@@ -18,6 +19,24 @@ def test_settled_probabilities_say_what_the_parts_say() -> None:
     untouched = before.argmax(axis=0) == parts
     np.testing.assert_array_equal(probs[:, untouched], before[:, untouched])
     assert untouched.mean() > 0.95
+
+
+def test_a_voxel_of_sacrum_between_two_that_are_none_is_not_painted() -> None:
+    working = Grid((1, 1, 4), np.eye(4))
+    fine = np.diag([1.0, 1.0, 0.5, 1.0])
+    probs = np.full((7, 1, 1, 4), 0.0, np.float32)
+    # Of two neighbours one is canal and one is cord by a little: half way it is neither.
+    probs[[4, 4, 5, 5], 0, 0, [0, 1, 2, 3]] = 0.52
+    probs[6] = 0.48
+    parts = probs.argmax(axis=0).astype(np.uint8)
+    empty = np.zeros_like(parts)
+    instances = Instances(parts, empty, empty, (), (1.0, 1.0, 1.0))
+    record = GeometryRecord(Grid((1, 1, 7), fine), working)
+
+    labels, kept = restore_instances(probs, instances, (), record)
+
+    assert labels.ravel().tolist() == [2, 2, 2, 0, 1, 1, 1]
+    assert kept.ravel().tolist() == [4, 4, 4, 0, 5, 5, 5]
 
 
 def test_soft_maps_are_interpolated_and_hold_nothing_away_from_the_canal() -> None:

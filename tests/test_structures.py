@@ -19,6 +19,14 @@ def instance(kind: str, index: int) -> Instance:
     return Instance(**(values | {"centroid_ijk": (0.0, 0.0, 0.0)}))
 
 
+def column(items: tuple[Instance, ...]) -> Instances:
+    """A voxel of every part, and one that belongs to no instance."""
+    parts = np.array([[[0, 1, 2, 3, 4, 5, 6, 1]]], np.uint8)
+    vertebrae = np.array([[[2, 2, 2, 2, 0, 0, 0, 0]]], np.uint8)
+    discs = np.array([[[1, 1, 1, 1, 0, 0, 0, 0]]], np.uint8)
+    return Instances(parts, vertebrae, discs, items, (1.0, 1.0, 1.0))
+
+
 def test_the_nameless_are_numbered_from_the_top() -> None:
     items = [instance("vertebra", 1), instance("disc", 1), instance("vertebra", 2)]
 
@@ -40,16 +48,23 @@ def test_more_nameless_than_values_are_left_out() -> None:
 
 
 def test_every_voxel_takes_the_value_of_its_instance() -> None:
-    parts = np.array([[[0, 1, 2, 3, 4, 5, 6, 1]]], np.uint8)
-    vertebrae = np.array([[[2, 2, 2, 2, 0, 0, 0, 0]]], np.uint8)
-    discs = np.array([[[1, 1, 1, 1, 0, 0, 0, 0]]], np.uint8)
-    items = (instance("vertebra", 2), instance("disc", 1))
-    instances = Instances(parts, vertebrae, discs, items, (1.0, 1.0, 1.0))
+    items = (instance("vertebra", 2), instance("disc", 1), instance("sacrum", 1))
+    named = give_names(items, ["L4", "L4-L5", None], [1.0, 1.0, 1.0])
 
-    labels, kept = compose_labels(instances, give_names(items, ["L4", "L4-L5"], [1.0, 1.0]))
+    labels, kept = compose_labels(column(items), named)
 
     assert labels.ravel().tolist() == [0, 44, 44, 95, 2, 1, 50, 0]
     assert kept.ravel().tolist() == [0, 1, 2, 3, 4, 5, 6, 0]
+
+
+def test_without_a_sacrum_among_the_instances_none_is_painted() -> None:
+    items = (instance("vertebra", 2), instance("disc", 1))
+    named = give_names(items, ["L4", "L4-L5"], [1.0, 1.0])
+
+    labels, kept = compose_labels(column(items), named)
+
+    assert labels.ravel().tolist() == [0, 44, 44, 95, 2, 1, 0, 0]
+    assert kept.ravel().tolist() == [0, 1, 2, 3, 4, 5, 0, 0]
 
 
 def test_growing_fills_the_gap_and_no_more() -> None:

@@ -12,6 +12,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from spinekit.anatomy.parts import BODY, DISC, POSTERIOR
 from spinekit.anatomy.scheme import LEVELS, Lost
 from spinekit.bones import Adopted, Box, describe_bones, name_given, name_parts
 from spinekit.core.errors import InputError, Notice, UsageError
@@ -41,12 +42,7 @@ from spinekit.prediction.predictor import Predictor
 from spinekit.report import build_report
 from spinekit.segmentation import Segmentation, View
 from spinekit.sight import Sight, look_at, normalise_like
-from spinekit.structures import (
-    BODY,
-    DISC,
-    POSTERIOR,
-    tabulate,
-)
+from spinekit.structures import tabulate
 
 LEAST_INSIDE = 0.9
 """Share of the marked voxels that must lie in the scan a mask is said to be drawn on."""

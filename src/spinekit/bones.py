@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.anatomy.items import Instances
+from spinekit.anatomy.parts import BODY, CANAL, CORD, POSTERIOR, SACRUM
 from spinekit.anatomy.scheme import ABSTAINED_VERTEBRA, LEVELS, PARTS, VALUES
 from spinekit.core.errors import InputError
 from spinekit.core.geometry import (
@@ -34,17 +35,7 @@ from spinekit.labelling.omissions import tell_nameless, tell_too_small
 from spinekit.labelling.outside import Outside, weigh
 from spinekit.report import describe_evidence
 from spinekit.sight import Sight, normalise_like
-from spinekit.structures import (
-    BODY,
-    CANAL,
-    CORD,
-    POSTERIOR,
-    SACRUM,
-    NamedInstance,
-    compose_labels,
-    give_names,
-    grow_map,
-)
+from spinekit.structures import NamedInstance, compose_labels, give_names, grow_map
 
 SURE = 0.95
 """Names without a landmark are ambiguous below this probability."""
@@ -340,18 +331,29 @@ def describe_bones(adopted: Adopted, likelihood: NDArray[np.float64] | None) -> 
     )
     column = _without_room(adopted.instances)
     rows = [
-        {**row, "centroid_ijk": [float(at) for at in item.centroid_ijk]}
+        {
+            **row,
+            "centroid_ijk": [float(at) for at in item.centroid_ijk],
+            "touches_edge": item.touches_edge,
+        }
         for row, item in zip(described["items"], column.items, strict=True)
     ]
     return {**described, "shape": list(column.parts.shape), "items": rows}
 
 
 def _without_room(instances: Instances) -> Instances:
-    """The column as if the scan ended with it: what is not marked may be there all the same."""
+    """The column as if the scan ended with it: what is not marked may be there all the same.
+
+    What a person marks as sacrum is one, wherever its edge lies.
+    """
     heights = [item.centroid_ijk[2] for item in instances.items if item.kind != "disc"]
     low, high = min(heights, default=0.0), max(heights, default=0.0)
     items = tuple(
-        dataclasses.replace(item, centroid_ijk=(*item.centroid_ijk[:2], item.centroid_ijk[2] - low))
+        dataclasses.replace(
+            item,
+            centroid_ijk=(*item.centroid_ijk[:2], item.centroid_ijk[2] - low),
+            touches_edge=item.touches_edge and item.kind != "sacrum",
+        )
         for item in instances.items
     )
     empty = np.broadcast_to(np.uint8(0), (1, 1, int(high - low) + 1))

@@ -66,7 +66,8 @@ def find_levels(
     The rear rim of each disc is projected onto the smoothed centre line of canal and cord, as the
     Spinal Cord Toolbox does it (De Leener et al., NeuroImage 2017; 145:24). Above the discs, 1
     lies at the tip of the dens where C1 is in view, and 2 half way from there to the lower end of
-    C2, both where the scan's edge does not cut C2.
+    C2, both where the scan's edge does not cut C2. 1 is as sure as the less sure of C1 and C2, 2
+    as C2, and a point at a disc as the disc.
 
     Args:
         labels: (I, J, K) on `grid`, this package's values.
@@ -84,8 +85,8 @@ def find_levels(
     rows = {row.name: row for row in structures}
     mm = {name: grid.ijk_to_ras(voxels[VALUES[name]]) for name in rows if VALUES[name] in voxels}
     places: list[tuple[str, float | None, Floats]] = []
-    for name, place in _above_the_discs(mm, line, rows):
-        places.append((name, rows["C2"].probability, place))
+    for name, of, place in _above_the_discs(mm, line, rows):
+        places.append((name, _least_sure([rows[bone] for bone in of]), place))
     for row in structures:
         if row.part == "disc" and row.name in mm:
             at = _project_disc(mm[row.name], line)
@@ -183,8 +184,11 @@ def _is_within(at: float, line: Floats) -> bool:
 
 def _above_the_discs(
     mm: Mapping[str, Floats], line: Floats, rows: Mapping[str, Structure]
-) -> list[tuple[str, Floats]]:
-    """The points 1 and 2, where C1 and C2 are in view and whole enough to tell."""
+) -> list[tuple[str, tuple[str, ...], Floats]]:
+    """The points 1 and 2, where C1 and C2 are in view and whole enough to tell.
+
+    Each with the bones without whose names it would not be there.
+    """
     if "C2" not in mm or rows["C2"].touches_edge:
         return []
     tip, end = np.quantile(_nearest(mm["C2"], line)[1], [END_SHARE, 1 - END_SHARE])
@@ -192,10 +196,17 @@ def _above_the_discs(
         end = _project_disc(mm["C2-C3"], line)
     if not (_is_within(tip, line) and _is_within(end, line)):
         return []
-    found = [(ABOVE_C2, line[round((tip + end) / 2)])]
+    above: list[tuple[str, tuple[str, ...], Floats]] = []
     if "C1" in mm:
-        found.insert(0, (ABOVE_C1, line[round(tip)]))
-    return found
+        above.append((ABOVE_C1, ("C1", "C2"), line[round(tip)]))
+    return [*above, (ABOVE_C2, ("C2",), line[round((tip + end) / 2)])]
+
+
+def _least_sure(rows: Sequence[Structure]) -> float | None:
+    """The lowest probability of some names; None where one has none."""
+    sure = [row.probability for row in rows]
+    known = [probability for probability in sure if probability is not None]
+    return min(known) if len(known) == len(sure) else None
 
 
 def _voxels_by_value(labels: NDArray[np.uint8]) -> dict[int, NDArray[np.intp]]:

@@ -29,6 +29,7 @@ from spinekit.core.volume import Volume
 from spinekit.doubts import doubt_image, doubt_prediction
 from spinekit.instances import split_instances
 from spinekit.instances.joining import join_items
+from spinekit.instances.recasting import recast_sacrum
 from spinekit.io.reading import Scan, read_scan, scan_from_array
 from spinekit.io.voxels import is_plausible
 from spinekit.labelling.evidence import pool_levels
@@ -210,7 +211,10 @@ def consult(found: Findings, options: SegmentOptions) -> Outside:
 def conclude(
     found: Findings, naming: Naming, options: SegmentOptions, *, outside: Outside
 ) -> Segmentation:
-    """Bring named instances back onto the scan's grid and report them; pieces are joined first.
+    """Bring named instances back onto the scan's grid and report them.
+
+    What the names say of the instances comes first: a cut vertebra is none of the sacrum, and
+    pieces are joined.
 
     Args:
         found: What `examine` found.
@@ -218,6 +222,7 @@ def conclude(
         options: How the scan was to be segmented.
         outside: What was known from elsewhere when the names were decided.
     """
+    found = dataclasses.replace(found, instances=recast_sacrum(found.instances, naming.cut))
     if naming.pieces:
         instances, kept = join_items(found.instances, naming.pieces)
         found = dataclasses.replace(found, instances=instances, evidence=found.evidence[kept])

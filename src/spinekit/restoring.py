@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from spinekit.anatomy.items import Instances
+from spinekit.anatomy.parts import CANAL, CORD
 from spinekit.core.geometry import (
     GeometryRecord,
     oriented_grid,
@@ -22,7 +23,7 @@ from spinekit.core.geometry import (
     restore_probs_argmax,
 )
 from spinekit.core.margins import Imaged
-from spinekit.structures import CANAL, CORD, NamedInstance, compose_labels, grow_map
+from spinekit.structures import NamedInstance, compose_labels, grow_map
 
 
 def restore_instances(

@@ -22,6 +22,7 @@ from spinekit.core.volume import Volume
 from spinekit.instances import split_instances
 from spinekit.instances.joining import join_items
 from spinekit.instances.placing import place_instances
+from spinekit.instances.recasting import recast_sacrum
 from spinekit.labelling.chain import name_column
 from spinekit.labelling.earlier import rely_on, temper
 from spinekit.labelling.evidence import pool_levels
@@ -121,6 +122,7 @@ def _name_seen(
     instances = place_instances(own, layers, grid.shape[2])
     # Margins are no room for bones that were not found: names are those of what is imaged.
     naming = name_column(own, pool_levels(seen.level_probs, seen.level_stride, instances))
+    instances = recast_sacrum(instances, naming.cut)
     if naming.pieces:
         instances, kept = join_items(instances, naming.pieces)
         naming = keep_items(naming, kept)

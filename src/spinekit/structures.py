@@ -12,20 +12,18 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from spinekit.anatomy.items import Instance, Instances
+from spinekit.anatomy.parts import BODY, CANAL, CORD, DISC, POSTERIOR, SACRUM
 from spinekit.anatomy.scheme import (
     LEVELS,
     NAMES,
-    PARTS,
     VALUES,
     Lost,
     Scheme,
+    kind_of_value,
     load_scheme,
-    part_of,
 )
 from spinekit.core.errors import Notice
 from spinekit.core.grid import Grid, closest_axes
-
-BODY, POSTERIOR, DISC, CANAL, CORD, SACRUM = range(1, len(PARTS))
 
 _MOST_NAMELESS = {"vertebra": 30, "disc": 25}
 """Number of values that stand for structures without a name."""
@@ -123,7 +121,8 @@ def compose_labels(
 
     Args:
         instances: Parts (I, J, K) and instance maps, which may reach beyond the parts.
-        named: The instances that are to appear.
+        named: The instances that are to appear. Without a sacrum among them none is painted:
+            resampling can bring back a voxel of one that was cleaned away.
 
     Returns:
         (I, J, K) uint8 labels, and the parts without the voxels that belong to no instance.
@@ -135,7 +134,8 @@ def compose_labels(
     np.copyto(labels, _lookup(named, "disc")[instances.disc_map], where=parts == DISC)
     labels[parts == CANAL] = VALUES["spinal_canal"]
     labels[parts == CORD] = VALUES["spinal_cord"]
-    labels[parts == SACRUM] = VALUES["sacrum"]
+    if any(entry.item.kind == "sacrum" for entry in named):
+        labels[parts == SACRUM] = VALUES["sacrum"]
     return labels, np.where(labels > 0, parts, 0).astype(np.uint8)
 
 
@@ -184,7 +184,7 @@ def tabulate(
                 Structure(
                     entry.name,
                     entry.value,
-                    part_of(entry.value),
+                    kind_of_value(entry.value),
                     entry.probability,
                     *sizes.pop(entry.value),
                     is_cut,
@@ -194,7 +194,7 @@ def tabulate(
     for value, size in sorted(sizes.items(), reverse=True):
         # A tube is measured as far as it is in view, and so is never partial.
         rows.append(
-            Structure(NAMES[value], value, part_of(value), None, *size, value in cut, False)
+            Structure(NAMES[value], value, kind_of_value(value), None, *size, value in cut, False)
         )
     return tuple(rows)
 

@@ -1,13 +1,15 @@
 """The chain of levels and its legal variants."""
 
+from itertools import pairwise
+
 import pytest
 
 from spinekit.anatomy.column import (
     LEVELS,
     VARIANTS,
     Variant,
-    is_consecutive,
-    legal_sequences,
+    ends_of,
+    is_nameless,
     successors,
 )
 
@@ -48,26 +50,26 @@ def test_unknown_level_is_refused():
         successors("S1")
 
 
-def test_every_variant_is_consecutive_in_itself():
+def test_every_variant_is_a_chain_of_successors():
     for variant in VARIANTS:
-        assert is_consecutive(variant.levels)
-        assert is_consecutive(variant.levels[5:9])
+        assert all(lower in successors(upper) for upper, lower in pairwise(variant.levels))
 
 
-@pytest.mark.parametrize("names", [("T10", "T12"), ("L5", "L4"), ("T12", "sacrum"), ("L3", "L3")])
-def test_gaps_and_disorder_are_not_consecutive(names):
-    assert not is_consecutive(names)
+@pytest.mark.parametrize(
+    ("name", "ends"),
+    [
+        ("L4-L5", ("L4", "L5")),
+        ("L5-S1", ("L5", "sacrum")),
+        ("T12", ("T12",)),
+        ("sacrum", ("sacrum",)),
+        ("disc_3", ("disc_3",)),
+    ],
+)
+def test_the_levels_a_name_speaks_of(name, ends):
+    assert ends_of(name) == ends
 
 
-def test_legal_sequences_are_distinct_and_consecutive():
-    stretches = list(legal_sequences(6))
-    assert len(stretches) == len(set(stretches))
-    assert all(is_consecutive(s) for s in stretches)
-    assert ("L1", "L2", "L3", "L4", "L5", "sacrum") in stretches
-    assert ("T13", "L1", "L2", "L3", "L4", "sacrum") in stretches
-
-
-def test_full_length_sequences_are_the_variants_of_that_length():
-    assert list(legal_sequences(0)) == [()]
-    assert set(legal_sequences(27)) == {Variant(13, 6).levels}
-    assert set(legal_sequences(28)) == set()
+def test_nameless_are_vertebrae_and_discs_that_are_counted():
+    assert [is_nameless(name) for name in ("vertebra_1", "disc_25", "L4", "L4-L5", "sacrum")] == [
+        True, True, False, False, False
+    ]  # fmt: skip

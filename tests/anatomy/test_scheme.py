@@ -7,13 +7,12 @@ from spinekit.anatomy.column import LEVELS, successors
 from spinekit.anatomy.scheme import (
     COLOURS,
     NAMES,
-    PARTS,
     VALUES,
     disc_name,
     disc_value,
+    kind_of_value,
     load_scheme,
     name_in_context,
-    part_of,
     scheme_names,
 )
 from spinekit.core.errors import UsageError
@@ -39,12 +38,6 @@ def test_names_are_the_usual_ones():
     assert all(VALUES[name] == value for value, name in NAMES.items())
 
 
-def test_parts_are_seven():
-    assert PARTS[1] == "body"
-    assert PARTS[6] == "sacrum"
-    assert len(PARTS) == 7
-
-
 def test_every_value_has_a_colour_and_neighbours_differ():
     assert set(COLOURS) == set(NAMES)
     for above in LEVELS:
@@ -60,7 +53,7 @@ def test_colours_of_named_structures_are_distinct():
 def test_disc_between_every_legal_pair_has_a_value():
     for above in LEVELS[1:]:
         for below in successors(above):
-            assert part_of(disc_value(above, below)) == "disc"
+            assert kind_of_value(disc_value(above, below)) == "disc"
 
 
 @pytest.mark.parametrize(("above", "below"), [("C1", "C2"), ("T5", "T7"), ("L5", "L4")])

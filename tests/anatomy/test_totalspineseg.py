@@ -43,3 +43,27 @@ def test_every_other_disc_from_the_uppermost_that_is_there() -> None:
 
     assert np.flatnonzero(table).tolist() == [91, 93]
     assert np.flatnonzero(classes.alternate_discs([])).size == 0
+
+
+def test_the_full_data_set_has_a_class_for_each_structure_of_an_ordinary_column() -> None:
+    table = classes.full_classes()
+
+    assert of(table, "C2-C3", "C7-T1", "T1-T2", "T12-L1", "L1-L2", "L5-S1") == [
+        3,
+        8,
+        10,
+        21,
+        23,
+        27,
+    ]
+    assert of(table, "C1", "C7", "T1", "T12", "L1", "L5") == [30, 36, 38, 49, 51, 55]
+    assert of(table, "sacrum", "spinal_canal", "spinal_cord") == [56, 57, 58]
+    assert of(table, "T13", "L6", "T12-T13", "L5-L6", "vertebra_1", "disc_1") == [0] * 6
+    assert len(set(table[table > 0].tolist())) == np.count_nonzero(table)
+
+
+def test_discs_in_turn_leave_out_the_lowest_and_those_without_a_label() -> None:
+    first, second = classes.discs_in_turn()
+
+    assert sorted(first) == [63, 65, 67, 72, 74, 76, 78, 80, 82, 92, 94, 96]
+    assert sorted(second) == [64, 66, 71, 73, 75, 77, 79, 81, 91, 93, 95]

@@ -29,6 +29,23 @@ def test_a_table_with_what_is_wrong(
     assert "83.3" in vertebra
 
 
+def test_bodies_that_nothing_tells_from_arches_are_told_not_to_be_compared(
+    spine: BlockSpine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pred, ref = tmp_path / "pred" / "a_dseg.nii.gz", tmp_path / "ref" / "a_dseg.nii.gz"
+    write_labels(pred, spine.labels, spine.grid)
+    write_labels(ref, spine.labels, spine.grid)
+    write_labels(tmp_path / "ref" / "a_parts.nii.gz", spine.parts, spine.grid)
+
+    assert main(["evaluate", str(pred.parent), str(ref.parent)]) == 0
+
+    said = capsys.readouterr()
+    assert not any(line.strip().startswith("body") for line in said.out.splitlines())
+    assert "a: bodies are not compared, for no _parts beside the prediction" in said.err
+    assert main(["evaluate", str(ref.parent), str(ref.parent)]) == 0
+    assert "not compared" not in capsys.readouterr().err
+
+
 def test_scores_can_be_kept(
     pair: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -240,7 +240,7 @@ def test_wrong_use_changes_nothing(
     assert bytes_of(result.parent) == before
 
 
-@pytest.mark.parametrize("word", ["L5=L1", "L5=C7", "T12=C7"])
+@pytest.mark.parametrize("word", ["L5=L1", "L5=C7", "T12=C7", "L3=L1"])
 def test_names_that_no_column_above_the_sacrum_has_are_refused(
     word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

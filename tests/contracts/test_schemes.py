@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from spinekit.anatomy.scheme import NAMES, VALUES, load_scheme, scheme_names
+from spinekit.datasets.meaning import values_of
 
 
 @pytest.mark.parametrize("name", scheme_names())
@@ -32,3 +33,8 @@ def test_everything_is_either_kept_or_reported(name: str) -> None:
     merged = {entry.value for entry in lost if entry.merged_into is not None}
     assert len(kept) - len(set(kept)) <= len(merged)
     assert kept
+
+
+@pytest.mark.parametrize("name", scheme_names())
+def test_a_set_of_its_values_means_what_the_scheme_says(name: str) -> None:
+    assert values_of(name) == load_scheme(name).meanings()

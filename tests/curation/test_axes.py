@@ -16,12 +16,12 @@ from spinekit.core.volume import Volume
 from spinekit.curation import repair
 from spinekit.curation.axes import oriented, turn_header
 from spinekit.curation.doctor import image_axes
-from spinekit.curation.doctor.axes import reading_of
-from spinekit.curation.merging import Layer
+from spinekit.curation.doctor.axes import AxisReading
+from spinekit.curation.layer import Layer
 from spinekit.curation.recipe import prepare_recipe
 from spinekit.curation.repair import read_report, reread_axes
 from spinekit.curation.run import prepare_set
-from spinekit.datasets.case import Case
+from spinekit.datasets.case import Case, MaskFile
 from spinekit.synth.phantom import draw_phantom
 
 SPINE = small_spine()
@@ -123,7 +123,8 @@ def reread(labels: np.ndarray, grid: Grid) -> str | None:
     """Letters by the masks, None where they contradict nothing or tell nothing."""
     image = Volume(np.ones(grid.shape, np.float32), grid)
     case = Case("case", "set", "p1", Path("image.nii.gz"))
-    reading = reread_axes(case, image, [Layer("mask", labels, NAMES)], with_image=False)
+    layer = Layer(MaskFile(Path("mask"), NAMES), Volume(labels, grid), NAMES)
+    reading = reread_axes(case, image, [layer], with_image=False)
     return reading.found if reading is not None and reading.is_wrong else None
 
 
@@ -174,7 +175,8 @@ def test_a_flip_that_only_the_image_tells_is_said_and_left(planted, tmp_path, mo
 
     def look(volume: Volume, upright: object = None):
         asked.append(volume.shape)
-        return reading_of(volume.grid, "S", "P", "image")
+        stated = volume.grid.orientation
+        return AxisReading(stated, stated.translate(str.maketrans("AP", "PA")), "SA", "image")
 
     monkeypatch.setattr("spinekit.curation.doctor.image_axes.read_image_axes", look)
     table = recipe_table(planted)

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from curation.sets import recipe_table, save, small_spine, voxels, write_set
+from spinekit.anatomy import totalspineseg
+from spinekit.anatomy.column import is_nameless
 from spinekit.anatomy.scheme import NAMES, VALUES
 from spinekit.curation.exports.classes import ALTERNATE_DISCS, DATASETS, OTHER_DISCS
 from spinekit.curation.exports.registry import ALL
@@ -62,6 +64,23 @@ def test_classes_of_dataset_102() -> None:
     assert DATASETS[102].lacks([VALUES["T13"], VALUES["L1"]]) == ["T13"]
     assert {63, 65, 67, 72, 82, 92, 94, 96} <= ALTERNATE_DISCS
     assert not ALTERNATE_DISCS & OTHER_DISCS
+
+
+def test_datasets_have_the_classes_of_the_steps() -> None:
+    """But for what the tool has no label for: its training sets leave such pairs out."""
+    steps = {101: totalspineseg.step1_classes(), 102: totalspineseg.step2_classes()}
+    lacking = {
+        number: {NAMES[v] for v in NAMES if DATASETS[number].classes.get(v, 0) != table[v]}
+        for number, table in steps.items()
+    }
+
+    assert lacking[101] == set()
+    assert {name for name in lacking[102] if not is_nameless(name)} == {
+        "T13",
+        "T12-T13",
+        "T13-L1",
+    }
+    assert lacking[102] == {NAMES[v] for v in NAMES if not totalspineseg.step2_labels()[v]}
 
 
 def test_neighbours_are_of_different_classes_and_channels_in_102() -> None:

@@ -1,11 +1,17 @@
 """Masks into one map: who wins, what is written down."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from spinekit.anatomy.scheme import VALUES
 from spinekit.core.errors import InputError
-from spinekit.curation.merging import Conflict, Layer, merge_layers, name_nearest
+from spinekit.core.grid import Grid
+from spinekit.core.volume import Volume
+from spinekit.curation.layer import Layer
+from spinekit.curation.merging import Conflict, merge_layers, name_nearest
+from spinekit.datasets.case import MaskFile
 
 SHAPE = (1, 1, 10)
 
@@ -17,8 +23,13 @@ def line(*spans: tuple[int, int, int]) -> np.ndarray:
     return array
 
 
+def layer(name: str, array: np.ndarray, values: dict[int, str], *, binary: bool = False) -> Layer:
+    mask = MaskFile(Path(name), values, binary=binary)
+    return Layer(mask, Volume(array, Grid(SHAPE, np.eye(4))), values)
+
+
 def binary(name: str, start: int, stop: int) -> Layer:
-    return Layer(f"{name}.nii", line((start, stop, 1)), {1: name}, binary=True)
+    return layer(f"{name}.nii", line((start, stop, 1)), {1: name}, binary=True)
 
 
 def test_nine_masks_become_one_map() -> None:
@@ -69,8 +80,8 @@ def test_the_cord_lies_in_the_canal() -> None:
 
 def test_tissue_fills_where_no_name_is() -> None:
     tissues = {7: "vertebra", 3: "disc", 4: "canal"}
-    parts = Layer("parts", line((0, 4, 7), (4, 6, 3), (6, 8, 4)), tissues)
-    names = Layer("names", line((0, 3, 44), (4, 5, 95), (9, 10, 141)), {44: "L4", 95: "L4-L5"})
+    parts = layer("parts", line((0, 4, 7), (4, 6, 3), (6, 8, 4)), tissues)
+    names = layer("names", line((0, 3, 44), (4, 5, 95), (9, 10, 141)), {44: "L4", 95: "L4-L5"})
 
     merged = merge_layers([parts, names], SHAPE, rule="error")
 
@@ -90,9 +101,9 @@ def test_a_bone_in_a_disc_is_a_conflict() -> None:
 
 
 def test_a_name_of_the_sets_own_is_a_loss() -> None:
-    layer = Layer("m", line((0, 2, 1)), {1: "left_kidney"})
+    kidney = layer("m", line((0, 2, 1)), {1: "left_kidney"})
 
-    merged = merge_layers([layer], SHAPE, rule="error")
+    merged = merge_layers([kidney], SHAPE, rule="error")
 
     assert not merged.labels.any()
     assert merged.losses[0]["reason"] == "unknown-name"
@@ -101,7 +112,7 @@ def test_a_name_of_the_sets_own_is_a_loss() -> None:
 def test_negative_values_have_no_meaning() -> None:
     array = line((0, 4, 44)).astype(np.int16) - line((6, 8, 44)).astype(np.int16)
 
-    merged = merge_layers([Layer("names", array, {44: "L4"})], SHAPE, rule="smaller")
+    merged = merge_layers([layer("names", array, {44: "L4"})], SHAPE, rule="smaller")
 
     assert [(row["name"], row["reason"]) for row in merged.losses] == [("-44", "no-meaning")]
 

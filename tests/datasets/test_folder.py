@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from dataset_trees import touch
+from spinekit.apps.cli import main
 from spinekit.core.errors import InputError, RecipeError, UsageError
 from spinekit.datasets.naming import contrast_of, subject_of
 from spinekit.datasets.registry import find_cases, recognise
@@ -210,3 +211,31 @@ def test_real_scans_are_one_line_of_configuration() -> None:
     assert len({case.subject for case in cases}) == 89
     spider = next(case for case in cases if case.name == "spider005_T2SPACE")
     assert [mask.values.get(7) for mask in spider.masks] == [None, "vertebra"]
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (["prepare", "IN", "OUT", "--values", "spider"], "--dataset folder"),
+        (["doctor", "IN", "--out", "OUT", "--set", "values=spider"], "--dataset folder"),
+        (["show", "auto", "IN", "--set", "values=spider"], "folder in place of auto"),
+    ],
+)
+def test_a_set_that_was_recognised_says_so_and_how_to_name_another(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], remedy: str
+) -> None:
+    touch(tmp_path, "in/images/phantom00001.nii.gz")
+    places = {"IN": str(tmp_path / "in"), "OUT": str(tmp_path / "out")}
+
+    assert main(["data", *(places.get(word, word) for word in words)]) == 1
+
+    text = capsys.readouterr().err
+    assert "phantom, as which the folder was recognised, has no setting 'values'" in text
+    assert text.rstrip().endswith(f"to take the folder for another: {remedy}")
+
+
+def test_a_set_that_was_named_is_not_called_recognised(tmp_path: Path) -> None:
+    touch(tmp_path, "images/phantom00001.nii.gz")
+
+    with pytest.raises(RecipeError, match=r"^phantom has no setting 'values'; its settings: none$"):
+        find_cases(tmp_path, "phantom", {"values": "spider"})

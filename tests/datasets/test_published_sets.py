@@ -17,7 +17,6 @@ from spinekit.datasets.meaning import usual_name, values_of
 from spinekit.datasets.mrspineseg import VALUES as MRSPINESEG
 from spinekit.datasets.nnunet import label_names
 from spinekit.datasets.registry import find_cases, recognise
-from spinekit.datasets.spider import mask_values
 from spinekit.datasets.verse import VALUES as VERSE
 
 
@@ -50,7 +49,7 @@ def test_spider(tmp_path: Path) -> None:
 
 
 def test_spider_counts_from_the_lowest() -> None:
-    values = mask_values()
+    values = values_of("spider")
 
     assert [values[n] for n in (1, 5, 6, 17, 24)] == ["L5", "L1", "T12", "T1", "C1"]
     assert [values[n] for n in (101, 106)] == ["L5", "T12"]

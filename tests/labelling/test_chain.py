@@ -16,7 +16,7 @@ from labelling.columns import (
     split,
     uniform,
 )
-from spinekit.anatomy.column import LEVELS, Variant, is_consecutive
+from spinekit.anatomy.column import LEVELS, Variant, successors
 from spinekit.labelling.chain import _describe_extra, name_column
 
 
@@ -162,6 +162,10 @@ def test_names_and_alternatives_share_one_probability():
     assert all(names != naming.names for names, _ in naming.alternatives)
 
 
+def _is_gapless(names):
+    return all(lower in successors(upper) for upper, lower in itertools.pairwise(names))
+
+
 def test_names_stay_consecutive_however_wild_the_evidence():
     rng = np.random.default_rng(9)
     for _ in range(20):
@@ -171,7 +175,7 @@ def test_names_stay_consecutive_however_wild_the_evidence():
         named = [LEVELS.index(n) for n in _bone_names(column, naming) if n is not None]
         assert all(a < b for a, b in itertools.pairwise(named))
         if None not in _bone_names(column, naming) and not naming.anomalies:
-            assert is_consecutive(_bone_names(column, naming))
+            assert _is_gapless(_bone_names(column, naming))
 
 
 def test_one_bad_witness_is_outvoted():
@@ -263,7 +267,7 @@ def test_discs_at_the_ends_are_named_by_their_only_neighbour():
 
 def test_four_lumbar_disc_above_the_sacrum():
     rng = np.random.default_rng(7)
-    column = draw(rng, variant=Variant(12, 4), first="T8", noise=0.05)
+    column = draw(rng, variant=Variant(12, 4), first="T8", noise=0.05, spread=0.35)
     assert _name(column).names[-2] == "L4-S1"
 
 

@@ -63,7 +63,11 @@ def test_unsure_names_are_left_out_and_the_others_stay():
     for full, kept, probability in zip(every.names, some.names, every.probability, strict=True):
         assert kept == (full if round(probability, 4) >= limit else None)
     assert None in some.names
-    assert some.alternatives == every.alternatives
+    (left_out, sure), *others = some.alternatives
+    assert left_out == every.names
+    assert tuple(others) == every.alternatives
+    assert sure + sum(other for _, other in others) <= 1.0
+    assert sure <= min(p for p in every.probability if p)
 
 
 def test_the_sacrum_keeps_its_name():

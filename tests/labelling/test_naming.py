@@ -1,4 +1,4 @@
-"""Names of a column as a person or another view of it changes them."""
+"""Names of a column as another view of it changes them."""
 
 import dataclasses
 
@@ -10,48 +10,14 @@ from spinekit.anatomy.column import LEVELS, Variant
 from spinekit.labelling.naming import (
     Anomaly,
     Naming,
-    call_discs,
     keep_items,
+    leave_out_unsure,
     move_anomalies,
     name_items,
 )
 
-LOWER = ("L4", None, "L4-L5", "L5")
 NAMES = ("L3", None, "L3-L4", "L4")
-NAMING = Naming(NAMES, (0.9, 0.0, 0.8, 0.9), ((LOWER, 0.2),), False, None, ())
-
-
-def test_a_disc_bears_the_name_it_is_given_and_no_other_does() -> None:
-    called = call_discs(NAMING, {1: "L3-L4"})
-
-    assert called.names == ("L3", "L3-L4", None, "L4")
-    assert called.probability == (0.9, 1.0, 0.0, 0.9)
-
-
-def test_columns_that_a_word_about_a_disc_makes_the_same_are_one() -> None:
-    other = ("L4", "L4-L5", None, "L5")
-    naming = dataclasses.replace(
-        NAMING,
-        alternatives=(
-            (("L3", "L3-L4", None, "L4"), 0.3),
-            (LOWER, 0.2),
-            (("L3", None, None, "L4"), 0.1),
-            (other, 0.05),
-        ),
-    )
-
-    called = call_discs(naming, {1: "L4-L5"})
-
-    assert called.names == ("L3", "L4-L5", "L3-L4", "L4")
-    assert [names for names, _ in called.alternatives] == [
-        ("L3", "L4-L5", None, "L4"),
-        ("L4", "L4-L5", None, "L5"),
-    ]
-    assert [round(sure, 9) for _, sure in called.alternatives] == [0.4, 0.25]
-
-
-def test_without_a_word_about_a_disc_nothing_changes() -> None:
-    assert call_discs(NAMING, {}) == NAMING
+NAMING = Naming(NAMES, (0.9, 0.0, 0.8, 0.9), (), False, None, ())
 
 
 def test_anomalies_follow_their_items() -> None:
@@ -94,6 +60,33 @@ def test_columns_that_joined_pieces_make_the_same_are_one() -> None:
     assert joined.alternatives == ((("C3", "C3-C4", "C4"), 0.25), (("C1", "C2-C3", "C3"), 0.2))
 
 
+def test_a_disc_is_no_surer_than_the_columns_that_call_it_otherwise_leave_it() -> None:
+    names = ("L4", "L4-L5", "L5", "L5-S1", "sacrum")
+    six = (*names[:3], "L5-L6", "sacrum")
+    none = (*names[:3], None, "sacrum")
+
+    naming = Naming(names, (0.9,) * 5, ((six, 0.15), (none, 0.05)), False, None, ())
+
+    assert naming.probability == (0.9, 0.9, 0.9, pytest.approx(0.8), 0.9)
+
+
+def test_the_column_that_has_the_unsure_names_is_an_alternative() -> None:
+    items = build([None] * 3, np.array([uniform()] * 3), LOIN).instances.items
+    lower = ("L4", "L4-L5", "L5")
+    naming = Naming(("L3", "L3-L4", "L4"), (0.6, 0.6, 0.7), ((lower, 0.3),), False, None, ())
+
+    some = leave_out_unsure(items, naming, 0.65)
+
+    assert some.names == (None, None, "L4")
+    assert some.probability == naming.probability
+    # No more than its least sure name, nor than the others leave it.
+    assert some.alternatives == ((naming.names, 0.6), (lower, 0.3))
+    open_one = dataclasses.replace(naming, alternatives=((lower, 0.3), ((*lower[:2], None), 0.2)))
+    assert leave_out_unsure(items, open_one, 0.65).alternatives[0] == (naming.names, 0.5)
+    assert leave_out_unsure(items, naming, 0.6) == naming
+
+
+LOIN = [("vertebra", 0, 26.0, 30.0), ("disc", 26, 8.0, 30.0), ("vertebra", 34, 26.0, 30.0)]
 L1, L2, L3, L4, L5, SACRAL = ((LEVELS.index(n),) for n in ("L1", "L2", "L3", "L4", "L5", "sacrum"))
 
 

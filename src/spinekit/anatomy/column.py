@@ -7,7 +7,6 @@ of images, label values or of how likely a variant is.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 CERVICAL = tuple(f"C{n}" for n in range(1, 8))
@@ -87,41 +86,19 @@ def successors(level: str) -> tuple[str, ...]:
     return tuple(sorted(below, key=LEVELS.index))
 
 
-def is_consecutive(names: Sequence[str]) -> bool:
-    """Whether names, top to bottom, are a gapless stretch of one legal column.
+def ends_of(name: str) -> tuple[str, ...]:
+    """The levels a name speaks of.
 
     Args:
-        names: levels from the top; an empty or one-name sequence is consecutive.
+        name: A level, or a disc such as `L4-L5` or `L5-S1`.
 
     Returns:
-        True when some legal variant holds the names one below the other.
+        The two vertebrae beside the disc, the upper one first, `S1` being the sacrum; of any other
+        name that name alone.
     """
-    if not names:
-        return True
-    width = len(names)
-    for variant in VARIANTS:
-        chain = variant.levels
-        if names[0] in chain:
-            start = chain.index(names[0])
-            if tuple(names) == chain[start : start + width]:
-                return True
-    return False
+    return tuple(SACRUM if end == "S1" else end for end in name.split("-"))
 
 
-def legal_sequences(length: int) -> Iterator[tuple[str, ...]]:
-    """Every gapless stretch of the given length that some legal column holds, each once.
-
-    Args:
-        length: number of levels, the sacrum counted as one; 0 gives the empty stretch.
-
-    Yields:
-        Names from the top to the bottom.
-    """
-    seen: set[tuple[str, ...]] = set()
-    for variant in VARIANTS:
-        chain = variant.levels
-        for start in range(len(chain) - length + 1):
-            stretch = chain[start : start + length]
-            if stretch not in seen:
-                seen.add(stretch)
-                yield stretch
+def is_nameless(name: str) -> bool:
+    """Whether a name such as `vertebra_1` or `disc_3` stands for a structure without one."""
+    return name.startswith(("vertebra_", "disc_"))

@@ -10,7 +10,7 @@ vertebra takes that vertebra's label value, 33 or 46, so that no other number ev
 
 from __future__ import annotations
 
-from spinekit.anatomy.column import CERVICAL, LUMBAR, SACRUM, THORACIC
+from spinekit.anatomy.column import CERVICAL, LUMBAR, SACRUM, THORACIC, ends_of
 from spinekit.anatomy.scheme import VALUES
 
 ABOVE_C1 = "above-C1"
@@ -32,7 +32,7 @@ def point_number(name: str) -> int | None:
     """
     if name == ABOVE_C1:
         return 1
-    below = name.partition("-")[2].replace("S1", SACRUM)
+    below = ends_of(name)[-1] if "-" in name else ""
     if below in USUAL:
         return USUAL.index(below) + 1
     return VALUES.get(below)

@@ -15,14 +15,21 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
-from spinekit.anatomy.column import CERVICAL, LEVELS, LUMBAR, SACRUM, THORACIC, Variant, successors
+from spinekit.anatomy.column import (
+    CERVICAL,
+    LEVELS,
+    LUMBAR,
+    SACRUM,
+    THORACIC,
+    Variant,
+    ends_of,
+    successors,
+)
 from spinekit.anatomy.gaps import fill_gaps
+from spinekit.anatomy.parts import PARTS
 from spinekit.core.errors import UsageError
 
 __all__ = ["COLOURS", "LEVELS", "NAMES", "PARTS", "VALUES", "Lost", "Scheme"]
-
-PARTS: tuple[str, ...] = ("background", "body", "posterior", "disc", "canal", "cord", "sacrum")
-"""Names of the parts; the position is the value in a parts map and the class of the network."""
 
 SPINAL_CORD = 1
 SPINAL_CANAL = 2
@@ -68,7 +75,7 @@ def _build_colours() -> dict[int, tuple[int, int, int]]:
         if value in colours:
             continue
         is_disc = "-" in name or value in ABSTAINED_DISC
-        ends = name.replace("S1", SACRUM).split("-")
+        ends = ends_of(name)
         order = sum(map(LEVELS.index, ends)) / len(ends) if value <= LAST_DISC else value
         # Golden-angle steps keep neighbours far apart in hue whatever the number of levels.
         hue = (order * 0.381966) % 1.0
@@ -84,8 +91,8 @@ COLOURS: dict[int, tuple[int, int, int]] = _build_colours()
 """Value to a constant RGB colour (0..255); neighbouring levels differ."""
 
 
-def part_of(value: int) -> str:
-    """The kind of structure a value stands for.
+def kind_of_value(value: int) -> str:
+    """The kind of structure a value stands for; its part, where it has one, is in `anatomy.parts`.
 
     Args:
         value: a label value of this package.
@@ -301,7 +308,7 @@ def _likeliest(names: Sequence[str], bones: Sequence[str]) -> str:
     """Which of several names one value stands for, given the vertebrae there are."""
     if "spinal_canal" in names:
         return "spinal_canal"
-    below = {name: name.split("-")[-1].replace("S1", SACRUM) for name in names}
+    below = {name: ends_of(name)[-1] for name in names}
     fitting = [name for name in names if below[name] in bones] or [
         name for name in names if below[name] in Variant().levels
     ]

@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from spinekit.core.errors import PassedOver, SpineKitError
+from spinekit.core.errors import PassedOver, SpineKitError, describe
 
 COMMANDS = {
     "segment": "name the spine in a scan, a DICOM folder or a folder of scans",
@@ -186,9 +186,5 @@ def explain(error: BaseException) -> tuple[str, str]:
     Returns:
         Code, and message with its remedy.
     """
-    if isinstance(error, SpineKitError):
-        return error.code, str(error)
-    if isinstance(error, MemoryError):
-        return "out-of-memory", "not enough memory; close programs or use fewer --jobs"
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    return "unexpected", f"{text}; run again with --debug and report this"
+    code, text = describe(error)
+    return code, f"{text}; run again with --debug and report this" if code == "unexpected" else text

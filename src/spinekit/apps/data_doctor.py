@@ -125,12 +125,15 @@ def _find(args: argparse.Namespace) -> tuple[str, list[Case]]:
     """Layout and cases of the set."""
     from spinekit.core.errors import UsageError
     from spinekit.datasets.entry import read_settings
-    from spinekit.datasets.registry import find_cases, recognise
+    from spinekit.datasets.registry import entry_named, find_cases, recognise
 
     if not args.path.is_dir():
         raise UsageError("file-missing", f"{args.path}: no such folder", "check the path")
+    settings = read_settings(args.set)
     dataset = args.dataset or recognise(args.path) or "folder"
-    return dataset, find_cases(args.path, dataset, read_settings(args.set))
+    if args.dataset is None:
+        entry_named(dataset).check(settings, otherwise="--dataset folder")
+    return dataset, find_cases(args.path, dataset, settings)
 
 
 def _check_out(args: argparse.Namespace) -> None:

@@ -128,7 +128,7 @@ def resolve(args: argparse.Namespace) -> Any:
     from spinekit.core.errors import UsageError
     from spinekit.core.settings import parse_pairs
     from spinekit.curation.recipe import prepare_recipe, read_prepare_recipe
-    from spinekit.datasets.registry import recognise
+    from spinekit.datasets.registry import entry_named, recognise
 
     changes = parse_pairs(args.set)
     if args.labels is not None:
@@ -149,6 +149,8 @@ def resolve(args: argparse.Namespace) -> Any:
                 f"{args.recipe} looks like no set that is known",
                 "say what it is: --dataset NAME",
             )
+        if args.dataset is None:
+            entry_named(dataset).check(settings, otherwise="--dataset folder")
         source = {"root": str(args.recipe), "dataset": dataset, "settings": settings}
         recipe = prepare_recipe({"name": args.out.resolve().name, "sources": [source], **changes})
     else:

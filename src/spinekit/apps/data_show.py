@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
                 "name one of `spinekit data list`; `folder` takes patterns",
             )
         name = found
+        entry_named(name).check(read_settings(args.set), otherwise="folder in place of auto")
     entry = entry_named(name)
     if args.folder is None:
         print(card(entry))

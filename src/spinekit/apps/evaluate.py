@@ -71,11 +71,23 @@ def report_rest(found: "Evaluation") -> int:
     """Say what is in no figure and what is in doubt; returns the command's number."""
     for name in found.without_prediction:
         print(f"spinekit: warning: {name}: no prediction, not in any figure", file=sys.stderr)
+    if found.without_parts:
+        print(f"spinekit: warning: {describe_without_parts(found)}", file=sys.stderr)
     if found.foreign:
         print(f"spinekit: warning: {describe_foreign(found.foreign)}", file=sys.stderr)
     for name, error in found.failed.items():
         print(f"spinekit: error: {name}: {error}; not in any figure", file=sys.stderr)
     return 1 if found.failed else 0
+
+
+def describe_without_parts(found: "Evaluation") -> str:
+    """Say in one line of how many scans the bodies are in no figure, and why."""
+    names = found.without_parts
+    scans = names[0] if len(names) == 1 else f"{len(names)} scans ({names[0]}, …)"
+    return (
+        f"{scans}: bodies are not compared, for no _parts beside the prediction tells them from "
+        "arches; give it, or call a label map of bodies alone <stem>_bodies"
+    )
 
 
 def describe_foreign(foreign: Mapping[Path, Sequence[int]]) -> str:

@@ -21,8 +21,10 @@ Examples:
   spinekit relabel results/scan_dseg.nii.gz --at -3,20,55=L5  # the bone at R, A, S in mm
   spinekit relabel results/scan_dseg.nii.gz --undo            # as it was before
 
-With the sacrum in view only names that can stand above it are taken. The picture is drawn on
-the scan where it lies beside the result or --image names it, else on the labels alone.
+With the sacrum in view only names that can stand above it are taken: the lowest vertebra is L4,
+L5 or L6, unless one was missed below it. A disc's name says what lies beside it, and L6-S1 or
+T11-L1 how many vertebrae there are. The picture is drawn on the scan where it lies beside the
+result or --image names it, else on the labels alone.
 
 Exit: 0 done, 1 failed, 2 wrong use.
 Research use; not a medical device."""

@@ -83,6 +83,23 @@ class Notice:
     """One sentence for people."""
 
 
+def describe(error: BaseException) -> tuple[str, str]:
+    """Any exception as a stable code and one line.
+
+    Args:
+        error: What was raised.
+
+    Returns:
+        Code, and message with its remedy; of what the package does not foresee, code `unexpected`
+        with type and message.
+    """
+    if isinstance(error, SpineKitError):
+        return error.code, str(error)
+    if isinstance(error, MemoryError):
+        return "out-of-memory", "not enough memory; close programs or use fewer --jobs"
+    return "unexpected", _one_line(f"{type(error).__name__}: {error}")
+
+
 def _one_line(text: str) -> str:
     """Join all white space, so that an error stays one line whatever a library said."""
     return " ".join(text.split())

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from spinekit.anatomy.column import VARIANTS, Variant
-from spinekit.anatomy.scheme import ABSTAINED_DISC, VALUES, disc_name, part_of
+from spinekit.anatomy.scheme import ABSTAINED_DISC, VALUES, disc_name, kind_of_value
 from spinekit.bones import Adopted
 from spinekit.core.volume import Volume
 
@@ -56,7 +56,7 @@ def names_beside_discs(adopted: Adopted, labels: Volume) -> dict[int, str] | Non
 def _heights_of_discs(labels: Volume) -> dict[int, float]:
     """Value → height in mm (S) of the centre of every named disc."""
     present = [int(value) for value in np.unique(labels.array) if value]
-    values = [v for v in present if part_of(v) == "disc" and v not in ABSTAINED_DISC]
+    values = [v for v in present if kind_of_value(v) == "disc" and v not in ABSTAINED_DISC]
     if not values:
         return {}
     centres = ndimage.center_of_mass(labels.array > 0, labels.array, values)

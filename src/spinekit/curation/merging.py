@@ -6,34 +6,30 @@ what is only called bone, disc or canal is left for splitting.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from spinekit.anatomy.scheme import NAMES, VALUES, part_of
+from spinekit.anatomy.parts import BODY, BONE, DISC, POSTERIOR, VERTEBRA
+from spinekit.anatomy.scheme import NAMES, VALUES, kind_of_value
 from spinekit.core.errors import InputError
+from spinekit.curation.layer import Layer
 
-GENERIC: dict[str, int] = {"body": 1, "posterior": 2, "disc": 3, "vertebra": 7}
+GENERIC: dict[str, int] = {
+    "body": BODY,
+    "posterior": POSTERIOR,
+    "disc": DISC,
+    "vertebra": VERTEBRA,
+}
 """Tissues without a level → their value in a map of parts."""
 _SYNONYMS = {"canal": "spinal_canal", "cord": "spinal_cord"}
 REACH_MM = 6.0
 """How far a nameless voxel may lie from the structure whose name it takes."""
 
 Bytes = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One mask on the case's grid."""
-
-    name: str
-    """Its file, for the account."""
-    array: NDArray[np.integer]
-    values: Mapping[int, str]
-    binary: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,7 @@ def merge_layers(layers: Sequence[Layer], shape: tuple[int, ...], *, rule: str) 
     The cord lies in the canal, and a tissue in the structure of its kind: these are no conflicts.
 
     Args:
-        layers: Masks of `shape`, in the order they were given.
+        layers: Masks on the grid of the case, in the order they were given.
         shape: (I, J, K).
         rule: `smaller` gives a contested voxel to the structure with fewer voxels, `first` and
             `last` to the mask that came so, `error` refuses.
@@ -108,9 +104,9 @@ def name_nearest(merged: Merged, spacing_mm: tuple[float, float, float]) -> int:
         How many voxels got a name.
     """
     given = 0
-    for kind, parts in (("disc", (3,)), ("vertebra", (1, 2, 7))):
+    for kind, parts in (("disc", (DISC,)), ("vertebra", BONE)):
         nameless = np.isin(merged.parts, parts)
-        values = [v for v in map(int, np.unique(merged.labels)) if v and part_of(v) == kind]
+        values = [v for v in map(int, np.unique(merged.labels)) if v and kind_of_value(v) == kind]
         if not values or not nameless.any():
             continue
         named = np.isin(merged.labels, values)
@@ -126,14 +122,15 @@ def name_nearest(merged: Merged, spacing_mm: tuple[float, float, float]) -> int:
 
 def _claims(layer: Layer, merged: Merged) -> list[tuple[str, NDArray[np.bool_]]]:
     """Structure and voxels of every value of a mask; values without a meaning are losses."""
-    if layer.binary:
-        found = {next(iter(layer.values.values())): layer.array != 0}
+    array = layer.volume.array
+    if layer.mask.binary:
+        found = {next(iter(layer.names.values())): array != 0}
     else:
         found = {}
-        for value in map(int, np.unique(layer.array)):
+        for value in map(int, np.unique(array)):
             if value:
-                name = layer.values.get(value, str(value))
-                mask = layer.array == value
+                name = layer.names.get(value, str(value))
+                mask = array == value
                 found[name] = found[name] | mask if name in found else mask
     claims = []
     for given, mask in found.items():
@@ -149,7 +146,7 @@ def _claims(layer: Layer, merged: Merged) -> list[tuple[str, NDArray[np.bool_]]]
                     "name": name,
                     "voxels": int(np.count_nonzero(mask)),
                     "reason": reason,
-                    "file": layer.name,
+                    "file": layer.file,
                 }
             )
     return claims
@@ -173,7 +170,7 @@ def _paint_tissue(merged: Merged, name: str, mask: NDArray[np.bool_], *, refuse:
     kind = "disc" if name == "disc" else "vertebra"
     inside = np.bincount(merged.labels[mask], minlength=256)
     for other in map(int, np.flatnonzero(inside)):
-        if other and part_of(other) != kind:
+        if other and kind_of_value(other) != kind:
             _note(merged, NAMES[other], name, int(inside[other]), NAMES[other], refuse=refuse)
     merged.parts[mask & (merged.labels == 0)] = GENERIC[name]
 

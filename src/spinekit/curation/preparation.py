@@ -318,6 +318,7 @@ def _record(
         "contrast": case.contrast,
         "bodies_only": job.bodies_only,
         "anomaly": case.facts.get("anomalies") or anomaly_of(present),
+        "shown": [NAMES[value] for value in present if value in NAMES],
         "facts": dict(case.facts),
         "options": job.options,
         "said": job.said,

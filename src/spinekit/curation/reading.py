@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from spinekit.anatomy.scheme import PARTS, VALUES, load_scheme, part_of
+from spinekit.anatomy.parts import BODY, BONE, CANAL, CORD, DISC, PARTS, POSTERIOR, VERTEBRA
+from spinekit.anatomy.scheme import VALUES, kind_of_value
 from spinekit.bones import name_parts
 from spinekit.core.errors import InputError
 from spinekit.core.geometry import oriented_grid
@@ -22,12 +23,14 @@ from spinekit.core.resampling import resample_nearest
 from spinekit.core.volume import Volume
 from spinekit.curation.axes import BY_DOCTOR, BY_LABELS, turn_header
 from spinekit.curation.discs import names_beside_discs
-from spinekit.curation.merging import Layer, Merged, merge_layers, name_nearest
+from spinekit.curation.layer import Layer
+from spinekit.curation.merging import Merged, merge_layers, name_nearest
 from spinekit.curation.recipe import PrepareRecipe, Source
 from spinekit.curation.regrid import resample_labels
 from spinekit.curation.repair import reread_axes
 from spinekit.datasets.case import Case, MaskFile
-from spinekit.datasets.partial import POSTERIOR, allowed_from_parts
+from spinekit.datasets.meaning import values_in
+from spinekit.datasets.partial import ALLOW_POSTERIOR, allowed_from_parts
 from spinekit.io.reading import read_label_file, read_scan
 
 _GREY_LEVEL = 0.5
@@ -125,12 +128,8 @@ def _read_layer(mask: MaskFile, grid: Grid, source: Source, data: CaseData) -> L
         if not (source.masks_on_image and volume.shape == grid.shape):
             array = _onto(volume, grid, name, data)
         data.note("mask-grid", f"{name} does not lie on the grid of the image")
-    values = dict(mask.values)
-    if mask.scheme is not None:
-        scheme = load_scheme(mask.scheme)
-        if not values or scheme.bottom_up_vertebra is None:
-            values = scheme.meanings(present=[int(v) for v in np.unique(array)])
     found = [int(v) for v in np.unique(array) if v]
+    values = values_in(mask, found)
     if found and not values:
         if not source.bone_names or len(found) > 1:
             raise InputError(
@@ -139,7 +138,7 @@ def _read_layer(mask: MaskFile, grid: Grid, source: Source, data: CaseData) -> L
                 'say it in the settings, such as values = "totalspineseg"',
             )
         values = {found[0]: "body"}
-    return Layer(name, array, values, binary=mask.binary)
+    return Layer(mask, Volume(array, grid), values)
 
 
 def _onto(volume: Volume, grid: Grid, name: str, data: CaseData) -> NDArray[np.integer]:
@@ -198,8 +197,8 @@ def _settle_tissue(
     merged: Merged, data: CaseData, names: tuple[str, ...], recipe: PrepareRecipe
 ) -> None:
     """Name bone and disc that have no name yet, or write them down as lost."""
-    named = {part_of(v) for v in map(int, np.unique(merged.labels)) if v}
-    bone = np.isin(merged.parts, (1, 2, 7))
+    named = {kind_of_value(v) for v in map(int, np.unique(merged.labels)) if v}
+    bone = np.isin(merged.parts, BONE)
     if bone.any() and recipe.split_bone and "vertebra" not in named:
         named_bone = _name_bone(merged, data, names)
         fresh = (data.labels == 0) & (named_bone > 0)
@@ -208,7 +207,7 @@ def _settle_tissue(
     elif merged.parts.any() and recipe.unnamed == "nearest":
         given = name_nearest(merged, data.grid.spacing_mm)
         data.note("names-nearest", f"{given} nameless voxels took the nearest name")
-    for kind, values in (("vertebra", (1, 2, 7)), ("disc", (3,))):
+    for kind, values in (("vertebra", BONE), ("disc", (DISC,))):
         voxels = int(np.isin(merged.parts, values).sum())
         if voxels:
             data.losses.append({"name": kind, "voxels": voxels, "reason": "no-name", "file": ""})
@@ -245,16 +244,16 @@ def _parts(merged: Merged, grid: Grid) -> NDArray[np.uint8]:
     parts = merged.parts.copy()
     kinds = {"disc": "disc", "sacrum": "sacrum", "spinal_canal": "canal", "spinal_cord": "cord"}
     for value in map(int, np.unique(merged.labels)):
-        if value and part_of(value) in kinds:
-            parts[merged.labels == value] = PARTS.index(kinds[part_of(value)])
-    if (parts == 7).any():
+        if value and kind_of_value(value) in kinds:
+            parts[merged.labels == value] = PARTS.index(kinds[kind_of_value(value)])
+    if (parts == VERTEBRA).any():
         upright = oriented_grid(grid)
         mixed = resample_nearest(parts, grid, upright)
-        mixed[mixed == PARTS.index("cord")] = PARTS.index("canal")
+        mixed[mixed == CORD] = CANAL
         codes = allowed_from_parts(mixed, np.zeros_like(mixed), upright.spacing_mm)
         codes = resample_nearest(codes, upright, grid)
-        parts[(parts == 7) & (codes == POSTERIOR)] = PARTS.index("posterior")
-        parts[parts == 7] = PARTS.index("body")
+        parts[(parts == VERTEBRA) & (codes == ALLOW_POSTERIOR)] = POSTERIOR
+        parts[parts == VERTEBRA] = BODY
     return parts
 
 

@@ -135,17 +135,7 @@ class PrepareRecipe:
 
     def case_options(self) -> dict[str, Any]:
         """What decides a case's own files, as plain values."""
-        whole = {
-            "sources",
-            "contrasts",
-            "validation",
-            "test",
-            "folds",
-            "stratify",
-            "exports",
-            "noaug",
-        }
-        return {k: v for k, v in self.to_dict().items() if k not in whole | {"name"}}
+        return {k: v for k, v in self.to_dict().items() if k not in _OF_THE_SET}
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain values, for JSON."""

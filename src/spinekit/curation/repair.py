@@ -12,18 +12,18 @@ from pathlib import Path
 
 from spinekit.core.errors import UsageError
 from spinekit.core.volume import Volume
-from spinekit.curation import merging
 from spinekit.curation.axes import check_letters
 from spinekit.curation.doctor.axes import AxisReading, read_axes
 from spinekit.curation.doctor.census import take_census
 from spinekit.curation.doctor.column import trace_column
 from spinekit.curation.doctor.image_axes import ask_image
-from spinekit.curation.doctor.specimen import Layer, Specimen
-from spinekit.datasets.case import Case, MaskFile
+from spinekit.curation.doctor.specimen import Specimen
+from spinekit.curation.layer import Layer
+from spinekit.datasets.case import Case
 
 
 def reread_axes(
-    case: Case, image: Volume, layers: Sequence[merging.Layer], *, with_image: bool
+    case: Case, image: Volume, layers: Sequence[Layer], *, with_image: bool
 ) -> AxisReading | None:
     """Where the axes of a case point by its masks and, where they are silent, by its image.
 
@@ -37,7 +37,7 @@ def reread_axes(
         The reading that contradicts the header, else the masks' or the image's; None where
         nothing tells.
     """
-    looked_at = tuple(_as_doctors(layer, image) for layer in layers if layer.array.any())
+    looked_at = tuple(layer for layer in layers if layer.volume.array.any())
     census = take_census(Specimen(case, None, looked_at, ()))
     by_masks = None if census is None else read_axes(trace_column(census))
     by_image = ask_image(image, by_masks) if with_image else None
@@ -73,8 +73,3 @@ def read_report(path: Path) -> Mapping[str, str]:
     for found in filter(None, letters.values()):
         check_letters(found)
     return letters
-
-
-def _as_doctors(layer: merging.Layer, image: Volume) -> Layer:
-    mask = MaskFile(Path(layer.name), layer.values, binary=layer.binary)
-    return Layer(mask, Volume(layer.array, image.grid), dict(layer.values), digest="")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spinekit.core.errors import SpineKitError, UsageError
+from spinekit.core.errors import SpineKitError, UsageError, describe
 from spinekit.core.parallel import LOST, each
 from spinekit.curation.axes import BY_REPORT
 from spinekit.curation.belongings import RECIPE, finish, refuse_others
@@ -183,13 +183,12 @@ def _attempt(job: Job) -> Outcome:
         record = prepare_case(job)
         texts = tuple(row["text"] for row in record["notices"])
         return Outcome(job.name, "done", seconds=record["seconds"], notices=texts)
-    except SpineKitError as error:
-        return Outcome(job.name, "failed", error.code, str(error))
-    except MemoryError:
-        return Outcome(job.name, "failed", "out-of-memory", "not enough memory; use fewer --jobs")
     except Exception as error:
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-        return Outcome(job.name, "failed", "unexpected", f"a defect of this program: {text}")
+        code, text = describe(error)
+        is_defect = code == "unexpected"
+        return Outcome(
+            job.name, "failed", code, f"a defect of this program: {text}" if is_defect else text
+        )
 
 
 def _lose(job: Job) -> Outcome:

@@ -51,20 +51,26 @@ class Entry:
         lines = self.layout.splitlines()[:3]
         return ", ".join(re.split(r"\s{2,}", line)[0] for line in lines)
 
-    def check(self, settings: Settings) -> None:
+    def check(self, settings: Settings, *, otherwise: str = "") -> None:
         """Refuse a setting the set does not know.
+
+        Args:
+            settings: What a user says.
+            otherwise: How to name another set, where this one was recognised and not named.
 
         Raises:
             RecipeError: Names the nearest valid key.
         """
+        who = f"{self.name}, as which the folder was recognised," if otherwise else self.name
+        also = f"; to take the folder for another: {otherwise}" if otherwise else ""
         for key in settings:
             if key not in self.settings:
                 near = difflib.get_close_matches(key, self.settings, n=1)
                 known = ", ".join(self.settings) or "none"
                 raise RecipeError(
                     "unknown-setting",
-                    f"{self.name} has no setting {key!r}",
-                    f"did you mean {near[0]!r}?" if near else f"its settings: {known}",
+                    f"{who} has no setting {key!r}",
+                    (f"did you mean {near[0]!r}?" if near else f"its settings: {known}") + also,
                 )
 
 

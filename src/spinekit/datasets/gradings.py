@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from spinekit.anatomy.column import ends_of
 from spinekit.core.errors import InputError
 from spinekit.datasets.meaning import values_of
 
@@ -31,8 +32,10 @@ COLUMNS: dict[str, tuple[str, range]] = {
 }
 """Column of the table to our name and the grades it may hold."""
 
-LOWEST_DISC = 201
-"""Value of the lowest disc in a mask; the table's number is 200 less."""
+MEANINGS = values_of("spider")
+"""Value in a mask to name."""
+LOWEST_DISC = min(value for value, name in MEANINGS.items() if "-" in name)
+"""Value of the lowest disc in a mask, which is number 1 of the table."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +91,13 @@ def _grading(name: str, line: int, row: Mapping[str, str]) -> Grading:
             f"{name}, line {line}: patient {row['Patient']!r}, disc {row['IVD label']!r}",
             "discs are counted from 1 upward",
         )
-    above, below = disc.split("-")
+    above, below = ends_of(disc)
     grades = {}
     for column, (grade, _) in COLUMNS.items():
         value = _whole(name, line, row[column])
         if value is not None:
             grades[grade] = value
-    return Grading(str(patient), number, disc, above, "sacrum" if below == "S1" else below, grades)
+    return Grading(str(patient), number, disc, above, below, grades)
 
 
 def _whole(name: str, line: int, text: str) -> int | None:
@@ -115,7 +118,7 @@ def _whole(name: str, line: int, text: str) -> int | None:
 
 def disc_of(number: int) -> str | None:
     """Disc of a number counted from the lowest: 1 is L5-S1, 6 is T12-L1; None out of range."""
-    return values_of("spider").get(LOWEST_DISC - 1 + number) if number > 0 else None
+    return MEANINGS.get(LOWEST_DISC - 1 + number) if number > 0 else None
 
 
 def check_gradings(gradings: Iterable[Grading], discs: Mapping[str, int]) -> list[str]:
@@ -181,7 +184,12 @@ def check_numbering(
     for lower, upper in pairwise(discs):
         if heights[upper] <= heights[lower]:
             found.append(f"disc {upper} lies below disc {lower}: not counted from the lowest")
-    pairs = [(disc, bone) for disc in discs for bone in (disc - 200, disc - 100) if bone in heights]
+    pairs = [
+        (disc, bone)
+        for disc in discs
+        for bone in heights
+        if disc in MEANINGS and MEANINGS.get(bone) == ends_of(MEANINGS[disc])[0]
+    ]
     below = [pair for pair in pairs if heights[pair[1]] <= heights[pair[0]]]
     # One alone may be cut by the scan, its spinous process hanging lower than its disc.
     if 2 * len(below) > len(pairs):

@@ -7,20 +7,22 @@ others to check.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from spinekit.anatomy.column import CERVICAL, LUMBAR, THORACIC
-from spinekit.anatomy.scheme import NAMES, PARTS, VALUES, load_scheme, scheme_names
+from spinekit.anatomy.parts import PARTS, VERTEBRA
+from spinekit.anatomy.scheme import NAMES, VALUES, load_scheme, scheme_names
 from spinekit.core.errors import RecipeError
 from spinekit.datasets.case import MaskFile
 
 PART_WORDS = ("vertebra", "body", "posterior", "disc", "canal", "cord", "sacrum")
 """Names of masks that tell tissue and no level; `vertebra` is body or posterior elements."""
 
-PART_VALUES: dict[int, str] = {n: part for n, part in enumerate(PARTS) if n} | {7: "vertebra"}
+PART_VALUES: dict[int, str] = {n: part for n, part in enumerate(PARTS) if n} | {
+    VERTEBRA: "vertebra"
+}
 """Values of a parts map (`<stem>_parts`), and 7 where body and posterior are not told apart."""
 
 POINT_VALUES: dict[int, str] = dict(
@@ -109,8 +111,6 @@ def values_of(meaning: str | Mapping[Any, Any]) -> dict[int, str]:
         return dict(PART_VALUES)
     if meaning == "disc-points":
         return dict(POINT_VALUES)
-    if meaning == "spinekit":
-        return dict(NAMES)
     if meaning in _schemes():
         return dict(_scheme_values(meaning))
     known = ", ".join((*scheme_names(), "parts", "disc-points"))
@@ -119,6 +119,26 @@ def values_of(meaning: str | Mapping[Any, Any]) -> dict[int, str]:
         f"{meaning!r} is neither a label scheme nor a structure",
         f"schemes: {known}; structures: L4, L4-L5, spinal_canal, body, disc …",
     )
+
+
+def values_in(mask: MaskFile, present: Collection[int]) -> dict[int, str]:
+    """Value to name for a mask whose voxels are known.
+
+    In a scheme some names share a value, such as the discs below L5 and L6; which of them is meant
+    is told by the other values there.
+
+    Args:
+        mask: The mask.
+        present: Its values.
+
+    Returns:
+        What the mask says of its values; the usual names (`anatomy.scheme.NAMES`) where they
+        follow a scheme. Empty where nothing is known.
+    """
+    if mask.scheme is None:
+        return dict(mask.values)
+    found = load_scheme(mask.scheme).meanings(present=present)
+    return {value: NAMES[VALUES[name]] for value, name in found.items()}
 
 
 def mask_file(path: Path, meaning: str | Mapping[Any, Any] | None) -> MaskFile:
@@ -170,17 +190,5 @@ def _schemes() -> tuple[str, ...]:
 
 @cache
 def _scheme_values(name: str) -> Mapping[int, str]:
-    """Values of a foreign scheme; canal wins where it shares a value with the cord."""
-    scheme = load_scheme(name)
-    values: dict[int, str] = {}
-    for structure, value in scheme.values.items():
-        usual = NAMES[VALUES[structure]]
-        if value not in values or structure == "spinal_canal":
-            values[value] = usual
-    upward = (*CERVICAL, *THORACIC[:12], *LUMBAR[:5])[::-1]
-    if scheme.bottom_up_vertebra is not None:
-        values |= {scheme.bottom_up_vertebra + n: level for n, level in enumerate(upward)}
-    if scheme.bottom_up_disc is not None:
-        discs = list(POINT_VALUES.values())[::-1]
-        values |= {scheme.bottom_up_disc + n: disc for n, disc in enumerate(discs)}
-    return dict(sorted(values.items()))
+    """Values of a label scheme in an ordinary column; a scheme is read once."""
+    return load_scheme(name).meanings()

@@ -1,8 +1,7 @@
 """What a partial mask says and leaves unsaid: bytes of allowed parts per voxel.
 
-It knows nothing of files or training. Bit c of `allowed` is set where part c (0 background, 1 body,
-2 posterior, 3 disc, 4 canal, 5 cord, 6 sacrum) may be; 127 is "unknown". All arrays are (I, J, K)
-in the frame i→R, j→A, k→S.
+It knows nothing of files or training. Bit c of `allowed` is set where part c (the values of
+`anatomy.parts`) may be; 127 is "unknown". All arrays are (I, J, K) in the frame i→R, j→A, k→S.
 """
 
 from __future__ import annotations
@@ -14,23 +13,35 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from spinekit.anatomy.column import LEVELS, Variant
-from spinekit.anatomy.column import SACRUM as SACRUM_NAME
+from spinekit.anatomy.column import LEVELS, SACRUM, Variant, ends_of, is_nameless
+from spinekit.anatomy.parts import CANAL, DISC, PARTS, VERTEBRA
 from spinekit.anatomy.scheme import (
     ABSTAINED_DISC,
-    ABSTAINED_VERTEBRA,
+    LAST_DISC,
     NAMES,
     VALUES,
     disc_value,
-    part_of,
+    kind_of_value,
 )
 
-UNKNOWN = 127
-BACKGROUND, BODY, POSTERIOR, DISC, CANAL, CORD, SACRUM = (1 << part for part in range(7))
+(
+    ALLOW_BACKGROUND,
+    ALLOW_BODY,
+    ALLOW_POSTERIOR,
+    ALLOW_DISC,
+    ALLOW_CANAL,
+    ALLOW_CORD,
+    ALLOW_SACRUM,
+) = (1 << part for part in range(len(PARTS)))
+UNKNOWN = (1 << len(PARTS)) - 1
+"""Any part may be there."""
 
 ENDPLATE_MM = 1.7
 """Next to bone, a gap this wide may be endplate: so wide is what SPIDER's masks leave there."""
-CANAL_WITH_CORD = 4
+NARROWEST_MM = 15.0
+"""From right to left every vertebra and disc is wider: where the widest that is drawn is narrower,
+it was drawn on some of its slices."""
+CANAL_WITH_CORD = CANAL
 """SPIDER's part that is canal and cord in one, in the masks of parts."""
 
 ATLAS = VALUES["C1"]
@@ -40,14 +51,17 @@ the dens behind it; splitting gives the arch back as body."""
 Bytes = NDArray[np.uint8]
 LabelMap = NDArray[np.integer]
 
+_BONES = [VALUES[level] for level in LEVELS if level != SACRUM]
+_DISCS = [v for v in NAMES if kind_of_value(v) == "disc" and v not in ABSTAINED_DISC]
+
 
 def allowed_from_bodies(
     bodies: LabelMap, spacing_mm: tuple[float, float, float], *, loose_sides_mm: float = 0.0
 ) -> Bytes:
     """Named bodies: body or not inside their stretch, between neighbours disc or its endplates.
 
-    What lies above is unknown. Nothing below L5 (value 45) is a vertebral body; where another level
-    ends the stretch, what lies below is unknown.
+    What lies above is unknown. Nothing below L5 is a vertebral body; where another level
+    ends the stretch, what lies below is unknown, and so are slices that nobody drew on.
 
     Args:
         bodies: Label map.
@@ -60,33 +74,38 @@ def allowed_from_bodies(
     if not drawn.any():
         return allowed
     mask = _trim_sides(drawn, round(loose_sides_mm / spacing_mm[0]))
-    bodies = np.where(mask, bodies, 0)
+    labels, bodies = bodies, np.where(mask, bodies, 0)
     k = np.flatnonzero(drawn.any(axis=(0, 1)))
     top = k[-1] - round(3.0 / spacing_mm[2])
-    bottom = 0 if (bodies == 45).any() else k[0] + round(3.0 / spacing_mm[2])
-    allowed[:, :, bottom:top] = UNKNOWN & ~BODY
+    bottom = 0 if (bodies == VALUES["L5"]).any() else k[0] + round(3.0 / spacing_mm[2])
+    allowed[:, :, bottom:top] = UNKNOWN & ~ALLOW_BODY
     values = sorted(int(v) for v in np.unique(bodies[mask]))
     endplate = max(1, round(ENDPLATE_MM / spacing_mm[2]))
     near_bone = ndimage.binary_dilation(drawn, np.ones((1, 1, 3), bool), endplate)
     for upper, lower in pairwise(values):
         between = _between(bodies == upper, bodies == lower, spacing_mm)
-        allowed[between] = DISC
-        allowed[between & near_bone] = DISC | BACKGROUND
+        allowed[between] = ALLOW_DISC
+        allowed[between & near_bone] = ALLOW_DISC | ALLOW_BACKGROUND
     allowed[drawn] = UNKNOWN
-    allowed[mask] = BODY
+    allowed[mask] = ALLOW_BODY
+    allowed[_not_drawn_on(labels, spacing_mm)] = UNKNOWN
     return allowed
 
 
 def allowed_from_discs(discs: LabelMap, spacing_mm: tuple[float, float, float]) -> Bytes:
-    """Named discs: disc or not from the topmost one down to the sacrum, unknown above."""
+    """Named discs: disc or not from the topmost one down to the sacrum, unknown above.
+
+    Slices that nobody drew on are unknown too.
+    """
     allowed = np.full(discs.shape, UNKNOWN, np.uint8)
     mask = discs > 0
     if not mask.any():
         return allowed
     top = np.flatnonzero(mask.any(axis=(0, 1)))[-1] - round(2.0 / spacing_mm[2])
-    bottom = 0 if (discs == 100).any() else int(np.flatnonzero(mask.any(axis=(0, 1)))[0])
-    allowed[:, :, bottom:top] = UNKNOWN & ~DISC
-    allowed[mask] = DISC
+    bottom = 0 if (discs == LAST_DISC).any() else int(np.flatnonzero(mask.any(axis=(0, 1)))[0])
+    allowed[:, :, bottom:top] = UNKNOWN & ~ALLOW_DISC
+    allowed[mask] = ALLOW_DISC
+    allowed[_not_drawn_on(discs, spacing_mm)] = UNKNOWN
     return allowed
 
 
@@ -97,28 +116,35 @@ def allowed_from_cord(cord: LabelMap) -> Bytes:
     if not mask.any():
         return allowed
     k = np.flatnonzero(mask.any(axis=(0, 1)))
-    allowed[:, :, k[0] : k[-1] + 1] = UNKNOWN & ~CORD
-    allowed[mask] = CORD
+    allowed[:, :, k[0] : k[-1] + 1] = UNKNOWN & ~ALLOW_CORD
+    allowed[mask] = ALLOW_CORD
     return allowed
 
 
 def allowed_from_labels(
-    labels: LabelMap, spacing_mm: tuple[float, float, float], *, bodies_only: bool = False
+    labels: LabelMap,
+    spacing_mm: tuple[float, float, float],
+    *,
+    bodies_only: bool = False,
+    known: Collection[str] = (),
 ) -> Bytes:
     """A map of named structures as what it may mean, knowing that it may lack some.
 
     Between the outermost structures a voxel without a label is background, or of a kind that the
     map holds none of, or of a vertebra or disc that it leaves out there (`_left_out`); beyond them
-    it is unknown. A vertebra is body in front of the canal and posterior elements behind it,
-    either where no canal is drawn; C1 is posterior elements all around. A canal without a cord in
-    the map may hide one, and around a cord without a canal there may be canal.
+    it is unknown, and so are slices that nobody drew on (`_not_drawn_on`). A vertebra is body in
+    front of the canal and posterior elements behind it, either where no canal is drawn; C1 is
+    posterior elements all around. A canal without a cord in the map may hide one, and around a cord
+    without a canal there may be canal.
 
     Args:
         labels: Label map in this package's values; vertebrae and discs without a name count too.
         spacing_mm: Voxel size.
         bodies_only: Whether what is labelled as vertebra is its body alone.
+        known: Names that are known to be there besides those that the map holds, such as those
+            that were taken out of it.
     """
-    kinds = _part_table()[np.clip(labels, 0, 255)]
+    kinds = _kind_table()[np.clip(labels, 0, 255)]
     vertebra, disc, canal, cord, sacrum = (
         kinds == kind for kind in ("vertebra", "disc", "spinal_canal", "spinal_cord", "sacrum")
     )
@@ -129,37 +155,59 @@ def allowed_from_labels(
     k = np.flatnonzero((vertebra | disc | sacrum).any(axis=(0, 1)))
     if not len(k):
         k = np.flatnonzero(told.any(axis=(0, 1)))
-    ground = np.full(labels.shape[2], BACKGROUND | (POSTERIOR if bodies_only else 0), np.uint8)
+    ground = np.full(
+        labels.shape[2], ALLOW_BACKGROUND | (ALLOW_POSTERIOR if bodies_only else 0), np.uint8
+    )
     for mask, codes in (
-        (vertebra, BODY | POSTERIOR),
-        (disc, DISC),
-        (canal, CANAL),
-        (canal | cord, CORD),
-        (sacrum, SACRUM),
+        (vertebra, ALLOW_BODY | ALLOW_POSTERIOR),
+        (disc, ALLOW_DISC),
+        (canal, ALLOW_CANAL),
+        (canal | cord, ALLOW_CORD),
+        (sacrum, ALLOW_SACRUM),
     ):
         ground |= 0 if mask.any() else codes
-    for codes, heights in _left_out(labels):
+    for codes, heights in _left_out(labels, known):
         ground[heights] |= codes
     inside = slice(k[0], k[-1] + 1)
     allowed[:, :, inside] = ground[inside]
-    bone = np.full(labels.shape, BODY, np.uint8)
+    bone = np.full(labels.shape, ALLOW_BODY, np.uint8)
     if not bodies_only:
         bone = _vertebra_codes(canal | cord, spacing_mm)
-    bone[labels == ATLAS] = POSTERIOR
+    bone[labels == ATLAS] = ALLOW_POSTERIOR
     allowed[vertebra] = bone[vertebra]
-    allowed[disc] = DISC
-    allowed[canal] = CANAL if cord.any() else CANAL | CORD
-    allowed[cord] = CORD
-    allowed[sacrum] = SACRUM
+    allowed[disc] = ALLOW_DISC
+    allowed[canal] = ALLOW_CANAL if cord.any() else ALLOW_CANAL | ALLOW_CORD
+    allowed[cord] = ALLOW_CORD
+    allowed[sacrum] = ALLOW_SACRUM
+    allowed[_not_drawn_on(labels, spacing_mm)] = UNKNOWN
     return allowed
 
 
-def _left_out(labels: LabelMap) -> Iterator[tuple[int, slice]]:
-    """Parts and heights of vertebrae and discs that are there by their neighbours' names, unmarked.
+def _not_drawn_on(labels: LabelMap, spacing_mm: tuple[float, float, float]) -> NDArray[np.intp]:
+    """(n,) slices along R without any label, where vertebrae are drawn on some of theirs alone.
 
-    Such a vertebra lies below the middle of the next bone above, its body above that of the next
-    one below, and its arch hangs down to the foot of that at most; a disc lies between the middles
-    of whatever is marked next to it.
+    So it is where the widest vertebra is narrower than `NARROWEST_MM`, or without any vertebra the
+    widest disc. None in a map of neither.
+    """
+    boxes = enumerate(ndimage.find_objects(np.clip(labels, 0, 255)), start=1)
+    slices: dict[str, int] = {}
+    for value, box in boxes:
+        if box is not None and value in NAMES:
+            kind, count = kind_of_value(value), box[0].stop - box[0].start
+            slices[kind] = max(slices.get(kind, 0), count)
+    widest = slices.get("vertebra") or slices.get("disc")
+    if widest is None or widest * spacing_mm[0] >= NARROWEST_MM:
+        return np.empty(0, np.intp)
+    return np.flatnonzero(~(labels > 0).any(axis=(1, 2)))
+
+
+def _left_out(labels: LabelMap, known: Collection[str]) -> Iterator[tuple[int, slice]]:
+    """Parts and heights of vertebrae and discs that are there by others' names, and unmarked.
+
+    One without a name may be at any height. One that its neighbours' names tell of, or that is
+    known of, is where these leave it room: a vertebra below the middle of the next bone above, its
+    body above that of the next one below, and its arch hangs down to the foot of that at most; a
+    disc between the middles of whatever is marked next to it.
     """
     spans: dict[str, tuple[int, int]] = {}
     for value in np.unique(labels):
@@ -167,10 +215,14 @@ def _left_out(labels: LabelMap) -> Iterator[tuple[int, slice]]:
         if name in LEVELS or "-" in name:
             k = np.flatnonzero((labels == value).any(axis=(0, 1)))
             spans[name] = (int(k[0]), int(k[-1]))
-    column = _column(spans)
+    for name in filter(is_nameless, known):
+        if not (labels == VALUES[name]).any():
+            codes = ALLOW_DISC if VALUES[name] in ABSTAINED_DISC else ALLOW_BODY | ALLOW_POSTERIOR
+            yield codes, slice(None)
+    column = _column(spans, known)
     for place, name in enumerate(column):
         is_disc = "-" in name
-        if name in spans or name == SACRUM_NAME:
+        if name in spans or name == SACRUM:
             continue
         marked = [n for n in column if n in spans and (is_disc or "-" not in n)]
         above = [spans[n] for n in marked if column.index(n) < place][-1:]
@@ -178,19 +230,20 @@ def _left_out(labels: LabelMap) -> Iterator[tuple[int, slice]]:
         foot = below[0][0] if below else 0
         low = sum(below[0]) // 2 if below else 0
         high = sum(above[0]) // 2 if above else labels.shape[2]
-        yield DISC if is_disc else BODY, slice(low, max(low, high))
+        yield ALLOW_DISC if is_disc else ALLOW_BODY, slice(low, max(low, high))
         if not is_disc:
-            yield POSTERIOR, slice(foot, max(foot, high))
+            yield ALLOW_POSTERIOR, slice(foot, max(foot, high))
 
 
-def _column(names: Collection[str]) -> list[str]:
-    """Bones and discs, from the top, of the shortest ordinary column that has these in it.
+def _column(names: Collection[str], known: Collection[str]) -> list[str]:
+    """Bones and discs, from the top, of the shortest ordinary column that has these names in it.
 
     One bone more is at either end: its processes, or its arch, reach beside what is named. A disc
-    has both its bones in it; T13 and L6 are there where they are named.
+    has both its bones in it; T13 and L6 are there where they are named, or known of.
     """
-    ends = {end for name in names for end in name.replace("S1", SACRUM_NAME).split("-")}
-    levels = [level for level in LEVELS if level in Variant().levels or level in ends]
+    ends = {end for name in names for end in ends_of(name)}
+    there = {*Variant().levels, *ends, *(end for name in known for end in ends_of(name))}
+    levels = [level for level in LEVELS if level in there]
     places = [place for place, level in enumerate(levels) if level in ends]
     levels = levels[max(min(places) - 1, 0) : max(places) + 2] if places else []
     column = levels[:1]
@@ -199,11 +252,11 @@ def _column(names: Collection[str]) -> list[str]:
     return column
 
 
-def _part_table() -> NDArray[np.str_]:
+def _kind_table() -> NDArray[np.str_]:
     """(256,) kind of structure of every value, "" for none."""
     table = np.full(256, "", dtype="<U12")
-    for value in (*NAMES, *ABSTAINED_VERTEBRA, *ABSTAINED_DISC):
-        table[value] = part_of(value)
+    for value in NAMES:
+        table[value] = kind_of_value(value)
     return table
 
 
@@ -228,24 +281,24 @@ def allowed_from_parts(
         spacing_mm: Voxel size.
         cord: Cord seen in the image, or None; roots may be in it.
     """
-    vertebra, disc, canal = parts == 7, parts == 3, parts == CANAL_WITH_CORD
-    allowed = np.full(parts.shape, BACKGROUND, np.uint8)
+    vertebra, disc, canal = parts == VERTEBRA, parts == DISC, parts == CANAL_WITH_CORD
+    allowed = np.full(parts.shape, ALLOW_BACKGROUND, np.uint8)
     if not vertebra.any():
         return np.full(parts.shape, UNKNOWN, np.uint8)
-    lowest = _centre_k(names == 45)
+    lowest = _centre_k(names == VALUES["L5"])
     disc_k = np.flatnonzero(disc.any(axis=(0, 1)))
     if lowest is not None:
-        allowed[:, :, :lowest][~(vertebra | disc | canal)[:, :, :lowest]] |= SACRUM
+        allowed[:, :, :lowest][~(vertebra | disc | canal)[:, :, :lowest]] |= ALLOW_SACRUM
     if len(disc_k):
-        allowed[:, :, : int(disc_k[0])] |= CANAL
+        allowed[:, :, : int(disc_k[0])] |= ALLOW_CANAL
     allowed[vertebra] = _vertebra_codes(canal, spacing_mm)[vertebra]
-    allowed[disc] = DISC
-    allowed[canal] = CANAL | CORD
-    limit = _centre_k(names == 43)
+    allowed[disc] = ALLOW_DISC
+    allowed[canal] = ALLOW_CANAL | ALLOW_CORD
+    limit = _centre_k(names == VALUES["L3"])
     if cord is not None and cord.any():
-        _tell_cord(allowed, canal, cord, certain_above=_centre_k(names == 41))
+        _tell_cord(allowed, canal, cord, certain_above=_centre_k(names == VALUES["L1"]))
     if limit is not None:
-        allowed[:, :, :limit][canal[:, :, :limit]] = CANAL
+        allowed[:, :, :limit][canal[:, :, :limit]] = ALLOW_CANAL
     return allowed
 
 
@@ -260,14 +313,14 @@ def _tell_cord(
         core[:] = False
     else:
         core[:, :, :certain_above] = False
-    allowed[seen & ~ndimage.binary_dilation(cord, plane)] = CANAL
-    allowed[seen & core] = CORD
+    allowed[seen & ~ndimage.binary_dilation(cord, plane)] = ALLOW_CANAL
+    allowed[seen & core] = ALLOW_CORD
 
 
 def body_names(parts: LabelMap, names: LabelMap, allowed: Bytes) -> NDArray[np.uint8]:
     """Names where they are reliable: vertebra values on certain bodies, disc values on discs."""
-    kept = np.where((allowed == BODY) & (names >= 11) & (names <= 46), names, 0)
-    return np.where((parts == 3) & (names >= 63) & (names <= 100), names, kept).astype(np.uint8)
+    kept = np.where((allowed == ALLOW_BODY) & np.isin(names, _BONES), names, 0)
+    return np.where((parts == DISC) & np.isin(names, _DISCS), names, kept).astype(np.uint8)
 
 
 def _centre_k(mask: NDArray[np.bool_]) -> int | None:
@@ -284,9 +337,9 @@ def _vertebra_codes(canal: NDArray[np.bool_], spacing_mm: tuple[float, float, fl
     last = size_j - 1 - np.argmax(canal[:, ::-1], axis=1)
     enough = rows & (canal.sum(axis=1) * spacing_mm[1] >= 7.0)
     j = np.arange(size_j)[None, :, None]
-    codes = np.full(canal.shape, BODY | POSTERIOR, np.uint8)
-    codes[enough[:, None, :] & (j > last[:, None, :])] = BODY
-    codes[enough[:, None, :] & (j < first[:, None, :])] = POSTERIOR
+    codes = np.full(canal.shape, ALLOW_BODY | ALLOW_POSTERIOR, np.uint8)
+    codes[enough[:, None, :] & (j > last[:, None, :])] = ALLOW_BODY
+    codes[enough[:, None, :] & (j < first[:, None, :])] = ALLOW_POSTERIOR
     return codes
 
 

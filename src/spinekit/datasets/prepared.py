@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.core.errors import InputError
+
+Patient = tuple[str, str]
+"""The set that scans were taken from, and the subject in it."""
+
+_SHOWN_BY: dict[str, frozenset[str]] = {
+    "L6": frozenset({"L6"}),
+    "T13": frozenset({"T13"}),
+    "four-lumbar": frozenset({"L4", "sacrum"}),
+    "eleven-thoracic": frozenset({"T11", "L1"}),
+}
+"""Structures that tell of an unusual column, by the word for it in a record."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,9 @@ class PreparedPair:
     """Its patient."""
     values: NDArray[np.uint8]
     """(256,) this package's value of each value in the label map, 0 where there is none."""
+    shown: frozenset[str] = frozenset()
+    """Names of what its masks showed before structures were chosen of them; of a set that does not
+    say so, those that tell of an unusual column."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +59,15 @@ class PreparedFolder:
     """Changes whenever a file of the set does."""
 
 
+@dataclass(frozen=True)
+class _Told:
+    """What the record of its case says of a pair."""
+
+    values: NDArray[np.uint8]
+    """(256,) as `PreparedPair.values`."""
+    shown: frozenset[str]
+
+
 def open_prepared(folder: Path) -> PreparedFolder:
     """Read what a prepared set holds; pairs for the test are left out.
 
@@ -51,27 +75,22 @@ def open_prepared(folder: Path) -> PreparedFolder:
         InputError: The folder is no prepared set, or a file of it is missing.
     """
     table = _read(folder / "labels.json")
-    split = _read(folder / "splits.json")
-    if "pairs" not in split:
-        raise InputError(
-            "set-outdated",
-            f"{folder}: its splits.json does not say of which patient a scan is",
-            "run the same `spinekit data prepare` again; what is done is not done again",
-        )
+    split = _read_split(folder)
     values = np.zeros(256, np.uint8)
     try:
         for row in table["labels"]:
             values[int(row["value"])] = int(row["spinekit_value"])
-        own = _own_values(folder, values)
+        told = _told_of_pairs(folder, values)
+        untold = _Told(values, frozenset())
         pairs = tuple(
             PreparedPair(
                 name,
                 folder / f"images/{name}.nii.gz",
                 folder / f"labels/{name}.nii.gz",
                 part,
-                str(split["pairs"][name]["dataset"]),
-                str(split["pairs"][name]["subject"]),
-                own.get(name, values),
+                *_patient(split["pairs"][name]),
+                told.get(name, untold).values,
+                told.get(name, untold).shown,
             )
             for part in ("train", "validation")
             for name in split[part]
@@ -89,24 +108,95 @@ def open_prepared(folder: Path) -> PreparedFolder:
             state = path.stat()
             digest.update(f"{path.name} {state.st_size} {state.st_mtime_ns}".encode())
         digest.update(f"{pair.part} {pair.dataset} {pair.subject}".encode())
-        digest.update(pair.values.tobytes())
+        digest.update(pair.values.tobytes() + " ".join(sorted(pair.shown)).encode())
     return PreparedFolder(name, pairs, digest.hexdigest())
 
 
-def _own_values(folder: Path, common: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
-    """Name of a pair → meaning of its values by its case's record, the set's table for the rest.
+def patients_who_test(folders: Iterable[Path]) -> set[Patient]:
+    """The patients who test in any of some prepared sets, under every name that these know.
+
+    Two are one patient where the same file is their image.
+
+    Raises:
+        InputError: A folder is no prepared set.
+    """
+    testing: set[Patient] = set()
+    marks: list[tuple[Patient, str]] = []
+    for folder in folders:
+        split = _read_split(folder)
+        try:
+            rows = {name: _patient(row) for name, row in split["pairs"].items()}
+            testing |= {rows[name] for name in split.get("test", ())}
+            for record in _records(folder):
+                file = str(record["inputs"][0]["sha256"])
+                names = [str(output["name"]) for output in record["outputs"]]
+                marks += [(rows[name], file) for name in names if file and name in rows]
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise _not_prepared(folder, f"{type(error).__name__}: {error}") from error
+    return join_patients(marks, testing)
+
+
+def join_patients(marks: Collection[tuple[Patient, str]], first: set[Patient]) -> set[Patient]:
+    """Patients, and all who share an image with one of them or with one who does.
+
+    Args:
+        marks: Patients, each with what tells an image from all others; a patient may have several.
+        first: The patients to begin with.
+    """
+    joined: set[Patient] = set()
+    more = first
+    while more:
+        joined |= more
+        images = {image for patient, image in marks if patient in joined}
+        more = {patient for patient, image in marks if image in images} - joined
+    return joined
+
+
+def _patient(row: Mapping[str, Any]) -> Patient:
+    """Whose scan a row of `pairs` is."""
+    return str(row["dataset"]), str(row["subject"])
+
+
+def _records(folder: Path) -> Iterator[dict[str, Any]]:
+    """The records of a set's cases, by name."""
+    for path in sorted((folder / "cases").glob("*.json")):
+        yield _read(path)
+
+
+def _read_split(folder: Path) -> dict[str, Any]:
+    """`splits.json`, which says of which patient every pair is."""
+    split = _read(folder / "splits.json")
+    if "pairs" not in split:
+        raise InputError(
+            "set-outdated",
+            f"{folder}: its splits.json does not say of which patient a scan is",
+            "run the same `spinekit data prepare` again; what is done is not done again",
+        )
+    return split
+
+
+def _told_of_pairs(folder: Path, common: NDArray[np.uint8]) -> dict[str, _Told]:
+    """Name of a pair → what its case's record says: its values, the set's table for the rest.
 
     In schemes that count from the lowest vertebra the same value means one bone here, another
     there.
     """
     found = {}
-    for path in sorted((folder / "cases").glob("*.json")):
-        for output in _read(path)["outputs"]:
+    for record in _records(folder):
+        shown = _shown(record)
+        for output in record["outputs"]:
             values = common.copy()
             for row in output["structures"]:
                 values[int(row["value"])] = int(row["spinekit_value"])
-            found[str(output["name"])] = values
+            found[str(output["name"])] = _Told(values, shown)
     return found
+
+
+def _shown(record: Mapping[str, Any]) -> frozenset[str]:
+    """What a case's masks showed, whatever was chosen of it."""
+    if "shown" in record:
+        return frozenset(map(str, record["shown"]))
+    return _SHOWN_BY.get(str(record.get("anomaly")), frozenset())
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from spinekit.core.errors import InputError
-from spinekit.datasets.case import Case, MaskFile
+from spinekit.datasets.case import Case
 from spinekit.datasets.entry import Entry, Settings
-from spinekit.datasets.meaning import values_of
+from spinekit.datasets.meaning import mask_file
 from spinekit.datasets.sources import Zenodo
 
 LAYOUT = """\
@@ -29,9 +29,6 @@ LABELS = """\
 1–25 vertebrae from the lowest (1 = L5), 101–125 the same where only partly in view,
 100 spinal canal with cord, 201–225 discs from the lowest (201 = L5-S1); the sacrum is not marked"""
 
-PARTLY_VISIBLE = 100
-"""Added to a vertebra's value where the scan cuts it."""
-
 CONTRASTS = {"t1": "T1w", "t2": "T2w", "t2_SPACE": "T2SPACE"}
 _NAME = re.compile(r"(\d+)_(t1|t2_SPACE|t2)")
 _FACTS = {
@@ -44,13 +41,6 @@ _FACTS = {
     "MagneticFieldStrength": "field_strength",
 }
 """Columns of the overview that are repeated, and under which name."""
-
-
-def mask_values() -> dict[int, str]:
-    """Value to name, partly visible vertebrae included."""
-    values = values_of("spider")
-    partly = {PARTLY_VISIBLE + value: name for value, name in values.items() if value < 100}
-    return dict(sorted((values | partly).items()))
 
 
 def find(root: Path, settings: Settings) -> list[Case]:
@@ -67,7 +57,6 @@ def find(root: Path, settings: Settings) -> list[Case]:
         InputError: The overview cannot be read.
     """
     facts = _overview(root / "overview.csv")
-    values = mask_values()
     cases = []
     for path in sorted((root / "images").glob("*.mha")):
         match = _NAME.fullmatch(path.stem)
@@ -80,7 +69,7 @@ def find(root: Path, settings: Settings) -> list[Case]:
                 dataset="spider",
                 subject=match.group(1),
                 image=path,
-                masks=(MaskFile(mask, values, scheme="spider"),) if mask.is_file() else (),
+                masks=(mask_file(mask, "spider"),) if mask.is_file() else (),
                 contrast=CONTRASTS[match.group(2)],
                 facts=facts.get(path.stem, {}),
             )

@@ -20,7 +20,7 @@ from spinekit.doubts import refuse_scan
 from spinekit.evaluation import reference as annotations
 from spinekit.evaluation.pairing import Files, Pair, pair_files
 from spinekit.evaluation.reference import LabelMap, Reference
-from spinekit.evaluation.scoring import CaseScores, evaluate_case
+from spinekit.evaluation.scoring import CaseScores, evaluate_case, tells_bodies
 from spinekit.io.reading import read_labels
 
 NAMED_KINDS = ("dseg", "", "bodies", "discs", "names")  # kinds whose values are names
@@ -43,6 +43,8 @@ class Evaluation:
         cases: scores by rising name.
         without_prediction: references that no prediction answers; they are not in any figure.
         failed: scan → why it could not be scored; it is not in any figure either.
+        without_parts: scans whose bodies were not compared: the reference tells them from arches,
+            and the prediction has no parts.
         foreign: compared file → its values without a meaning in SpineKit's scheme. Another
             scheme's file has such values, and what else it holds is then misread.
     """
@@ -51,6 +53,7 @@ class Evaluation:
     without_prediction: tuple[str, ...]
     failed: Mapping[str, SpineKitError]
     foreign: Mapping[Path, tuple[int, ...]]
+    without_parts: tuple[str, ...] = ()
 
 
 def evaluate_files(
@@ -65,8 +68,10 @@ def evaluate_files(
     Of folders, a scan that cannot be scored is told in the answer, and the others are scored.
 
     Args:
-        pred: `<stem>_dseg.*`, or a folder of them; `<stem>_parts.*` beside it is used too. Without
-            it `_bodies`, `_discs`, `_names` and `_cord` are joined, as those of a reference are.
+        pred: `<stem>_dseg.*`, or a folder of them; `<stem>_parts.*` beside it is used too, and
+            without it bodies are not compared with those that a reference tells from arches.
+            Without `_dseg`, `_bodies`, `_discs`, `_names` and `_cord` are joined, as those of a
+            reference are.
         ref: label map, or a folder of them; the suffixes `_bodies`, `_discs`, `_cord`,
             `_points`, `_parts` with `_names` say that only this is annotated.
         bodies: compare vertebral bodies only where the reference tells them apart or, having no
@@ -92,11 +97,11 @@ def evaluate_files(
             "name predictions <stem>_dseg and references <stem> or <stem>_bodies, _discs, …",
         )
     index = _read_index(ref if ref.is_dir() else ref.parent)
-    cases, failed = [], {}
+    cases, failed, without_parts = [], {}, []
     foreign: dict[Path, tuple[int, ...]] = {}
     for pair in pairs:
         try:
-            scores, odd = _score(pair, bodies=bodies, annotated_only=annotated_only)
+            scores, odd, told = _score(pair, bodies=bodies, annotated_only=annotated_only)
         except SpineKitError as error:
             if pred.is_file() or ref.is_file():
                 raise
@@ -105,7 +110,8 @@ def evaluate_files(
         dataset, subject = index.get(pair.name) or _owner(pair, ref)
         cases.append(replace(scores, dataset=dataset, subject=subject))
         foreign |= odd
-    return Evaluation(tuple(cases), tuple(missing), failed, foreign)
+        without_parts += [] if told else [pair.name]
+    return Evaluation(tuple(cases), tuple(missing), failed, foreign, tuple(without_parts))
 
 
 def find_foreign_values(files: Files, volumes: Mapping[str, Volume]) -> dict[Path, tuple[int, ...]]:
@@ -225,8 +231,11 @@ def orient_ras(volume: Volume) -> Volume:
 
 def _score(
     pair: Pair, *, bodies: bool, annotated_only: bool | None
-) -> tuple[CaseScores, dict[Path, tuple[int, ...]]]:
-    """Scores of one scan, and its files with values without a meaning; every file is read once."""
+) -> tuple[CaseScores, dict[Path, tuple[int, ...]], bool]:
+    """Scores of one scan, its files with values without a meaning, and whether bodies were told.
+
+    Every file is read once.
+    """
     truth = read_annotated(pair.ref)
     reference, grid = build_reference(pair.name, pair.ref, truth, bodies=bodies)
     kinds = [kind for kind in WHOLE if kind in pair.pred][:1]
@@ -246,10 +255,16 @@ def _score(
     label_map = maps[kinds[0]]
     for kind in kinds[1:]:
         label_map = np.where(label_map == 0, maps[kind], label_map)
+    parts = maps.get("parts")
+    if parts is None and "bodies" in kinds:
+        # Of what is called so nothing is an arch, and it answers no whole vertebra.
+        parts = np.zeros_like(label_map)
+        reference = replace(reference, vertebrae=None) if reference.with_arches else reference
     scores = evaluate_case(
-        label_map, maps.get("parts"), reference, grid.spacing_mm, annotated_only=annotated_only
+        label_map, parts, reference, grid.spacing_mm, annotated_only=annotated_only
     )
-    return scores, find_foreign_values(pair.pred, seen) | find_foreign_values(pair.ref, truth)
+    odd = find_foreign_values(pair.pred, seen) | find_foreign_values(pair.ref, truth)
+    return scores, odd, tells_bodies(parts, reference)
 
 
 def _on_grid(volume: Volume, grid: Grid, path: Path) -> LabelMap:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from spinekit.anatomy.scheme import LEVELS, NAMES, PARTS, VALUES, part_of
+from spinekit.anatomy.scheme import LEVELS, NAMES, PARTS, VALUES, kind_of_value
 from spinekit.metrics.dice import Mask
 from spinekit.metrics.surface import Spacing
 
 LabelMap = NDArray[np.integer]
 
-VERTEBRAE = tuple(value for value in NAMES if part_of(value) == "vertebra")
-DISCS = tuple(value for value in NAMES if part_of(value) == "disc")
+VERTEBRAE = tuple(value for value in NAMES if kind_of_value(value) == "vertebra")
+DISCS = tuple(value for value in NAMES if kind_of_value(value) == "disc")
 BELOW_EDGE_MM = 25.0
 """Above the topmost mark: less than a vertebra with its disc, from the middle of the back down."""
 SPIDER_DISC, SPIDER_CANAL, SPIDER_VERTEBRA = 3, 4, 7
@@ -41,6 +41,8 @@ class Reference:
         masks: semantic masks by structure ("vertebra", "disc", "canal", "canal-without-cord",
             "cord", "sacrum").
         points: level name and voxel (i, j, k) in the canal at that vertebra's height.
+        with_arches: the bodies were told from arches, so that a whole vertebra is no answer.
+        front: (I, J, K) mask of where vertebrae were taken for bodies, if by their place alone.
         complete: everything in the scan is annotated, so that the background is known.
     """
 
@@ -52,6 +54,8 @@ class Reference:
     discs: LabelMap | None = None
     masks: tuple[tuple[str, Mask], ...] = ()
     points: tuple[tuple[str, tuple[int, int, int]], ...] = ()
+    with_arches: bool = False
+    front: Mask | None = None
     complete: bool = False
 
     def joined(self, other: "Reference") -> "Reference":
@@ -59,6 +63,8 @@ class Reference:
         return replace(
             self,
             bodies=other.bodies if self.bodies is None else self.bodies,
+            with_arches=(other if self.bodies is None else self).with_arches,
+            front=(other if self.bodies is None else self).front,
             vertebrae=other.vertebrae if self.vertebrae is None else self.vertebrae,
             discs=other.discs if self.discs is None else self.discs,
             masks=self.masks + other.masks,
@@ -114,10 +120,12 @@ def spider_reference(name: str, parts: LabelMap, names: LabelMap) -> Reference:
         Bodies, discs and the three semantic masks.
     """
     canal = parts == SPIDER_CANAL
+    front = in_front_of(canal)
     bodies = keep_values(np.where(parts == SPIDER_VERTEBRA, names, 0), VERTEBRAE)
     return Reference(
         name,
-        bodies=np.where(in_front_of(canal), bodies, 0),
+        bodies=np.where(front, bodies, 0),
+        front=front,
         discs=keep_values(np.where(parts == SPIDER_DISC, names, 0), DISCS),
         masks=(
             ("vertebra", parts == SPIDER_VERTEBRA),
@@ -163,9 +171,11 @@ def labels_reference(
     to_the_top = (label_map == VALUES["C1"]).any() or all(
         _reaches_top(mask, spacing_mm[2]) for mask in ((vertebrae | discs) > 0, canal | cord)
     )
+    arches = None if parts is None else parts == PARTS.index("posterior")
     return Reference(
         name,
-        bodies=None if parts is None else np.where(parts == PARTS.index("posterior"), 0, vertebrae),
+        bodies=None if arches is None else np.where(arches, 0, vertebrae),
+        with_arches=arches is not None and bool(vertebrae[arches].any()),
         vertebrae=vertebrae if vertebrae.any() else None,
         discs=discs if discs.any() else None,
         masks=tuple((structure, mask) for structure, mask in masks.items() if mask.any()),

@@ -154,7 +154,9 @@ def evaluate_case(
 
     Args:
         pred_dseg: (I, J, K) label values, i→R, j→A, k→S.
-        pred_parts: (I, J, K) parts; without them every vertebra voxel counts as body.
+        pred_parts: (I, J, K) parts. Without them bodies are not compared where the reference
+            tells them from arches (see tells_bodies); else every vertebra voxel counts as body,
+            or, where the reference took bodies by their place alone, those in that place.
         reference: what is annotated, on the same grid.
         spacing_mm: voxel size along i, j, k.
         annotated_only: ignore predictions beyond the outermost annotated structure of a kind
@@ -171,7 +173,9 @@ def evaluate_case(
     masks: list[MaskScore] = []
     extra: list[tuple[str, int]] = []
     for kind, ref_map in _instance_maps(reference):
-        pred_map = _predicted_map(kind, pred_dseg, pred_parts)
+        if kind == "body" and not tells_bodies(pred_parts, reference):
+            continue
+        pred_map = _predicted_map(kind, pred_dseg, pred_parts, reference.front)
         where = _region(ref_map > 0, spacing_mm, annotated_only=annotated_only, instances=ref_map)
         scores, unanswered = _score_instances(kind, pred_map, ref_map, spacing_mm, where)
         instances += scores
@@ -196,6 +200,20 @@ def evaluate_case(
     )
 
 
+def tells_bodies(pred_parts: LabelMap | None, reference: Reference) -> bool:
+    """Whether a prediction's bodies can be compared with the reference's.
+
+    Args:
+        pred_parts: (I, J, K) parts, None where there are none.
+        reference: what is annotated.
+
+    Returns:
+        False without parts where the reference tells bodies from arches: whole vertebrae are no
+        bodies. True for a reference of bodies alone, or none.
+    """
+    return pred_parts is not None or not reference.with_arches
+
+
 def finite_mean(values: Iterable[float]) -> float:
     """Mean of the finite values; nan for none."""
     finite = [value for value in values if math.isfinite(value)]
@@ -217,13 +235,15 @@ def _instance_maps(reference: Reference) -> Iterator[tuple[str, LabelMap]]:
             yield kind, ref_map
 
 
-def _predicted_map(kind: str, dseg: LabelMap, parts: LabelMap | None) -> LabelMap:
+def _predicted_map(
+    kind: str, dseg: LabelMap, parts: LabelMap | None, front: Mask | None = None
+) -> LabelMap:
     if kind == "disc":
         return keep_values(dseg, DISCS)
     vertebrae = keep_values(dseg, VERTEBRAE)
     if kind == "body" and parts is not None:
         return np.where(parts == PARTS.index("posterior"), 0, vertebrae)
-    return vertebrae
+    return np.where(front, vertebrae, 0) if kind == "body" and front is not None else vertebrae
 
 
 def _predicted_mask(structure: str, dseg: LabelMap) -> Mask:

@@ -10,16 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.anatomy.items import Instance, Instances
+from spinekit.anatomy.parts import BODY, DISC, SACRUM
 from spinekit.instances.assembly import assemble
 from spinekit.instances.bodies import fit_planes
-from spinekit.instances.column import (
-    BODY,
-    DISC,
-    SACRUM,
-    decide_parts,
-    find_column,
-    keep_sacrum,
-)
+from spinekit.instances.column import decide_parts, find_column, keep_sacrum
 from spinekit.instances.measure import measure_items
 from spinekit.instances.profile import build_profile, find_separators, part_sacrum
 

@@ -12,19 +12,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from spinekit.anatomy.items import Instance, Instances
+from spinekit.anatomy.parts import BODY, CANAL, CORD, DISC, POSTERIOR, SACRUM
 from spinekit.instances.atlas import take_arch
 from spinekit.instances.bodies import Planes
-from spinekit.instances.column import (
-    BODY,
-    CANAL,
-    CORD,
-    DISC,
-    POSTERIOR,
-    SACRUM,
-    Column,
-    coords_mm,
-    without_specks,
-)
+from spinekit.instances.column import Column, coords_mm, without_specks
 from spinekit.instances.curve import STEP_MM
 from spinekit.instances.measure import measure_items
 from spinekit.instances.posterior import REAR_MM, SPECK, assign_posterior

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, spatial
 
+from spinekit.anatomy.parts import POSTERIOR
 from spinekit.instances.bodies import Planes
-from spinekit.instances.column import POSTERIOR, Column, coords_mm
+from spinekit.instances.column import Column, coords_mm
 from spinekit.instances.profile import BIN_MM, NECK_DEPTH_MM, Profile
 
 MIN_ARCH_MM3 = 80.0

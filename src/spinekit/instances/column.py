@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import KDTree
 
+from spinekit.anatomy.parts import BODY, CANAL, CORD, DISC, SACRUM
 from spinekit.instances.curve import MARGIN_MM, ColumnCurve, fit_curve
 
-BODY, POSTERIOR, DISC, CANAL, CORD, SACRUM = range(1, 7)
 CELL_MM = 5.0
 """Size of the coarse cells (mm) in which pieces are joined: bridges gaps up to two cells."""
 MIN_COLUMN_MM3 = 300.0

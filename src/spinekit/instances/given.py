@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.anatomy.items import Instance, Instances
+from spinekit.anatomy.parts import BODY, CANAL, CORD, DISC, POSTERIOR, SACRUM
 from spinekit.instances.assembly import add_posterior
-from spinekit.instances.column import BODY, CANAL, CORD, DISC, POSTERIOR, SACRUM, coords_mm
+from spinekit.instances.column import coords_mm
 from spinekit.instances.curve import ColumnCurve
 from spinekit.instances.measure import measure_items
 from spinekit.instances.parting import MIN_BODY_MM3, find_cut, part_bodies, run_through

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from spinekit.anatomy.items import PARTIAL_BELOW_MM3, Instance, Instances
-from spinekit.instances.column import BODY, DISC
+from spinekit.anatomy.parts import BODY, DISC
 
 
 def join_items(

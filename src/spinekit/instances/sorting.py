@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from spinekit.anatomy.parts import BODY, DISC, SACRUM
 from spinekit.instances.atlas import add_arch, part_atlas
 from spinekit.instances.bodies import Planes, assign_bodies, assign_discs
-from spinekit.instances.column import BODY, DISC, SACRUM, Column
+from spinekit.instances.column import Column
 from spinekit.instances.measure import SACRAL_CORE_MM
 from spinekit.instances.profile import Profile
 

@@ -88,6 +88,7 @@ def name_column(
             *_odd_bones(best.choices, bones, posterior, nothing, owners),
         ),
         pieces=(*span_pieces(bones, owners), *find_plates(items, names, probability)),
+        cut=tuple(n for n in bones if items[n].kind == "sacrum" and names[n] not in (None, SACRUM)),
     )
 
 

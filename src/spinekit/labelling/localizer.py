@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spinekit.anatomy.column import LEVELS, SACRUM
+from spinekit.anatomy.column import LEVELS, SACRUM, ends_of
 from spinekit.anatomy.items import Instances
 from spinekit.anatomy.scheme import NAMES, VALUES, name_in_context
 from spinekit.core.errors import InputError, Notice
@@ -172,13 +172,9 @@ def look_up(
             if items[n].kind != "disc":
                 shares[n, LEVELS.index(name)] += size
     for n, name, size in discs:
-        for step, level in zip((-1, 1), _ends(name), strict=True):
+        for step, level in zip((-1, 1), ends_of(name), strict=True):
             beside = n + step
             if 0 <= beside < len(items) and items[beside].kind != "disc":
                 shares[beside, LEVELS.index(level)] += DISC_SHARE * size
                 told[beside] = told[beside] or level
     return shares, tuple(told)
-
-
-def _ends(disc: str) -> list[str]:
-    return [SACRUM if end == "S1" else end for end in disc.split("-")]

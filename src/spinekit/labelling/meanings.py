@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from spinekit.anatomy.scheme import ABSTAINED_DISC, ABSTAINED_VERTEBRA, NAMES, VALUES, part_of
+from spinekit.anatomy.scheme import ABSTAINED_DISC, ABSTAINED_VERTEBRA, NAMES, VALUES, kind_of_value
 
 _OURS = {name.casefold(): name for name in VALUES}
 _LEVEL = re.compile(r"(?<![A-Za-z0-9])[CTLctl][0-9]{1,2}(?![A-Za-z0-9])")
@@ -51,13 +51,13 @@ def settle_meanings(
     told = {
         value: name
         for value, name in ours.items()
-        if bearers[VALUES[name]] == 1 or part_of(VALUES[name]) not in _SINGLE
+        if bearers[VALUES[name]] == 1 or kind_of_value(VALUES[name]) not in _SINGLE
     }
     names = {value: name for value, name in known.items() if value in present} | told
     taken = {VALUES[name] for name in told.values()}
     for value in names.keys() - told.keys():
-        if VALUES[names[value]] in taken and part_of(VALUES[names[value]]) in _SINGLE:
-            names[value] = _nameless(names, part_of(VALUES[names[value]]))
+        if VALUES[names[value]] in taken and kind_of_value(VALUES[names[value]]) in _SINGLE:
+            names[value] = _nameless(names, kind_of_value(VALUES[names[value]]))
     unused = {
         value: text
         for value, text in said.items()

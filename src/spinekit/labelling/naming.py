@@ -20,6 +20,13 @@ from spinekit.anatomy.scheme import disc_name
 
 Choice = tuple[int, ...]
 """What a bone is: () no vertebra, (level,) or (level, next level) when two are merged in one."""
+COUNTS = {
+    "L6": "six lumbar vertebrae",
+    "four-lumbar": "four lumbar vertebrae",
+    "T13": "thirteen thoracic vertebrae",
+    "T11": "eleven thoracic vertebrae",
+}
+"""Anomalies of counts that deviate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +49,12 @@ class Naming:
 
     `names` and `probability` are aligned with the items; a name is None where an item is no
     single vertebra or no disc between two, or where it was too unsure; a probability is None
-    where the method gives none. `alternatives` are other whole columns, likeliest
-    first, each with names aligned with the items and its probability. `ambiguous` comes with a
-    `reason`. `pieces` are (item, vertebra it is a part of): bones without a name, and what looked
-    like discs between.
+    where the method gives none; that of a disc is never more than the alternatives that call it
+    otherwise leave it. `alternatives` are other whole columns, likeliest first, each with names
+    aligned with the items and its probability; where names were left out as unsure, the column
+    that has them is one. `ambiguous` comes with a `reason`. `pieces` are (item, vertebra it is a
+    part of): bones without a name, and what looked like discs between. `cut` are items found as a
+    sacrum that are a vertebra cut by the edge.
     """
 
     names: tuple[str | None, ...]
@@ -55,6 +64,16 @@ class Naming:
     reason: str | None
     anomalies: tuple[Anomaly, ...]
     pieces: tuple[tuple[int, int], ...] = ()
+    cut: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Cap the discs: they follow from their bones, which may be sure while a count is open."""
+        sure = list(self.probability)
+        for n, (name, own) in enumerate(zip(self.names, sure, strict=True)):
+            if own is not None and name is not None and "-" in name:
+                other = sum(p for names, p in self.alternatives if names[n] != name)
+                sure[n] = min(own, max(1.0 - other, 0.0))
+        object.__setattr__(self, "probability", tuple(sure))
 
 
 def keep_items(naming: Naming, kept: Sequence[int]) -> Naming:
@@ -83,6 +102,7 @@ def keep_items(naming: Naming, kept: Sequence[int]) -> Naming:
         alternatives=tell_apart(names, [(joined(a), sure) for a, sure in naming.alternatives]),
         anomalies=move_anomalies(naming.anomalies, {old: new for new, old in enumerate(kept)}),
         pieces=(),
+        cut=tuple(kept.index(n) for n in naming.cut),
     )
 
 
@@ -120,13 +140,13 @@ def count_deviations(variant: Variant, names: Sequence[str | None]) -> tuple[Ano
     """Deviating counts that names show, of a method without probabilities."""
     loin = {"L1", SACRUM} <= set(names)
     thorax = {"T1", "L1"} <= set(names)
-    told = {
-        "L6": ("six lumbar vertebrae", "L6" in names),
-        "four-lumbar": ("four lumbar vertebrae", loin and variant.lumbar == 4),
-        "T13": ("thirteen thoracic vertebrae", "T13" in names),
-        "T11": ("eleven thoracic vertebrae", thorax and variant.thoracic == 11),
+    is_shown = {
+        "L6": "L6" in names,
+        "four-lumbar": loin and variant.lumbar == 4,
+        "T13": "T13" in names,
+        "T11": thorax and variant.thoracic == 11,
     }
-    return tuple(Anomaly(name, None, text) for name, (text, is_shown) in told.items() if is_shown)
+    return tuple(Anomaly(name, None, text) for name, text in COUNTS.items() if is_shown[name])
 
 
 def counted_variant(
@@ -312,47 +332,31 @@ def join_evidence(
     return np.asarray(joined / np.maximum(joined.sum(axis=1, keepdims=True), 1e-12))
 
 
-def call_discs(naming: Naming, words: Mapping[int, str]) -> Naming:
-    """The naming with some discs called as somebody knows them; no other bears the same name.
-
-    Alternatives that differed in these discs alone are none any more.
-
-    Args:
-        naming: of the items.
-        words: disc → its name.
-    """
-
-    def called(names: Sequence[str | None]) -> tuple[str | None, ...]:
-        free = [None if name in words.values() else name for name in names]
-        return tuple(words.get(n, name) for n, name in enumerate(free))
-
-    names = called(naming.names)
-    freed = {n for n, name in enumerate(names) if name is None and naming.names[n] is not None}
-    return dataclasses.replace(
-        naming,
-        names=names,
-        probability=tuple(
-            1.0 if n in words else 0.0 if n in freed else sure
-            for n, sure in enumerate(naming.probability)
-        ),
-        alternatives=tell_apart(names, [(called(a), sure) for a, sure in naming.alternatives]),
-    )
-
-
 def leave_out_unsure(items: Sequence[Instance], naming: Naming, least: float) -> Naming:
     """The naming without names less probable than asked for; nothing else is put in their place.
 
+    The column with what was left out joins the alternatives, with the most that these leave it,
+    and no more than its least sure name has: of whole columns only the others' sums are known.
+
     Args:
-        items: from the top; the sacrum, which can be nothing else, keeps its name.
+        items: from the top; the sacrum, unless it is a cut vertebra, keeps its name.
         naming: of the items.
         least: 0 to 1; names without a probability stay.
     """
+    stays = [item.kind == "sacrum" and n not in naming.cut for n, item in enumerate(items)]
     kept = [
         # As rounded as it is reported: what a person said is 1 but for rounding.
-        name if item.kind == "sacrum" or sure is None or round(sure, 4) >= least else None
-        for item, name, sure in zip(items, naming.names, naming.probability, strict=True)
+        name if fixed or sure is None or round(sure, 4) >= least else None
+        for fixed, name, sure in zip(stays, naming.names, naming.probability, strict=True)
     ]
-    return dataclasses.replace(naming, names=tuple(kept))
+    names = tuple(kept)
+    if names == naming.names:
+        return naming
+    pairs = zip(naming.names, naming.probability, strict=True)
+    given = [sure for name, sure in pairs if name is not None and sure is not None]
+    whole = min([1.0 - sum(sure for _, sure in naming.alternatives), *given])
+    columns = [(naming.names, max(whole, 0.0)), *naming.alternatives]
+    return dataclasses.replace(naming, names=names, alternatives=tell_apart(names, columns))
 
 
 def _beside(disc: int, bones: Sequence[int]) -> list[int]:

@@ -12,15 +12,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from spinekit.anatomy.column import LEVELS
+from spinekit.anatomy.column import LEVELS, is_nameless
 from spinekit.anatomy.scheme import (
     NAMES,
     PARTS,
     VALUES,
     Lost,
+    kind_of_value,
     load_scheme,
     name_in_context,
-    part_of,
     read_values,
 )
 from spinekit.core.errors import InputError, Notice, UsageError
@@ -163,7 +163,7 @@ def read_given(
     values = {o: t for o, t in zip(each.tolist(), theirs, strict=True) if o}
     told = {value: name_in_context(value, list(values)) for value in values}
     present = list(told.values())
-    names = {v: name for v, name in told.items() if not _is_nameless(name)}
+    names = {v: name for v, name in told.items() if not is_nameless(name)}
     counted = loaded.bottom_up_vertebra is not None
     sure = NO_END_IN_VIEW if counted else usual_reliability(present)
     reliability = _rely(sure, meanings, present)
@@ -190,7 +190,7 @@ def _read_instances(file: str, label_map: NDArray[np.integer], meanings: Meaning
     tissue = table[numbers]
     numbers = np.where(np.isin(tissue, (1, 3)), numbers, 0).astype(np.uint8)
     reliability = _rely(NO_END_IN_VIEW, meanings, list(names.values()))
-    names = {number: name for number, name in names.items() if not _is_nameless(name)}
+    names = {number: name for number, name in names.items() if not is_nameless(name)}
     unused = _tell_unused(meanings)
     return Given(numbers, tissue, values, names, reliability, file, notices=unused)
 
@@ -198,12 +198,8 @@ def _read_instances(file: str, label_map: NDArray[np.integer], meanings: Meaning
 def _tissue(value: int) -> int:
     """The part that a value of ours marks, an arch not told from its body."""
     part = {"vertebra": "body", "spinal_cord": "cord", "spinal_canal": "canal"}
-    kind = part_of(value)
+    kind = kind_of_value(value)
     return PARTS.index(part.get(kind, kind))
-
-
-def _is_nameless(name: str) -> bool:
-    return name.startswith(("vertebra_", "disc_"))
 
 
 def _rely(sure: float, meanings: Meanings, present: Sequence[str]) -> NDArray[np.float64]:

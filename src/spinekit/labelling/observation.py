@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from spinekit.anatomy.column import LEVELS, VARIANTS, Variant
+from spinekit.anatomy.column import LEVELS, SACRUM, VARIANTS, Variant
 from spinekit.anatomy.items import Instance, Instances
 from spinekit.labelling.pieces import Pair, admit_first_sacral, pair_bones, weigh_pieces
 from spinekit.labelling.priors import variant_log_prior
@@ -38,10 +38,10 @@ TRUE_NAMES_TO, COUNTED = 12, 6
 """Habit of the network in a column of another count: down to T6 it gives true names, the last six
 it counts from the sacrum (phantoms), and in between it stretches."""
 LITERAL = 0.3
-"""Probability of a network that, in a column of another count, calls every level what it is, T13
+"""Probability of a network that, where another count is in view, calls every level what it is, T13
 and L6 too, in spite of that habit and without drift: it counts as one more drift, the last. Open to
-usual columns too it would more than double their calibration error (0.040 to 0.096 on columns
-kept for fitting): most networks drift."""
+what looks like a usual column it would more than double the calibration error (0.040 to 0.096 on
+columns kept for fitting): most networks drift."""
 WEIGHT_BESIDE_CERTAIN = 0.1
 """What is left of that weight when a name is certain: the network's errors shift whole columns, so
 a word that moves one bone moves the rest rather than leave a gap."""
@@ -83,10 +83,15 @@ UNSEEN_CAP = 4
 """Most levels that count so."""
 WITH_SACRUM = np.log(0.02)
 """Log probability that the sacrum found holds the last lumbar vertebra: 2 of 82 hold-out scans."""
+CUT_VERTEBRA = np.log(0.1)
+"""Log probability that a sacrum found at the lower edge is a vertebra cut there: 3 of 29, where an
+edge was laid through L5 and up to 3 cm below it in scans the network had not seen."""
 TALL_MERGED = 3.5
 """Gain of MERGED for a bone of the height of two."""
 MERGED_HEIGHT = 1.75
 """A merged bone is at least this many neighbours tall."""
+LOWEST = 4
+"""Vertebrae that tell how tall one at the lower edge is."""
 
 
 def observe(
@@ -117,7 +122,6 @@ def observe(
     likeness = weight * np.log(safe * len(LEVELS))
     is_sacrum = np.array([bone.kind == "sacrum" for bone in bones])
     network = weight * _by_drift(safe)
-    network[is_sacrum] += _pinned()[:, None]
     if outside is not None:
         told = _beside_certain(outside[where]) if certain else outside[where]
         likeness = likeness + told
@@ -136,10 +140,14 @@ def observe(
         network=network,
         drift=_drift_prior(),
         wander=_wander(),
+        pinned=_pinned(),
+        habit=_habit(),
         likeness=likeness,
         size=sizes.single,
         size_of_two=sizes.of_two,
         is_sacrum=is_sacrum,
+        as_vertebra=_as_vertebra(bones, instances.spacing_mm[2]),
+        as_sacrum=np.where(is_sacrum, 0.0, IMPOSSIBLE),
         merged=merged,
         noise=_noise(volume, is_sacrum),
         fragment=np.array([pair.log for pair in pairs]),
@@ -147,7 +155,7 @@ def observe(
         atlas=atlas,
         above=_unseen(room_above),
         below=_unseen(room_below),
-        variant=_column_prior(),
+        variant=np.array([variant_log_prior(variant) for variant in VARIANTS]),
         certain=np.array([levels.get(n, -1) for n in range(len(bones))]),
     )
 
@@ -165,6 +173,22 @@ def _noise(volume: NDArray[np.float64], is_sacrum: NDArray[np.bool_]) -> NDArray
     """(n,) log likelihood of each bone being no vertebra; of a small one it is greater."""
     of_vertebra = np.where(_ratio(volume, is_sacrum) < 0.3, SMALL_NOISE, NOISE)
     return np.asarray(np.where(is_sacrum, NOISE - 6.0, of_vertebra) + ODD_SIZE)
+
+
+def _as_vertebra(bones: Sequence[Instance], step_mm: float) -> NDArray[np.float64]:
+    """(n,) log likelihood of what each bone was found as, were it a vertebra.
+
+    Of a sacrum cut off near its top splitting sees little more than of a vertebra. What has its
+    middle farther above the scan's edge than a vertebra is tall is more than one.
+    """
+    heights = [bone.height_mm for bone in bones if bone.kind == "vertebra"]
+    result = np.zeros(len(bones))
+    for n, bone in enumerate(bones):
+        if bone.kind == "sacrum":
+            middle_mm = (bone.centroid_ijk[2] + 0.5) * step_mm
+            is_cut = bone.touches_edge and heights and middle_mm < np.median(heights[-LOWEST:])
+            result[n] = CUT_VERTEBRA if is_cut else IMPOSSIBLE
+    return result
 
 
 def _merged(height: NDArray[np.float64], is_sacrum: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -188,8 +212,7 @@ def _by_drift(safe: NDArray[np.float64]) -> NDArray[np.float64]:
         near = np.exp(-0.5 * ((called[..., None] - np.arange(len(USUAL))) / GRAIN) ** 2)
         result[:, v, :-1, :count] = np.log(near @ usual.T).transpose(2, 0, 1)
         chain = [LEVELS.index(level) for level in variant.levels]
-        is_usual = variant.levels == USUAL
-        result[:, v, -1, :count] = IMPOSSIBLE if is_usual else np.log(safe[:, chain] * len(LEVELS))
+        result[:, v, -1, :count] = np.log(safe[:, chain] * len(LEVELS))
     return result
 
 
@@ -206,13 +229,18 @@ def _drift_prior() -> NDArray[np.float64]:
     return np.log(np.append((1.0 - LITERAL) * weight / weight.sum(), LITERAL))
 
 
-def _column_prior() -> NDArray[np.float64]:
-    """(variants,) log probability of each column, over that of the networks it may have.
+def _habit() -> NDArray[np.float64]:
+    """(variants, 2, drifts + 1) log probability of each drift in what is in view, over its prior.
 
-    In a usual column all networks drift: those are the whole there, and elsewhere a share.
+    The second is for columns whose last lumbar vertebra is in the sacrum found, so that one less is
+    in view. Where that is the usual column, all networks drift: those are the whole there, and
+    elsewhere a share.
     """
-    drifting = [np.log1p(-LITERAL) if variant.levels == USUAL else 0.0 for variant in VARIANTS]
-    return np.array([variant_log_prior(variant) for variant in VARIANTS]) - drifting
+    usual = np.append(np.full(len(DRIFTS), -np.log1p(-LITERAL)), IMPOSSIBLE)
+    looks = [
+        [variant.levels == USUAL, (*variant.levels[:-2], SACRUM) == USUAL] for variant in VARIANTS
+    ]
+    return np.where(np.array(looks)[:, :, None], usual, 0.0)
 
 
 def _pinned() -> NDArray[np.float64]:
@@ -226,9 +254,13 @@ def _wander() -> NDArray[np.float64]:
     """(drifts + 1, drifts + 1) log probability of the next bone's drift."""
     off = (DRIFTS[None, :] - HOLD * DRIFTS[:, None]) / WANDER_SD
     weight = np.exp(-0.5 * off**2)
-    stays = np.eye(len(DRIFTS) + 1)
-    stays[:-1, :-1] = weight / weight.sum(axis=1, keepdims=True)
-    return np.log((1.0 - JUMP) * stays + JUMP * np.exp(_drift_prior()))
+    anew = np.exp(-0.5 * (DRIFTS / DRIFT_SD) ** 2)
+    stays = weight / weight.sum(axis=1, keepdims=True)
+    result = np.full((len(DRIFTS) + 1, len(DRIFTS) + 1), IMPOSSIBLE)
+    result[:-1, :-1] = np.log((1.0 - JUMP) * stays + JUMP * anew / anew.sum())
+    # A literal network is one all along.
+    result[-1, -1] = 0.0
+    return result
 
 
 def _missed(above: Instance, below: Instance) -> NDArray[np.float64]:

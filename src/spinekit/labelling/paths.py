@@ -249,5 +249,5 @@ def _score(
             moved = np.exp(score - top) @ kernel
             step = steps[a, b][v, path[n - 1], path[n]]
             score = to_log(moved, top) + step + emission[b, v, :, path[n]]
-        total[v] = score + end[used[-1], v, 0, path[-1]]
+        total[v] = score + end[used[-1], v, :, path[-1]]
     return log_sum(total, axis=1)

@@ -81,6 +81,7 @@ class Pool:
                 for piece, bone in naming.pieces
                 if piece in item and bone in item
             ),
+            cut=tuple(item[n] for n in naming.cut if n in item),
         )
 
 

@@ -27,10 +27,13 @@ class Observations:
 
     `network` (n, variants, drifts, 27) for each place in each variant's column and each drift: by
     how many levels the network is off, which changes slowly along a column. `drift` (drifts,) is
-    the drift's prior and `wander` (drifts, drifts) that of the next bone's. `likeness` (n, 27) is
-    what the network says of each level, drift or not. `size` (n, variants, 27) for each place in
-    each variant's column and `size_of_two` the same for the upper of two vertebrae in one; `merged`
-    (n,) and `noise` (n,) for being two in one and for being none; `fragment` (n - 1,) for each bone
+    the drift's prior, `wander` (drifts, drifts) that of the next bone's, `pinned` (drifts,) what is
+    added at a sacrum, and `habit` (variants, 2, drifts) for the whole column, without and with the
+    last lumbar vertebra in the sacrum found. `likeness` (n, 27) is what the network says of each
+    level, drift or not. `size` (n, variants, 27) for each place in
+    each variant's column and `size_of_two` the same for the upper of two vertebrae in one;
+    `as_vertebra` and `as_sacrum` (n,) for a bone that was found as what it is; `merged` (n,) and
+    `noise` (n,) for being two in one and for being none; `fragment` (n - 1,) for each bone
     and the next to be parts of one; `missed` for each pair (a, b) of bones that follow each other
     the likelihood (27,) of 0, 1, … levels between them, and `atlas` what is added where the two are
     C1 and C2; `above` and `below` (27,) of the number of levels beyond the first and the last bone.
@@ -40,10 +43,14 @@ class Observations:
     network: Floats
     drift: Floats
     wander: Floats
+    pinned: Floats
+    habit: Floats
     likeness: Floats
     size: Floats
     size_of_two: Floats
     is_sacrum: NDArray[np.bool_]
+    as_vertebra: Floats
+    as_sacrum: Floats
     merged: Floats
     noise: Floats
     fragment: Floats
@@ -69,16 +76,25 @@ def find_emissions(observations: Observations) -> Floats:
     place = np.broadcast_to(STATES.last[None, :, None], (n, variants, drifts, STATES.count))
     lower = np.take_along_axis(observations.network, place, axis=3)
     # What a network says of two vertebrae in one is half what it says of each: both must be there.
-    pair = 0.5 * (upper + lower) + np.log(2.0) + observations.merged[:, None, None, None]
+    # A sacrum that holds one may as well be called a sacrum: that is most of it.
+    is_sacral = STATES.lower == SACRAL
+    half = 0.5 * (upper + lower)
+    pair = np.where(is_sacral[:, None], np.logaddexp(half, lower), half + np.log(2.0))
+    pair = pair + observations.merged[:, None, None, None]
     said = np.where(STATES.is_merged, pair, upper)
     place = np.broadcast_to(STATES.first, (n, variants, STATES.count))
     size, of_two = (
         np.take_along_axis(sizes, place, axis=2)
         for sizes in (observations.size, observations.size_of_two)
     )
-    emission = said + np.where(STATES.is_merged, of_two, size)[:, :, None]
+    alone = np.where(is_sacral, 0.0, size)
+    found_as = (observations.as_sacrum, observations.as_vertebra)
+    of_kind = np.where(is_sacral, *(log[:, None, None] for log in found_as))
+    emission = said + (np.where(STATES.is_merged, of_two, alone) + of_kind)[:, :, None]
+    emission = emission + np.where(is_sacral[:, None], observations.pinned[:, None], 0.0)
     known = observations.certain[:, None, None]
-    wrong = (STATES.lower == SACRAL) != observations.is_sacrum[:, None, None]
+    # What holds two is what it was found as.
+    wrong = STATES.is_merged & (is_sacral != observations.is_sacrum[:, None, None])
     wrong |= ~STATES.real
     wrong |= (known >= 0) & ((STATES.level != known) | STATES.is_merged)
     return np.where(wrong[:, :, None], IMPOSSIBLE, emission)
@@ -142,7 +158,7 @@ def find_starts(observations: Observations, b: int) -> Floats:
 
 
 def find_ends(observations: Observations) -> Floats:
-    """(n, variants, 1, states) log likelihood of each bone being the last vertebra."""
+    """(n, variants, drifts, states) log likelihood of each bone being the last vertebra."""
     n = len(observations.noise)
     beyond = observations.below[np.clip(STATES.length[:, None] - 1 - STATES.last, 0, SACRAL)]
     ends = np.full((n, *beyond.shape), IMPOSSIBLE)
@@ -150,7 +166,9 @@ def find_ends(observations: Observations) -> Floats:
         ends[b] = beyond
         for c in range(b + 1, n):
             ends[b] += _skip(observations, c, STATES.lower if c == b + 1 else None, None)
-    return ends[:, :, None]
+    holds_last = (STATES.is_merged & (STATES.lower == SACRAL)).astype(np.int64)
+    habit = np.take_along_axis(observations.habit, holds_last[:, :, None], axis=1)
+    return np.asarray(ends[:, :, None] + habit.transpose(0, 2, 1))
 
 
 def to_log(weight: Floats, top: Floats) -> Floats:

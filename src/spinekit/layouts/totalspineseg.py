@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from spinekit.anatomy import totalspineseg as classes
-from spinekit.anatomy.scheme import name_in_context, part_of
+from spinekit.anatomy.scheme import kind_of_value, name_in_context
 from spinekit.core.errors import UsageError
 from spinekit.core.geometry import isotropic_grid
 from spinekit.core.grid import Grid
@@ -253,7 +253,7 @@ def _picture(
     if kind.endswith("_tags"):
         wanted = ("disc",) if layer == "step1_output" else ("disc", "vertebra", "sacrum")
         present = [int(value) for value in np.unique(maps[layer]) if value]
-        names = {v: name_in_context(v, present) for v in present if part_of(v) in wanted}
+        names = {v: name_in_context(v, present) for v in present if kind_of_value(v) in wanted}
     return sheet.draw(maps[layer], names)
 
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from spinekit.anatomy.scheme import COLOURS, NAMES, PARTS, part_of
+from spinekit.anatomy.column import is_nameless
+from spinekit.anatomy.scheme import COLOURS, NAMES, PARTS, kind_of_value
 from spinekit.preview.surface import Mask, Window
 from spinekit.preview.tags import AMBER, Colour, Shape, Tag, make_tag
 
@@ -54,7 +55,7 @@ def draw_structures(
     pixels = np.array(panel.resize(large, Image.Resampling.BICUBIC), dtype=np.float32)
     tags = []
     for value in (int(value) for value in np.unique(labels) if value > 0):
-        kind = part_of(value)
+        kind = kind_of_value(value)
         colour, text, unsure = describe(value, records.get(value))
         mask = labels == value
         if kind == "vertebra":
@@ -84,7 +85,7 @@ def describe(value: int, record: Mapping[str, Any] | None) -> tuple[Colour, str,
     """
     name = str(record["name"]) if record else NAMES[value]
     probability = record.get("probability") if record else None
-    if name.startswith(("vertebra_", "disc_")):
+    if is_nameless(name):
         return AMBER, name, True
     if probability is not None and probability < UNSURE_BELOW:
         return AMBER, f"{name}?  {math.floor(100 * probability + 1e-9)} %", True

@@ -8,7 +8,6 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,17 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.anatomy.items import Instances
+from spinekit.anatomy.parts import BODY, SACRUM
 from spinekit.anatomy.scheme import VALUES
 from spinekit.core.errors import InputError, Notice, UsageError
+from spinekit.instances.recasting import recast_sacrum
 from spinekit.io.locks import alone
 from spinekit.io.reading import read_label_file
 from spinekit.io.undo import put_back, read_kept, take_back
-from spinekit.labelling.methods import name_with
-from spinekit.labelling.naming import Naming, call_discs
+from spinekit.labelling.naming import Naming
 from spinekit.labelling.omissions import tell_nameless
 from spinekit.layouts.wanted import Place
 from spinekit.layouts.written import find_changed
 from spinekit.levels import find_levels
+from spinekit.relabelling.deciding import LABELLER, decide_names, find_items
 from spinekit.relabelling.result import (
     Found,
     Result,
@@ -41,9 +42,6 @@ from spinekit.relabelling.words import (
     Column,
     Word,
     add_words,
-    certain_levels,
-    drops_sacrum,
-    find_item,
     words_in_force,
 )
 from spinekit.report import describe_column, read_report, recall_evidence, recall_outside, sum_canal
@@ -63,9 +61,6 @@ OF_NAMES = ("lost-in-scheme", "sources-disagree", "series-disagree")
 """Warnings about the names before; a person's word settles what sources say."""
 PAINTED = "labels-changed"
 """The warning about parts that the labels have left behind."""
-LABELLER = "chain"
-"""What decides the names beside certain ones, whatever named the result before: it weighs whole
-columns, and refuses words that no legal one has."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +108,20 @@ def _relabel(path: Path, words: Sequence[Word], image: str | Path | None) -> Cor
     instances, evidence, names = recall_evidence(result.report["evidence"])
     column = Column(path.name, instances, names, result.report["structures"], result.own, grid)
     earlier = words_in_force(result.report)
-    given = _given(column, words)
-    naming = _decide(result.report, column, evidence, earlier, given)
+    given = find_items(column, words)
+    naming = decide_names(
+        column,
+        evidence,
+        add_words(earlier, given),
+        earlier=earlier,
+        outside=recall_outside(result.report["evidence"]),
+        min_probability=float(options.get("min_probability", 0.0)),
+    )
+    if naming.cut:
+        # What was taken for a sacrum is a cut vertebra's body.
+        instances = recast_sacrum(instances, naming.cut)
+        body = np.where(result.parts == SACRUM, np.uint8(BODY), result.parts)
+        result = dataclasses.replace(result, parts=body)
     named = give_names(instances.items, naming.names, naming.probability)
     new_names = _names_by_item(instances, named)
 
@@ -259,68 +266,6 @@ def _is_before(kept: bytes, report: Mapping[str, Any]) -> bool:
         return {**before, **dict.fromkeys(OF_NAMING)} == {**report, **dict.fromkeys(OF_NAMING)}
     except (ValueError, TypeError):
         return False
-
-
-def _given(column: Column, words: Sequence[Word]) -> dict[int, str]:
-    """Item → name of the words of one change.
-
-    Raises:
-        UsageError: Two of them are about one structure or give one name, or one is about none.
-    """
-    given: dict[int, str] = {}
-    for word in words:
-        item = find_item(word, column)
-        if word.name in given.values() and given.get(item) != word.name:
-            raise UsageError(
-                "contradicting-names",
-                f"{column.file}: two structures cannot both be {word.name}",
-                "give each name once",
-            )
-        if given.setdefault(item, word.name) != word.name:
-            raise UsageError(
-                "contradicting-names",
-                f"{column.file}: {column.names[item]} cannot be {given[item]} and {word.name}",
-                "give one name for each structure",
-            )
-    return given
-
-
-def _decide(
-    report: Mapping[str, Any],
-    column: Column,
-    evidence: NDArray[np.float64],
-    earlier: Mapping[int, str],
-    given: Mapping[int, str],
-) -> Naming:
-    """The names that follow when the words of now and before are certain.
-
-    Raises:
-        UsageError: No legal column has them, or only one without the sacrum in view.
-    """
-    name = partial(
-        name_with,
-        LABELLER,
-        column.instances,
-        evidence,
-        outside=recall_outside(report["evidence"]),
-        min_probability=float(report["options"].get("min_probability", 0.0)),
-    )
-    words = add_words(earlier, given)
-    certain = certain_levels(column, words)
-    try:
-        naming = name(certain=certain)
-    except UsageError as error:
-        raise UsageError(error.code, f"{column.file}: {error.message}", error.remedy) from error
-    if drops_sacrum(column, naming.names):
-        before = name(certain=certain_levels(column, earlier))
-        if not drops_sacrum(column, before.names):
-            raise UsageError(
-                "contradicting-names",
-                f"{column.file}: no legal column has these names above the sacrum in view",
-                "check them against the preview",
-            )
-    items = column.instances.items
-    return call_discs(naming, {n: word for n, word in words.items() if items[n].kind == "disc"})
 
 
 def _replaced(place: Place) -> list[str]:

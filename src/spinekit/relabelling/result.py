@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.adoption import refuse_elsewhere
-from spinekit.anatomy.scheme import NAMES, PARTS, VALUES, part_of
+from spinekit.anatomy.scheme import NAMES, PARTS, VALUES, kind_of_value
 from spinekit.core.errors import InputError, SpineKitError, UsageError
 from spinekit.core.geometry import normalise_geometry, normalise_labels
 from spinekit.core.intensity import normalise_intensity
@@ -159,7 +159,7 @@ def _check_tables(path: Path, report: Mapping[str, Any]) -> None:
     try:
         names = [row["name"] for row in report["structures"]]
         values = [row["value"] for row in report["structures"] if row["value"] is not None]
-        bones = {name for name in names if part_of(VALUES[name]) in _NAMED_KINDS}
+        bones = {name for name in names if kind_of_value(VALUES[name]) in _NAMED_KINDS}
         is_sound = len(set(names)) == len(names) and bones <= known
         is_sound = is_sound and all(0 < value < 256 for value in values)
     except (KeyError, TypeError):
@@ -207,7 +207,7 @@ def _stand_in(own: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Parts as far as labels tell them: a vertebra counts as body."""
     table = np.zeros(256, np.uint8)
     for value in NAMES:
-        table[value] = PARTS.index(_STAND_FOR[part_of(value)])
+        table[value] = PARTS.index(_STAND_FOR[kind_of_value(value)])
     return np.asarray(table[own])
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spinekit.anatomy.column import LEVELS, LUMBAR, SACRUM, THORACIC, ends_of
 from spinekit.anatomy.items import Instance, Instances, gap_mm
-from spinekit.anatomy.scheme import LEVELS, VALUES
+from spinekit.anatomy.scheme import VALUES
 from spinekit.core.errors import UsageError
 from spinekit.core.grid import Grid
 
@@ -21,6 +22,8 @@ NEAR_MM = 10.0
 
 FAR_SHARE = 0.5
 """A bone farther from a disc than this share of its own height is not the disc's neighbour."""
+REGIONS = (THORACIC, LUMBAR, (SACRUM,))
+"""Parts of the column: a disc between two of them states how many vertebrae the upper one has."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,15 @@ def add_words(earlier: Mapping[int, str], given: Mapping[int, str]) -> dict[int,
     """Item → name, when words are added to earlier ones.
 
     Args:
-        earlier: The words before; of two discs that would bear one name the later word counts.
+        earlier: The words before; of two discs that would bear one value (`L5-S1` and `L6-S1`
+            do) the later word counts.
         given: The new ones.
     """
-    discs = {name for name in given.values() if "-" in name}
-    return {**{item: name for item, name in earlier.items() if name not in discs}, **given}
+    discs = {VALUES.get(name) for name in given.values() if "-" in name}
+    return {
+        **{item: name for item, name in earlier.items() if VALUES.get(name, 0) not in discs},
+        **given,
+    }
 
 
 def find_item(word: Word, column: Column) -> int:
@@ -108,6 +115,9 @@ def find_item(word: Word, column: Column) -> int:
 def certain_levels(column: Column, words: Mapping[int, str]) -> dict[int, str]:
     """Item → level; what is said of a disc holds for the bones beside it.
 
+    A disc between two parts of the column, such as `L6-S1`, states a count as well. Where the bone
+    beside it was not found, the next one moves with the disc by as many levels.
+
     Args:
         column: What the words are about.
         words: Item → name.
@@ -122,7 +132,7 @@ def certain_levels(column: Column, words: Mapping[int, str]) -> dict[int, str]:
         is_disc = items[item].kind == "disc"
         ends = _levels_of(word)
         kind = "the sacrum" if items[item].kind == "sacrum" else f"a {items[item].kind}"
-        if len(ends) != 1 + is_disc or (ends == ["sacrum"]) != (items[item].kind == "sacrum"):
+        if len(ends) != 1 + is_disc or (ends == (SACRUM,)) != (items[item].kind == "sacrum"):
             raise UsageError(
                 "wrong-kind",
                 f"{column.file}: {column.names[item] or 'what is meant'} is {kind}, {word} is not",
@@ -137,6 +147,8 @@ def certain_levels(column: Column, words: Mapping[int, str]) -> dict[int, str]:
                 f"{column.file}: no vertebra was found at {column.names[item]}",
                 "name the nearest vertebra instead",
             )
+        if is_disc:
+            beside += _bones_beyond(column, item, ends)
         for bone, level in beside:
             if certain.setdefault(bone, level) != level:
                 raise UsageError(
@@ -147,23 +159,54 @@ def certain_levels(column: Column, words: Mapping[int, str]) -> dict[int, str]:
     return certain
 
 
-def drops_sacrum(column: Column, names: Sequence[str | None]) -> bool:
-    """Whether a naming takes the sacrum in view for something else."""
-    items = column.instances.items
-    return any(i.kind == "sacrum" and n is None for i, n in zip(items, names, strict=True))
+def bones_beside(items: Sequence[Instance], disc: int) -> tuple[int | None, int | None]:
+    """The bone above a disc and the one below, found at it or not; None beyond the last."""
+    bones = [n for n, other in enumerate(items) if other.kind != "disc"]
+    above, below = [n for n in bones if n < disc], [n for n in bones if n > disc]
+    return (above[-1] if above else None, below[0] if below else None)
+
+
+def is_near(items: Sequence[Instance], disc: int, bone: int) -> bool:
+    """Whether a bone is a disc's neighbour: no vertebra was missed between them."""
+    upper, lower = sorted((disc, bone))
+    return gap_mm(items[upper], items[lower]) < FAR_SHARE * items[bone].height_mm
 
 
 def _bones_at(items: Sequence[Instance], disc: int, ends: Sequence[str]) -> list[tuple[int, str]]:
     """The bones that lie at a disc and what it makes them; one beyond a missed one does not."""
-    bones = [n for n, other in enumerate(items) if other.kind != "disc"]
+    return [
+        (bone, level)
+        for bone, level in zip(bones_beside(items, disc), ends, strict=True)
+        if bone is not None and is_near(items, disc, bone)
+    ]
+
+
+def _bones_beyond(column: Column, disc: int, ends: Sequence[str]) -> list[tuple[int, str]]:
+    """The bones beyond a missed one, as many levels from the disc as they are called now.
+
+    Of a disc that states a count alone: what is beyond others follows by itself.
+    """
+    before = ends_of(column.names[disc] or "")
+    upper, lower = map(_region_of, ends)
+    if upper == lower or not (upper and lower) or len(before) < 2:
+        return []
     found = []
-    for bone, level in zip([n for n in bones if n < disc][-1:], ends[:1], strict=False):
-        if gap_mm(items[bone], items[disc]) < FAR_SHARE * items[bone].height_mm:
-            found.append((bone, level))
-    for bone, level in zip([n for n in bones if n > disc][:1], ends[1:], strict=False):
-        if gap_mm(items[disc], items[bone]) < FAR_SHARE * items[bone].height_mm:
-            found.append((bone, level))
+    for bone, was, now in zip(
+        bones_beside(column.instances.items, disc), before, ends, strict=True
+    ):
+        if bone is None or is_near(column.instances.items, disc, bone):
+            continue
+        called, region = str(column.names[bone]), _region_of(now)
+        if now != SACRUM and was in region and called in region:
+            moved = region.index(called) + region.index(now) - region.index(was)
+            if 0 <= moved < len(region):
+                found.append((bone, region[moved]))
     return found
+
+
+def _region_of(level: str) -> tuple[str, ...]:
+    """The part of the column a level belongs to, if it is one of REGIONS; else empty."""
+    return next((region for region in REGIONS if level in region), ())
 
 
 def _name_at(place: tuple[float, float, float], column: Column) -> str:
@@ -183,7 +226,7 @@ def _name_at(place: tuple[float, float, float], column: Column) -> str:
     )
 
 
-def _levels_of(word: str) -> list[str]:
+def _levels_of(word: str) -> tuple[str, ...]:
     """The level, or the two beside a disc.
 
     Raises:
@@ -193,4 +236,4 @@ def _levels_of(word: str) -> list[str]:
         raise UsageError(
             "unknown-name", f"{word!r} is no vertebra or disc", "names are like C3, T12, L4-L5"
         )
-    return ["sacrum" if end == "S1" else end for end in word.split("-")]
+    return ends_of(word)

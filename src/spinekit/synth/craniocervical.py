@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from spinekit.synth.bodies import BODY, CORTEX_MM, POSTERIOR, RIM_MM, Place
+from spinekit.anatomy.parts import BODY, POSTERIOR
+from spinekit.synth.bodies import CORTEX_MM, RIM_MM, Place
 from spinekit.synth.canvas import Canvas, shade_bone
 from spinekit.synth.scene import Scene
 from spinekit.synth.style import Style

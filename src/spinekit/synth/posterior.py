@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from spinekit.synth.bodies import CORTEX_MM, POSTERIOR, Place
+from spinekit.anatomy.parts import POSTERIOR
+from spinekit.synth.bodies import CORTEX_MM, Place
 from spinekit.synth.canvas import Canvas, shade_bone
 from spinekit.synth.scene import Scene
 from spinekit.synth.spine import Roots

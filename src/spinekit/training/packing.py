@@ -11,22 +11,23 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.anatomy.scheme import NAMES
-from spinekit.core.errors import InputError
+from spinekit.core.errors import InputError, OutputError
 from spinekit.core.intensity import normalise_intensity
+from spinekit.core.parallel import LOST, each
 from spinekit.datasets.cord import cord_in_canal
 from spinekit.datasets.partial import (
+    ALLOW_BODY,
+    ALLOW_POSTERIOR,
     ATLAS,
-    BODY,
     CANAL_WITH_CORD,
-    POSTERIOR,
     allowed_from_bodies,
     allowed_from_cord,
     allowed_from_discs,
@@ -40,6 +41,9 @@ from spinekit.io.locks import alone
 from spinekit.loaders.pack import PackedCase, making, save_pack
 from spinekit.training.recipe import FIELDS_OF_VIEW
 from spinekit.training.targets import level_codes
+
+if TYPE_CHECKING:
+    from spinekit.core.grid import Grid
 
 PHANTOM_BLOCK = 24
 """Phantoms in one pack."""
@@ -56,6 +60,8 @@ SHARED = (
 Block = tuple[Path, int, int, tuple[str, ...]]
 """A pack of phantoms to draw: its file, the first seed, how many, their fields of view in turn."""
 
+GRID_TOLERANCE = 0.1
+"""Of the smallest side of a voxel: so far apart image and mask may lie, as headers are rounded."""
 STATE_PATTERN = "[0-9a-f]" * 16
 """What ends the name of a real set's pack."""
 
@@ -125,14 +131,14 @@ def pack_case(case: RealCase) -> PackedCase:
     """Read one real scan with its masks in the frame i→R, j→A, k→S.
 
     Raises:
-        InputError: A file cannot be read.
+        InputError: A file cannot be read, or a mask lies on another grid than the image.
     """
     from spinekit.core.geometry import canonical_array
-    from spinekit.io.reading import read_labels, read_scan
+    from spinekit.io.reading import read_scan
 
     volume = read_scan(case.image).volume
     image, spacing_mm = canonical_array(volume)
-    masks = {kind: canonical_array(read_labels(path))[0] for kind, path in case.masks.items()}
+    masks = {kind: _read_mask(path, case.image, volume.grid) for kind, path in case.masks.items()}
     loose_mm = LOOSE_SIDES_MM.get(case.dataset, 0.0)
     seen = None
     if case.dataset in CORD_SEEN and "parts" in masks:
@@ -146,6 +152,27 @@ def pack_case(case: RealCase) -> PackedCase:
         allowed,
         level_codes(values),
     )
+
+
+def _read_mask(path: Path, image: Path, grid: Grid) -> NDArray[np.integer]:
+    """(I, J, K) a mask in the frame i→R, j→A, k→S, which lies where its image does.
+
+    Raises:
+        InputError: It cannot be read, or lies elsewhere; axes stored otherwise do no harm.
+    """
+    from spinekit.core.geometry import canonical_array, oriented_grid
+    from spinekit.io.reading import read_labels
+
+    mask = read_labels(path)
+    own, wanted = oriented_grid(mask.grid), oriented_grid(grid)
+    if not own.is_close(wanted, tolerance_mm=GRID_TOLERANCE * min(wanted.spacing_mm)):
+        raise InputError(
+            "grid-mismatch",
+            f"{path}: lies on another grid than {image}",
+            "draw or resample the mask on its image, nearest neighbour; `spinekit data doctor` "
+            "says how they differ",
+        )
+    return canonical_array(mask)[0]
 
 
 def _annotation(
@@ -162,7 +189,7 @@ def _annotation(
     if "bodies" in masks:
         bodies = masks["bodies"]
         allowed = allowed_from_bodies(bodies, spacing_mm, loose_sides_mm=loose_sides_mm)
-        return allowed, np.where(allowed == BODY, bodies, 0)
+        return allowed, np.where(allowed == ALLOW_BODY, bodies, 0)
     if "discs" in masks:
         return allowed_from_discs(masks["discs"], spacing_mm), masks["discs"]
     drawn = masks["cord"]
@@ -218,24 +245,20 @@ def _bodies_alone(folder: Path) -> set[str]:
 def _pack_pair(pair: PreparedPair, bodies_only: bool) -> PackedCase:
     """Read one pair of a prepared set in the frame i→R, j→A, k→S."""
     from spinekit.core.geometry import canonical_array
-    from spinekit.io.reading import read_labels, read_scan
+    from spinekit.io.reading import read_scan
 
-    image, spacing_mm = canonical_array(read_scan(pair.image).volume)
-    labels = pair.values[np.clip(canonical_array(read_labels(pair.labels))[0], 0, 255)]
-    if labels.shape != image.shape:
-        raise InputError(
-            "shape-mismatch",
-            f"{pair.labels}: {labels.shape} voxels, its image has {image.shape}",
-            "run `spinekit data prepare` again",
-        )
+    volume = read_scan(pair.image).volume
+    image, spacing_mm = canonical_array(volume)
+    mask = _read_mask(pair.labels, pair.image, volume.grid)
+    labels = pair.values[np.clip(mask, 0, 255)]
     present = {NAMES[int(value)] for value in np.unique(labels) if int(value) in NAMES}
     return PackedCase(
         pair.name,
         pair.subject,
         spacing_mm,
         np.round(normalise_intensity(image) * 255).astype(np.uint8),
-        allowed_from_labels(labels, spacing_mm, bodies_only=bodies_only),
-        level_codes(labels, present=present),
+        allowed_from_labels(labels, spacing_mm, bodies_only=bodies_only, known=pair.shown),
+        level_codes(labels, present=present | pair.shown),
         pair.part,
         pair.dataset,
     )
@@ -277,9 +300,17 @@ def _draw_blocks(blocks: list[Block], processes: int, report: Callable[[str], No
     if not blocks:
         return
     report(f"drawing {sum(size for _, _, size, _ in blocks)} phantoms")
-    with ProcessPoolExecutor(max(1, min(processes, os.cpu_count() or 1))) as pool:
-        for done, path in enumerate(pool.map(_draw_block, blocks), start=1):
-            report(f"  {path.name}: block {done} of {len(blocks)}")
+    processes = max(1, min(processes, os.cpu_count() or 1, len(blocks)))
+    drawn = each(_draw_block, blocks, lost=_lose_block, processes=processes)
+    for done, path in enumerate(drawn, start=1):
+        report(f"  {path.name}: block {done} of {len(blocks)}")
+
+
+def _lose_block(block: Block) -> Path:
+    """Refuse to go on without a block that cannot be drawn."""
+    raise OutputError(
+        "process-ended", f"{block[0]}: not drawn: {LOST}", "free some memory and run it again"
+    )
 
 
 def hash_source(*names: str) -> str:
@@ -312,7 +343,7 @@ def pack_phantom(seed: int, views: tuple[str, ...] = FIELDS_OF_VIEW) -> PackedCa
     phantom = draw_phantom(seed, fov=views[seed % len(views)])
     present = {name for name in phantom.truth["levels"]}
     allowed = (1 << phantom.parts.astype(np.int64)).astype(np.uint8)
-    allowed[(phantom.labels == ATLAS) & (phantom.parts > 0)] = POSTERIOR
+    allowed[(phantom.labels == ATLAS) & (phantom.parts > 0)] = ALLOW_POSTERIOR
     return PackedCase(
         f"phantom{seed}",
         f"phantom{seed}",

@@ -19,16 +19,24 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch.nn import functional
 
-from spinekit.anatomy.scheme import PARTS
+from spinekit.anatomy.parts import (
+    BACKGROUND,
+    BODY,
+    CANAL,
+    CORD,
+    DISC,
+    PARTS,
+    POSTERIOR,
+    SACRUM,
+)
 from spinekit.core.errors import RecipeError
 from spinekit.core.slices import neighbour_slices
 from spinekit.loaders.pack import PackedCase, load_pack, making, pack_hash, save_pack
 from spinekit.networks.slice_unet import DOWNSCALE, SliceUNet
 from spinekit.training.checkpoint import hash_weights
+from spinekit.training.network import shape_network
 from spinekit.training.recipe import Recipe
 from spinekit.training.start import Start
-
-BACKGROUND, BODY, POSTERIOR, DISC, CANAL, CORD, SACRUM = range(len(PARTS))
 
 PIXELS_MM = (0.87, 1.1)
 """In-plane pixels of the two readings."""
@@ -110,8 +118,7 @@ def _fill_all(
 
 def _network(teacher: Start) -> SliceUNet:
     """The teacher's network, ready to read."""
-    recipe = teacher.recipe
-    network = SliceUNet(recipe.widths, recipe.context, level_widths=recipe.level_widths)
+    network = shape_network(teacher.recipe)
     try:
         network.load_state_dict(dict(teacher.weights))
     except RuntimeError as error:

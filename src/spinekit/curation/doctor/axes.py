@@ -85,29 +85,6 @@ def read_axes(column: Column) -> AxisReading | None:
     )
 
 
-def reading_of(
-    grid: Grid, up: str | None, front: str | None, source: Literal["masks", "image"]
-) -> AxisReading:
-    """A reading from letters of the header's frame.
-
-    Args:
-        grid: By the header.
-        up: Where up truly is in the header's frame, `S` if it is right; None when not told.
-        front: The same of the front, `A` if it is right.
-        source: What told.
-    """
-    return _reading(grid, _vector(up), _vector(front), source)
-
-
-def _vector(letter: str | None) -> NDArray[np.float64] | None:
-    if letter is None:
-        return None
-    axis = next(n for n, pair in enumerate(_LETTERS) if letter in pair)
-    vector = np.zeros(3)
-    vector[axis] = 1.0 if letter in "RAS" else -1.0
-    return vector
-
-
 def _upwards(
     census: Census, vertebrae: Sequence[Structure], bodies: Sequence[Lump]
 ) -> tuple[NDArray[np.float64] | None, bool, bool]:

@@ -16,7 +16,8 @@ from scipy.spatial import cKDTree
 
 from spinekit.core.grid import Grid
 from spinekit.curation.doctor.meaning import Kind, kind_of, rank_of
-from spinekit.curation.doctor.specimen import Layer, Specimen
+from spinekit.curation.doctor.specimen import Specimen
+from spinekit.curation.layer import Layer
 
 Box = tuple[slice, slice, slice]
 CUT_SHARE = 0.1

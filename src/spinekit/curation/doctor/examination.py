@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from spinekit.core.errors import ModelError
+from spinekit.core.errors import ModelError, describe
 from spinekit.core.geometry import canonical_array
 from spinekit.core.grid import Grid
 from spinekit.core.intensity import normalise_intensity
@@ -29,7 +29,13 @@ from spinekit.curation.doctor.evidence import Evidence
 from spinekit.curation.doctor.findings import Finding
 from spinekit.curation.doctor.image_axes import ask_image
 from spinekit.curation.doctor.picture import draw_case
-from spinekit.curation.doctor.specimen import Specimen, digest_voxels, file_digest, open_specimen
+from spinekit.curation.doctor.specimen import (
+    Specimen,
+    digest_in_order,
+    digest_voxels,
+    file_digest,
+    open_specimen,
+)
 from spinekit.datasets.case import Case
 from spinekit.io.reading import Scan
 
@@ -158,11 +164,8 @@ def attempt_case(case: Case, options: ExamineOptions) -> Examination:
         return examine_case(case, options)
     except ModelError:
         raise
-    except MemoryError:
-        text = "not enough memory; use fewer --jobs"
     except Exception as error:
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-    return _fail(case, text, time.perf_counter() - started)
+        return _fail(case, describe(error)[1], time.perf_counter() - started)
 
 
 def lose_case(case: Case) -> Examination:
@@ -246,7 +249,7 @@ def _structure_facts(census: Census) -> dict[str, StructureFacts]:
 def _mask_digests(specimen: Specimen) -> dict[str, str]:
     """Digests of masks that hold enough to be told from others."""
     return {
-        layer.file: layer.digest
+        layer.file: digest_in_order(layer.volume.array)
         for layer in specimen.layers
         if np.count_nonzero(layer.volume.array) >= 200
     }

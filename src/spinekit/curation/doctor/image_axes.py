@@ -31,7 +31,8 @@ CLEARLY = 1.25
 """Another way to look must show so many times more to be believed. On 60 real scans no wrong
 way showed more than 1.1 times the right one."""
 SEEN = ("body", "disc", "canal", "cord")
-SLICES, APART_MM = 3, 8.0
+APART_MM = 8.0
+"""Between the three slices that are looked at."""
 FLIPS = {"R": "L", "L": "R", "A": "P", "P": "A", "S": "I", "I": "S"}
 
 

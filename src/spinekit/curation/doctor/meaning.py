@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Literal
 
 from spinekit.anatomy.column import LEVELS
-from spinekit.anatomy.scheme import NAMES, VALUES, part_of
+from spinekit.anatomy.scheme import NAMES, VALUES, kind_of_value
 from spinekit.datasets.case import MaskFile
-from spinekit.datasets.meaning import PART_VALUES
+from spinekit.datasets.meaning import PART_VALUES, values_in
 from spinekit.io.discovery import stem_of
 
 Kind = Literal["vertebra", "disc", "sacrum", "canal", "cord", "other"]
@@ -29,7 +29,7 @@ def kind_of(name: str) -> Kind:
     if name in _PART_KINDS:
         return _PART_KINDS[name]
     if name in VALUES:
-        part = part_of(VALUES[name])
+        part = kind_of_value(VALUES[name])
         return "disc" if part == "disc" else "vertebra"
     return "other"
 
@@ -77,7 +77,7 @@ def names_of(mask: MaskFile, values: list[int]) -> tuple[dict[int, str], str | N
         name = next(iter(mask.values.values()), "structure")
         return {value: name for value in values}, None
     if mask.values:
-        return dict(mask.values), None
+        return values_in(mask, values), None
     if len(values) == 1:
         return {values[0]: "structure"}, "one structure without a name"
     if stem_of(mask.path).endswith("_parts") and set(values) <= set(PART_VALUES):

@@ -18,6 +18,7 @@ from spinekit.core.errors import InputError, Notice, SpineKitError
 from spinekit.core.volume import Volume
 from spinekit.curation.doctor.findings import Finding
 from spinekit.curation.doctor.meaning import names_of
+from spinekit.curation.layer import Layer
 from spinekit.datasets.case import Case, MaskFile
 from spinekit.doubts import MOST_VALUES
 from spinekit.io.reading import Scan, hash_files, read_label_file, read_scan
@@ -37,24 +38,6 @@ _NOTICES = {
     "volumes-averaged": "four-dimensional",
 }
 """Code of a reader's notice → code of a finding."""
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One mask in memory."""
-
-    mask: MaskFile
-    volume: Volume
-    """(I, J, K) whole numbers."""
-    names: dict[int, str]
-    """What its values mean; guessed where the set does not say."""
-    digest: str
-    """Of its voxels in their order, whatever the header says."""
-
-    @property
-    def file(self) -> str:
-        """Name of the file."""
-        return self.mask.path.name
 
 
 @dataclass(frozen=True)
@@ -132,7 +115,7 @@ def _open_mask(case: Case, mask: MaskFile) -> tuple[Layer | None, list[Finding]]
     if guess is not None:
         text = f"{name}: values {_listed(values)}, taken for {guess}"
         found.append(Finding("meaning-unknown", case.name, text, name, facts={"values": values}))
-    return Layer(mask, volume, names, _digest_in_order(array)), found
+    return Layer(mask, volume, names), found
 
 
 def _is_smoothed(
@@ -192,8 +175,8 @@ def digest_voxels(array: NDArray[Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _digest_in_order(array: NDArray[Any]) -> str:
-    """Hash of a label map as (I, J, K) in C order, whatever its type."""
+def digest_in_order(array: NDArray[Any]) -> str:
+    """Hash of an (I, J, K) label map in C order, whatever its type or the header says."""
     small = np.ascontiguousarray(array, np.int32)
     return hashlib.sha256(str(array.shape).encode() + small.tobytes()).hexdigest()[:32]
 

@@ -15,7 +15,8 @@ from spinekit.anatomy.scheme import VALUES
 from spinekit.curation.doctor.column import Column
 from spinekit.curation.doctor.evidence import Evidence
 from spinekit.curation.doctor.findings import Finding
-from spinekit.curation.doctor.specimen import Layer, Specimen
+from spinekit.curation.doctor.specimen import Specimen
+from spinekit.curation.layer import Layer
 
 GREY_VALUES = 3
 """This many unexpected values that all lie at the borders of others come from interpolation."""

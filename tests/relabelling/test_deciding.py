@@ -1,0 +1,155 @@
+"""Words about discs, and about bones above a sacrum: what follows, and what is refused."""
+
+import numpy as np
+import pytest
+
+from labelling.columns import build, delete, uniform
+from spinekit.anatomy.scheme import VALUES
+from spinekit.core.errors import UsageError
+from spinekit.core.grid import Grid
+from spinekit.labelling.chain import name_column
+from spinekit.labelling.naming import Naming
+from spinekit.relabelling.deciding import decide_names, find_items
+from spinekit.relabelling.words import Column, Word
+
+LEVELS = ("T11", "T12", "L1", "L2", "L3", "L4", "L5", "sacrum")
+GRID = Grid((1, 1, 1), np.eye(4))
+EMPTY = np.zeros((1, 1, 1), np.uint8)
+
+
+def draw(lacking: str = "", *, sacrum: bool = True):
+    """T11 to the sacrum in vertebrae of 26 mm and discs of 9 mm, one bone not found."""
+    levels = LEVELS if sacrum else LEVELS[:-1]
+    pieces, truth, top = [], [], 8.0
+    for n, level in enumerate(levels):
+        pieces.append(("sacrum" if level == "sacrum" else "vertebra", top, 26.0, 32.0))
+        truth.append(level)
+        if n + 1 < len(levels):
+            pieces.append(("disc", top + 26.0, 9.0, 32.0))
+            truth.append(f"{level}-{levels[n + 1]}".replace("sacrum", "S1"))
+        top += 35.0
+    column = build(truth, np.array([uniform()] * len(pieces)), pieces)
+    return delete(column, truth.index(lacking)) if lacking else column
+
+
+def decide(drawn, *words: str, earlier: str = "") -> Naming:
+    """The names when words such as `L4=L5` are in force."""
+    names = name_column(drawn.instances, drawn.evidence).names
+    column = Column("a.nii.gz", drawn.instances, names, [], EMPTY, GRID)
+    before = find_items(column, [Word(*earlier.split("="))]) if earlier else {}
+    given = find_items(column, [Word(*word.split("=")) for word in words])
+    return decide_names(column, drawn.evidence, before | given, earlier=before)
+
+
+def check(naming: Naming) -> None:
+    """No two structures share a value, and probabilities add up to no more than 1."""
+    for names in (naming.names, *(names for names, _ in naming.alternatives)):
+        values = [VALUES[name] for name in names if name]
+        assert len(values) == len(set(values))
+    for n, sure in enumerate(naming.probability):
+        others = sum(p for names, p in naming.alternatives if names[n] != naming.names[n])
+        if naming.names[n] is not None:
+            assert sure + others <= 1.0 + 1e-9
+
+
+def test_a_column_without_one_bone_is_named_as_it_was_drawn() -> None:
+    drawn = draw(lacking="L5")
+
+    assert decide(drawn).names == drawn.truth
+
+
+@pytest.mark.parametrize(
+    ("word", "lower"),
+    [
+        ("L6-S1", ("L5", "L5-L6", "L6-S1", "sacrum")),
+        ("L5-S1", ("L4", "L4-L5", "L5-S1", "sacrum")),
+        ("L4-S1", ("L3", "L3-L4", "L4-S1", "sacrum")),
+    ],
+)
+def test_the_last_disc_states_the_count_though_the_bone_above_it_was_missed(
+    word: str, lower: tuple[str, ...]
+) -> None:
+    naming = decide(draw(lacking="L5"), f"L5-S1={word}")
+
+    assert naming.names[-4:] == lower
+    assert naming.probability[-2] == 1.0
+    check(naming)
+    assert all(names[-4:-1] == lower[:-1] for names, _ in naming.alternatives)
+    told = {found.name: found.probability for found in naming.anomalies}
+    assert told.get("L6") == (1.0 if word == "L6-S1" else None)
+    assert told.get("four-lumbar") == (1.0 if word == "L4-S1" else None)
+    assert "missed" in told
+
+
+@pytest.mark.parametrize("word", ["L4-L5=L5-S1", "L4-L5=L4-S1", "L4-L5=L6-S1"])
+def test_a_disc_above_another_one_is_not_the_last(word: str) -> None:
+    with pytest.raises(UsageError, match=r"a\.nii\.gz: ") as error:
+        decide(draw(lacking="L5"), word)
+
+    assert error.value.code == "contradicting-names"
+
+
+def test_discs_that_share_a_value_are_not_named_at_once() -> None:
+    drawn = draw(lacking="L5")
+
+    with pytest.raises(UsageError, match="two structures cannot both be L6-S1"):
+        decide(drawn, "L4-L5=L5-S1", "L5-S1=L6-S1")
+
+
+@pytest.mark.parametrize("upper", ["T11", "T12", "T13"])
+def test_the_disc_above_the_loin_states_the_count_though_a_bone_was_missed(upper: str) -> None:
+    naming = decide(draw(lacking="T12"), f"T12-L1={upper}-L1")
+
+    assert naming.names[2:4] == (f"{upper}-L1", "L1")
+    assert naming.names[0] == f"T{int(upper[1:]) - 1}"
+    check(naming)
+    told = {found.name: found.probability for found in naming.anomalies}
+    assert told.get("T11") == (1.0 if upper == "T11" else None)
+    assert told.get("T13") == (1.0 if upper == "T13" else None)
+
+
+def test_a_disc_between_two_bones_makes_their_count_as_sure_as_itself() -> None:
+    naming = decide(draw(), "T12-L1=T11-L1")
+
+    at = naming.names.index("T11-L1")
+    assert naming.names[at - 1 : at + 2] == ("T11", "T11-L1", "L1")
+    assert naming.probability[at] == 1.0
+    (found,) = [found for found in naming.anomalies if found.name == "T11"]
+    assert (found.probability, found.text) == (1.0, "eleven thoracic vertebrae: 100%")
+    check(naming)
+
+
+def test_the_last_disc_in_view_may_state_a_count_without_a_sacrum() -> None:
+    drawn = draw(sacrum=False)
+    names = name_column(drawn.instances, drawn.evidence).names
+    pieces = drawn.instances.items[:-1]
+    assert pieces[-1].kind == "disc"
+    ends = build(drawn.truth[:-1], drawn.evidence[:-1], [
+        (item.kind, item.top_mm, item.height_mm, item.depth_mm) for item in pieces
+    ])  # fmt: skip
+    column = Column("a.nii.gz", ends.instances, names[:-1], [], EMPTY, GRID)
+
+    naming = decide_names(column, ends.evidence, {len(pieces) - 1: "L4-S1"}, earlier={})
+
+    assert naming.names[-2:] == ("L4", "L4-S1")
+
+
+@pytest.mark.parametrize("word", ["L3=L1", "L5=L3", "L1=T11", "L4=T12"])
+def test_a_sacrum_is_not_made_to_hold_a_vertebra_by_a_word(word: str) -> None:
+    with pytest.raises(UsageError, match="above the sacrum in view") as error:
+        decide(draw(), word)
+
+    assert error.value.code == "contradicting-names"
+
+
+@pytest.mark.parametrize(("word", "last"), [("L3=L2", "L4"), ("L5=L6", "L6"), ("L5=L5", "L5")])
+def test_names_that_can_stand_above_the_sacrum_are_taken(word: str, last: str) -> None:
+    assert [name for name in decide(draw(), word).names if name and "-" not in name][-2] == last
+
+
+def test_where_a_bone_was_missed_above_the_sacrum_there_is_room_for_one_more() -> None:
+    lacking = draw(lacking="L5")
+
+    assert "L3" in decide(lacking, "L4=L3").names
+    with pytest.raises(UsageError, match="above the sacrum in view"):
+        decide(lacking, "L4=L2")
