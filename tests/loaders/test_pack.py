@@ -65,6 +65,14 @@ def test_a_pack_without_sources_is_read(tmp_path):
     assert (read.part, read.source, read.spacing_mm) == ("", "", (4.0, 1.0, 1.0))
 
 
+def test_arrays_of_different_shapes_are_no_case():
+    """The same number of voxels does not make them lie in the same places."""
+    whole = case()
+    turned = whole.allowed.reshape(20, 4, 30)
+    with pytest.raises(ValueError, match=r"a: image, allowed and level have the shapes \(4, 20"):
+        dataclasses.replace(whole, allowed=turned)
+
+
 def test_a_foreign_archive_is_refused(tmp_path):
     np.savez(tmp_path / "other.npz", x=np.zeros(3))
     with pytest.raises(ValueError, match=r"other\.npz is no pack"):

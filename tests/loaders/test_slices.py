@@ -38,6 +38,12 @@ def test_index_finds_the_annotated_slice_those_beside_it_and_its_centre():
     assert index.centre_jk == pytest.approx((44.5, 69.5), abs=1.0)
 
 
+def test_slices_that_say_nothing_are_not_drawn_beside_those_that_do():
+    case = marked_case((8.0, 1.0, 1.0))
+    case.allowed[[0, 3]] = UNKNOWN
+    assert index_case(case).slices.tolist() == [1, 2, 4]
+
+
 def test_plain_view_keeps_image_and_labels_together_in_the_middle():
     case = marked_case()
     view = plain_view(case, index_case(case), 2, CANVAS)

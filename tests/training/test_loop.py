@@ -24,6 +24,7 @@ from spinekit.training.checkpoint import (  # noqa: E402
 from spinekit.training.export import (  # noqa: E402
     Probabilities,
     export_checkpoint,
+    is_exported,
     load_network,
     store_scores,
 )
@@ -300,6 +301,19 @@ def test_onnx_equals_torch_and_carries_its_promise(cases, recipe, tmp_path):
     found = model.session.run(["parts_probs", "level_probs"], {"slices": slices.numpy()})
     for one, other in zip(wanted, found, strict=True):
         np.testing.assert_allclose(other, one.numpy(), atol=5e-3)
+
+
+def test_a_model_file_of_these_weights_is_known_whatever_its_scores(cases, recipe, tmp_path):
+    best = trained(cases, recipe, tmp_path / "one")
+    path = tmp_path / "m.onnx"
+    assert not is_exported(best, path)
+    export_checkpoint(best, path)
+    store_scores(path, {"h1": {"body": 0.9}})
+    assert is_exported(best, path)
+    other = trained(cases, dataclasses.replace(recipe, seed=1), tmp_path / "two")
+    assert not is_exported(other, path)
+    path.write_bytes(b"half a model")
+    assert not is_exported(best, path)
 
 
 def test_scores_are_added_without_touching_the_weights(cases, recipe, tmp_path):

@@ -9,9 +9,18 @@ import numpy as np
 import pytest
 
 from spinekit.anatomy.scheme import LEVELS
-from spinekit.datasets.partial import BODY, CORD, UNKNOWN
+from spinekit.core.errors import InputError, OutputError
+from spinekit.datasets.partial import ALLOW_BODY, ALLOW_CORD, UNKNOWN
 from spinekit.loaders.pack import load_pack
-from spinekit.training.packing import SHARED, find_packed, hash_source, pack_phantoms, pack_real
+from spinekit.training.packing import (
+    SHARED,
+    _draw_block,
+    _lose_block,
+    find_packed,
+    hash_source,
+    pack_phantoms,
+    pack_real,
+)
 
 AFFINE = np.diag([4.0, 1.0, 1.0, 1.0])
 
@@ -52,17 +61,51 @@ def test_sets_with_masks_are_packed_with_what_their_masks_say(folder, tmp_path):
     assert set(paths) == {"chu", "myosegmentum", "errsm"}
     (tight,), (neck,) = load_pack(paths["chu"]), load_pack(paths["errsm"])
     assert tight.spacing_mm == (4.0, 1.0, 1.0)
-    assert (tight.allowed[2:11, 20:45, 55:80] == BODY).all()
+    assert (tight.allowed[2:11, 20:45, 55:80] == ALLOW_BODY).all()
     assert set(np.unique(tight.level[:, 20:45, 55:80])) == {0, LEVELS.index("L4") + 1}
-    assert (neck.allowed[6, 10:14, 10:90] == CORD).all()
+    assert (neck.allowed[6, 10:14, 10:90] == ALLOW_CORD).all()
     assert not neck.level.any()
+
+
+def move(path, by_mm, shape=None):
+    """Let a file lie elsewhere, or hold fewer slices."""
+    image = nib.load(path)
+    array = np.asarray(image.dataobj).astype(np.uint8)
+    affine = image.affine.copy()
+    affine[:3, 3] += by_mm
+    nib.save(nib.Nifti1Image(array if shape is None else array[:shape], affine), path)
+
+
+@pytest.mark.parametrize(
+    ("by_mm", "shape"), [((0, 0, 0), 12), ((0, 0, 0.2), None), ((4, 0, 0), None)]
+)
+def test_a_mask_on_another_grid_is_refused(folder, tmp_path, by_mm, shape):
+    path = folder / "labels" / "tight01_bodies.nii.gz"
+    move(path, by_mm, shape)
+    with pytest.raises(
+        InputError, match=r"tight01_bodies.*another grid than .*tight01\."
+    ) as caught:
+        pack_real(folder, tmp_path / "packs")
+    assert caught.value.code == "grid-mismatch"
+    assert not list((tmp_path / "packs").glob("real-chu-*"))
+
+
+def test_rounded_headers_and_other_orders_of_axes_are_the_same_grid(folder, tmp_path):
+    (before,) = load_pack(pack_real(folder, tmp_path / "packs")["chu"])
+    path = folder / "labels" / "tight01_bodies.nii.gz"
+    move(path, (0, 0, 0.05))
+    image = nib.load(path)
+    turned = image.as_reoriented(nib.orientations.axcodes2ornt("PIL"))
+    nib.save(turned, path)
+    (after,) = load_pack(pack_real(folder, tmp_path / "packs")["chu"])
+    np.testing.assert_array_equal(after.allowed, before.allowed)
 
 
 def test_loose_sides_of_a_set_say_nothing_of_part_or_level(folder, tmp_path):
     (case,) = load_pack(pack_real(folder, tmp_path / "packs")["myosegmentum"])
     column = case.allowed[:, 30, 60]
     assert (column[[2, 3, 9, 10]] == UNKNOWN).all()
-    assert (column[4:9] == BODY).all()
+    assert (column[4:9] == ALLOW_BODY).all()
     assert not case.level[[2, 3, 9, 10]].any()
 
 
@@ -106,6 +149,31 @@ def test_phantoms_of_earlier_code_are_drawn_anew(tmp_path, monkeypatch):
     (second,) = pack_phantoms(tmp_path, 1, 5)
     assert second != first
     assert sorted(tmp_path.iterdir()) == sorted([first, second])
+
+
+def test_phantoms_are_drawn_by_processes_that_share_nothing(tmp_path, monkeypatch):
+    """A fork of a process whose libraries have started threads may never come back."""
+    asked = []
+
+    def each(work, items, *, lost, processes):
+        asked.append((work, processes))
+        return map(lambda block: block[0], items)
+
+    monkeypatch.setattr("spinekit.training.packing.each", each)
+    monkeypatch.setattr("spinekit.training.packing.os.cpu_count", lambda: 8)
+    monkeypatch.setattr("spinekit.training.packing.PHANTOM_BLOCK", 1)
+    said = []
+    paths = pack_phantoms(tmp_path, 3, 5, processes=4, report=said.append)
+    assert asked == [(_draw_block, 3)]
+    assert said == [
+        "drawing 3 phantoms",
+        *(f"  {path.name}: block {n} of 3" for n, path in enumerate(paths, start=1)),
+    ]
+
+
+def test_a_block_that_cannot_be_drawn_is_named(tmp_path):
+    with pytest.raises(OutputError, match=r"b\.npz: not drawn: its process was ended"):
+        _lose_block((tmp_path / "b.npz", 0, 1, ("lumbar",)))
 
 
 def test_phantoms_show_what_was_asked_for(tmp_path):

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -15,10 +16,10 @@ from spinekit.anatomy.scheme import LEVELS, VALUES
 from spinekit.core.errors import InputError, RecipeError
 from spinekit.curation.recipe import prepare_recipe
 from spinekit.curation.run import prepare_set
-from spinekit.datasets.partial import BACKGROUND, BODY, DISC, POSTERIOR
-from spinekit.datasets.prepared import open_prepared
+from spinekit.datasets.partial import ALLOW_BACKGROUND, ALLOW_BODY, ALLOW_DISC, ALLOW_POSTERIOR
+from spinekit.datasets.prepared import open_prepared, patients_who_test
 from spinekit.datasets.real import subject_fold
-from spinekit.loaders.pack import load_pack
+from spinekit.loaders.pack import PackedCase, load_pack
 from spinekit.prediction.runner import load_model
 from spinekit.training.batches import split_cases
 from spinekit.training.packing import pack_prepared
@@ -57,9 +58,10 @@ def test_a_prepared_set_is_read_with_its_own_names_and_parts(prepared, tmp_path)
     assert [case.name for case in valid_sets[name]] == split["validation"]
     assert len(train_sets[name]) == len(split["train"])
     for case in cases:
-        assert {DISC} <= set(np.unique(case.allowed))
+        assert {ALLOW_DISC} <= set(np.unique(case.allowed))
         assert np.isin(
-            case.allowed[case.level > 0], (BODY, BODY | POSTERIOR, POSTERIOR, DISC)
+            case.allowed[case.level > 0],
+            (ALLOW_BODY, ALLOW_BODY | ALLOW_POSTERIOR, ALLOW_POSTERIOR, ALLOW_DISC),
         ).all()
 
 
@@ -97,7 +99,7 @@ def test_masks_of_bodies_alone_are_told_from_whole_vertebrae_case_by_case(tmp_pa
     table = {"name": "set", "sources": [source], "validation": 0.0}
     prepare_set(prepare_recipe(table), tmp_path / "set")
     _, whole = pack_prepared(tmp_path / "set", tmp_path / "packs")
-    arches = [bool((case.allowed == POSTERIOR).any()) for case in load_pack(whole)]
+    arches = [bool((case.allowed == ALLOW_POSTERIOR).any()) for case in load_pack(whole)]
     assert arches == [True, True]
 
     source["bodies_only"] = ["*_bodies"]
@@ -106,8 +108,8 @@ def test_masks_of_bodies_alone_are_told_from_whole_vertebrae_case_by_case(tmp_pa
     _, mixed = pack_prepared(tmp_path / "set", tmp_path / "packs")
     bodies, other = load_pack(mixed)
     assert mixed != whole
-    assert not (bodies.allowed == POSTERIOR).any()
-    assert (bodies.allowed == BACKGROUND | POSTERIOR).any()
+    assert not (bodies.allowed == ALLOW_POSTERIOR).any()
+    assert (bodies.allowed == ALLOW_BACKGROUND | ALLOW_POSTERIOR).any()
     np.testing.assert_array_equal(other.allowed, load_pack(whole)[1].allowed)
     _, said = pack_prepared(tmp_path / "set", tmp_path / "packs", bodies_only=True)
     for case in load_pack(said):
@@ -171,6 +173,123 @@ def prepare_merged(tmp_path: Path) -> Path:
     source["settings"] = {"values": "spinekit", "table": "index.json"}
     prepare_set(prepare_recipe(table | {"name": "real", "validation": 0.0}), tmp_path / "real")
     return tmp_path / "real"
+
+
+USUAL = ("T12", "L1", "L2", "L3", "L4", "L5")
+UNUSUAL = {
+    "L6": (*USUAL, "L6"),
+    "T13": ("T12", "T13", *USUAL[1:]),
+    "four-lumbar": USUAL[:-1],
+    "none": USUAL,
+}
+README = ("L1-L5", "L1-L2..L5-S1")
+
+
+def pack_of(tmp_path: Path, names: tuple[str, ...], name: str, **options: object) -> PackedCase:
+    """One scan of a column, prepared and packed."""
+    spine = small_spine(names)
+    root = tmp_path / "in"
+    save(root / "images/sub01_T2w.nii.gz", spine.image.astype(np.int16), spine.grid.affine)
+    save(root / "labels/sub01_T2w.nii.gz", spine.labels, spine.grid.affine)
+    table = recipe_table(root, validation=0.0, **options)
+    prepare_set(prepare_recipe(table), tmp_path / name)
+    case, *_ = load_pack(pack_prepared(tmp_path / name, tmp_path / "packs")[1])
+    return case
+
+
+def check_against(whole: PackedCase, chosen: PackedCase) -> None:
+    """What was chosen of a map says nothing that the whole map does not say too."""
+    assert (whole.allowed & chosen.allowed).all()
+    both = (whole.level > 0) & (chosen.level > 0)
+    assert both.any()
+    np.testing.assert_array_equal(whole.level[both], chosen.level[both])
+
+
+@pytest.mark.parametrize("labels", [README, ("T9-L5", "discs"), ("discs",), ("L5-S1",)])
+@pytest.mark.parametrize("column", UNUSUAL)
+def test_structures_that_were_not_chosen_are_never_taught_as_background(tmp_path, column, labels):
+    whole = pack_of(tmp_path, UNUSUAL[column], "whole")
+    chosen = pack_of(tmp_path, UNUSUAL[column], "chosen", labels=list(labels))
+    check_against(whole, chosen)
+
+
+@pytest.mark.parametrize("column", UNUSUAL)
+def test_structures_that_a_scheme_cannot_say_are_never_taught_as_background(tmp_path, column):
+    whole = pack_of(tmp_path, UNUSUAL[column], "whole")
+    check_against(whole, pack_of(tmp_path, UNUSUAL[column], "other", scheme="totalsegmentator"))
+
+
+@pytest.mark.parametrize("column", UNUSUAL)
+def test_of_sets_made_before_the_unusual_column_tells_what_was_not_chosen(tmp_path, column):
+    whole = pack_of(tmp_path, UNUSUAL[column], "whole")
+    pack_of(tmp_path, UNUSUAL[column], "chosen", labels=list(README))
+    path = tmp_path / "chosen/cases/sub01_T2w.json"
+    record = json.loads(path.read_text())
+    assert set(record.pop("shown")) >= set(UNUSUAL[column])
+    path.write_text(json.dumps(record))
+    check_against(whole, load_pack(pack_prepared(tmp_path / "chosen", tmp_path / "packs")[1])[0])
+
+
+def test_crops_know_the_whole_column(tmp_path):
+    pack_of(tmp_path, UNUSUAL["L6"], "set", labels=list(README), crops=1, crop_vertebrae=[2, 2])
+    crop = next(p for p in open_prepared(tmp_path / "set").pairs if "crop" in p.name)
+    assert {"L6", "L5-L6", "sacrum"} <= crop.shown
+
+
+def test_a_mask_that_lies_elsewhere_than_its_image_is_refused(prepared, tmp_path):
+    path = next((prepared / "labels").iterdir())
+    image = nib.load(path)
+    moved = image.affine.copy()
+    moved[2, 3] += 2.0
+    save(path, np.asarray(image.dataobj), moved)
+    with pytest.raises(InputError, match=rf"{path.name}: lies on another grid than") as caught:
+        pack_prepared(prepared, tmp_path / "packs")
+    assert caught.value.code == "grid-mismatch"
+
+
+def test_who_tests_in_one_set_does_not_train_in_another(tmp_path, monkeypatch):
+    monkeypatch.delenv("SPINEKIT_REAL_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    root = write_scans(tmp_path / "in", 8)
+    for name, more in (("a", {"test": 0.25, "validation": 0.0}), ("b", {"validation": 0.0})):
+        prepare_set(prepare_recipe(recipe_table(root) | {"name": name} | more), tmp_path / name)
+    testing = patients_who_test([tmp_path / "a", tmp_path / "b"])
+    tested = json.loads((tmp_path / "a/splits.json").read_text())["test"]
+    assert testing == {("in", name.split("_")[0]) for name in tested}
+    assert len(testing) == 2
+    sets = json.dumps([str(tmp_path / "a"), str(tmp_path / "b")])
+    said: list[str] = []
+    path = write_recipe(tmp_path, "both", f"real = false\nsets = {sets}\n")
+    model = train(path, work=tmp_path / "work", device="cpu", report=said.append)
+    assert load_model(model, threads=1).spec.facts["trained_on"] == {"in": 12}
+    assert any(line.startswith("b: 2 of 8 scans do not train") for line in said)
+
+
+def test_who_tests_is_known_under_another_name_by_the_file(tmp_path):
+    root = write_scans(tmp_path / "in", 4)
+    (tmp_path / "other/images").mkdir(parents=True)
+    (tmp_path / "other/labels").mkdir()
+    for n in (1, 2, 3, 4):
+        for kind in ("images", "labels"):
+            copy = tmp_path / "other" / kind / f"sub{n + 10}_T2w.nii.gz"
+            copy.write_bytes((root / kind / f"sub{n:02d}_T2w.nii.gz").read_bytes())
+    for name, part in (("in", "test"), ("other", "validation")):
+        table = recipe_table(tmp_path / name) | {"validation": 0.0, "name": name} | {part: 0.25}
+        prepare_set(prepare_recipe(table), tmp_path / "sets" / name)
+    ((_, subject),) = patients_who_test([tmp_path / "sets/in"])
+    both = patients_who_test([tmp_path / "sets/in", tmp_path / "sets/other"])
+    assert both == {("in", subject), ("other", f"sub{int(subject[3:]) + 10}")}
+
+
+def test_a_set_called_phantom_is_refused_by_that(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table = recipe_table(write_set(tmp_path / "in", 1), validation=0.0) | {"name": "phantom"}
+    prepare_set(prepare_recipe(table), tmp_path / "set")
+    path = write_recipe(
+        tmp_path, "x", f"real = false\nsets = [{json.dumps(str(tmp_path / 'set'))}]\n"
+    )
+    with pytest.raises(RecipeError, match="is called phantom, which only the phantoms are"):
+        train(path, work=tmp_path / "work", device="cpu", report=str)
 
 
 SUBJECTS = [f"spider{n:02d}" for n in range(30)]

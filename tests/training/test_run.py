@@ -12,6 +12,7 @@ pytest.importorskip("onnx")
 from spinekit.core.errors import InputError, ModelError, RecipeError, UsageError
 from spinekit.loaders.pack import save_pack
 from spinekit.prediction.runner import load_model
+from spinekit.training.export import is_exported, store_scores
 from spinekit.training.recipe import Recipe
 from spinekit.training.run import train
 from spinekit.training.start import read_model, start_from_model
@@ -330,6 +331,29 @@ def test_a_run_says_what_it_runs_on(work, tmp_path, monkeypatch):
     said: list[str] = []
     train(write_recipe(tmp_path, "mine"), work=work, report=said.append)
     assert said[0].startswith("mine: on cpu in float32 (")
+
+
+def test_a_complete_run_keeps_its_model_file_and_the_scores_in_it(work, tmp_path):
+    path = write_recipe(tmp_path, "mine")
+    model = train(path, work=work, device="cpu", report=str)
+    store_scores(model, {"h1": {"body": 0.9}})
+    scored = model.read_bytes()
+    said: list[str] = []
+    assert train(path, work=work, device="cpu", report=said.append) == model
+    assert model.read_bytes() == scored
+    assert said[-1].endswith("stays as it is")
+    train(path, work=work, device="cpu", overrides={"steps": 8}, report=str)
+    assert is_exported(model.with_name("best.pt"), model)
+
+
+def test_a_model_file_tells_what_its_start_scored(work, tmp_path):
+    write_recipe(tmp_path, "start")
+    said: list[str] = []
+    model = train(write_recipe(tmp_path, "next", 'init = "start"\n'), work=work, device="cpu",
+                  report=said.append)  # fmt: skip
+    start = read_model(model)[1].facts["start"]
+    assert start["name"] == "start"
+    assert f"the start scores {start['score']:.4f}" in said
 
 
 def test_a_weight_of_a_set_that_is_not_there_is_told(work, tmp_path):

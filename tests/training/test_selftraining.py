@@ -8,7 +8,7 @@ from scipy import ndimage
 
 torch = pytest.importorskip("torch")
 
-from spinekit.training.loop import build_network  # noqa: E402
+from spinekit.training.network import build_network  # noqa: E402
 from spinekit.training.selftraining import (  # noqa: E402
     BODY,
     CANAL,

@@ -34,6 +34,9 @@ class PackedCase:
         level: (I, J, K) uint8 level code, 0 unknown.
         part: "train" or "validation" where its set says so, "" where the training decides.
         source: The set it was taken from, "" where that is the one it is packed in.
+
+    Raises:
+        ValueError: The three arrays differ in shape.
     """
 
     name: str
@@ -44,6 +47,12 @@ class PackedCase:
     level: NDArray[np.uint8]
     part: str = ""
     source: str = ""
+
+    def __post_init__(self) -> None:
+        shapes = [array.shape for array in (self.image, self.allowed, self.level)]
+        if len(set(shapes)) > 1:
+            told = ", ".join(map(str, shapes))
+            raise ValueError(f"{self.name}: image, allowed and level have the shapes {told}")
 
     def facts(self) -> dict[str, Any]:
         """What is known of it besides the voxels, as plain values."""

@@ -76,6 +76,7 @@ class SliceIndex:
 def index_case(case: PackedCase) -> SliceIndex:
     """Find the slices with a certain foreground label, or just beside one, and its centre.
 
+    Slices that say nothing are left out, wherever they lie.
     Without any such label every slice counts and the centre is the scan's. Centres are in voxels.
     """
     foreground = (case.allowed & 1) == 0
@@ -88,7 +89,7 @@ def index_case(case: PackedCase) -> SliceIndex:
         )
     beside = round(BESIDE_MM / case.spacing_mm[0])
     first, last = max(0, slices[0] - beside), min(len(per_slice) - 1, slices[-1] + beside)
-    slices = np.arange(first, last + 1)
+    slices = first + np.flatnonzero((case.allowed[first : last + 1] != UNKNOWN).any(axis=(1, 2)))
     _, j, k = np.nonzero(foreground)
     centre = (float(np.median(j)), float((k.min() + k.max()) / 2))
     extent = (float(np.ptp(j)) + 1.0, float(np.ptp(k)) + 1.0)

@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from spinekit.anatomy.parts import BODY, DISC, SACRUM
 from spinekit.anatomy.scheme import SACRUM_VALUE
 from spinekit.synth.backend import Backend
 from spinekit.synth.canvas import Canvas, shade_bone
 from spinekit.synth.scene import Scene
 from spinekit.synth.style import Style
 
-BODY, POSTERIOR, DISC, CANAL, CORD, SACRUM = 1, 2, 3, 4, 5, 6
 ENDPLATE_MM = 0.9
 """Cartilage between bone and disc that persons who outline discs leave out; less in low discs."""
 RIM_MM = 0.5
@@ -157,6 +157,7 @@ def draw_sacrum(canvas: Canvas, scene: Scene, style: Style, place: Place) -> Non
     thick = is_sacral * (2 * along["ap"] + 5.5)
     back = -half - thick - 6.0 * crest * is_sacral * xp.clip(1.0 - u / 5.0, 0.0, 1.0)
     middle, deep = (front + back) / 2, (front - back) / 2
+    deep = xp.where(deep == 0, 1e-6, deep)  # flat: nothing of it is bone, and nothing divides by 0
     face = float(s[0]) + 0.8 * xp.clip(1 - (u / 25.0) ** 2 - (v / half) ** 2, 0.0, 1.0)
     # The posterior wall starts below the disc space, the alae rise a little above it.
     face = face + xp.clip((-half - v) * 0.8, 0.0, 14.0) - 4.0 * bend

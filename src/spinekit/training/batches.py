@@ -6,7 +6,7 @@ It knows which packs a recipe asks for and how they are split, nothing of networ
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from spinekit.datasets.prepared import Patient, join_patients
 from spinekit.datasets.real import is_held_out, subject_fold
 from spinekit.loaders.appearance import AppearanceRanges, change_appearance
 from spinekit.loaders.pack import PackedCase
@@ -30,9 +31,6 @@ from spinekit.training.recipe import Recipe
 Batch = tuple[Tensor, Tensor, Tensor]
 """Images (B, context, J, K), allowed bytes (B, J, K), level codes (B, J, K)."""
 
-Patient = tuple[str, str]
-"""The set that scans were taken from, and the subject in it."""
-
 
 @dataclass(frozen=True)
 class CaseSet:
@@ -48,16 +46,15 @@ def split_cases(
 ) -> tuple[dict[str, list[PackedCase]], dict[str, list[PackedCase]]]:
     """Training and validation cases by set.
 
-    Held-out sets are in neither, nor are their scans in prepared ones; "within" leaves fold 0 of
-    the subjects of every real set out of both. Validation takes one subject in ten (by a second
-    hash) of what remains, one phantom in twenty; a prepared set says itself who validates.
+    What is held out (`held_out_cases`) is in neither. Validation takes one subject in ten (by a
+    second hash) of what remains, one phantom in twenty; a prepared set says itself who validates.
     """
     train: dict[str, list[PackedCase]] = {}
     valid: dict[str, list[PackedCase]] = {}
     for name, cases in sets.items():
         is_phantom = name == "phantom"
         for case in cases:
-            if not is_phantom and is_held_out(case.source or name, case.subject, recipe.hold_out):
+            if _is_held_out(name, case, recipe):
                 continue
             folds = 20 if is_phantom else 10
             held = len(cases) > 5 and subject_fold(f"validation {case.subject}", folds) == 0
@@ -67,40 +64,76 @@ def split_cases(
     return train, valid
 
 
+def held_out_cases(
+    sets: dict[str, list[PackedCase]], recipe: Recipe
+) -> dict[str, list[PackedCase]]:
+    """What the recipe holds out, by set: whole sets, and their scans in prepared ones.
+
+    "within" holds out fold 0 of the subjects of every real set.
+    """
+    found = {name: [c for c in of if _is_held_out(name, c, recipe)] for name, of in sets.items()}
+    return {name: cases for name, cases in found.items() if cases}
+
+
+def _is_held_out(name: str, case: PackedCase, recipe: Recipe) -> bool:
+    """Whether a case of the set `name` is held out; no phantom ever is."""
+    return name != "phantom" and is_held_out(case.source or name, case.subject, recipe.hold_out)
+
+
 def keep_apart(
     train: dict[str, list[PackedCase]],
     valid: dict[str, list[PackedCase]],
     *,
+    held_out: dict[str, list[PackedCase]] | None = None,
+    testing: Collection[Patient] = (),
     report: Callable[[str], None] = lambda _: None,
-) -> dict[str, list[PackedCase]]:
-    """The training cases by set, without those of patients who validate in any set.
+) -> tuple[dict[str, list[PackedCase]], dict[str, list[PackedCase]]]:
+    """The training and validation cases by set, no patient's on two sides.
 
-    Every set shares out its own patients, so that two with the same ones may differ. Whose images
-    are the same, voxel by voxel, are one patient, whatever their sets call them. Phantoms are all
-    different and stay.
+    Who tests in any set, or is held out, neither trains nor validates in another; who validates in
+    any does not train. Every set shares out its own patients, so that two with the same ones may
+    differ. Whose images are the same, voxel by voxel, are one patient, whatever their sets call
+    them. Phantoms are all different and stay.
 
     Args:
         train: Training cases by set.
         valid: Validation cases by set.
+        held_out: Held-out cases by set.
+        testing: Patients who test.
         report: Told how many cases of a set are left out.
     """
-    marks = [
-        (patient, _hash_image(case))
-        for sets in (train, valid)
-        for patient, case in _real_cases(sets)
-    ]
-    validating = _join_patients(marks, {patient for patient, _ in _real_cases(valid)})
-    apart: dict[str, list[PackedCase]] = {}
-    for name, cases in train.items():
-        kept = [c for c in cases if name == "phantom" or _patient(name, c) not in validating]
+    aside = held_out or {}
+    sides = (train, valid, aside)
+    marks = [(patient, _hash_image(case)) for sets in sides for patient, case in _real_cases(sets)]
+    kept_out = {patient for patient, _ in _real_cases(aside)} | set(testing)
+    kept_out, why = join_patients(marks, kept_out), "test or are held out"
+    valid = _without(valid, kept_out, "do not choose the weights", why, report=report)
+    train = _without(train, kept_out, "do not train", why, report=report)
+    validating = join_patients(marks, {patient for patient, _ in _real_cases(valid)})
+    why = "are among those that choose the weights"
+    return _without(train, validating, "do not train", why, report=report), valid
+
+
+def _without(
+    sets: dict[str, list[PackedCase]],
+    patients: set[Patient],
+    what: str,
+    why: str,
+    *,
+    report: Callable[[str], None],
+) -> dict[str, list[PackedCase]]:
+    """The cases by set but for those of some patients; sets without any other are left out."""
+    rest: dict[str, list[PackedCase]] = {}
+    for name, cases in sets.items():
+        kept = [c for c in cases if name == "phantom" or _patient(name, c) not in patients]
         if len(kept) < len(cases):
             report(
-                f"{name}: {len(cases) - len(kept)} of {len(cases)} scans do not train, as the same "
-                "patients, or the same images, are among those that choose the weights"
+                f"{name}: {len(cases) - len(kept)} of {len(cases)} scans {what}, as the same "
+                f"patients, or the same images, {why}"
             )
         if kept:
-            apart[name] = kept
-    return apart
+            rest[name] = kept
+    return rest
 
 
 def _patient(name: str, case: PackedCase) -> Patient:
@@ -119,17 +152,6 @@ def _hash_image(case: PackedCase) -> str:
     digest = hashlib.sha256(str(case.image.shape).encode())
     digest.update(np.ascontiguousarray(case.image).data)
     return digest.hexdigest()
-
-
-def _join_patients(marks: list[tuple[Patient, str]], first: set[Patient]) -> set[Patient]:
-    """Patients, and all who share an image with one of them or with one who does."""
-    joined: set[Patient] = set()
-    more = first
-    while more:
-        joined |= more
-        images = {image for patient, image in marks if patient in joined}
-        more = {patient for patient, image in marks if image in images} - joined
-    return joined
 
 
 def index_sets(sets: dict[str, list[PackedCase]]) -> list[CaseSet]:
@@ -187,13 +209,18 @@ class StepBatches(Dataset[Batch]):
 
 
 def validation_batches(sets: list[CaseSet], recipe: Recipe, per_set: int = 16) -> list[Batch]:
-    """Plain views, `per_set` slices of every set, the same at every call."""
+    """Plain views, `per_set` slices of every set, the same at every call.
+
+    Of more than `per_set` cases those are taken that stand evenly in the whole row.
+    """
     batches = []
     for item in sets:
         rng = np.random.default_rng([recipe.seed, 77])
         views = []
+        total = len(item.cases)
         for n in range(per_set):
-            case, index = item.cases[n % len(item.cases)], item.indices[n % len(item.cases)]
+            number = n % total if total <= per_set else n * total // per_set
+            case, index = item.cases[number], item.indices[number]
             view = plain_view(
                 case,
                 index,

@@ -18,13 +18,14 @@ import torch
 from torch import Tensor, nn
 
 from spinekit.anatomy.scheme import LEVELS, PARTS
+from spinekit.core.errors import ModelError
 from spinekit.core.modelspec import METADATA_KEY, ModelSpec, spec_from_json
 from spinekit.io.writing import write_bytes
 from spinekit.networks.slice_unet import DOWNSCALE, LEVEL_STRIDE, SliceUNet
 from spinekit.training.checkpoint import hash_weights, load_checkpoint
-from spinekit.training.loop import build_network
+from spinekit.training.network import shape_network
 from spinekit.training.recipe import Recipe
-from spinekit.training.start import recipe_from_plain
+from spinekit.training.start import read_model, recipe_from_plain
 
 OPSET = 18
 SMALL = 256
@@ -58,7 +59,7 @@ def load_network(checkpoint: Path) -> tuple[SliceUNet, Recipe, dict[str, Any]]:
     """
     state = load_checkpoint(checkpoint, torch.device("cpu"))
     recipe = recipe_from_plain(state["recipe"], source=checkpoint.name)
-    network = build_network(recipe)
+    network = shape_network(recipe)
     network.load_state_dict(state["mean"])
     return network.eval(), recipe, state["facts"]
 
@@ -102,6 +103,20 @@ def export_checkpoint(
     write_bytes(target, model.SerializeToString())
     report(f"exported {target.name}: {target.stat().st_size / 1e6:.1f} MB")
     return target
+
+
+def is_exported(checkpoint: Path, target: Path) -> bool:
+    """Whether `target` is a model file of the checkpoint's weights, as scored as it may be by now.
+
+    Raises:
+        ModelError: The checkpoint cannot be read.
+    """
+    weights = hash_weights(load_checkpoint(checkpoint, torch.device("cpu"))["mean"])
+    try:
+        _, spec = read_model(target)
+    except ModelError:
+        return False
+    return spec.facts.get("weights_sha256") == weights
 
 
 def store_scores(path: Path, scores: dict[str, Any]) -> None:

@@ -20,15 +20,16 @@ from torch.utils.data import DataLoader
 
 from spinekit.anatomy.scheme import PARTS
 from spinekit.core.errors import RecipeError
-from spinekit.networks.slice_unet import LEVEL_STRIDE, SliceUNet, complete_weights
+from spinekit.networks.slice_unet import LEVEL_STRIDE, complete_weights
 from spinekit.training.batches import Batch, CaseSet, StepBatches, validation_batches
 from spinekit.training.checkpoint import load_checkpoint, save_checkpoint
 from spinekit.training.interrupts import postponed_interrupts
 from spinekit.training.losses import allowed_bits, level_loss, parts_losses
+from spinekit.training.network import build_network
 from spinekit.training.optimiser import Optimiser
 from spinekit.training.precision import fast_type, memory_format
 from spinekit.training.recipe import Recipe
-from spinekit.training.resuming import check_resume
+from spinekit.training.resuming import carry_facts, check_resume
 from spinekit.training.start import Start
 from spinekit.training.targets import target_table
 
@@ -45,17 +46,6 @@ class Progress:
     best: float = -1.0
     validated: int = 0
     """The step after which the weights were last scored."""
-
-
-def build_network(recipe: Recipe) -> SliceUNet:
-    """The recipe's network with weights drawn from its seed."""
-    torch.manual_seed(recipe.seed)
-    return SliceUNet(
-        recipe.widths,
-        recipe.context,
-        level_widths=recipe.level_widths,
-        level_pull=recipe.level_pull,
-    )
 
 
 def schedule(fraction: float) -> float:
@@ -115,29 +105,15 @@ class Trainer:
         """Resume from `last.pt` or `best.pt`, else begin with the start's or random weights.
 
         Of the two it is the one that is further on: a kill between them leaves a newer best one.
+        A start is scored before the first step, so that the run can tell whether it got better.
 
         Raises:
             RecipeError: The start is a network of another shape, or the folder holds a run of
                 another recipe or from another start.
         """
-        best = self.folder / "best.pt"
-        there = [path for path in (self.folder / "last.pt", best) if path.is_file()]
-        if there:
-            states = {path: load_checkpoint(path, self.device) for path in there}
-            last = max(there, key=lambda path: states[path]["progress"]["step"])
-            state = states[last]
-            check_resume(last, state, self.recipe, self.facts, report=self.report)
-            self.network.load_state_dict(state["network"])
-            self.mean.load_state_dict(state["mean"])
-            self.optimiser.load_state_dict(state["optimiser"])
-            self.progress = Progress(**state["progress"])
-            if not best.is_file():
-                self.progress.best, self.progress.validated = -1.0, 0
-            steps = self.recipe.steps
-            done = ": nothing is left to train" if self.progress.step >= steps else ""
-            self.report(f"resumed at step {self.progress.step} of {steps}{done}")
-            if any(state["facts"].get(key) != self.facts.get(key) for key in DATA_FACTS):
-                self._score_best_again()
+        names = (self.folder / "last.pt", self.folder / "best.pt")
+        if there := [path for path in names if path.is_file()]:
+            self._resume(there)
         elif start is not None:
             weights = complete_weights(self.network, start.weights)
             try:
@@ -151,6 +127,48 @@ class Trainer:
             self.mean.load_state_dict(weights)
             anew = weights.keys() - start.weights.keys()
             self.report(f"started from {start.name}{', its levels anew' if anew else ''}")
+            self._score_start()
+
+    def _resume(self, there: list[Path]) -> None:
+        """Go on from the checkpoint that is further on.
+
+        Raises:
+            RecipeError: It is of another recipe, or from another start.
+        """
+        states = {path: load_checkpoint(path, self.device) for path in there}
+        last = max(there, key=lambda path: states[path]["progress"]["step"])
+        state = states[last]
+        check_resume(last, state, self.recipe, self.facts, report=self.report)
+        self.network.load_state_dict(state["network"])
+        self.mean.load_state_dict(state["mean"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.progress = Progress(**state["progress"])
+        if not (self.folder / "best.pt").is_file():
+            self.progress.best, self.progress.validated = -1.0, 0
+        steps = self.recipe.steps
+        done = ": nothing is left to train" if self.progress.step >= steps else ""
+        self.report(f"resumed at step {self.progress.step} of {steps}{done}")
+        before = state["facts"]
+        same_data = all(before.get(key) == self.facts.get(key) for key in DATA_FACTS)
+        self.facts = carry_facts(self.facts, before, same_data=same_data)
+        if not same_data:
+            self._score_best_again()
+
+    def _score_start(self) -> None:
+        """Score the weights that the run begins with; unscored where nothing is marked."""
+        score, _ = self._score()
+        if not math.isnan(score):
+            self.report(f"the start scores {score:.4f}")
+            self.facts = {**self.facts, "start": {**self.facts.get("start", {}), "score": score}}
+
+    def _compare_with_start(self) -> None:
+        """Say where the best weights are worse than those that the run began with."""
+        score = self.facts.get("start", {}).get("score", -1.0)
+        if self.progress.best < score:
+            self.report(
+                f"{self.recipe.name}: the best weights score {self.progress.best:.4f}, below the "
+                f"start's {score:.4f}: on these scans the start is the better model"
+            )
 
     def run(self) -> Path:
         """Train to the end of the schedule; returns the best checkpoint."""
@@ -186,6 +204,7 @@ class Trainer:
             self._save("last.pt")
             self.report(f"interrupted at step {progress.step}; the same command goes on from here")
             raise
+        self._compare_with_start()
         return self.folder / "best.pt"
 
     def _fraction(self) -> float:

@@ -87,6 +87,7 @@ def check_recipes_needed(
                 "give one of them another init or teacher",
             )
         path = recipes / f"{name}.toml"
+        _check_there(path, recipe, runs)
         before = read_recipe(path)
         if before.name != name:
             raise RecipeError(
@@ -95,6 +96,42 @@ def check_recipes_needed(
                 f'write name = "{name}" into it',
             )
         check_recipes_needed(before, recipes, runs, needed_by=line)
+
+
+def _check_there(path: Path, recipe: Recipe, runs: Path) -> None:
+    """Refuse a start or teacher that is neither a recipe nor a complete run."""
+    if path.is_file():
+        return
+    key = "init" if path.stem == recipe.init else "teacher"
+    raise RecipeError(
+        "recipe-missing",
+        f'{recipe.name}: its {key} = "{path.stem}" asks for {path}, which is not there, and no '
+        f"complete run {path.stem} is in {runs}",
+        f'give {key} the name of a recipe beside this one, "embedded", or the path of a model file',
+    )
+
+
+def carry_facts(
+    facts: Mapping[str, Any], before: Mapping[str, Any], *, same_data: bool
+) -> dict[str, Any]:
+    """What is known of a run that goes on, with what its checkpoint knows of its earlier steps.
+
+    Its weights come of every set that it was ever trained on. What its start scored holds as long
+    as the data are the same.
+
+    Args:
+        facts: Of the data, start and tools at hand.
+        before: Of the checkpoint.
+        same_data: Whether it was trained, and scored, on the data at hand.
+    """
+    carried = dict(facts)
+    now, then = facts.get("trained_on", {}), before.get("trained_on", {})
+    if now or then:
+        names = {**now, **then}
+        carried["trained_on"] = {name: max(now.get(name, 0), then.get(name, 0)) for name in names}
+    if same_data and "score" in before.get("start", {}):
+        carried["start"] = {**facts.get("start", {}), "score": before["start"]["score"]}
+    return carried
 
 
 def check_ancestor(folder: Path, recipes: Path, *, report: Callable[[str], None]) -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spinekit import __version__
-from spinekit.core.errors import DependencyError, RecipeError
+from spinekit.core.errors import DependencyError, RecipeError, UsageError
+from spinekit.datasets.prepared import patients_who_test
 from spinekit.datasets.real import real_data_folder
 from spinekit.io.locks import alone
 from spinekit.loaders.pack import PackedCase, load_pack, pack_hash
@@ -57,7 +58,7 @@ def train(
 
     Raises:
         DependencyError: torch is not installed.
-        UsageError: There is no such device.
+        UsageError: There is no such device, or the work folder is a file.
         RecipeError: The recipe is wrong or there is nothing to train on.
         ModelError: The model file it starts from cannot be read.
     """
@@ -75,17 +76,25 @@ def train(
     source = f"{recipe_path} and --set" if overrides else str(recipe_path)
     recipe = change_recipe(read_recipe(recipe_path), overrides or {}, source=source)
     chosen = choose_device(device)
+    _check_folder(work)
     check_recipes_needed(recipe, recipe_path.parent, work / "runs")
     report(f"{recipe.name}: on {describe_device(device, chosen)}, torch {torch.__version__}")
     start, teacher = (
         find_weights(
-            name, recipe, recipe_path, work, device=device, processes=processes, report=report
+            key, recipe, recipe_path, work, device=device, processes=processes, report=report
         )
-        for name in (recipe.init, recipe.teacher)
+        for key in ("init", "teacher")
     )
     folder = work / "runs" / recipe.name
     with _held(folder, report):
         return _train_run(recipe, work, chosen, start, teacher, processes=processes, report=report)
+
+
+def _check_folder(work: Path) -> None:
+    """Refuse a work folder that can be none, before anything is drawn."""
+    there = next((path for path in (work, *work.absolute().parents) if path.exists()), work)
+    if there.exists() and not there.is_dir():
+        raise UsageError("out-is-file", f"--work {work}: {there} is a file", "name a folder")
 
 
 def _train_run(
@@ -101,14 +110,18 @@ def _train_run(
     """Train one run whose start and teacher are there; returns its model file."""
     import torch
 
-    from spinekit.training.batches import index_sets, keep_apart, split_cases
-    from spinekit.training.export import export_checkpoint
+    from spinekit.training.batches import held_out_cases, index_sets, keep_apart, split_cases
+    from spinekit.training.export import export_checkpoint, is_exported
     from spinekit.training.loop import Trainer
     from spinekit.training.selftraining import fill_sets
 
     sets = gather(recipe, work / "packs", processes=processes, report=report)
-    train_sets, valid_sets = split_cases(sets, recipe)
-    train_sets = keep_apart(train_sets, valid_sets, report=report)
+    train_sets, valid_sets = keep_apart(
+        *split_cases(sets, recipe),
+        held_out=held_out_cases(sets, recipe),
+        testing=patients_who_test(Path(place).expanduser() for place in recipe.sets),
+        report=report,
+    )
     check_weights(recipe, sets, train_sets, report=report)
     valid_sets = choose_validation(recipe, train_sets, valid_sets, report=report)
     if teacher is not None:
@@ -130,8 +143,11 @@ def _train_run(
         report=report,
     )
     trainer.start(start)
-    best = trainer.run()
-    return export_checkpoint(best, folder / "model.onnx", report=report)
+    best, model = trainer.run(), folder / "model.onnx"
+    if model.is_file() and is_exported(best, model):
+        report(f"{model} holds the best weights and stays as it is")
+        return model
+    return export_checkpoint(best, model, report=report)
 
 
 def _held(folder: Path, report: Report) -> AbstractContextManager[None]:
@@ -140,7 +156,7 @@ def _held(folder: Path, report: Report) -> AbstractContextManager[None]:
 
 
 def find_weights(
-    name: str,
+    key: str,
     recipe: Recipe,
     path: Path,
     work: Path,
@@ -151,6 +167,8 @@ def find_weights(
 ) -> Start | None:
     """A recipe's `init` or `teacher`: a model file, or a run that is trained now if it is missing.
 
+    None where the recipe has no such `key`.
+
     Raises:
         RecipeError: They have seen what the recipe holds out, have no recipe, or one that is not
             what the run was trained by.
@@ -159,20 +177,22 @@ def find_weights(
     from spinekit.training.resuming import check_ancestor
     from spinekit.training.start import check_leak, is_model, start_from_model, start_from_run
 
+    name = recipe.init if key == "init" else recipe.teacher
+    role = "start" if key == "init" else "teacher"
     if not name:
         return None
     if is_model(name):
-        return start_from_model(recipe, name, path.parent)
+        return start_from_model(recipe, name, path.parent, role=role)
     folder = work / "runs" / name
     with _held(folder, report):
         complete = (folder / "model.onnx").is_file()
     if not complete:
         before_path = path.with_name(f"{name}.toml")
         before = read_recipe(before_path)
-        check_leak(recipe, before.name, before, {})
+        check_leak(recipe, before.name, before, {}, role=role)
         report(f"{recipe.name} needs {name}: training that first")
         train(before_path, work=work, device=device, processes=processes, report=report)
-    start = start_from_run(recipe, folder)
+    start = start_from_run(recipe, folder, role=role)
     check_ancestor(folder, path.parent, report=report)
     return start
 
@@ -191,6 +211,8 @@ def gather(
     found = _find_real(packs, report=report) if recipe.real else {}
     if both := sorted(found.keys() & prepared.keys()):
         raise _twice(recipe, both[0])
+    if "phantom" in found:
+        raise _reserved(recipe, str(found["phantom"]))
     sets: dict[str, list[PackedCase]] = {}
     if recipe.phantoms:
         paths = pack_phantoms(
@@ -235,7 +257,7 @@ def _gather_prepared(recipe: Recipe, packs: Path, *, report: Report) -> dict[str
     """The prepared sets by name.
 
     Raises:
-        RecipeError: Two bear one name, one bears that of the phantoms, or no scan of one trains.
+        RecipeError: Two bear one name, one bears the phantoms', or no scan of one trains.
         InputError: One cannot be read.
     """
     sets: dict[str, list[PackedCase]] = {}
@@ -243,7 +265,9 @@ def _gather_prepared(recipe: Recipe, packs: Path, *, report: Report) -> dict[str
         name, path = pack_prepared(
             Path(place).expanduser(), packs, bodies_only=recipe.bodies_only, report=report
         )
-        if name in sets or name == "phantom":
+        if name == "phantom":
+            raise _reserved(recipe, place)
+        if name in sets:
             raise _twice(recipe, name)
         sets[name] = load_pack(path)
         if not sets[name]:
@@ -253,6 +277,15 @@ def _gather_prepared(recipe: Recipe, packs: Path, *, report: Report) -> dict[str
                 "see which masks `spinekit data prepare` found, or leave it out of `sets`",
             )
     return sets
+
+
+def _reserved(recipe: Recipe, place: str) -> RecipeError:
+    return RecipeError(
+        "set-twice",
+        f"recipe {recipe.name}: the set in {place} is called phantom, which only the phantoms are "
+        "that training draws itself",
+        "give it another `name` when preparing it",
+    )
 
 
 def _twice(recipe: Recipe, name: str) -> RecipeError:

@@ -51,8 +51,8 @@ def is_model(init: str) -> bool:
     return init == EMBEDDED or init.endswith(".onnx")
 
 
-def start_from_run(recipe: Recipe, folder: Path) -> Start:
-    """The best weights of a run, for a run of `recipe`.
+def start_from_run(recipe: Recipe, folder: Path, *, role: str = "start") -> Start:
+    """The best weights of a run, for a run of `recipe`, whose start or teacher they are.
 
     Raises:
         RecipeError: It has seen what the recipe holds out.
@@ -61,11 +61,11 @@ def start_from_run(recipe: Recipe, folder: Path) -> Start:
     state = load_checkpoint(folder / "best.pt", torch.device("cpu"))
     before = recipe_from_plain(state["recipe"], source=folder.name)
     told = {"weights_sha256": hash_weights(state["mean"]), **state["facts"]}
-    check_leak(recipe, folder.name, before, told)
+    check_leak(recipe, folder.name, before, told, role=role)
     return Start(folder.name, before, state["mean"], _kept(folder.name, before, told))
 
 
-def start_from_model(recipe: Recipe, init: str, folder: Path) -> Start:
+def start_from_model(recipe: Recipe, init: str, folder: Path, *, role: str = "start") -> Start:
     """The weights of a model file: `init` is its path from `folder`, or "embedded".
 
     Raises:
@@ -78,7 +78,7 @@ def start_from_model(recipe: Recipe, init: str, folder: Path) -> Start:
         path = folder / init
     weights, spec = read_model(path)
     before = recipe_from_plain(spec.recipe, source=path.name)
-    check_leak(recipe, spec.name, before, spec.facts)
+    check_leak(recipe, spec.name, before, spec.facts, role=role)
     return Start(spec.name, before, weights, _kept(spec.name, before, spec.facts))
 
 
@@ -88,14 +88,17 @@ def recipe_from_plain(values: Mapping[str, Any], *, source: str) -> Recipe:
     return recipe_from_dict(table, source=source)
 
 
-def check_leak(recipe: Recipe, name: str, before: Recipe, facts: Mapping[str, Any]) -> None:
-    """Refuse a start that has seen what the recipe holds out, itself or in what it began from.
+def check_leak(
+    recipe: Recipe, name: str, before: Recipe, facts: Mapping[str, Any], *, role: str = "start"
+) -> None:
+    """Refuse a start or teacher that has seen what is held out, itself or in what it began from.
 
     Args:
         recipe: The run to come.
-        name: The start's.
-        before: What the start was trained by.
+        name: The start's, or teacher's.
+        before: What it was trained by.
         facts: What is known of its training; empty before it is trained.
+        role: "start" or "teacher".
 
     Raises:
         RecipeError: It has.
@@ -110,8 +113,8 @@ def check_leak(recipe: Recipe, name: str, before: Recipe, facts: Mapping[str, An
     if seen:
         raise RecipeError(
             "recipe-leak",
-            f"{recipe.name} holds out {recipe.hold_out}, but its start {seen} has seen it",
-            "start from a recipe with the same hold_out, or from phantoms",
+            f"{recipe.name} holds out {recipe.hold_out}, but its {role} {seen} has seen it",
+            f"give it a {role} with the same hold_out, or one of phantoms alone",
         )
 
 
