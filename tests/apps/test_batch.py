@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dying import Fatal
-from spinekit.apps.batch import _report, describe, expect_seconds, run_jobs
+from spinekit.apps.batch import _report, describe, run_jobs
 from spinekit.apps.jobs import Job, Outcome
 from spinekit.apps.summary import write_rows
 from spinekit.layouts.wanted import Wanted
@@ -62,14 +62,6 @@ def test_a_scan_whose_process_was_ended_costs_no_other(
     assert failed == names[1:2]
     assert outcomes[1].code == "process-ended"
     assert len(list(out.glob("scan*_dseg.nii.gz"))) == 6
-
-
-def test_series_of_one_folder_are_expected_to_take_its_time_once(tmp_path: Path) -> None:
-    (tmp_path / "slice").write_bytes(bytes(2**20))
-    once = expect_seconds([tmp_path], threads=1, jobs=1)
-
-    assert once > 0
-    assert expect_seconds([tmp_path] * 3, threads=1, jobs=1) == once
 
 
 def test_a_single_bone_is_no_stretch_and_a_line_stays_one() -> None:

@@ -1,11 +1,14 @@
 """What a row says of a report."""
 
 import csv
+import io
+import json
 import os
 from pathlib import Path
 
 import pytest
 
+from spinekit.apps.batch import write_summary
 from spinekit.apps.jobs import Outcome
 from spinekit.apps.summary import describe_report, merge_rows, refresh_row, write_rows
 
@@ -83,13 +86,70 @@ def test_what_was_done_before_keeps_its_seconds(tmp_path: Path) -> None:
     assert [float(cells["seconds"]) for cells in merged] == [3.5, 9.0]
 
 
-@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"\xff\xfe", b"input,preview\n1,2,3,4\n"])
-def test_another_table_is_written_over_and_never_an_error(tmp_path: Path, content: bytes) -> None:
+FOREIGN = [b"a,b\n1,2\n", b"\xff\xfe", b"input,preview\n1,2,3,4\n", b"input;status;reader\n"]
+
+
+@pytest.mark.parametrize("content", FOREIGN)
+def test_another_programs_table_is_kept_under_another_name_and_that_is_said(
+    tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "summary.csv").write_bytes(content)
+    (tmp_path / "summary.csv.before").write_bytes(b"older")
 
-    write(tmp_path, merge_rows(tmp_path, [row("a.nii")]))
+    for name in ("a.nii", "b.nii"):
+        (tmp_path / name).with_suffix(".png").touch()
+        write_summary(tmp_path, [Outcome(name, "done", preview=str(tmp_path / f"{name[0]}.png"))])
 
-    assert len((tmp_path / "summary.csv").read_text().splitlines()) == 2
+    assert (tmp_path / "summary.csv.before").read_bytes() == b"older"
+    assert (tmp_path / "summary.csv.before1").read_bytes() == content
+    assert len((tmp_path / "summary.csv").read_text().splitlines()) == 3
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.endswith("summary.csv was not written by this program; it is now called "
+                         "summary.csv.before1")  # fmt: skip
+    assert not list(tmp_path.glob("failures.json.*"))
+
+
+@pytest.mark.parametrize("content", [b"{}", b'{"a": 1}', b"[1]", b"no JSON", b'[{"input": "a"}]'])
+def test_another_programs_failures_are_kept_too(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "failures.json").write_bytes(content)
+
+    write_summary(tmp_path, [Outcome("a.nii", "failed", code="x", message="y")], quiet=True)
+
+    assert (tmp_path / "failures.json.before").read_bytes() == content
+    told = json.loads((tmp_path / "failures.json").read_text())
+    assert told == [{"input": "a.nii", "code": "x", "message": "y"}]
+
+
+def test_an_empty_file_is_nothing_to_keep(tmp_path: Path) -> None:
+    for name in ("summary.csv", "failures.json"):
+        (tmp_path / name).touch()
+
+    write_summary(tmp_path, [Outcome("a.nii", "failed", code="x", message="y")])
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["failures.json", "summary.csv"]
+
+
+@pytest.mark.parametrize("parting", [",", ";", "\t"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_summary_that_a_spreadsheet_has_saved_loses_no_row(
+    tmp_path: Path, parting: str, mark: str
+) -> None:
+    (tmp_path / "ä.png").touch()
+    write(tmp_path, [row("ä.nii", seconds=3.5, warnings=("one; two,\tthree",))])
+    columns, cells = csv.reader((tmp_path / "summary.csv").read_text(encoding="utf-8").splitlines())
+    text = io.StringIO(mark, newline="")
+    text.seek(0, 2)
+    csv.writer(text, delimiter=parting).writerows([columns, cells])
+    (tmp_path / "summary.csv").write_text(text.getvalue(), encoding="utf-8", newline="")
+
+    write_summary(tmp_path, [Outcome("b.nii", "failed", code="x", message="y")])
+
+    assert not list(tmp_path.glob("*.before"))
+    table = csv.DictReader((tmp_path / "summary.csv").read_text(encoding="utf-8").splitlines())
+    first, second = table
+    assert (first["input"], first["warnings"]) == ("ä.nii", "one; two,\tthree")
+    assert second["input"] == "b.nii"
+    assert refresh_row(tmp_path / "ä.png", REPORT) == tmp_path / "summary.csv"
 
 
 def test_a_scan_that_a_result_kept_out_does_not_take_its_row(tmp_path: Path) -> None:

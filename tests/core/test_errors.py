@@ -29,3 +29,19 @@ def test_only_wrong_use_exits_with_2() -> None:
 @pytest.mark.parametrize("kind", subclasses())
 def test_tree_in_docstring_names_every_error(kind: type[errors.SpineKitError]) -> None:
     assert f"── {kind.__name__} " in (errors.__doc__ or "")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (errors.InputError("file-missing", "a: gone", "look"), "file-missing", "a: gone; look"),
+        (MemoryError(), "out-of-memory", "not enough memory"),
+        (ZeroDivisionError("by\nzero"), "unexpected", "ZeroDivisionError: by zero"),
+    ],
+)
+def test_any_exception_becomes_a_code_and_a_line(error: Exception, code: str, text: str) -> None:
+    found = errors.describe(error)
+
+    assert found[0] == code
+    assert found[1].startswith(text)
+    assert "\n" not in found[1]

@@ -196,6 +196,22 @@ def test_sheared_scans_are_straightened_and_restored() -> None:
     np.testing.assert_array_equal(restore_probs_argmax(probs, record), expected)
 
 
+@pytest.mark.parametrize("shear", [0.002, 0.01, 0.05])
+@pytest.mark.parametrize("slices", [1, 8, 19])
+def test_thick_slices_of_a_sheared_scan_stay_in_their_places(slices: int, shear: float) -> None:
+    affine = np.diag([4.0, 1.0, 1.0, 1.0])
+    affine[1, 0] = 4 * shear
+    grid = Grid((slices, 60, 50), affine)
+    assert grid.is_sheared
+
+    working = working_grid(grid)
+
+    middle = (np.array(grid.shape) - 1) / 2
+    places = working.ras_to_ijk(grid.ijk_to_ras([(i, *middle[1:]) for i in range(slices)]))[:, 0]
+    np.testing.assert_allclose(places, np.rint(places), atol=0.02)
+    assert working.shape[0] <= slices + 3
+
+
 def test_sheared_resampling_agrees_with_scipy() -> None:
     image = np.random.default_rng(5).random(SHEARED.shape).astype(np.float32)
     target = working_grid(SHEARED, in_plane_mm=2.0)

@@ -1,5 +1,7 @@
 import io
+import json
 import os
+import platform
 import stat
 import tarfile
 import zipfile
@@ -150,7 +152,7 @@ def test_of_several_files_of_one_name_the_last_counts(tmp_path: Path) -> None:
 def test_what_a_killed_run_left_is_cleared_away(tmp_path: Path) -> None:
     left = tmp_path / "out" / f"{PREFIX}left"
     left.mkdir(parents=True)
-    (left / LOCK).touch()
+    (left / LOCK).write_text(json.dumps({"host": platform.node(), "process": 2**30}))
     (left / "half.nii.gz").touch()
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as file:

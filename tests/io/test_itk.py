@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
-from scan_files import AFFINE, SHAPE, picture, save_itk
+from scan_files import AFFINE, SHAPE, picture, refused, save_itk
 from spinekit.core.errors import InputError, SpineKitError
 from spinekit.io.reading import read_labels, read_scan
+from spinekit.io.writing import write_labels
 
 TURN = np.linalg.qr(np.array([[0.9, 0.1, -0.4], [0.2, 1.0, 0.3], [0.5, -0.2, 0.8]]))[0]
 
@@ -155,6 +156,56 @@ def test_nrrd_spaces_with_time(tmp_path: Path, space: str, orientation: str) -> 
         content=picture((*SHAPE, 2)).tobytes(order="F"),
     )
     assert read_scan(path).volume.grid.orientation == orientation
+
+
+@pytest.mark.parametrize(
+    ("units", "scale"),
+    [
+        ('"m" "m" "m"', 1000), ('"meters" "meters" "meters"', 1000), ('"cm" "cm" "cm"', 10),
+        ('"um" "um" "um"', 0.001), ('"µm" "µm" "µm"', 0.001), ("microns microns microns", 0.001),
+        ('"mm" "mm" "mm"', 1), ('"" "" ""', 1), ('"pixels" "pixels" "pixels"', 1),
+    ],
+)  # fmt: skip
+def test_nrrd_units_are_converted(tmp_path: Path, units: str, scale: float) -> None:
+    step, place = 4 / scale, 20 / scale
+    path = nrrd(
+        tmp_path / "a.nrrd",
+        "space: left-posterior-superior",
+        f"space directions: ({step},0,0) (0,{step / 4},0) (0,0,{step / 4})",
+        f"space origin: ({place},{place},{place})",
+        f"space units: {units}",
+    )
+
+    scan = read_scan(path)
+
+    np.testing.assert_allclose(scan.volume.spacing_mm, (4, 1, 1))
+    np.testing.assert_allclose(scan.volume.grid.affine[:3, 3], (-20, -20, 20))
+    assert [n.code for n in scan.notices] == ([] if scale == 1 else ["units-converted"])
+    write_labels(tmp_path / "b.nrrd", np.zeros(SHAPE, np.uint8), scan.header)
+    assert read_labels(tmp_path / "b.nrrd").grid.is_close(scan.volume.grid)
+
+
+def test_nrrd_units_of_axes_without_a_place_are_converted(tmp_path: Path) -> None:
+    lines = ("spacings: nan 0.004 0.001 0.001", 'units: "s" "m" "m" "m"')
+    kinds = "kinds: time domain domain domain"
+    content = picture((2, *SHAPE)).tobytes(order="F")
+
+    scan = read_scan(nrrd(tmp_path / "a.nrrd", *lines, kinds, sizes="2 6 40 36", content=content))
+
+    assert scan.volume.spacing_mm == pytest.approx((4, 1, 1))
+    assert "units-converted" in [n.code for n in scan.notices]
+
+
+def test_nrrd_units_by_which_it_is_no_spine_are_doubted(tmp_path: Path) -> None:
+    lines = ("spacings: 4 1 1", 'units: "m" "m" "m"')
+
+    scan = read_scan(nrrd(tmp_path / "a.nrrd", *lines))
+
+    assert scan.volume.spacing_mm == (4, 1, 1)
+    assert "units-doubtful" in [n.code for n in scan.notices]
+    assert refused(nrrd(tmp_path / "a.nrrd", *lines), strict=True).code == "implausible-spacing"
+    mixed = nrrd(tmp_path / "b.nrrd", "spacings: 4 1 1", 'units: "m" "mm" "mm"')
+    assert "several units" in refused(mixed).message
 
 
 def test_nrrd_volumes_on_the_first_axis(tmp_path: Path) -> None:

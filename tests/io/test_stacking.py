@@ -97,6 +97,88 @@ def test_a_slice_beside_the_stack_is_named(tmp_path: Path) -> None:
     error = refused(folder)
     assert error.code == "uneven-slices"
     assert "IM021.dcm lies 5 mm beside" in error.message
+    assert "a folder of its own" in error.remedy
+
+
+def test_a_slice_beside_the_stack_is_moved_into_its_place_with_force(tmp_path: Path) -> None:
+    slices = Slices()
+    expected = rescaled(slices)
+    folder = slices.write(tmp_path / "a")
+    x, y, z = slices.position(3)
+    # 8 columns of 0.75 mm to posterior and half a row of 0.5 mm to inferior.
+    moved = Slices(np.roll(slices.volume, -8, axis=0)).single(3)
+    moved.ImagePositionPatient = [x, y + 6, z - 0.25]
+    moved.save_as(folder / "IM021.dcm", enforce_file_format=True)
+
+    scan = read_scan(folder, force=True)
+
+    found = scan.volume.array
+    np.testing.assert_array_equal(found[..., [0, 1, 2, 4, 5]], expected[..., [0, 1, 2, 4, 5]])
+    between = (expected[8:, :-1, 3] + expected[8:, 1:, 3]) / 2
+    np.testing.assert_allclose(found[8:, 1:, 3], between, rtol=1e-4)
+    assert (found[:8, :, 3] == expected[..., 3].min()).all()
+    (notice,) = scan.notices
+    assert notice.code == "uneven-slices"
+    assert notice.text.endswith("slices were moved within their planes")
+
+
+def test_parallel_blocks_lie_where_they_were_scanned_and_both_problems_are_told(
+    tmp_path: Path,
+) -> None:
+    # Axial blocks of five slices, as for three discs, the middle one 15 mm farther back.
+    volume = picture((64, 64, 15)) % 50
+    volume[32, 32] = 3000
+    blocks = Slices(volume, orientation=(1, 0, 0, 0, 1, 0), spacing=(1.0, 1.0))
+    folder = blocks.write(tmp_path / "a")
+    places = [[0.0, 15.0 * (n // 5 == 1), n // 5 * 35 + n % 5 * 4.0] for n in range(15)]
+    for index, place in enumerate(places):
+        edit_dicom(folder / f"IM{index * 7:03d}.dcm", ImagePositionPatient=place)
+
+    error = refused(folder)
+    scan = read_scan(folder, force=True)
+
+    assert "19 mm apart" in error.message
+    assert "5 slices lie beside the others" in error.message
+    assert "a folder of its own" in error.remedy
+    (notice,) = scan.notices
+    assert notice.text.endswith("slices were moved within their planes and interpolated")
+    array, grid = scan.volume.array, scan.volume.grid
+    for x, y, z in places[::4]:
+        ijk = grid.ras_to_ijk([(-(x + 32), -(y + 32), z)])[0]
+        k = round(ijk[2])
+        brightest = np.unravel_index(array[..., k].argmax(), array.shape[:2])
+        assert np.abs(np.array(brightest) - ijk[:2]).max() <= 0.5
+
+
+@pytest.mark.parametrize("moved", [[5], [0], [3, 4, 5]], ids=["last", "first", "a block"])
+def test_slices_beside_the_others_do_not_tilt_them(tmp_path: Path, moved: list[int]) -> None:
+    slices = Slices()
+    folder = slices.write(tmp_path / "a")
+    for index in moved:
+        x, y, z = slices.position(index)
+        edit_dicom(folder / f"IM{index * 7:03d}.dcm", ImagePositionPatient=[x, y + 6, z])
+
+    scan = read_scan(folder, force=True)
+
+    assert [n.code for n in scan.notices] == ["uneven-slices"]
+    others = [index for index in range(6) if index not in moved]
+    np.testing.assert_array_equal(scan.volume.array[..., others], rescaled(slices)[..., others])
+    np.testing.assert_allclose(
+        scan.volume.array[8:, :, moved], rescaled(slices)[:-8, :, moved], rtol=1e-4
+    )
+    np.testing.assert_allclose(scan.volume.grid.affine[:3, 2], [4, 0, 0], atol=1e-9)
+
+
+def test_of_stacks_of_as_many_slices_the_one_with_most_pixels_is_taken(tmp_path: Path) -> None:
+    small = Slices(picture((36, 40, 6)), orientation=(1, 0, 0, 0, 0, -1))
+    folder = small.write(tmp_path / "scout", prefix="A")
+    large = Slices(picture((72, 80, 6)))
+    for index in range(6):
+        image = large.single(index)
+        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = f"9.{index + 1}"
+        image.save_as(folder / f"Z{index}.dcm", enforce_file_format=True)
+
+    np.testing.assert_array_equal(read_scan(folder, force=True).volume.array, rescaled(large))
 
 
 def test_a_tilted_stack_is_sheared_not_refused(tmp_path: Path) -> None:

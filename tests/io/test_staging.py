@@ -1,19 +1,22 @@
+import errno
+import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from spinekit.core.errors import OutputError
-from spinekit.io.staging import check_writable, remove_abandoned, staged
+from spinekit.io.staging import LOCK, check_writable, remove_abandoned, staged
 from unprivileged import as_nobody
 
 
 def test_files_appear_together_with_the_json_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import os
-
     moved = []
     replace = os.replace
     monkeypatch.setattr(os, "replace", lambda a, b: (moved.append(Path(b).name), replace(a, b)))
@@ -95,8 +98,6 @@ def test_a_file_in_the_place_of_the_folder(tmp_path: Path) -> None:
 def test_folders_inside_are_filled_and_the_last_file_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import os
-
     moved = []
     replace = os.replace
     monkeypatch.setattr(os, "replace", lambda a, b: (moved.append(Path(b).name), replace(a, b)))
@@ -160,6 +161,177 @@ def test_what_a_killed_process_left_goes_and_what_is_in_use_stays(tmp_path: Path
 
     found = sorted(path.name for path in tmp_path.rglob("*"))
     assert found == [".spinekit", ".spinekit-mine", "whole.txt"]
+
+
+def write_result(folder: Path, text: str) -> None:
+    with staged(folder, last="a.json") as stage:
+        for name in ("b.json", "a.json", "in/c.png", "d.nii"):
+            (stage / name).parent.mkdir(exist_ok=True)
+            (stage / name).write_text(text)
+
+
+def result(folder: Path) -> dict[str, str]:
+    """What lies in a folder, hidden files too."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in files}
+
+
+WHOLE = ("a.json", "b.json", "d.nii", "in/c.png")
+
+
+def interrupt_moves(monkeypatch: pytest.MonkeyPatch, error: BaseException, *at: int) -> None:
+    """Let the moves of these numbers, counted from 1, be interrupted before they happen."""
+    replace, calls = os.replace, []
+
+    def interrupted(source: Path, target: Path) -> None:
+        calls.append(target)
+        if len(calls) in at:
+            raise error
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", interrupted)
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["new", "over an earlier result"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("at", [1, 2, 4])
+def test_an_interrupt_between_two_moves_waits_until_all_are_done(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    at: int,
+    error: type[BaseException],
+    before: bool,
+) -> None:
+    if before:
+        write_result(tmp_path, "old")
+    interrupt_moves(monkeypatch, error(), at)
+
+    with pytest.raises(error):
+        write_result(tmp_path, "new")
+
+    assert result(tmp_path) == dict.fromkeys(WHOLE, "new")
+
+
+def test_what_was_interrupted_twice_is_finished_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt_moves(monkeypatch, KeyboardInterrupt(), 2, 3)
+    with pytest.raises(KeyboardInterrupt):
+        write_result(tmp_path, "new")
+    assert (tmp_path / "d.nii").exists()
+    assert not (tmp_path / "a.json").exists()
+
+    remove_abandoned(tmp_path)
+
+    assert result(tmp_path) == dict.fromkeys(WHOLE, "new")
+
+
+def test_a_move_that_fails_takes_back_what_was_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "old.txt").write_text("old")
+    interrupt_moves(monkeypatch, OSError(errno.EIO, "no connection"), 3)
+
+    with pytest.raises(OutputError, match="no connection"):
+        write_result(tmp_path, "new")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["old.txt"]
+
+
+def killed_at(folder: Path, move: int) -> None:
+    """Write a result in another process, which is killed before a move."""
+    child = os.fork()
+    if child == 0:
+        replace, calls = os.replace, []
+
+        def killed(source: Path, target: Path) -> None:
+            calls.append(target)
+            if len(calls) == move:
+                os.kill(os.getpid(), signal.SIGKILL)
+            replace(source, target)
+
+        os.replace = killed  # type: ignore[assignment]
+        try:
+            write_result(folder, "new")
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+
+forking = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a system with fork")
+
+
+@forking
+@pytest.mark.parametrize("before", [False, True], ids=["new", "over an earlier result"])
+@pytest.mark.parametrize("move", [1, 2, 4])
+def test_what_was_killed_between_two_moves_is_finished_by_the_next(
+    tmp_path: Path, move: int, before: bool
+) -> None:
+    if before:
+        write_result(tmp_path, "old")
+    killed_at(tmp_path, move)
+    assert result(tmp_path).get("a.json") == ("old" if before else None)
+
+    remove_abandoned(tmp_path)
+
+    assert result(tmp_path) == dict.fromkeys(WHOLE, "new")
+
+
+@forking
+def test_a_result_that_somebody_has_changed_since_is_not_written_over(tmp_path: Path) -> None:
+    write_result(tmp_path, "old")
+    killed_at(tmp_path, 2)
+    (tmp_path / "a.json").write_text("by hand")
+
+    remove_abandoned(tmp_path)
+
+    assert result(tmp_path)["a.json"] == "by hand"
+    assert sorted(result(tmp_path)) == sorted(WHOLE)
+
+
+def leave(folder: Path, holder: object, *, days: float = 0) -> Path:
+    """A hidden folder with a half-written file, as a process leaves it that is killed."""
+    stage = folder / ".spinekit-left"
+    stage.mkdir()
+    (stage / LOCK).write_text(json.dumps(holder))
+    (stage / "half.nii").touch()
+    then = time.time() - days * 86400
+    for path in (stage / LOCK, stage / "half.nii", stage):
+        os.utime(path, (then, then))
+    return stage
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files cannot be locked there")
+def test_what_another_machine_may_be_using_stays_for_a_day(tmp_path: Path) -> None:
+    # Its lock does not show here, as on a network drive that is mounted with local locks.
+    holder = {"host": "elsewhere", "boot": "another", "process": 2**30}
+    stage = leave(tmp_path, holder, days=0.9)
+    remove_abandoned(tmp_path)
+    assert (stage / "half.nii").exists()
+
+    then = time.time() - 1.1 * 86400
+    for path in (*stage.iterdir(), stage):
+        os.utime(path, (then, then))
+    remove_abandoned(tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files cannot be locked there")
+def test_a_process_of_this_machine_that_is_there_keeps_its_folder_without_a_lock(
+    tmp_path: Path,
+) -> None:
+    with staged(tmp_path) as stage:
+        holder = json.loads((stage / LOCK).read_text())
+        assert holder["process"] == os.getpid()
+    there = leave(tmp_path, {**holder, "process": os.getppid()})
+    remove_abandoned(tmp_path)
+    assert there.exists()
+
+    (there / LOCK).write_text(json.dumps({**holder, "process": 2**30}))
+    remove_abandoned(tmp_path)
+
+    assert not there.exists()
 
 
 def test_a_closed_folder_is_told_before_work_begins_and_an_open_one_stays_as_it_is(

@@ -1,11 +1,13 @@
 """Values as arrays hold them: beyond 32-bit floats, or hidden by a mask."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from scan_files import AFFINE, picture
+from scan_files import AFFINE, SHAPE, picture, save_nifti
 from spinekit.core.errors import SpineKitError
-from spinekit.io.reading import scan_from_array
+from spinekit.io.reading import Scan, read_scan, scan_from_array
 
 
 @pytest.mark.parametrize(
@@ -68,3 +70,52 @@ def test_masked_values_that_are_no_real_numbers_are_refused(values: np.ndarray) 
 
     with pytest.raises(SpineKitError, match="not real numbers"):
         scan_from_array(np.ma.array(values, mask=hidden), affine=AFFINE)
+
+
+NRRD = "\n".join([
+    "NRRD0004", "type: float", "dimension: 4", "space: left-posterior-superior",
+    f"sizes: {' '.join(map(str, SHAPE))} 3", "space directions: (-4,0,0) (0,-1,0) (0,0,1) none",
+    "kinds: domain domain domain list", "endian: little", "encoding: raw", "space origin: (0,0,0)",
+])  # fmt: skip
+
+
+def read_volumes(folder: Path, ending: str, volumes: np.ndarray) -> Scan:
+    """A 4-D scan as it is read from a file, or an array."""
+    if ending == "array":
+        return scan_from_array(volumes, affine=AFFINE)
+    path = folder / f"a.{ending}"
+    if ending == "nii":
+        return read_scan(save_nifti(path, volumes, scl_slope=2, scl_inter=5))
+    path.write_bytes(f"{NRRD}\n\n".encode() + volumes.tobytes(order="F"))
+    return read_scan(path)
+
+
+@pytest.mark.parametrize("ending", ["nii", "nrrd", "array"])
+def test_what_one_volume_lacks_is_the_mean_of_the_others(tmp_path: Path, ending: str) -> None:
+    volumes = np.stack([picture() + 10 * n for n in range(3)], axis=-1).astype(np.float32)
+    expected = volumes.mean(axis=-1)
+    volumes[1:3, :, :, 0] = np.nan
+    volumes[2, :, :, 2] = np.inf
+    expected[1] += 5
+    expected[2] = volumes[2, :, :, 1]
+
+    scan = read_volumes(tmp_path, ending, volumes)
+
+    scaled = expected * 2 + 5 if ending == "nii" else expected
+    np.testing.assert_allclose(scan.volume.array, scaled, rtol=1e-5)
+    told = {notice.code: notice.text for notice in scan.notices}
+    left_out = 3 * SHAPE[1] * SHAPE[2]
+    assert told["not-finite"].startswith(f"{left_out} values that are NaN or infinite were left")
+    assert "volumes-averaged" in told
+
+
+def test_what_all_volumes_lack_is_replaced_as_in_one(tmp_path: Path) -> None:
+    volumes = np.stack([picture(), picture()], axis=-1).astype(np.float64)
+    volumes[0, 0, 0], volumes[0, 0, 1] = np.nan, np.inf
+
+    scan = scan_from_array(volumes, affine=AFFINE)
+
+    low, high = scan.volume.array[1:].min(), scan.volume.array[1:].max()
+    assert (scan.volume.array[0, 0, 0], scan.volume.array[0, 0, 1]) == (low, high)
+    (told,) = [notice.text for notice in scan.notices if notice.code == "not-finite"]
+    assert told.startswith("2 voxels")

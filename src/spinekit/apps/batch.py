@@ -14,6 +14,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from spinekit.apps.duration import expect_seconds
 from spinekit.apps.jobs import Job, Outcome, lose, process
 from spinekit.apps.summary import (
     FILE,
@@ -21,6 +22,7 @@ from spinekit.apps.summary import (
     is_summary,
     is_told,
     merge_rows,
+    set_aside,
     write_rows,
 )
 from spinekit.core.errors import SpineKitError
@@ -28,13 +30,10 @@ from spinekit.core.parallel import each
 from spinekit.io.locks import alone
 from spinekit.io.staging import check_writable, remove_abandoned
 from spinekit.io.writing import write_json
-from spinekit.prediction.predictor import available_cores
 
 FAILURES = "failures.json"
 LONG_RUN_S = 30.0
 """Runs expected to take longer say so first."""
-SECONDS_PER_MIB = 6.0
-"""Of one core for a MiB of compressed scan, the mean of clinical lumbar scans: a first guess."""
 
 
 def run_command(plan: Callable[[argparse.Namespace], list[Job]], args: argparse.Namespace) -> int:
@@ -60,7 +59,7 @@ def run_command(plan: Callable[[argparse.Namespace], list[Job]], args: argparse.
         raise
     done = [outcome for outcome in outcomes if outcome.status != "failed"]
     if many or (done and is_summary(args.out / FILE)):
-        write_summary(args.out, outcomes)
+        write_summary(args.out, outcomes, quiet=args.quiet)
     if args.json:
         print(json.dumps([outcome.to_dict() for outcome in outcomes], indent=1))
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
@@ -94,7 +93,7 @@ def run_jobs(jobs: Sequence[Job], args: argparse.Namespace, *, many: bool) -> li
     except KeyboardInterrupt:
         if many and outcomes:
             ended = [outcomes[job.shown] for job in jobs if job.shown in outcomes]
-            write_summary(args.out, ended)
+            write_summary(args.out, ended, quiet=args.quiet)
         raise
     return [outcomes[job.shown] for job in jobs]
 
@@ -121,14 +120,16 @@ def group_jobs(jobs: Sequence[Job]) -> list[tuple[Job, ...]]:
     return [tuple(group) for group in groups.values()]
 
 
-def write_summary(folder: Path, outcomes: Sequence[Outcome]) -> None:
+def write_summary(folder: Path, outcomes: Sequence[Outcome], *, quiet: bool = False) -> None:
     """Write `summary.csv` and `failures.json` of a run over several scans.
 
-    What earlier runs into the folder wrote of other scans stays, where it is not out of date.
+    What earlier runs into the folder wrote of other scans stays, where it is not out of date. A
+    file of such a name that is another program's gets another name.
 
     Args:
         folder: Where to.
         outcomes: One row each; the failures go into the JSON.
+        quiet: Do not say on the terminal that a file got another name.
 
     Raises:
         OutputError: They cannot be written.
@@ -142,21 +143,33 @@ def write_summary(folder: Path, outcomes: Sequence[Outcome]) -> None:
     ]
     told = {outcome.input for outcome in outcomes}
     with alone(folder / FILE):
-        write_rows(folder / FILE, Outcome.__dataclass_fields__, merge_rows(folder, rows))
+        merged = merge_rows(folder, rows)
         before = _read_failures(folder / FAILURES)
-        earlier = [failure for failure in before if not is_told(failure["input"], told)]
+        if not is_summary(folder / FILE):
+            _set_aside(folder / FILE, quiet=quiet)
+        if before is None:
+            _set_aside(folder / FAILURES, quiet=quiet)
+        write_rows(folder / FILE, Outcome.__dataclass_fields__, merged)
+        earlier = [failure for failure in before or [] if not is_told(failure["input"], told)]
         write_json(folder / FAILURES, earlier + failures)
 
 
-def _read_failures(path: Path) -> list[dict[str, str]]:
-    """The failures of earlier runs; none where there is no such file of this program."""
+def _set_aside(path: Path, *, quiet: bool) -> None:
+    """Keep another program's file, if there is one, and say so."""
+    kept = set_aside(path)
+    if kept is not None and not quiet:
+        text = f"{path} was not written by this program; it is now called {kept.name}"
+        print(_one_line(f"spinekit: warning: {text}"), file=sys.stderr)
+
+
+def _read_failures(path: Path) -> list[dict[str, str]] | None:
+    """The failures of earlier runs; None where there is no such file of this program."""
     try:
-        return [
-            {key: row[key] for key in ("input", "code", "message")}
-            for row in json.loads(path.read_bytes())
-        ]
+        read = json.loads(path.read_bytes())
+        rows = [{key: row[key] for key in ("input", "code", "message")} for row in read]
+        return rows if isinstance(read, list) else None
     except (OSError, ValueError, KeyError, TypeError):
-        return []
+        return None
 
 
 def _announce(jobs: Sequence[Job], args: argparse.Namespace) -> None:
@@ -172,28 +185,6 @@ def _announce(jobs: Sequence[Job], args: argparse.Namespace) -> None:
     if expected > LONG_RUN_S and not args.quiet:
         number = f"{len(todo)} scans" if len(todo) > 1 else "one scan"
         print(f"{number} to do, about {expected / 60:.1f} minutes", file=sys.stderr)
-
-
-def expect_seconds(scans: Sequence[Path], threads: int | None, jobs: int) -> float:
-    """Guess how long scans take from the size of their files, within a factor of two or so.
-
-    Args:
-        scans: Files, or DICOM folders; a folder of several series once for each.
-        threads: Of each scan; None for every core.
-        jobs: Scans at the same time.
-
-    Returns:
-        Seconds; 0 for no scan or when they cannot be looked at.
-    """
-    size = 0
-    for scan in dict.fromkeys(scans):
-        with contextlib.suppress(OSError):
-            files = [scan] if scan.is_file() else list(scan.iterdir())
-            packed = scan.name.endswith(".gz")
-            size += sum(path.stat().st_size for path in files) // (1 if packed else 2)
-    cores = available_cores()
-    used = min(cores, (threads or cores) * min(jobs, max(1, len(scans))))
-    return SECONDS_PER_MIB * size / 2**20 / used
 
 
 @contextlib.contextmanager

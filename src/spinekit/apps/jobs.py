@@ -17,10 +17,11 @@ from typing import Any
 from spinekit.adoption import MaskOptions, adopt_mask
 from spinekit.apps.cli import explain
 from spinekit.apps.summary import describe_report
-from spinekit.core.errors import ModelError, UsageError
+from spinekit.core.errors import ModelError, OutputError, UsageError
 from spinekit.core.parallel import LOST
 from spinekit.io.locks import alone
 from spinekit.io.reading import hash_scan
+from spinekit.io.staging import remove_abandoned
 from spinekit.layouts.registry import LAYOUTS
 from spinekit.layouts.replacing import replace_result
 from spinekit.layouts.wanted import Place, Wanted
@@ -166,7 +167,7 @@ def _finish(job: Job, result: Segmentation | Exception, started: float) -> Outco
 def _settle(job: Job, started: float) -> Outcome | None:
     """What became of a series before, or why it may not be done; None where it is to be done."""
     try:
-        return _before(job) if not job.overwrite and _is_done(job) else None
+        return _before(job) if not job.overwrite and _was_done(job) else None
     except ModelError:
         raise
     except Exception as error:
@@ -195,7 +196,7 @@ def _told(report: Mapping[str, Any]) -> str:
 def _process_one(job: Job, bar: Any) -> list[Outcome]:
     started = time.perf_counter()
     try:
-        if not job.overwrite and _is_done(job):
+        if not job.overwrite and _was_done(job):
             return [_before(job)]
         return [_save(job, _work(job, bar), started)]
     except ModelError:
@@ -235,6 +236,7 @@ def _save(job: Job, result: Segmentation, started: float) -> Outcome:
     """
     layout = LAYOUTS[job.layout]
     with alone(job.files["json"]):
+        remove_abandoned(job.place.root)
         if not job.overwrite and _is_done(job) and not _is_outdated(job, result):
             return _before(job)
         report = replace_result(layout, result, job.wanted, beside=not job.overwrite)
@@ -264,6 +266,27 @@ def lose(jobs: Sequence[Job]) -> list[Outcome]:
 @functools.lru_cache(maxsize=1)
 def _predictor(model: str | None, threads: int) -> Predictor:
     return load_predictor(model, threads=threads)
+
+
+def _was_done(job: Job) -> bool:
+    """As `_is_done`, at a time when no other run may be moving files into their place.
+
+    One that was killed while it did that left files without their report.
+
+    Raises:
+        SpineKitError: As there.
+    """
+    try:
+        return _is_done(job)
+    except UsageError as error:
+        if error.code != "results-exist":
+            raise
+        try:
+            with alone(job.files["json"]):
+                remove_abandoned(job.place.root)
+                return _is_done(job)
+        except OutputError:
+            raise error from None
 
 
 def _is_done(job: Job) -> bool:

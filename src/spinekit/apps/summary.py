@@ -5,12 +5,15 @@ It knows reports and rows, and nothing of how scans are done.
 
 import csv
 import io
+import itertools
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from spinekit.anatomy.column import is_nameless
 from spinekit.io.locks import alone
-from spinekit.io.writing import write_bytes
+from spinekit.io.writing import output_errors, write_bytes
 from spinekit.preview.outlines import UNSURE_BELOW
 
 FILE = "summary.csv"
@@ -72,7 +75,7 @@ def describe_names(row: Mapping[str, Any]) -> str:
     text = f"{' to '.join(ends)}, {found}"
     if row["ambiguous"] or (sure is not None and sure < UNSURE_BELOW):
         return f"{text}, names unsure" + ("" if sure is None else f" ({sure:.0%})")
-    if nameless := sum(bone.startswith("vertebra_") for bone in bones):
+    if nameless := sum(map(is_nameless, bones)):
         return f"{text}, {nameless} without a name"
     return text
 
@@ -175,13 +178,43 @@ def _as_written(text: str) -> str:
 
 
 def _read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """Columns and rows of a summary; nothing of a missing one, or of another program's table."""
+    """Columns and rows of a summary; nothing of a missing one, or of another program's table.
+
+    One that a spreadsheet has saved since may begin with a byte order mark and have semicolons or
+    tabs between its cells.
+    """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            table = csv.DictReader(file, restval="")
-            return list(table.fieldnames or []), list(table)
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            first = file.readline()
+            file.seek(0)
+            parting = max(",;\t", key=first.count)
+            table = csv.DictReader(file, restval="", restkey="", delimiter=parting)
+            columns = list(table.fieldnames or [])
+            return columns, [{key: row[key] for key in columns} for row in table]
     except (OSError, UnicodeDecodeError, csv.Error):
         return [], []
+
+
+def set_aside(path: Path) -> Path | None:
+    """Rename a file that is in the way of a summary and not to be lost.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its new name, which ends in `.before`, with a number where there is such a file already;
+        None where there is nothing to lose.
+
+    Raises:
+        OutputError: It cannot be renamed.
+    """
+    if not path.is_file() or path.stat().st_size == 0:
+        return None
+    names = (path.with_name(f"{path.name}.before{n or ''}") for n in itertools.count())
+    kept = next(name for name in names if not os.path.lexists(name))
+    with output_errors(path):
+        path.rename(kept)
+    return kept
 
 
 def refresh_row(preview: Path, report: Mapping[str, Any]) -> Path | None:

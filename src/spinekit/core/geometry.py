@@ -134,10 +134,11 @@ def restore_probs_argmax(probs: NDArray[Any], record: GeometryRecord) -> NDArray
 
 def working_grid(grid: Grid, *, in_plane_mm: float = 1.0, min_slice_mm: float = 2.0) -> Grid:
     """The grid `normalise_geometry` resamples to; arguments and errors as there."""
-    upright = _orthogonal(oriented_grid(grid))
-    native = upright.spacing_mm
-    slice_mm = native[0]
-    if upright.shape[0] > 1 and native[0] < min_slice_mm * (1 - _KEEP_WITHIN):
+    oriented = oriented_grid(grid)
+    is_thin = oriented.spacing_mm[0] < min_slice_mm * (1 - _KEEP_WITHIN)
+    upright = _orthogonal(oriented, keep_slices=not is_thin)
+    slice_mm = upright.spacing_mm[0]
+    if upright.shape[0] > 1 and is_thin:
         slice_mm = min_slice_mm
     return _respaced(upright, (slice_mm, in_plane_mm, in_plane_mm))
 
@@ -173,8 +174,11 @@ def canonical_array(volume: Volume) -> tuple[NDArray[Any], tuple[float, float, f
     return resample_nearest(volume.array, volume.grid, grid), grid.spacing_mm
 
 
-def _orthogonal(grid: Grid) -> Grid:
+def _orthogonal(grid: Grid, *, keep_slices: bool = False) -> Grid:
     """The grid itself, or for a sheared one the nearest orthogonal grid around all of it.
+
+    To keep slices their number along i stays odd or even, so that new ones lie on the old ones at
+    the centre, not half between them.
 
     The nearest rotation to the axes' directions is the orthogonal factor of their polar
     decomposition (Higham 1986, "Computing the polar decomposition", eq. 1.1).
@@ -188,6 +192,8 @@ def _orthogonal(grid: Grid) -> Grid:
     within = grid.ijk_to_ras(corners) @ np.linalg.inv(axes).T
     low, high = within.min(axis=0), within.max(axis=0)
     shape = np.ceil(high - low - 1e-3).astype(int)
+    if keep_slices:
+        shape[0] += (shape[0] - grid.shape[0]) % 2
     affine = np.eye(4)
     affine[:3, :3] = axes
     affine[:3, 3] = axes @ ((low + high) / 2 - (shape - 1) / 2)

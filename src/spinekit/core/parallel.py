@@ -10,6 +10,8 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -108,9 +110,29 @@ def end_pool(pool: ProcessPoolExecutor) -> None:
 
 
 def quiet_worker() -> None:
-    """Let an interrupt unwind the worker, so that its half-written files go, in silence."""
+    """Let an interrupt unwind the worker, so that its half-written files go, in silence.
+
+    So does the end of the process that started it, of which nobody else would tell it.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(1))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of the parent process, then end this one; it has half a minute to clean up.
+
+    To be run beside the work; a thread that waits costs nothing.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    parent.join()
+    if sys.platform == "win32":
+        os._exit(1)
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+    time.sleep(_PATIENCE_S)
+    os._exit(1)
 
 
 def in_worker(work: Callable[[T], R], item: T) -> R:

@@ -28,13 +28,15 @@ def hidden_beside(path: Path, ending: str) -> Path:
     return path.with_name(f".{name}{ending}")
 
 
-def open_alone(path: Path, lock: Callable[[BinaryIO], None]) -> BinaryIO:
+def open_alone(path: Path, lock: Callable[[BinaryIO], None], *, shared: bool = False) -> BinaryIO:
     """Open a file that whoever holds it may rename or remove before letting go.
 
     Args:
         path: Made when missing; its folder must be there.
-        lock: Waits until nobody else holds the file given; where files cannot be locked it does
-            nothing.
+        lock: Waits until nobody else holds the file given, which may be open for reading only;
+            where files cannot be locked it does nothing.
+        shared: Every user may write to a file that is made, which is to stay empty. One that
+            cannot be written to is held as it is; else it is removed once nobody holds it.
 
     Returns:
         The file of this name, held, with what it holds.
@@ -43,9 +45,37 @@ def open_alone(path: Path, lock: Callable[[BinaryIO], None]) -> BinaryIO:
         OSError: The system's own error.
     """
     while True:
-        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
-        lock(file)
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                return file
+        file = _open(path, shared=shared)
+        try:
+            lock(file)
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                    if shared or file.writable():
+                        return file
+                    path.unlink()  # another user's, who was killed
+        except BaseException:
+            file.close()
+            raise
         file.close()  # its holder finished, or gave up, while we waited
+
+
+def _open(path: Path, *, shared: bool) -> BinaryIO:
+    """Open a file for reading and writing, make it, or open one of another user for reading."""
+    while True:
+        # In a folder where nobody may remove another's files, Linux lets nobody open such a file
+        # as one that would be made.
+        with contextlib.suppress(FileNotFoundError):
+            try:
+                return os.fdopen(os.open(path, os.O_RDWR), "r+b")
+            except PermissionError:
+                return os.fdopen(os.open(path, os.O_RDONLY), "rb")
+        try:
+            made = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        except FileExistsError:
+            if path.is_symlink():  # to nowhere
+                raise
+            continue
+        if shared:
+            with contextlib.suppress(OSError):  # a drive may know no such rights
+                os.fchmod(made, 0o666)
+        return os.fdopen(made, "r+b")

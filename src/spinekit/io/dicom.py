@@ -1,18 +1,16 @@
 """DICOM: the series of a folder, single-frame or enhanced multi-frame, as one volume.
 
-Knows tags and pixels; how slices make a stack is `stacking`'s business. Patient fields are never
-read.
+Knows which files make a series; what a file says of its slices is `dicom_frames`' business, how
+slices make a stack is `stacking`'s. Patient fields are never read.
 """
 
 from __future__ import annotations
 
-import functools
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pydicom
@@ -21,12 +19,11 @@ from pydicom.dataset import Dataset
 
 from spinekit.core.errors import InputError, Notice, UsageError
 from spinekit.io.dicom_faults import AGAIN, dicom_errors
+from spinekit.io.dicom_frames import read_frames
 from spinekit.io.dicom_objects import is_index, is_other
-from spinekit.io.dicom_pixels import load_plane, read_pixels
-from spinekit.io.dicom_values import find_value, mirror_sum, read_kind, read_number, read_numbers
 from spinekit.io.discovery import dicom_files, name_of
 from spinekit.io.header import HeaderInfo
-from spinekit.io.stacking import Frame, stack_frames
+from spinekit.io.stacking import stack_frames
 
 _TAGS = [
     "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription",
@@ -62,6 +59,8 @@ class Series:
     """Files with their headers, sorted by file name, no instance twice."""
     frame: str = ""
     """UID of the frame its places are in, empty if it states none."""
+    unread: tuple[str, ...] = ()
+    """Why files beside its own were passed over, whose headers do not say of which series."""
 
     @property
     def modality(self) -> str:
@@ -100,7 +99,7 @@ def read_dicom(
         series: Number, UID or end of the UID of the series, where there are several; an end has
             six characters or more, or is whole components, two or more: `3.14`.
         volume_index: Which of several volumes (echoes, time points); None takes their mean.
-        force: See `stack_frames`; files that cannot be read count as missing.
+        force: See `stack_frames`; files and frames that cannot be read count as missing.
 
     Returns:
         The volume.
@@ -114,12 +113,14 @@ def read_dicom(
     with _quiet():
         found = list_series(path, force=force)
         chosen = choose_series(name_of(path), found, series)
-        frames, lost = _read_frames(chosen.items, force=force)
+        frames, lost = read_frames(chosen.items, force=force)
+        lost = [*chosen.unread, *lost]
         array, grid, notices = stack_frames(
             name_of(path), frames, volume_index=volume_index, force=force
         )
     if lost:
-        text = f"{len(lost)} of {len(chosen.items)} files count as missing: {', '.join(lost[:3])}"
+        count = len(frames) + len(lost)
+        text = f"{len(lost)} of {count} images count as missing: {', '.join(lost[:3])}"
         notices.append(Notice("files-unread", text))
     modality = str(chosen.items[0][1].get("Modality") or "MR")
     if modality != "MR":
@@ -147,14 +148,16 @@ def list_series(path: Path, *, force: bool = False) -> list[Series]:
         OSError: If the folder or a file cannot be opened.
     """
     grouped: dict[str, dict[tuple[str, ...], tuple[Path, Dataset]]] = {}
+    unread: list[str] = []
     for file in dicom_files(path) if path.is_dir() else [path]:
         try:
             with _quiet():
                 header = _read_header(file)
-        except InputError:
-            if force:
-                continue
-            raise
+        except InputError as error:
+            if not force:
+                raise
+            unread.append(error.message)
+            continue
         if header is not None:
             uid = str(header.get("SeriesInstanceUID") or "")
             instance = tuple(str(header.get(tag)) for tag in _IDENTITY)
@@ -182,6 +185,7 @@ def list_series(path: Path, *, force: bool = False) -> list[Series]:
                 " ".join(str(header.get("SeriesDescription") or "").split()),
                 tuple(items.values()),
                 str(header.get("FrameOfReferenceUID") or ""),
+                tuple(unread),
             )
         )
     return sorted(found, key=lambda s: (int(s.number) if s.number.isdigit() else 10**9, s.uid))
@@ -270,127 +274,9 @@ def _read_header(file: Path) -> Dataset | None:
     raise InputError("file-damaged", f"{file.name}: {what}", AGAIN)
 
 
-def _read_frames(
-    items: Sequence[tuple[Path, Dataset]], *, force: bool
-) -> tuple[list[Frame], list[str]]:
-    """Every slice of a series, and why files are passed over with ``force``.
-
-    Raises:
-        InputError: A file cannot be read; with ``force``, none can.
-    """
-    frames: list[Frame] = []
-    lost: list[str] = []
-    for file, header in items:
-        try:
-            mine = list(_frames(file, header))
-            for frame in mine if force else ():
-                frame.load()
-        except InputError as error:
-            if not force or len(lost) + 1 == len(items):
-                raise
-            lost.append(error.message)
-        else:
-            frames += mine
-    return frames, lost
-
-
-def _frames(file: Path, header: Dataset) -> Iterator[Frame]:
-    """Every slice of a file."""
-    kind = str(header.get("PhotometricInterpretation") or "MONOCHROME2").strip().upper()
-    if int(header.get("SamplesPerPixel") or 1) != 1 or not kind.startswith("MONOCHROME"):
-        raise InputError(
-            "colour-image",
-            f"{file.name}: the pixels are colours",
-            "choose the series with grey values",
-        )
-    pixels = functools.cache(functools.partial(read_pixels, file))
-    with dicom_errors(file, "its header holds values that are no numbers"):
-        own_groups = list(header.get("PerFrameFunctionalGroupsSequence") or [])
-        if not own_groups:
-            if int(header.get("NumberOfFrames") or 1) > 1:
-                raise _no_geometry(file)
-            yield _frame(file, header, [header], pixels, 0)
-            return
-        stated = int(header.get("NumberOfFrames") or 1)
-        if len(own_groups) < stated:
-            text = f"{file.name}: its header describes {len(own_groups)} of {stated} frames"
-            raise InputError("file-damaged", text, AGAIN)
-        shared = list(header.get("SharedFunctionalGroupsSequence") or [])[:1]
-        for index, own in enumerate(own_groups):
-            yield _frame(file, header, [own, *shared, header], pixels, index)
-
-
-def _frame(
-    file: Path,
-    header: Dataset,
-    groups: Sequence[Dataset],
-    pixels: Callable[[], NDArray[Any]],
-    index: int,
-) -> Frame:
-    """One slice, whose attributes stand in the first of ``groups`` that has them."""
-    position = read_numbers(find_value(groups, "ImagePositionPatient", "PlanePositionSequence"), 3)
-    turned = read_numbers(
-        find_value(groups, "ImageOrientationPatient", "PlaneOrientationSequence"), 6
-    )
-    spacing = read_numbers(find_value(groups, "PixelSpacing", "PixelMeasuresSequence"), 2)
-    if position is None or turned is None or spacing is None:
-        raise _no_geometry(file)
-    lengths = [np.linalg.norm(turned[:3]), np.linalg.norm(turned[3:])]
-    if min(spacing) <= 0 or min(lengths) < 0.5:
-        raise InputError(
-            "zero-spacing", f"{file.name}: its pixel spacing or orientation is zero", AGAIN
-        )
-    between = read_number(find_value(groups, "SpacingBetweenSlices", "PixelMeasuresSequence"))
-    thickness = read_number(find_value(groups, "SliceThickness", "PixelMeasuresSequence"))
-    slope = read_number(find_value(groups, "RescaleSlope", "PixelValueTransformationSequence"))
-    intercept = read_number(
-        find_value(groups, "RescaleIntercept", "PixelValueTransformationSequence")
-    )
-    # A slope of zero, which some writers leave, would make every slice black.
-    scale, offset = slope or 1.0, intercept or 0.0
-    single = len(groups) == 1
-    number = read_number(header.get("InstanceNumber"))
-    kind = read_kind(groups)
-    order = (
-        read_number(find_value(groups, "EchoTime"))
-        or read_number(find_value(groups, "EffectiveEchoTime", "MREchoSequence"))
-        or 0.0,
-        read_number(find_value(groups, "TemporalPositionIdentifier"))
-        or read_number(find_value(groups, "TemporalPositionIndex", "FrameContentSequence"))
-        or 0.0,
-        float(kind[0]),
-        read_number(header.get("AcquisitionNumber")) or 0.0,
-        number or 0.0,
-        float(index),
-    )
-    return Frame(
-        label=file.name if single else f"frame {index + 1}",
-        position=position,
-        along_row=turned[:3] / lengths[0],
-        along_column=turned[3:] / lengths[1],
-        spacing_mm=(float(spacing[1]), float(spacing[0])),
-        size=(int(header.Columns), int(header.Rows)),
-        thickness_mm=abs(between or 0) or abs(thickness or 0) or 1.0,
-        order=order,
-        kind=kind,
-        number=number if single else None,
-        load=functools.partial(
-            load_plane, file, pixels, index, scale, offset, mirror_sum(header, scale, offset)
-        ),
-    )
-
-
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep pydicom from warning about values that break the standard but can be read."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def _no_geometry(file: Path) -> InputError:
-    return InputError(
-        "no-geometry",
-        f"{file.name}: the image states no position, orientation or pixel spacing",
-        "export the original series instead of a screenshot or secondary capture",
-    )

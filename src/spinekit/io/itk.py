@@ -9,10 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.core.errors import InputError, Notice
-from spinekit.io.header import HeaderInfo
+from spinekit.core.grid import Grid
+from spinekit.io.header import HeaderInfo, ItkGeometry, itk_affine
 from spinekit.io.metaimage import parse_metaimage
 from spinekit.io.nrrd import parse_nrrd
 from spinekit.io.raster import HeaderError, Raster, load_raster
@@ -22,6 +24,7 @@ from spinekit.io.voxels import (
     check_slices,
     check_volume_index,
     make_grid,
+    make_grid_in_mm,
     mean_volume,
     volume_notice,
 )
@@ -79,15 +82,54 @@ def read_itk(
     else:
         check_slices(name, full)
     check_volume_index(name, volume_index, count)
-    grid = make_grid(name, full, raster.affine)
-    notices = [] if raster.placed else [Notice("orientation-assumed", _ASSUMED[dims < 3])]
+    grid, geometry, notices = _grid(name, full, raster)
+    if not raster.placed:
+        notices.append(Notice("orientation-assumed", _ASSUMED[dims < 3]))
     array = load_raster(name, raster)
     if raster.volume_axis is not None:
         if count > 1:
             notices.append(volume_notice(volume_index, count))
-        array = mean_volume(array) if volume_index is None else array[..., volume_index]
-    header = HeaderInfo(shape[:dims], grid, itk=raster.geometry)
+        if volume_index is None:
+            array, more = mean_volume(array)
+            notices += more
+        else:
+            array = array[..., volume_index]
+    header = HeaderInfo(shape[:dims], grid, itk=geometry)
     return array.reshape(full), header, tuple(notices), _files(path, raster)
+
+
+def read_extent(path: Path) -> tuple[Grid, int]:
+    """Grid and number of volumes, without reading a voxel.
+
+    Raises:
+        InputError: If the header is damaged or of a kind that cannot be used.
+        GeometryError: If its affine is unusable.
+        OSError: If the file cannot be opened.
+    """
+    raster = _parse(path)
+    has_volumes = raster.volume_axis is not None
+    spatial = raster.shape[:-1] if has_volumes else raster.shape
+    count = raster.shape[-1] if has_volumes else 1
+    return _grid(path.name, (*spatial, 1, 1)[:3], raster)[0], count
+
+
+def _grid(
+    name: str, shape: tuple[int, ...], raster: Raster
+) -> tuple[Grid, ItkGeometry | None, list[Notice]]:
+    """Grid in mm, the same as ITK states it, and a notice where a unit was converted."""
+    stated, scale = raster.geometry, raster.unit_mm
+    if scale == 1:
+        return make_grid(name, shape, raster.affine), stated, []
+    converted = np.diag([scale, scale, scale, 1]) @ raster.affine
+    geometry = stated
+    if stated is not None:
+        spacing = tuple(scale * step for step in stated.spacing)
+        origin = tuple(scale * place for place in stated.origin)
+        geometry = ItkGeometry(spacing, origin, stated.direction)
+        converted = itk_affine(geometry)
+    grid, notices = make_grid_in_mm(name, shape, raster.affine, converted, raster.unit)
+    was_converted = notices[0].code == "units-converted"
+    return grid, geometry if was_converted else stated, notices
 
 
 def scan_files(path: Path) -> list[Path]:

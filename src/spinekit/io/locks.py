@@ -26,7 +26,8 @@ _CHANCES = 100
 def alone(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Keep other processes that ask for the same path out while the block runs.
 
-    The lock is a hidden file beside `path`, which goes with it. Threads of one process do not
+    The lock is a hidden file beside `path`, which goes with it and which other users may take over
+    from whoever was killed. Threads of one process do not
     exclude each other, and processes that the block starts do not hold the lock. It must not be
     nested for one path: the end of the inner block lets the others in.
 
@@ -62,14 +63,17 @@ def _take(lock: Path, waiting: Callable[[], None]) -> tuple[BinaryIO, list[Path]
     def hold(file: BinaryIO) -> None:
         nonlocal told
         # A record lock, which unlike flock's is not left to children that outlive a killed parent.
+        # On a file that another user made, and that is not ours to write, only a shared one can be
+        # had: it waits for whoever writes.
+        kind = fcntl.LOCK_EX if file.writable() else fcntl.LOCK_SH
         try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(file, kind | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
             if not told:
                 waiting()
             told = True
             with contextlib.suppress(OSError):
-                fcntl.lockf(file, fcntl.LOCK_EX)
+                fcntl.lockf(file, kind)
         except OSError:
             pass  # this drive knows no locks
 
@@ -78,7 +82,7 @@ def _take(lock: Path, waiting: Callable[[], None]) -> tuple[BinaryIO, list[Path]
         try:
             made = [folder for folder in lock.parents if not folder.exists()]
             lock.parent.mkdir(parents=True, exist_ok=True)
-            return open_alone(lock, hold), made
+            return open_alone(lock, hold, shared=True), made
         except (FileNotFoundError, FileExistsError):
             # Whoever held it took the folder away too, perhaps just as it was found to be there.
             chances -= 1

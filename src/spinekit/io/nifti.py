@@ -24,12 +24,13 @@ from spinekit.core.errors import GeometryError, InputError, Notice
 from spinekit.core.grid import Grid
 from spinekit.io.header import HeaderInfo
 from spinekit.io.voxels import (
+    VolumeMean,
     check_layers,
     check_size,
     check_slices,
     check_volume_index,
-    is_plausible,
     make_grid,
+    make_grid_in_mm,
     volume_notice,
 )
 
@@ -101,9 +102,25 @@ def read_nifti(
         if count > 1:
             notices.append(volume_notice(volume_index, count))
         _skip(name, stream, offset - len(raw))
-        array = _read_volumes(name, stream, full, dtype, count, volume_index, _scaling(header))
+        stored, more = _read_volumes(name, stream, full, dtype, count, volume_index)
+        array = _scaled(stored, _scaling(header))
         _check_end(stream)
+        notices += more
     return NiftiScan(array, HeaderInfo(spatial, grid, nifti=raw), tuple(notices))
+
+
+def read_extent(path: Path) -> tuple[Grid, int]:
+    """Grid and number of volumes, without reading a voxel.
+
+    Raises:
+        InputError: If the header is damaged or of a kind that cannot be used.
+        GeometryError: If its affine is unusable.
+        OSError: If the file cannot be opened.
+    """
+    with _opened(path) as stream:
+        header, _ = _read_header(path.name, stream)
+    shape, _, _ = _check_header(path.name, header, force=True)
+    return _grid(path.name, header, shape[:3])[0], math.prod(shape[3:])
 
 
 def result_header(info: HeaderInfo, shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
@@ -248,20 +265,14 @@ def _grid(name: str, header: Nifti1Header, spatial: tuple[int, ...]) -> tuple[Gr
     else:
         affine, notice = _assumed_affine(len(spatial), shape, pixdim)
         notices.append(notice)
-    grid = make_grid(name, shape, affine)
     unit = int(header["xyzt_units"]) & 7
     scale = _UNIT_MM.get(unit, 1.0)
     if scale == 1:
-        return grid, notices
-    converted = make_grid(name, shape, np.diag([scale, scale, scale, 1]) @ affine)
+        return make_grid(name, shape, affine), notices
     told = "metres" if unit == 1 else "µm"
-    if is_plausible(grid) and not is_plausible(converted):
-        text = (
-            f"the header is in {told}, by which the scan measures {max(converted.size_mm):.4g} mm; "
-            "its numbers were taken for mm"
-        )
-        return grid, [*notices, Notice("units-doubtful", text)]
-    return converted, [*notices, Notice("units-converted", f"the header is in {told}, not mm")]
+    converted = np.diag([scale, scale, scale, 1]) @ affine
+    grid, more = make_grid_in_mm(name, shape, affine, converted, told)
+    return grid, [*notices, *more]
 
 
 def _qform(name: str, header: Nifti1Header, pixdim: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -315,21 +326,19 @@ def _read_volumes(
     dtype: np.dtype[Any],
     count: int,
     volume_index: int | None,
-    scaling: tuple[float, float] | None,
-) -> NDArray[Any]:
-    """The chosen volume or the mean of all, one volume in memory at a time."""
+) -> tuple[NDArray[Any], list[Notice]]:
+    """The chosen volume or the mean of all as stored, one volume in memory at a time."""
     size = math.prod(shape) * dtype.itemsize
     if count == 1 or volume_index is not None:
         chosen = volume_index or 0
         _skip(name, stream, chosen * size)
-        array = _scaled(_read_volume(name, stream, shape, dtype), scaling)
+        array = _read_volume(name, stream, shape, dtype)
         _skip(name, stream, (count - 1 - chosen) * size)
-        return array
-    total = np.zeros(shape, np.float64, order="F")
-    with np.errstate(over="ignore", invalid="ignore"):
-        for _ in range(count):
-            total += _read_volume(name, stream, shape, dtype)
-        return _scaled(total / count, scaling)
+        return array, []
+    mean = VolumeMean(shape)
+    for _ in range(count):
+        mean.add(_read_volume(name, stream, shape, dtype))
+    return mean.result()
 
 
 def _read_volume(

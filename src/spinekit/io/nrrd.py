@@ -33,6 +33,13 @@ _TYPE_OF = {name: kind for kind, names in _TYPES.items() for name in names}
 _PACKINGS = {"raw": "raw", "gzip": "gzip", "gz": "gzip", "bzip2": "bzip2", "bz2": "bzip2"}
 _VOLUME_KINDS = ("list", "time", "domain", "space", "none", "???", "")
 _VECTOR_WORDS = ("color", "vector", "normal", "gradient", "quaternion", "matrix", "complex")
+_UNITS = {
+    "m": ("metres", 1000.0), "meter": ("metres", 1000.0), "metre": ("metres", 1000.0),
+    "cm": ("cm", 10.0), "centimeter": ("cm", 10.0), "centimetre": ("cm", 10.0),
+    "um": ("µm", 0.001), "\u00b5m": ("µm", 0.001), "\u03bcm": ("µm", 0.001),
+    "micron": ("µm", 0.001), "micrometer": ("µm", 0.001), "micrometre": ("µm", 0.001),
+}  # fmt: skip
+"""Unit of length, in the singular → what it is called, and millimetres of one."""
 _RAS_SPACES = ("right-anterior-superior", "ras", "rast")
 _LAS_SPACES = ("left-anterior-superior", "las", "last")
 """Long names may end in `-time`, for which the short ones end in T."""
@@ -57,7 +64,9 @@ def parse_nrrd(path: Path) -> Raster:
     if packing not in _PACKINGS:
         raise HeaderError(f"states the encoding {packing}, which is not supported")
     volume_axis = _volume_axis(fields, dims)
-    affine, geometry = _place(fields, [axis for axis in range(dims) if axis != volume_axis])
+    spatial = [axis for axis in range(dims) if axis != volume_axis]
+    affine, geometry = _place(fields, spatial)
+    unit, unit_mm = _unit(fields, spatial)
     file_path, offset = _data_place(path, data, size or 0, fields)
     return Raster(
         sizes=sizes,
@@ -69,6 +78,8 @@ def parse_nrrd(path: Path) -> Raster:
         affine=affine,
         geometry=geometry,
         placed=geometry is None or (len(geometry.spacing) == 3 and "space directions" in fields),
+        unit=unit,
+        unit_mm=unit_mm,
     )
 
 
@@ -196,6 +207,25 @@ def _place(
     affine[:3, len(chosen) : 3] = 0
     affine[:3, 3] = origin
     return LPS_TO_RAS @ affine, None
+
+
+def _unit(fields: dict[str, str], spatial: list[int]) -> tuple[str, float]:
+    """Unit of length, and millimetres of one; words that are no such unit count as mm."""
+    words = [a or b for a, b in re.findall(r'"([^"]*)"|([^\s"]+)', fields.get("space units", ""))]
+    words = words[:3]
+    if not words:
+        listed = re.findall(r'"([^"]*)"|([^\s"]+)', fields.get("units", ""))
+        words = [a or b for axis, (a, b) in enumerate(listed) if axis in spatial]
+    units = {_UNITS.get(_singular(word), ("mm", 1.0)) for word in words if word}
+    if len(units) > 1:
+        raise HeaderError("states several units of length")
+    return next(iter(units), ("mm", 1.0))
+
+
+def _singular(word: str) -> str:
+    """A unit's name in lower case, without the s of several."""
+    name = word.strip().lower()
+    return name.removesuffix("s") if len(name) > 2 else name
 
 
 def _to_lps(space: str, size: int) -> NDArray[np.float64]:

@@ -57,6 +57,10 @@ class Raster:
     """The same as stated, for results in an ITK format."""
     placed: bool = True
     """Whether the header says where the image lies in the patient."""
+    unit: str = "mm"
+    """The header's unit of length, to which `affine` and `geometry` are not yet converted."""
+    unit_mm: float = 1.0
+    """Millimetres of one."""
 
     @property
     def shape(self) -> tuple[int, ...]:

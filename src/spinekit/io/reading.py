@@ -178,7 +178,11 @@ def scan_from_array(
     if image.ndim == 4:
         if image.shape[3] > 1:
             notices.append(volume_notice(volume_index, image.shape[3]))
-        image = mean_volume(image) if volume_index is None else image[..., volume_index]
+        if volume_index is None:
+            image, more = mean_volume(image)
+            notices += more
+        else:
+            image = image[..., volume_index]
     check_slices(name, image.shape)
     grid = make_grid(name, image.shape, _array_affine(len(shape), affine, spacing_mm))
     clean, repairs = clean_image(name, image)

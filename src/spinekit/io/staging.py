@@ -1,16 +1,22 @@
 """Files that belong together appear together: all of them, or none.
 
-It knows nothing about what the files hold.
+They are written into a hidden folder and moved up once all are whole. From then on there is no way
+back: a move that is interrupted is finished, if need be by the next process that comes by. It knows
+nothing about what the files hold.
 """
 
 import contextlib
+import errno
+import json
 import os
+import platform
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from spinekit.core.errors import UsageError
 from spinekit.io.writing import output_errors
@@ -20,7 +26,17 @@ if sys.platform != "win32":
 
 PREFIX = ".spinekit-"
 LOCK = ".in-use"
-"""File in a hidden folder that its process keeps locked; the system unlocks it when that ends."""
+"""File in a hidden folder that its process keeps locked; the system unlocks it when that ends.
+
+It says which machine and process that is: on some network drives one machine does not see the locks
+of another.
+"""
+COMPLETE = ".complete"
+"""File in a hidden folder whose files are all whole; it says what they replace."""
+UNTOUCHED_S = 86400.0
+"""A hidden folder of another machine is left behind when nothing in it has changed for so long."""
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+"""Tells a running system apart from all others; containers on it have host names of their own."""
 
 
 @contextlib.contextmanager
@@ -28,9 +44,11 @@ def staged(folder: Path, *, last: str = "") -> Iterator[Path]:
     """Give a hidden folder inside `folder`; what is written there moves up on success.
 
     Files move in the order of their names, folders inside included, `.json` files after the
-    others, so that whoever sees the last sees the rest too. On any failure, an interrupt
-    included, nothing stays behind: neither the hidden folder, nor moved files that were new, nor
-    folders made on the way. What a process left that was killed is removed first.
+    others, so that whoever sees the last sees the rest too. On a failure, or an interrupt before
+    the first of them moves, nothing stays behind: neither the hidden folder, nor moved files that
+    were new, nor folders made on the way. An interrupt later waits until all have moved; of a
+    process that is killed then, the next one here moves the rest. What others left that were
+    killed before is removed first.
 
     Args:
         folder: Where the files are to appear; made when missing, parents too.
@@ -44,7 +62,6 @@ def staged(folder: Path, *, last: str = "") -> Iterator[Path]:
     """
     with output_errors(folder):
         missing = [path for path in (folder, *folder.parents) if not path.exists()]
-        moved: list[Path] = []
         stage: Path | None = None
         lock: BinaryIO | None = None
         try:
@@ -53,10 +70,8 @@ def staged(folder: Path, *, last: str = "") -> Iterator[Path]:
             stage = Path(tempfile.mkdtemp(prefix=PREFIX, dir=folder))
             lock = _lock(stage)
             yield stage
-            _move_up(stage, folder, last, moved, missing)
+            _publish(stage, folder, last, missing)
         except BaseException:
-            for path in moved:
-                path.unlink(missing_ok=True)
             if stage is not None:
                 _remove(stage, lock)
             for path in sorted(missing, key=lambda path: -len(path.parts)):
@@ -69,10 +84,12 @@ def staged(folder: Path, *, last: str = "") -> Iterator[Path]:
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove the hidden folders that processes left here which were killed.
+    """Clear away the hidden folders that processes left here which were killed.
 
-    Only folders with a lock file that no living process holds: any other may be in use, or
-    another program's. Where files cannot be locked, nothing is removed.
+    What a complete one still holds moves up first, unless somebody has changed since what it would
+    replace. Only folders with a lock file that no living process holds are cleared away: any other
+    may be in use, or another program's. Those of another machine, whose locks may not show here,
+    stay until they are a day old. Where files cannot be locked, nothing is done.
 
     Args:
         folder: Where results appear; it may be missing.
@@ -83,6 +100,9 @@ def remove_abandoned(folder: Path) -> None:
         try:
             with (stage / LOCK).open("r+b") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not _is_abandoned(stage, lock.read()):
+                    continue
+                _finish(stage, folder)
         except OSError:
             continue
         shutil.rmtree(stage, ignore_errors=True)
@@ -98,6 +118,8 @@ def _lock(stage: Path) -> BinaryIO | None:
     lock = (stage / f"{LOCK}.new").open("wb")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock.write(json.dumps({**_machine(), "process": os.getpid()}).encode())
+        lock.flush()
         os.rename(lock.name, stage / LOCK)
     except OSError:
         lock.close()
@@ -106,16 +128,61 @@ def _lock(stage: Path) -> BinaryIO | None:
     return lock
 
 
-def _remove(stage: Path, lock: BinaryIO | None) -> None:
-    """Remove a hidden folder, also when it is an interrupt that ends the removal."""
+def _machine() -> dict[str, str]:
+    """What tells this machine apart from others: its name and, where there is one, its boot."""
+    told = {"host": platform.node()}
+    with contextlib.suppress(OSError):
+        told["boot"] = _BOOT.read_text().strip()
+    return told
+
+
+def _is_abandoned(stage: Path, told: bytes) -> bool:
+    """Whether the process of a folder that nobody seems to hold has ended, by its lock file."""
+    holder: Any = None
+    with contextlib.suppress(ValueError):
+        holder = json.loads(told)
+    if isinstance(holder, dict):
+        is_here = any(holder.get(key) == value for key, value in _machine().items())
+        if is_here and not _is_alive(holder.get("process")):
+            return True
+    touched = max(path.stat().st_mtime for path in (stage, *stage.rglob("*")))
+    return time.time() - touched > UNTOUCHED_S
+
+
+def _is_alive(process: object) -> bool:
+    """Whether another process of this machine is there and has not ended."""
+    if not isinstance(process, int) or process < 1 or process == os.getpid():
+        return False
+    with contextlib.suppress(OSError):
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2]
+        return not state.lstrip().startswith("Z")  # ended, but nobody has asked how
     try:
-        # Network drives keep a folder alive whose files are open.
-        if lock is not None:
-            lock.close()
-        shutil.rmtree(stage, ignore_errors=True)
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _remove(stage: Path, lock: BinaryIO | None) -> None:
+    """Remove a hidden folder, also when it is an interrupt that ends the removal.
+
+    One whose moves were interrupted twice stays for the next process.
+    """
+    try:
+        _clear(stage, lock)
     except BaseException:
-        shutil.rmtree(stage, ignore_errors=True)
+        _clear(stage, lock)
         raise
+
+
+def _clear(stage: Path, lock: BinaryIO | None) -> None:
+    # Network drives keep a folder alive whose files are open.
+    if lock is not None:
+        lock.close()
+    if not _is_half_moved(stage):
+        shutil.rmtree(stage, ignore_errors=True)
 
 
 def check_writable(folder: Path) -> None:
@@ -136,15 +203,75 @@ def check_writable(folder: Path) -> None:
         os.rmdir(tempfile.mkdtemp(prefix=PREFIX, dir=there))
 
 
-def _move_up(stage: Path, folder: Path, last: str, moved: list[Path], missing: list[Path]) -> None:
-    """Move every file of the stage into the folder, noting files and folders that are new."""
-    files = [path for path in stage.rglob("*") if path.is_file() and path != stage / LOCK]
-    for source in sorted(
-        files, key=lambda path: (path == stage / last, path.suffix == ".json", path)
-    ):
-        target = folder / source.relative_to(stage)
+def _publish(stage: Path, folder: Path, last: str, missing: list[Path]) -> None:
+    """Mark a hidden folder as complete and move its files up, noting folders that are new.
+
+    Raises:
+        OSError: A file cannot be moved; those that were new are taken back.
+    """
+    names = [path.relative_to(stage) for path in _files(stage, last)]
+    for target in (folder / name for name in names):
         missing += [path for path in target.parents if not path.exists()]
         target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.exists():
-            moved.append(target)
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, f"{target.name} is a folder")
+    replaced = {name.as_posix(): _stamp(folder / name) for name in names}
+    unready = stage / f"{COMPLETE}.new"
+    unready.write_text(json.dumps({"last": last, "replaces": replaced}))
+    unready.rename(stage / COMPLETE)
+    try:
+        _move_up(stage, folder, last)
+    except Exception:
+        for name in names:
+            if replaced[name.as_posix()] is None and not (stage / name).exists():
+                (folder / name).unlink(missing_ok=True)
+        (stage / COMPLETE).unlink(missing_ok=True)
+        raise
+    except BaseException:
+        _move_up(stage, folder, last)
+        raise
+
+
+def _finish(stage: Path, folder: Path) -> None:
+    """Move up what a complete hidden folder still holds, if it is not out of date.
+
+    Raises:
+        OSError: A file cannot be moved.
+    """
+    try:
+        told = json.loads((stage / COMPLETE).read_bytes())
+        last, replaced = str(told["last"]), {**told["replaces"]}
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return
+    names = [path.relative_to(stage) for path in _files(stage, last)]
+    if all(_stamp(folder / name) == replaced.get(name.as_posix()) for name in names):
+        _move_up(stage, folder, last)
+
+
+def _is_half_moved(stage: Path) -> bool:
+    """Whether some files of a complete hidden folder have moved up, or might have, and some not."""
+    return (stage / COMPLETE).exists() and bool(_files(stage, ""))
+
+
+def _move_up(stage: Path, folder: Path, last: str) -> None:
+    """Move every file into the folder that has not moved yet."""
+    for source in _files(stage, last):
+        target = folder / source.relative_to(stage)
+        target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(source, target)
+
+
+def _files(stage: Path, last: str) -> list[Path]:
+    """The files of a hidden folder that are to move up, in the order in which they do."""
+    own = {stage / name for name in (LOCK, COMPLETE, f"{COMPLETE}.new")}
+    files = [path for path in stage.rglob("*") if path.is_file() and path not in own]
+    return sorted(files, key=lambda path: (path == stage / last, path.suffix == ".json", path))
+
+
+def _stamp(path: Path) -> list[int] | None:
+    """What changes when a file does: time and bytes; None where there is no file."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return [found.st_mtime_ns, found.st_size]

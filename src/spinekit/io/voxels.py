@@ -111,10 +111,56 @@ def volume_notice(index: int | None, count: int) -> Notice:
     return Notice("volume-chosen", f"volume {index} of {count} was used (counted from 0)")
 
 
-def mean_volume(array: NDArray[Any]) -> NDArray[np.float64]:
-    """(I, J, K, T) volumes → (I, J, K) mean; not finite where a volume is not, in silence."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.asarray(array.mean(axis=-1, dtype=np.float64))
+class VolumeMean:
+    """The mean of volumes that come one after the other.
+
+    Of each voxel it is the mean over the volumes in which its value is finite; where it is in none,
+    the value stays as one of them has it.
+    """
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        """Begin without a volume.
+
+        Args:
+            shape: (I, J, K) of each.
+        """
+        self._total = np.zeros(shape, np.float64, order="F")
+        self._count = 0
+        self._missing: NDArray[np.int64] | None = None
+        self._other = np.zeros(0)
+
+    def add(self, volume: NDArray[Any]) -> None:
+        """Add (I, J, K) real values."""
+        self._count += 1
+        with np.errstate(over="ignore", invalid="ignore"):
+            if volume.dtype.kind != "f" or np.isfinite(volume).all():
+                self._total += volume
+                return
+            finite = np.isfinite(volume)
+            if self._missing is None:
+                self._missing = np.zeros(volume.shape, np.int64, order="F")
+                self._other = np.zeros(volume.shape, np.float64, order="F")
+            self._missing += ~finite
+            np.copyto(self._other, volume, where=~finite)
+            self._total += np.where(finite, volume, 0)
+
+    def result(self) -> tuple[NDArray[np.float64], list[Notice]]:
+        """(I, J, K) mean, and a notice where values were left out of it."""
+        if self._missing is None:
+            return self._total / self._count, []
+        counts = self._count - self._missing
+        mean = np.where(counts > 0, self._total / np.maximum(counts, 1), self._other)
+        left_out = int(self._missing[counts > 0].sum())
+        text = f"{left_out} values that are NaN or infinite were left out of the mean"
+        return mean, [Notice("not-finite", text)] if left_out else []
+
+
+def mean_volume(array: NDArray[Any]) -> tuple[NDArray[np.float64], list[Notice]]:
+    """(I, J, K, T) volumes → what `VolumeMean` makes of them; T is at least 1."""
+    mean = VolumeMean(array.shape[:-1])
+    for index in range(array.shape[-1]):
+        mean.add(array[..., index])
+    return mean.result()
 
 
 def make_grid(name: str, shape: Sequence[int], affine: NDArray[np.float64]) -> Grid:
@@ -136,6 +182,38 @@ def make_grid(name: str, shape: Sequence[int], affine: NDArray[np.float64]) -> G
         return Grid((int(shape[0]), int(shape[1]), int(shape[2])), affine)
     except GeometryError as error:
         raise GeometryError(error.code, f"{name}: {error.message}", error.remedy) from error
+
+
+def make_grid_in_mm(
+    name: str,
+    shape: Sequence[int],
+    stated: NDArray[np.float64],
+    converted: NDArray[np.float64],
+    unit: str,
+) -> tuple[Grid, list[Notice]]:
+    """Grid of a file that states its unit of length, and a notice about it.
+
+    Args:
+        name: File name for messages.
+        shape: (I, J, K).
+        stated: (4, 4) affine with the header's numbers taken for mm.
+        converted: (4, 4) affine in mm by the header's unit.
+        unit: What it is called.
+
+    Returns:
+        The grid in mm; where only the numbers as they stand fit a spine, that of these.
+
+    Raises:
+        GeometryError: If an affine is unusable.
+    """
+    plain, grid = make_grid(name, shape, stated), make_grid(name, shape, converted)
+    if is_plausible(plain) and not is_plausible(grid):
+        text = (
+            f"the header is in {unit}, by which the scan measures {max(grid.size_mm):.4g} mm; "
+            "its numbers were taken for mm"
+        )
+        return plain, [Notice("units-doubtful", text)]
+    return grid, [Notice("units-converted", f"the header is in {unit}, not mm")]
 
 
 def is_plausible(grid: Grid) -> bool:
