@@ -116,3 +116,17 @@ def test_a_run_that_meets_another_one_moving_its_files_waits_for_it(
 
     assert "done before" in capsys.readouterr().out
     assert ended(child) == 0
+
+
+def test_a_correction_finishes_what_a_killed_run_has_left(
+    scan_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["segment", str(scan_file), str(tmp_path / "out")]
+    assert main([*command, "--scheme", "lumbar9"]) == 0
+    assert ended(run_beside([*command, "--overwrite"], 2, kill)) == -signal.SIGKILL
+
+    assert main(["relabel", str(tmp_path / "out" / "spine_dseg.nii.gz"), "--set", "L2=L1"]) == 0
+
+    report = json.loads((tmp_path / "out" / "spine_dseg.json").read_text())
+    assert report["options"]["scheme"] == "spinekit"
+    assert len(report["provenance"]) == 1

@@ -4,9 +4,10 @@ Names come from the report of a result; no network, and the scan itself only for
 knows how these steps follow on each other, and nothing of how instances were found.
 """
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +23,7 @@ from spinekit.core.errors import InputError, Notice, UsageError
 from spinekit.instances.recasting import recast_sacrum
 from spinekit.io.locks import alone
 from spinekit.io.reading import read_label_file
+from spinekit.io.staging import remove_abandoned
 from spinekit.io.undo import put_back, read_kept, take_back
 from spinekit.labelling.naming import Naming
 from spinekit.labelling.omissions import tell_nameless
@@ -95,8 +97,16 @@ def relabel(
         OutputError: The files cannot be written; the old ones are then still there.
     """
     path = Path(path)
-    with alone(find_result(path).place.path("json")):
+    with _held(find_result(path)):
         return _relabel(path, words, image)
+
+
+@contextlib.contextmanager
+def _held(found: Found) -> Iterator[None]:
+    """Keep other processes out of a result; what one that was killed had still to move is moved."""
+    with alone(found.place.path("json")):
+        remove_abandoned(found.place.root)
+        yield
 
 
 def _relabel(path: Path, words: Sequence[Word], image: str | Path | None) -> Corrected:
@@ -194,7 +204,7 @@ def undo(path: str | Path) -> Corrected:
     """
     path = Path(path)
     found = find_result(path)
-    with alone(found.place.path("json")):
+    with _held(found):
         return _undo(path, found)
 
 
