@@ -152,6 +152,23 @@ def test_a_summary_that_a_spreadsheet_has_saved_loses_no_row(
     assert refresh_row(tmp_path / "ä.png", REPORT) == tmp_path / "summary.csv"
 
 
+@pytest.mark.parametrize("begin", ["", "sep=;\r\n"])
+def test_a_summary_in_a_spreadsheets_code_page_is_one_of_ours(tmp_path: Path, begin: str) -> None:
+    (tmp_path / "a.png").touch()
+    write(tmp_path, [row("a.nii", seconds=3.5, warnings=("für alle",))])
+    text = (tmp_path / "summary.csv").read_text(encoding="utf-8").replace(",", ";")
+    (tmp_path / "summary.csv").write_bytes((begin + text).encode("cp1252"))
+
+    write_summary(tmp_path, [Outcome("b.nii", "failed", code="x", message="y")])
+
+    assert not list(tmp_path.glob("*.before"))
+    table = csv.DictReader((tmp_path / "summary.csv").read_text(encoding="utf-8").splitlines())
+    assert [(cells["input"], cells["warnings"]) for cells in table] == [
+        ("a.nii", "für alle"),
+        ("b.nii", ""),
+    ]
+
+
 def test_a_scan_that_a_result_kept_out_does_not_take_its_row(tmp_path: Path) -> None:
     (tmp_path / "a.png").touch()
     write(tmp_path, [row("a.nii", seconds=3.5), row("b.nii", seconds=2.0)])

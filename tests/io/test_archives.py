@@ -163,6 +163,33 @@ def test_what_a_killed_run_left_is_cleared_away(tmp_path: Path) -> None:
     assert [found.name for found in (tmp_path / "out").iterdir()] == ["a.txt"]
 
 
+@pytest.mark.parametrize("name", [".complete", ".in-use", "files"])
+def test_names_of_the_hidden_folder_are_free_for_files_of_an_archive(
+    name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr(name, "a")
+        file.writestr("a.txt", "a")
+
+    unpack(path, tmp_path / "out")
+
+    assert sorted(found.name for found in (tmp_path / "out").iterdir()) == sorted([name, "a.txt"])
+    assert (tmp_path / "out" / name).read_text() == "a"
+
+
+def test_of_a_refused_archive_nothing_stays(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for name in (".complete", "a.txt", "../evil"):
+            file.writestr(name, "a")
+
+    with pytest.raises(InputError, match="evil"):
+        unpack(path, tmp_path / "out")
+
+    assert not (tmp_path / "out").exists()
+
+
 def test_names_of_another_archive_are_refused_and_nothing_changes(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as file:

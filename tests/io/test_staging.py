@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def test_files_appear_together_with_the_json_last(
     with staged(tmp_path / "new" / "out") as stage:
         for name in ("b.json", "c.png", "a.nii.gz"):
             (stage / name).write_text(name)
-        assert [path for path in (tmp_path / "new" / "out").iterdir() if path != stage] == []
+        assert [path for path in (tmp_path / "new" / "out").iterdir() if path != stage.parent] == []
 
     assert moved == ["a.nii.gz", "c.png", "b.json"]
     found = sorted(path.name for path in (tmp_path / "new" / "out").iterdir())
@@ -150,14 +151,14 @@ def test_what_a_killed_process_left_goes_and_what_is_in_use_stays(tmp_path: Path
         assert process.stdout is not None
         process.stdout.readline()
         remove_abandoned(tmp_path)
-        (half,) = tmp_path.glob("*/half.txt")
+        (half,) = tmp_path.glob("*/*/half.txt")
         process.kill()
         process.wait()
         assert half.exists()
 
     with staged(tmp_path) as stage:
         (stage / "whole.txt").write_text("whole")
-        assert not half.parent.exists()
+        assert not half.parent.parent.exists()
 
     found = sorted(path.name for path in tmp_path.rglob("*"))
     assert found == [".spinekit", ".spinekit-mine", "whole.txt"]
@@ -289,6 +290,21 @@ def test_a_result_that_somebody_has_changed_since_is_not_written_over(tmp_path: 
     assert sorted(result(tmp_path)) == sorted(WHOLE)
 
 
+@forking
+@pytest.mark.parametrize("act", [Path.unlink, lambda path: path.write_text("by hand")])
+def test_a_result_whose_moved_files_somebody_has_changed_is_not_completed(
+    tmp_path: Path, act: Callable[[Path], object]
+) -> None:
+    killed_at(tmp_path, 2)
+    (moved,) = (path for path in tmp_path.iterdir() if path.is_file())
+    act(moved)
+    there = {name: text for name, text in result(tmp_path).items() if name[0] != "."}
+
+    remove_abandoned(tmp_path)
+
+    assert result(tmp_path) == there
+
+
 def leave(folder: Path, holder: object, *, days: float = 0) -> Path:
     """A hidden folder with a half-written file, as a process leaves it that is killed."""
     stage = folder / ".spinekit-left"
@@ -322,7 +338,7 @@ def test_a_process_of_this_machine_that_is_there_keeps_its_folder_without_a_lock
     tmp_path: Path,
 ) -> None:
     with staged(tmp_path) as stage:
-        holder = json.loads((stage / LOCK).read_text())
+        holder = json.loads((stage.parent / LOCK).read_text())
         assert holder["process"] == os.getpid()
     there = leave(tmp_path, {**holder, "process": os.getppid()})
     remove_abandoned(tmp_path)

@@ -18,6 +18,12 @@ def test_a_start_that_is_not_there_is_named_with_the_key_that_asks_for_it(work, 
         train(path, work=work, device="cpu", overrides={key: "finetun"}, report=str)
 
 
+def test_a_start_in_a_folder_is_named_as_it_was_written(work, tmp_path):
+    path = write_recipe(tmp_path, "mine")
+    with pytest.raises(RecipeError, match=r'mine: its init = "sub/base" asks for .*; give init'):
+        train(path, work=work, device="cpu", overrides={"init": "sub/base"}, report=str)
+
+
 @pytest.mark.parametrize("inside", ["", "deeper"])
 def test_a_work_folder_that_is_a_file_is_named(work, tmp_path, inside):
     (tmp_path / "file").write_text("")

@@ -1,4 +1,4 @@
-"""How long scans are going to take: a guess from what their headers say, before any is read.
+"""How long scans are going to take: a guess from their headers, or DICOM files' size, unread.
 
 It knows sizes, and nothing of what is done with them.
 """

@@ -5,6 +5,7 @@ It knows reports and rows, and nothing of how scans are done.
 
 import csv
 import io
+import io
 import itertools
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -180,19 +181,29 @@ def _as_written(text: str) -> str:
 def _read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     """Columns and rows of a summary; nothing of a missing one, or of another program's table.
 
-    One that a spreadsheet has saved since may begin with a byte order mark and have semicolons or
-    tabs between its cells.
+    One that a spreadsheet has saved since may begin with a byte order mark or a line `sep=;`, have
+    semicolons or tabs between its cells, and be in the spreadsheet's own code page.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            first = file.readline()
-            file.seek(0)
-            parting = max(",;\t", key=first.count)
-            table = csv.DictReader(file, restval="", restkey="", delimiter=parting)
-            columns = list(table.fieldnames or [])
-            return columns, [{key: row[key] for key in columns} for row in table]
-    except (OSError, UnicodeDecodeError, csv.Error):
+        text = _decode(path.read_bytes())
+        first, _, rest = text.partition("\n")
+        if first.startswith("sep="):
+            first, text = rest.partition("\n")[0], rest
+        parting = max(",;\t", key=first.count)
+        lines = io.StringIO(text, newline="")
+        table = csv.DictReader(lines, restval="", restkey="", delimiter=parting)
+        columns = list(table.fieldnames or [])
+        return columns, [{key: row[key] for key in columns} for row in table]
+    except (OSError, csv.Error):
         return [], []
+
+
+def _decode(content: bytes) -> str:
+    """Text in UTF-8, or in the code page that spreadsheets use in Western Europe."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", "replace")
 
 
 def set_aside(path: Path) -> Path | None:

@@ -31,8 +31,10 @@ LOCK = ".in-use"
 It says which machine and process that is: on some network drives one machine does not see the locks
 of another.
 """
+FILES = "files"
+"""Folder in a hidden folder for what is to move up, so that no name is taken there."""
 COMPLETE = ".complete"
-"""File in a hidden folder whose files are all whole; it says what they replace."""
+"""File in a hidden folder whose files are all whole; it says what they are and what they replace."""
 UNTOUCHED_S = 86400.0
 """A hidden folder of another machine is left behind when nothing in it has changed for so long."""
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -55,7 +57,7 @@ def staged(folder: Path, *, last: str = "") -> Iterator[Path]:
         last: Path inside the folder of the file that moves after all others.
 
     Yields:
-        The hidden folder to write into.
+        A folder in the hidden one to write into.
 
     Raises:
         OutputError: `folder` cannot be made or written to, or a file cannot be moved.
@@ -69,7 +71,8 @@ def staged(folder: Path, *, last: str = "") -> Iterator[Path]:
             remove_abandoned(folder)
             stage = Path(tempfile.mkdtemp(prefix=PREFIX, dir=folder))
             lock = _lock(stage)
-            yield stage
+            (stage / FILES).mkdir()
+            yield stage / FILES
             _publish(stage, folder, last, missing)
         except BaseException:
             if stage is not None:
@@ -87,9 +90,10 @@ def remove_abandoned(folder: Path) -> None:
     """Clear away the hidden folders that processes left here which were killed.
 
     What a complete one still holds moves up first, unless somebody has changed since what it would
-    replace. Only folders with a lock file that no living process holds are cleared away: any other
-    may be in use, or another program's. Those of another machine, whose locks may not show here,
-    stay until they are a day old. Where files cannot be locked, nothing is done.
+    replace, or what has moved of it. Only folders with a lock file that no living process holds are
+    cleared away: any other may be in use, or another program's. Those of another machine, whose
+    locks may not show here, stay until they are a day old. Where files cannot be locked, nothing is
+    done.
 
     Args:
         folder: Where results appear; it may be missing.
@@ -209,21 +213,21 @@ def _publish(stage: Path, folder: Path, last: str, missing: list[Path]) -> None:
     Raises:
         OSError: A file cannot be moved; those that were new are taken back.
     """
-    names = [path.relative_to(stage) for path in _files(stage, last)]
-    for target in (folder / name for name in names):
+    holds = {name: _stamp(stage / FILES / name) for name in _names(stage, last)}
+    for target in (folder / name for name in holds):
         missing += [path for path in target.parents if not path.exists()]
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, f"{target.name} is a folder")
-    replaced = {name.as_posix(): _stamp(folder / name) for name in names}
+    replaced = {name: _stamp(folder / name) for name in holds}
     unready = stage / f"{COMPLETE}.new"
-    unready.write_text(json.dumps({"last": last, "replaces": replaced}))
+    unready.write_text(json.dumps({"last": last, "holds": holds, "replaces": replaced}))
     unready.rename(stage / COMPLETE)
     try:
         _move_up(stage, folder, last)
     except Exception:
-        for name in names:
-            if replaced[name.as_posix()] is None and not (stage / name).exists():
+        for name in holds:
+            if replaced[name] is None and not (stage / FILES / name).exists():
                 (folder / name).unlink(missing_ok=True)
         (stage / COMPLETE).unlink(missing_ok=True)
         raise
@@ -240,32 +244,34 @@ def _finish(stage: Path, folder: Path) -> None:
     """
     try:
         told = json.loads((stage / COMPLETE).read_bytes())
-        last, replaced = str(told["last"]), {**told["replaces"]}
+        last, holds, replaced = str(told["last"]), {**told["holds"]}, {**told["replaces"]}
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return
-    names = [path.relative_to(stage) for path in _files(stage, last)]
-    if all(_stamp(folder / name) == replaced.get(name.as_posix()) for name in names):
+    waiting = _names(stage, last)
+    wanted = {name: (replaced if name in waiting else holds).get(name) for name in holds}
+    if all(_stamp(folder / name) == stamp for name, stamp in wanted.items()):
         _move_up(stage, folder, last)
 
 
 def _is_half_moved(stage: Path) -> bool:
     """Whether some files of a complete hidden folder have moved up, or might have, and some not."""
-    return (stage / COMPLETE).exists() and bool(_files(stage, ""))
+    return (stage / COMPLETE).exists() and bool(_names(stage, ""))
 
 
 def _move_up(stage: Path, folder: Path, last: str) -> None:
     """Move every file into the folder that has not moved yet."""
-    for source in _files(stage, last):
-        target = folder / source.relative_to(stage)
+    for name in _names(stage, last):
+        target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(source, target)
+        os.replace(stage / FILES / name, target)
 
 
-def _files(stage: Path, last: str) -> list[Path]:
+def _names(stage: Path, last: str) -> list[str]:
     """The files of a hidden folder that are to move up, in the order in which they do."""
-    own = {stage / name for name in (LOCK, COMPLETE, f"{COMPLETE}.new")}
-    files = [path for path in stage.rglob("*") if path.is_file() and path not in own]
-    return sorted(files, key=lambda path: (path == stage / last, path.suffix == ".json", path))
+    root = stage / FILES
+    files = [path for path in root.rglob("*") if path.is_file()]
+    files = sorted(files, key=lambda path: (path == root / last, path.suffix == ".json", path))
+    return [path.relative_to(root).as_posix() for path in files]
 
 
 def _stamp(path: Path) -> list[int] | None:

@@ -77,7 +77,7 @@ def check_recipes_needed(
         RecipeError: A recipe's file names another run, cannot be read, or needs itself.
     """
     line = (*needed_by, recipe.name)
-    for name in (recipe.init, recipe.teacher):
+    for key, name in (("init", recipe.init), ("teacher", recipe.teacher)):
         if not name or is_model(name) or (runs / name / "model.onnx").is_file():
             continue
         if name in line:
@@ -87,7 +87,8 @@ def check_recipes_needed(
                 "give one of them another init or teacher",
             )
         path = recipes / f"{name}.toml"
-        _check_there(path, recipe, runs)
+        if not path.is_file():
+            raise _missing(key, name, path, recipe, runs)
         before = read_recipe(path)
         if before.name != name:
             raise RecipeError(
@@ -98,15 +99,12 @@ def check_recipes_needed(
         check_recipes_needed(before, recipes, runs, needed_by=line)
 
 
-def _check_there(path: Path, recipe: Recipe, runs: Path) -> None:
-    """Refuse a start or teacher that is neither a recipe nor a complete run."""
-    if path.is_file():
-        return
-    key = "init" if path.stem == recipe.init else "teacher"
-    raise RecipeError(
+def _missing(key: str, name: str, path: Path, recipe: Recipe, runs: Path) -> RecipeError:
+    """What to say of a start or teacher that is neither a recipe nor a complete run."""
+    return RecipeError(
         "recipe-missing",
-        f'{recipe.name}: its {key} = "{path.stem}" asks for {path}, which is not there, and no '
-        f"complete run {path.stem} is in {runs}",
+        f'{recipe.name}: its {key} = "{name}" asks for {path}, which is not there, and no '
+        f"complete run {name} is in {runs}",
         f'give {key} the name of a recipe beside this one, "embedded", or the path of a model file',
     )
 
