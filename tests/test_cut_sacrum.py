@@ -9,6 +9,7 @@ import pytest
 from blocks import BlockSpine, draw_blocks, oracle_for, turned
 from spinekit.anatomy.scheme import PARTS, VALUES
 from spinekit.bones import describe_bones, name_parts
+from spinekit.core.errors import UsageError
 from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
 from spinekit.io.reading import read_labels
@@ -56,7 +57,7 @@ def test_it_is_painted_and_listed_as_the_vertebra(codes: str) -> None:
     assert "L4-L5" in rows
     assert "L5-S1" not in rows
     lowest = found.report["evidence"]["items"][-1]
-    assert (lowest["kind"], lowest["name"]) == ("vertebra", "L5")
+    assert (lowest["kind"], lowest["index"], lowest["name"]) == ("sacrum", 1, "L5")
 
 
 def test_it_is_the_vertebra_on_another_grid_too() -> None:
@@ -99,17 +100,93 @@ def test_what_a_person_marks_as_sacrum_is_no_cut_vertebra() -> None:
     assert not described["items"][-1]["touches_edge"]
 
 
-def test_a_word_about_the_bone_above_makes_a_sacrum_the_cut_vertebra(tmp_path: Path) -> None:
+@pytest.fixture
+def corrected(tmp_path: Path):
+    """What words about a result make of it: labels, parts, its report's rows by name."""
+
+    def correct(spine: BlockSpine, *changes: tuple[str, str]) -> tuple[Path, dict]:
+        found = segment(spine.image, affine=spine.grid.affine, predictor=oracle_for(spine))
+        labels = found.save(tmp_path)["dseg"]
+        report: dict = {}
+        for where, name in changes:
+            report = dict(relabel(labels, [Word(where, name)]).report)
+        return labels, {row["name"]: row for row in report["structures"]}
+
+    return correct
+
+
+def parts_of(labels: Path) -> np.ndarray:
+    return read_labels(labels.with_name(labels.name.replace("_dseg", "_parts"))).array
+
+
+def test_a_word_about_the_bone_above_makes_a_sacrum_the_cut_vertebra(corrected) -> None:
     # With T12 in view the blocks, all of one height, are named one too low.
     spine = cut_through_l5(names=("T12", *NAMES))
-    found = segment(spine.image, affine=spine.grid.affine, predictor=oracle_for(spine))
-    assert found.names[-2] == "sacrum"
-    found.save(tmp_path)
-    (labels,) = tmp_path.glob("*_dseg.nii.gz")
 
-    relabel(labels, [Word("L5", "L4")])
+    labels, _ = corrected(spine, ("L5", "L4"))
 
     again = read_labels(labels).array
     np.testing.assert_array_equal(again, spine.labels)
-    (parts,) = tmp_path.glob("*_parts.nii.gz")
-    assert (read_labels(parts).array[again == VALUES["L5"]] == BODY).all()
+    assert (parts_of(labels)[again == VALUES["L5"]] == BODY).all()
+
+
+@pytest.mark.parametrize(("where", "name"), [("L4", "L5"), ("L5", "sacrum")])
+def test_a_word_makes_the_cut_vertebra_the_sacrum_it_was_found_as(
+    where: str, name: str, corrected
+) -> None:
+    spine = cut_through_l5()
+
+    labels, rows = corrected(spine, (where, name))
+
+    assert "L6" not in rows
+    assert rows["L5"]["probability"] > 0.9
+    assert rows["sacrum"]["part"] == "sacrum"
+    np.testing.assert_array_equal(
+        read_labels(labels).array == VALUES["sacrum"], spine.labels == VALUES["L5"]
+    )
+    np.testing.assert_array_equal(parts_of(labels), spine.parts)
+
+
+def test_a_word_about_another_bone_leaves_open_what_the_edge_cuts(corrected) -> None:
+    _, rows = corrected(cut_through_l5(), ("L1", "L1"))
+
+    assert rows["L4"]["probability"] > 0.99
+    assert rows["L5"]["probability"] < 0.7
+
+
+def test_words_to_the_cut_vertebra_and_back_leave_the_parts_as_they_were(corrected) -> None:
+    spine = cut_through_l5(names=("T12", *NAMES))
+
+    labels, rows = corrected(spine, ("L5", "L4"), ("L5", "sacrum"))
+
+    assert {"L4", "sacrum"} <= set(rows)
+    assert (read_labels(labels).array == VALUES["sacrum"]).any()
+    np.testing.assert_array_equal(parts_of(labels), spine.parts)
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "lowest"),
+    [("sacrum", "L5", "L5"), ("L5", "L3", "L4"), ("L5-S1", "L3-L4", "L4")],
+)
+def test_a_word_makes_a_sacrum_the_vertebra_below_the_one_above_it(
+    where: str, name: str, lowest: str, corrected
+) -> None:
+    spine = cut_through_l5(names=("T12", *NAMES))
+
+    labels, rows = corrected(spine, (where, name))
+
+    assert "sacrum" not in rows
+    assert [row for row, told in rows.items() if told["part"] == "vertebra"][-1] == lowest
+    again = read_labels(labels).array
+    np.testing.assert_array_equal(again == VALUES[lowest], spine.labels == VALUES["L5"])
+    assert (parts_of(labels)[again == VALUES[lowest]] == BODY).all()
+
+
+def test_a_word_about_the_bone_itself_counts_again_beside_a_later_one(corrected) -> None:
+    spine = cut_through_l5(names=("T12", *NAMES))
+
+    _, rows = corrected(spine, ("L5", "L4"), ("L5", "L5"), ("L1", "L1"))
+
+    assert rows["L5"]["probability"] == 1.0
+    with pytest.raises(UsageError, match="L5 is no disc, L4-L5 is one"):
+        corrected(spine, ("sacrum", "L5"), ("L5", "L4-L5"))

@@ -6,7 +6,7 @@ of how any of them works; writing and drawing are the result's own business.
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,7 @@ from spinekit.report import build_report, describe_evidence
 from spinekit.restoring import restore_instances, restore_soft
 from spinekit.segmentation import Segmentation, View
 from spinekit.structures import (
+    NamedInstance,
     compose_labels,
     convert_labels,
     give_names,
@@ -248,9 +249,7 @@ def conclude(
         structures=structures,
         naming=naming,
         notices=(*found.scan.notices, *found.doubts, *outside.notices, *lost),
-        evidence=describe_evidence(
-            instances, found.evidence, named, found.working.grid, outside.likelihood
-        ),
+        evidence=_tell_evidence(found, naming, named, outside),
         outside=outside.readings,
     )
     return Segmentation(
@@ -267,6 +266,21 @@ def conclude(
         soft=soft,
         scan=found.scan.volume,
     )
+
+
+def _tell_evidence(
+    found: Findings, naming: Naming, named: Sequence[NamedInstance], outside: Outside
+) -> dict[str, Any]:
+    """What the names were decided from; what is a cut vertebra was found as a sacrum.
+
+    A person's word may make it one again.
+    """
+    told = describe_evidence(
+        found.instances, found.evidence, named, found.working.grid, outside.likelihood
+    )
+    for n in naming.cut:
+        told["items"][n] |= {"kind": "sacrum", "index": 1}
+    return told
 
 
 @contextmanager

@@ -145,6 +145,11 @@ def _account(
         return Outside()
     place = pool.place[member]
     own = alone[pool.members[member]]
+    cut = {*own.cut, *naming.cut}
+    items = [
+        dataclasses.replace(item, kind="vertebra") if n in cut else item
+        for n, item in enumerate(items)
+    ]
     readings: list[dict[str, Any]] = []
     for m, other in enumerate(pool.members):
         if m != member:

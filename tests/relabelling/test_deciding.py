@@ -1,5 +1,7 @@
 """Words about discs, and about bones above a sacrum: what follows, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -153,3 +155,32 @@ def test_where_a_bone_was_missed_above_the_sacrum_there_is_room_for_one_more() -
     assert "L3" in decide(lacking, "L4=L3").names
     with pytest.raises(UsageError, match="above the sacrum in view"):
         decide(lacking, "L4=L2")
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("sacrum=L5", "sacrum is no vertebra, L5 is one"),
+        ("sacrum=L4-L5", "sacrum is no disc, L4-L5 is one"),
+        ("L5=sacrum", "L5 is a vertebra, sacrum is not"),
+        ("L5-S1=L5", "L5-S1 is a disc, L5 is not"),
+    ],
+)
+def test_a_word_of_another_kind_is_refused(word: str, text: str) -> None:
+    with pytest.raises(UsageError, match=text) as error:
+        decide(draw(), word)
+
+    assert error.value.code == "wrong-kind"
+
+
+@pytest.mark.parametrize(("word", "lowest"), [("sacrum=L5", "L5"), ("L5=L3", "L4")])
+def test_what_the_edge_cuts_need_not_be_a_sacrum(word: str, lowest: str) -> None:
+    drawn = draw()
+    *items, sacrum = drawn.instances.items
+    cut = replace(sacrum, touches_edge=True, partial=True, centroid_ijk=(5.0, 60.0, 6.0))
+    drawn = replace(drawn, instances=replace(drawn.instances, items=(*items, cut)))
+
+    naming = decide(drawn, word)
+
+    assert naming.names[-1] == lowest
+    assert naming.cut == (len(items),)

@@ -5,7 +5,6 @@ It knows reports and rows, and nothing of how scans are done.
 
 import csv
 import io
-import io
 import itertools
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence

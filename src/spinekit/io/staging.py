@@ -34,7 +34,7 @@ of another.
 FILES = "files"
 """Folder in a hidden folder for what is to move up, so that no name is taken there."""
 COMPLETE = ".complete"
-"""File in a hidden folder whose files are all whole; it says what they are and what they replace."""
+"""File in a hidden folder whose files are all whole; it names them and what they replace."""
 UNTOUCHED_S = 86400.0
 """A hidden folder of another machine is left behind when nothing in it has changed for so long."""
 _BOOT = Path("/proc/sys/kernel/random/boot_id")

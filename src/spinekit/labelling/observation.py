@@ -176,19 +176,36 @@ def _noise(volume: NDArray[np.float64], is_sacrum: NDArray[np.bool_]) -> NDArray
 
 
 def _as_vertebra(bones: Sequence[Instance], step_mm: float) -> NDArray[np.float64]:
-    """(n,) log likelihood of what each bone was found as, were it a vertebra.
+    """(n,) log likelihood of what each bone was found as, were it a vertebra."""
+    is_sacrum = np.array([bone.kind == "sacrum" for bone in bones])
+    of_sacrum = np.where(may_be_cut(bones, step_mm), CUT_VERTEBRA, IMPOSSIBLE)
+    return np.asarray(np.where(is_sacrum, of_sacrum, 0.0))
+
+
+def may_be_cut(bones: Sequence[Instance], step_mm: float) -> NDArray[np.bool_]:
+    """Which bones were found as a sacrum and may be a vertebra that the scan's lower edge cuts.
 
     Of a sacrum cut off near its top splitting sees little more than of a vertebra. What has its
     middle farther above the scan's edge than a vertebra is tall is more than one.
+
+    Args:
+        bones: vertebrae and the sacrum of one scan, from the top.
+        step_mm: between the layers of its grid.
+
+    Returns:
+        (n,), False for vertebrae, and for all without a vertebra.
     """
     heights = [bone.height_mm for bone in bones if bone.kind == "vertebra"]
-    result = np.zeros(len(bones))
-    for n, bone in enumerate(bones):
-        if bone.kind == "sacrum":
-            middle_mm = (bone.centroid_ijk[2] + 0.5) * step_mm
-            is_cut = bone.touches_edge and heights and middle_mm < np.median(heights[-LOWEST:])
-            result[n] = CUT_VERTEBRA if is_cut else IMPOSSIBLE
-    return result
+    tall_mm = float(np.median(heights[-LOWEST:])) if heights else 0.0
+    return np.array(
+        [
+            bone.kind == "sacrum"
+            and bone.touches_edge
+            and (bone.centroid_ijk[2] + 0.5) * step_mm < tall_mm
+            for bone in bones
+        ],
+        dtype=bool,
+    )
 
 
 def _merged(height: NDArray[np.float64], is_sacrum: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spinekit.anatomy.column import LEVELS
+from spinekit.anatomy.column import LEVELS, SACRUM
 from spinekit.anatomy.items import Instance, Instances
 from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
 from spinekit.labelling.evidence import FLOOR, item_codes
 from spinekit.labelling.matching import SAME_SHARE, match_items, move_along, shifts_along
 from spinekit.labelling.naming import Naming, move_anomalies, tell_apart
+from spinekit.labelling.observation import may_be_cut
 from spinekit.labelling.places import item_points, values_at
 
 CORRELATION = 0.5
@@ -47,7 +48,8 @@ class Pool:
 
     `members` are their positions in the study; `instances`, `evidence` and `outside` describe the
     pooled column; `place[m]` holds for each item of member m its position in the pooled column,
-    -1 for a piece of something another series shows whole.
+    -1 for a piece of something another series shows whole; `sacra[m]` are those of its items that
+    were found as a sacrum.
     """
 
     members: tuple[int, ...]
@@ -55,6 +57,7 @@ class Pool:
     evidence: NDArray[np.float64]
     outside: NDArray[np.float64] | None
     place: tuple[NDArray[np.int64], ...]
+    sacra: tuple[tuple[int, ...], ...]
 
     def share_out(self, naming: Naming, member: int) -> Naming:
         """The pooled column's names as those of one member's items.
@@ -79,9 +82,9 @@ class Pool:
             pieces=tuple(
                 (item[piece], item[bone])
                 for piece, bone in naming.pieces
-                if piece in item and bone in item
+                if piece in item and bone in item and item[piece] not in self.sacra[member]
             ),
-            cut=tuple(item[n] for n in naming.cut if n in item),
+            cut=tuple(n for n in self.sacra[member] if names[n] not in (None, SACRUM)),
         )
 
 
@@ -90,6 +93,7 @@ def pool_series(series: Sequence[SeriesColumn]) -> list[Pool]:
 
     Two items of one kind are the same where they overlap in the scanner's frame; a series belongs
     to those it shares a vertebra or the sacrum with. Series of different frames share nothing.
+    What one cuts and takes for a sacrum is a vertebra where another shows one.
 
     Args:
         series: of one study, in any order.
@@ -104,12 +108,16 @@ def pool_series(series: Sequence[SeriesColumn]) -> list[Pool]:
         for b in range(len(series))
         if a != b
     }
+    sacra = [_sacra(column) for column in series]
+    unsure = _unsure(series)
+    series = _recast(series, overlap, unsure)
+    overlap = {(a, b): _alike(series[a], series[b], seen) for (a, b), seen in overlap.items()}
     left = list(range(len(series)))
     pools = []
     while left:
         # The longest column first: the others are laid along it.
         base = max(left, key=lambda s: (_bones(series[s]), -s))
-        found = _grow(base, left, series, overlap)
+        found = _grow(base, left, series, overlap, sacra, unsure)
         left = [s for s in left if s not in found.members]
         pools.append(found)
     return sorted(pools, key=lambda pool: min(pool.members))
@@ -117,6 +125,43 @@ def pool_series(series: Sequence[SeriesColumn]) -> list[Pool]:
 
 def _bones(column: SeriesColumn) -> int:
     return sum(item.kind != "disc" for item in column.instances.items)
+
+
+def _sacra(column: SeriesColumn) -> tuple[int, ...]:
+    return tuple(n for n, item in enumerate(column.instances.items) if item.kind == "sacrum")
+
+
+def _unsure(series: Sequence[SeriesColumn]) -> set[tuple[int, int]]:
+    """(series, item) of what was found as a sacrum and may be a vertebra that the edge cuts."""
+    found = set()
+    for s, column in enumerate(series):
+        items = column.instances.items
+        bones = [n for n, item in enumerate(items) if item.kind != "disc"]
+        may = may_be_cut([items[n] for n in bones], column.instances.spacing_mm[2])
+        found |= {(s, bones[at]) for at in np.flatnonzero(may)}
+    return found
+
+
+def _recast(
+    series: Sequence[SeriesColumn],
+    overlap: dict[tuple[int, int], NDArray[np.float64]],
+    unsure: set[tuple[int, int]],
+) -> list[SeriesColumn]:
+    """The series; what one may have cut, and another shows to be a vertebra, is one."""
+    result = list(series)
+    for a, n in unsure:
+        share = {"vertebra": 0.0, "sacrum": 0.0, "disc": 0.0}
+        for b in (b for b in range(len(series)) if b != a):
+            common = np.maximum(overlap[a, b][n], overlap[b, a][:, n])
+            for m, item in enumerate(series[b].instances.items):
+                if (b, m) not in unsure:
+                    share[item.kind] = max(share[item.kind], float(common[m]))
+        if share["vertebra"] >= max(SAME_SHARE, share["sacrum"]):
+            column, items = result[a], list(result[a].instances.items)
+            items[n] = dataclasses.replace(items[n], kind="vertebra", partial=True)
+            instances = dataclasses.replace(column.instances, items=tuple(items))
+            result[a] = dataclasses.replace(column, instances=instances)
+    return result
 
 
 def _overlaps(a: SeriesColumn, b: SeriesColumn) -> NDArray[np.float64]:
@@ -130,6 +175,11 @@ def _overlaps(a: SeriesColumn, b: SeriesColumn) -> NDArray[np.float64]:
         if len(points):
             seen = np.bincount(values_at(codes, points), minlength=count + 1)
             shares[n] = seen[1:] / len(points)
+    return shares
+
+
+def _alike(a: SeriesColumn, b: SeriesColumn, shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(items of a, items of b) the shares, 0 for items of different kinds."""
     kinds = [[item.kind for item in column.instances.items] for column in (a, b)]
     alike = np.array([[one == other for other in kinds[1]] for one in kinds[0]], dtype=bool)
     return np.where(alike.reshape(shares.shape), shares, 0.0)
@@ -152,6 +202,8 @@ def _grow(
     left: Sequence[int],
     series: Sequence[SeriesColumn],
     overlap: dict[tuple[int, int], NDArray[np.float64]],
+    sacra: Sequence[tuple[int, ...]],
+    unsure: set[tuple[int, int]],
 ) -> Pool:
     """The pool around the base: series are added while any shares a bone with it."""
     entries = [
@@ -176,12 +228,13 @@ def _grow(
     ordered = [entries[e] for e in order]
     return Pool(
         members,
-        _instances(ordered, [series[s] for s in members], series),
+        _instances(ordered, members, series, unsure),
         np.array([_evidence(entry, series) for entry in ordered]).reshape(
             len(ordered), len(LEVELS)
         ),
         _outside(ordered, series),
         tuple(rank[place[s]] for s in members),
+        tuple(sacra[s] for s in members),
     )
 
 
@@ -295,27 +348,38 @@ def _outside(
 
 
 def _instances(
-    entries: Sequence[_Entry], members: Sequence[SeriesColumn], series: Sequence[SeriesColumn]
+    entries: Sequence[_Entry],
+    members: Sequence[int],
+    series: Sequence[SeriesColumn],
+    unsure: set[tuple[int, int]],
 ) -> Instances:
-    """The pooled column on a grid of 1 mm that reaches as high and as low as any member."""
-    ends = [
-        column.grid.ijk_to_ras([[0.5 * (n - 1) for n in column.grid.shape[:2]] + [k]])[0, 2]
-        for column in members
-        for k in (0, column.grid.shape[2] - 1)
-    ]
-    low, high = min(ends), max(ends)
+    """The pooled column on a grid of 1 mm that reaches as high and as low as any member.
+
+    What may be a cut vertebra in every view is as far above its lower end as above the edge.
+    """
+    ends = {s: _ends(series[s].grid) for s in members}
+    low, high = min(low for low, _ in ends.values()), max(high for _, high in ends.values())
     items = []
     counts = {"vertebra": 0, "disc": 0, "sacrum": 0}
     for entry in entries:
         s, n = entry.source
         place = series[s].grid.ijk_to_ras(series[s].instances.items[n].centroid_ijk)[0]
+        is_unsure = entry.item.kind == "sacrum" and unsure.issuperset(entry.shown)
+        foot = ends[s][0] if is_unsure else low
         counts[entry.item.kind] += 1
         items.append(
             dataclasses.replace(
                 entry.item,
                 index=counts[entry.item.kind],
-                centroid_ijk=(float(place[0]), float(place[1]), float(place[2] - low)),
+                centroid_ijk=(float(place[0]), float(place[1]), float(place[2] - foot)),
             )
         )
     empty = np.broadcast_to(np.uint8(0), (1, 1, max(1, round(high - low) + 1)))
     return Instances(empty, empty, empty, tuple(items), (1.0, 1.0, 1.0))
+
+
+def _ends(grid: Grid) -> tuple[float, float]:
+    """Height in the scanner's frame of a grid's lowest and of its highest layer, mm."""
+    middle = [0.5 * (size - 1) for size in grid.shape[:2]]
+    heights = grid.ijk_to_ras([[*middle, 0], [*middle, grid.shape[2] - 1]])[:, 2]
+    return float(heights.min()), float(heights.max())

@@ -5,7 +5,7 @@ It knows a column, words and names; how names are decided, and the files of a re
 
 from collections.abc import Mapping, Sequence
 
-from spinekit.anatomy.column import LEVELS, VARIANTS, ends_of
+from spinekit.anatomy.column import LEVELS, SACRUM, VARIANTS, ends_of
 from spinekit.anatomy.items import gap_mm
 from spinekit.core.errors import UsageError
 from spinekit.relabelling.words import Column, bones_beside, is_near
@@ -22,16 +22,16 @@ def fits_sacrum(column: Column, names: Sequence[str | None]) -> bool:
         names: One per item.
 
     Returns:
-        False where they take the sacrum for something else, or where fewer vertebrae fit between
-        it and the lowest one than every legal column has there, as none does below an L3: the
-        sacrum would have to hold one. True without a sacrum.
+        False where they leave the sacrum without a name, or where fewer vertebrae fit between it
+        and the lowest one than every legal column has there, as none does below an L3: the sacrum
+        would have to hold one. True without a sacrum, and where they make it a cut vertebra.
     """
     items = column.instances.items
     sacrum = next((n for n, item in enumerate(items) if item.kind == "sacrum"), None)
     if sacrum is None:
         return True
-    if names[sacrum] is None:
-        return False
+    if names[sacrum] != SACRUM:
+        return names[sacrum] is not None
     lowest = next((n for n in reversed(range(sacrum)) if names[n] in LEVELS), None)
     if lowest is None:
         return True

@@ -127,11 +127,8 @@ def _relabel(path: Path, words: Sequence[Word], image: str | Path | None) -> Cor
         outside=recall_outside(result.report["evidence"]),
         min_probability=float(options.get("min_probability", 0.0)),
     )
-    if naming.cut:
-        # What was taken for a sacrum is a cut vertebra's body.
-        instances = recast_sacrum(instances, naming.cut)
-        body = np.where(result.parts == SACRUM, np.uint8(BODY), result.parts)
-        result = dataclasses.replace(result, parts=body)
+    result = dataclasses.replace(result, parts=_recast(result, instances, names, naming.cut))
+    instances = recast_sacrum(instances, naming.cut)
     named = give_names(instances.items, naming.names, naming.probability)
     new_names = _names_by_item(instances, named)
 
@@ -294,6 +291,27 @@ def _with_tubes_cut(
         else row
         for row in rows
     )
+
+
+def _recast(
+    result: Result, instances: Instances, names: Sequence[str | None], cut: Sequence[int]
+) -> NDArray[np.uint8]:
+    """The parts with what was found as a sacrum as what its new name makes it.
+
+    Args:
+        result: What is there.
+        instances: The items as they were found.
+        names: The names that they bear in it.
+        cut: Places of those that are a cut vertebra, whose body they are.
+    """
+    if cut:
+        return np.where(result.parts == SACRUM, np.uint8(BODY), result.parts)
+    parts = result.parts
+    for item, name in zip(instances.items, names, strict=True):
+        if item.kind == "sacrum" and name is not None:
+            was_cut = (result.own == VALUES[name]) & (parts == BODY)
+            parts = np.where(was_cut, np.uint8(SACRUM), parts)
+    return parts
 
 
 def _moved(

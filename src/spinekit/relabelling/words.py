@@ -131,13 +131,8 @@ def certain_levels(column: Column, words: Mapping[int, str]) -> dict[int, str]:
     for item, word in words.items():
         is_disc = items[item].kind == "disc"
         ends = _levels_of(word)
-        kind = "the sacrum" if items[item].kind == "sacrum" else f"a {items[item].kind}"
-        if len(ends) != 1 + is_disc or (ends == (SACRUM,)) != (items[item].kind == "sacrum"):
-            raise UsageError(
-                "wrong-kind",
-                f"{column.file}: {column.names[item] or 'what is meant'} is {kind}, {word} is not",
-                "name a vertebra T12, a disc L4-L5",
-            )
+        if not _may_be(items[item], ends):
+            _refuse_kind(column, item, word)
         beside = [(item, ends[0])]
         if is_disc:
             beside = _bones_at(items, item, ends)
@@ -157,6 +152,27 @@ def certain_levels(column: Column, words: Mapping[int, str]) -> dict[int, str]:
                     "check them against the preview; names given before count too, until --undo",
                 )
     return certain
+
+
+def _may_be(item: Instance, ends: Sequence[str]) -> bool:
+    """Whether an item is of the kind of a name, given as its one level or the two of a disc.
+
+    What was found as a sacrum at the edge may be a vertebra that the edge cuts.
+    """
+    if len(ends) == 2 or item.kind == "disc":
+        return len(ends) == 2 and item.kind == "disc"
+    if item.kind == "sacrum" and item.touches_edge:
+        return True
+    return (tuple(ends) == (SACRUM,)) == (item.kind == "sacrum")
+
+
+def _refuse_kind(column: Column, item: int, word: str) -> None:
+    called, kind = column.names[item] or "what is meant", column.instances.items[item].kind
+    text = f"{called} is a {kind}, {word} is not"
+    if kind == "sacrum":
+        # It may be called a vertebra, or by the name of the sacrum itself.
+        text = f"{called} is no {'disc' if '-' in word else 'vertebra'}, {word} is one"
+    raise UsageError("wrong-kind", f"{column.file}: {text}", "name a vertebra T12, a disc L4-L5")
 
 
 def bones_beside(items: Sequence[Instance], disc: int) -> tuple[int | None, int | None]:
