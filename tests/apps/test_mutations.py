@@ -34,7 +34,10 @@ def test_damaged_files_are_told_in_one_line_each_and_the_rest_is_done(
     errors = [line for line in printed.err.splitlines() if line.startswith("spinekit: error: ")]
     warnings = [line for line in printed.err.splitlines() if line.startswith("spinekit: warning: ")]
     assert len(errors) == len(failures) >= 200
-    assert len(errors) + len(warnings) + 1 == len(printed.err.splitlines())
+    before, *_, after = printed.err.splitlines()
+    assert "scans to do, about" in before
+    assert "scans done; " in after
+    assert len(errors) + len(warnings) + 2 == len(printed.err.splitlines())
     assert "Traceback" not in printed.err
     assert [failure for failure in failures if failure["code"] == "unexpected"] == []
     for failure, line in zip(failures, errors, strict=True):
