@@ -50,7 +50,6 @@ _GEOMETRY_FIELDS = (
     "qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z",
 )  # fmt: skip
 _CHUNK = 1 << 22
-_FEWEST_BYTES = 352
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,3 @@ LORDOSIS_SHARES: tuple[float, ...] = (
     0.02, 0.06, 0.04, 0.09, 0.07, 0.12, 0.08, 0.16, 0.11, 0.25,
 )  # fmt: skip
 """Share of lumbar lordosis in L1, L1-L2, L2, … L5, L5-S1 (Been & Kalichman 2014, Spine J 14:87)."""
-
-REFERENCE_THORACIC = tuple(f"T{n}" for n in range(1, 13))
-REFERENCE_LUMBAR = tuple(f"L{n}" for n in range(1, 6))
