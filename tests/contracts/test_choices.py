@@ -1,10 +1,9 @@
-import argparse
 from collections.abc import Collection
 from typing import get_args
 
 import pytest
 
-from spinekit.apps.cli import build_parser
+from contracts.parsers import parser_of
 from spinekit.labelling.numbers import Meaning
 from spinekit.layouts.registry import LAYOUTS
 from spinekit.segmentation import FORMATS
@@ -12,13 +11,7 @@ from spinekit.segmentation import FORMATS
 
 def choices_of(command: str, option: str) -> set[str]:
     """What the command line takes; it lists it itself, so that its help imports nothing."""
-    commands = next(
-        action
-        for action in build_parser(command)._actions
-        if isinstance(action, argparse._SubParsersAction)
-    )
-    options = commands.choices[command]._option_string_actions
-    return set(options[option].choices or ())
+    return set(parser_of(command)._option_string_actions[option].choices or ())
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,13 @@
 """What the documentation promises is there, and what is there is documented."""
 
-import argparse
 import ast
 import re
 from pathlib import Path
 
 import pytest
 
-from spinekit.apps.cli import COMMANDS, build_parser
+from contracts.parsers import options_of, parser_of
+from spinekit.apps.cli import COMMANDS
 from spinekit.apps.data import STEPS
 
 ROOT = Path(__file__).parents[2]
@@ -52,17 +52,7 @@ def is_named(option: str, text: str) -> bool:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_is_documented(command: str) -> None:
     page = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
-    subparsers = next(
-        action
-        for action in build_parser(command)._actions
-        if isinstance(action, argparse._SubParsersAction)
-    )
-    options = {
-        option
-        for action in subparsers.choices[command]._actions
-        for option in action.option_strings
-        if option.startswith("--")
-    }
+    options = options_of(parser_of(command))
 
     assert sorted(option for option in options if not is_named(option, page)) == []
     assert f"`spinekit {command}" in page
@@ -71,16 +61,11 @@ def test_every_option_is_documented(command: str) -> None:
 @pytest.mark.parametrize("step", STEPS)
 def test_every_option_of_a_data_step_is_documented(step: str) -> None:
     page = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
-    parser = build_parser("data")
-    for word in ("data", step):
-        group = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
-        parser = group.choices[word]
     section = page.partition(f"## `spinekit data {step}")[2].partition("\n## ")[0]
-    options = {option for action in parser._actions for option in action.option_strings}
 
     assert section
-    long = {option for option in options if option.startswith("--")} - {"--help", "--debug"}
-    assert sorted(option for option in long if not is_named(option, section)) == []
+    options = options_of(parser_of("data", step)) - {"--help", "--debug"}
+    assert sorted(option for option in options if not is_named(option, section)) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -1,4 +1,4 @@
-"""How long scans are going to take: a guess from their headers, or DICOM files' size, unread.
+"""How long scans are going to take, before any is read: a guess from their headers, or file sizes.
 
 It knows sizes, and nothing of what is done with them.
 """
@@ -41,13 +41,13 @@ def expect_seconds(scans: Sequence[Path], threads: int | None, jobs: int) -> flo
     cores = available_cores()
     at_once = min(jobs, max(1, len(scans)), cores)
     used = min(cores, (threads or cores) * at_once)
-    shared = alone = 0.0
+    divisible = serial = 0.0
     for scan in dict.fromkeys(scans):
         with contextlib.suppress(OSError, SpineKitError):
-            more, one = _of_scan(scan)
-            shared += more
-            alone += one
-    return shared / used + alone / at_once
+            of_all_cores, of_one = _of_scan(scan)
+            divisible += of_all_cores
+            serial += of_one
+    return divisible / used + serial / at_once
 
 
 def _of_scan(scan: Path) -> tuple[float, float]:
