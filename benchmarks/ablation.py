@@ -12,6 +12,7 @@ that are there are not measured again, so a run can be stopped and gone on with.
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -104,10 +105,22 @@ def run_variants(args: argparse.Namespace) -> int:
                 continue
             print(f"{hold_out}: {variant}", file=sys.stderr)
             rows += measure(variant, hold_out, folder, args)
-            command = f"python benchmarks/ablation.py run --steps {args.steps} "
-            command += f"--every {args.every}"
-            write_records(RESULTS, Row, rows, {"row": "ablation", "command": command})
+            write_records(RESULTS, Row, rows, {"row": "ablation", "command": write_command(rows)})
     return 0
+
+
+def write_command(rows: Sequence[Row]) -> str:
+    """The commands that measure all rows again, one for each number of steps and of scans."""
+    commands = []
+    for steps, every in dict.fromkeys((row.steps, row.every) for row in rows):
+        own = [row for row in rows if (row.steps, row.every) == (steps, every)]
+        hold_outs = " ".join(sorted({row.hold_out for row in own}))
+        variants = " ".join(shlex.quote(name) for name in dict.fromkeys(r.variant for r in own))
+        commands.append(
+            f"python benchmarks/ablation.py run --steps {steps} --every {every} "
+            f"--hold-outs {hold_outs} --variants {variants}"
+        )
+    return "; ".join(commands)
 
 
 def is_sensible(variant: str, hold_out: str) -> bool:

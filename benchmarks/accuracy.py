@@ -104,15 +104,25 @@ def run_row(args: argparse.Namespace) -> int:
         "recipe": spec.name,
         "trained on sets scored here": ", ".join(seen) or "none",
         "failed, counted as missed": ", ".join(f"{n} ({e})" for n, e in failed.items()) or "none",
-        "command": f"python benchmarks/accuracy.py run --row {args.row} "
-        + (f"--model .spinekit/runs/{spec.name}/model.onnx " if args.model != EMBEDDED else "")
-        + ("--held-out" if args.held_out else f"--sets {' '.join(sorted(sets))}"),
+        "command": write_command(args, spec.name, sets),
     }
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{args.row}.csv"
     write_csv(path, scores, comments=comments)
     print_row(path)
     return 1 if failed else 0
+
+
+def write_command(args: argparse.Namespace, model: str, sets: set[str]) -> str:
+    """The command that measures a row again; `sets` are those that were scored."""
+    words = ["python benchmarks/accuracy.py run", f"--row {args.row}"]
+    if args.model != EMBEDDED:
+        words.append(f"--model .spinekit/runs/{model}/model.onnx")
+    if args.held_out:
+        words.append("--held-out")
+    if args.sets or not args.held_out:
+        words.append(f"--sets {' '.join(sorted(sets))}")
+    return " ".join(words)
 
 
 def is_seen(case: RealCase, spec: ModelSpec) -> bool:

@@ -89,7 +89,7 @@ class Case:
 
 
 CASES = (
-    Case("lumbar 4 mm", "lumbar", (19, 381, 381), (4.0, 1.0, 1.0), 8.0, 1200.0, "chu02_T2w"),
+    Case("lumbar 4 mm", "lumbar", (19, 381, 381), (4.0, 1.0, 1.0), 6.0, 1200.0, "chu02_T2w"),
     Case("whole spine 1 mm", "whole", (80, 300, 650), (1.0, 1.0, 1.0), 40.0, 2000.0),
 )
 

@@ -46,3 +46,18 @@ def test_a_cell_tells_the_change_and_the_names():
 def test_self_training_learns_from_the_run_of_all_with_the_same_hold_out():
     values = ablation.changes("self-training", "H3", 5, DATASETS)
     assert values["teacher"] == ablation.changes("all", "H3", 5, DATASETS)["name"]
+
+
+def test_the_command_of_the_table_measures_all_its_rows_again():
+    column = ("chu", "body", "instances")
+    rows = [
+        ablation.Row(hold_out, name, steps, 3, *column, 2, 0.8, 0.1, 0.9, 0.2, 0, 6, 7)
+        for hold_out, name, steps in (
+            ("H3", "all", 200), ("H1", "all", 200), ("H3", "no Dice loss", 200), ("H2", "all", 9)
+        )
+    ]  # fmt: skip
+    run = "python benchmarks/ablation.py run"
+    assert ablation.write_command(rows) == (
+        f"{run} --steps 200 --every 3 --hold-outs H1 H3 --variants all 'no Dice loss'; "
+        f"{run} --steps 9 --every 3 --hold-outs H2 --variants all"
+    )

@@ -1,5 +1,6 @@
 """A scan that fails stands in the table of accuracy, and so does the worst one's share."""
 
+import argparse
 import json
 from pathlib import Path
 
@@ -74,3 +75,19 @@ def test_tables_of_other_benchmarks_are_no_rows(monkeypatch, tmp_path):
     (tmp_path / "ablation.csv").write_text("# row: ablation\nhold_out,variant,steps\n")
     (tmp_path / "doctor.csv").write_text("kind,found\n")
     assert [path.name for path in accuracy.list_rows()] == ["h1.csv"]
+
+
+@pytest.mark.parametrize(
+    ("sets", "held_out", "said"),
+    [
+        (None, False, "--sets a b"),
+        (None, True, "--held-out"),
+        (["b", "a"], True, "--held-out --sets a b"),
+    ],
+)
+def test_the_command_of_a_row_says_all_that_chose_its_scans(sets, held_out, said):
+    args = argparse.Namespace(row="x", model=Path("m.onnx"), sets=sets, held_out=held_out)
+    command = accuracy.write_command(args, "mine", {"b", "a"})
+    assert command == (
+        f"python benchmarks/accuracy.py run --row x --model .spinekit/runs/mine/model.onnx {said}"
+    )

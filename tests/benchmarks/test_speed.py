@@ -43,3 +43,10 @@ def test_network_share(fake, tmp_path):
 def test_limits_decide_the_exit_status(fake, tmp_path, monkeypatch):
     monkeypatch.setattr(speed, "CASES", speed.CASES[1:])
     assert speed.main(["--repeats", "1"]) == 0  # 22 s of 40
+
+
+def test_the_limits_are_what_the_model_card_aims_at():
+    card = (Path(__file__).parents[2] / "MODEL_CARD.md").read_text(encoding="utf-8")
+    lumbar = speed.CASES[0]
+    aim = f"(at most {lumbar.most_seconds:g} s and {lumbar.most_mib / 1000:g} GB aimed at)"
+    assert aim in card

@@ -43,6 +43,13 @@ def test_foreign_model(tmp_path):
         ({"parts": ("background", "disc")}, "parts are background, disc"),
         ({"levels": ("C2", "C1")}, "levels are C2, C1"),
         ({"context": 5}, "reads 3 slices, its metadata say 5"),
+        ({"level_stride": 0}, "its level_stride is 0; use the version"),
+        ({"level_stride": 4}, r"cells of levels, .* \(32 and 4\)"),
+        ({"size_multiple": 16}, "16 × 48"),
+        ({"in_plane_mm": "0.87"}, "its in_plane_mm is '0.87'"),
+        ({"in_plane_mm": 0.0}, "its in_plane_mm is 0.0"),
+        ({"min_slice_mm": float("nan")}, "its min_slice_mm is nan"),
+        ({"facts": []}, r"its facts is \[\]"),
     ],
 )
 def test_a_model_that_promises_other_classes_or_slices_is_refused(tmp_path, changes, said):

@@ -7,6 +7,8 @@ import pytest
 
 pytest.importorskip("torch")
 
+import torch
+
 from spinekit.training import batches
 from spinekit.training.batches import held_out_cases, keep_apart, split_cases
 from spinekit.training.recipe import Recipe
@@ -125,3 +127,21 @@ def test_of_many_cases_those_that_choose_the_weights_are_spread_over_all(
 def test_of_few_cases_all_choose_the_weights_in_turn(cases, recipe, monkeypatch, count):
     some = [renamed(cases[n % 6], f"case{n:02d}", f"p{n}") for n in range(count)]
     assert scored(some, recipe, monkeypatch) == [f"case{n % count:02d}" for n in range(16)]
+
+
+def test_a_batch_is_the_same_bit_for_bit_on_any_number_of_threads(cases, recipe):
+    """In a loader's process torch has one thread, in the training process one for each core."""
+    batches_of = batches.StepBatches(batches.index_sets({"phantom": cases}), recipe)
+    before = torch.get_num_threads()
+    made = {}
+    try:
+        for threads in (1, 2, 4):
+            torch.set_num_threads(threads)
+            made[threads] = [batches_of[step] for step in range(6)]
+            made[threads] += batches.validation_batches(batches_of.sets, recipe)
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    for threads in (2, 4):
+        for one, other in zip(made[1], made[threads], strict=True):
+            assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))

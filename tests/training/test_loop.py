@@ -63,8 +63,8 @@ def test_a_stopped_run_goes_on_to_the_same_weights(cases, recipe, tmp_path):
     stopped.start(None)
     original, calls = stopped._validate, []
 
-    def stop_after_first(losses):
-        original(losses)
+    def stop_after_first():
+        original()
         calls.append(1)
         if len(calls) == 1:
             raise RuntimeError("killed")
@@ -228,11 +228,11 @@ def test_bone_in_one_piece_chooses_the_weights(cases, recipe, tmp_path):
     """As of a set of vertebrae without a canal, where body and arch are not told apart."""
     for case in cases:
         case.allowed[case.allowed == 2] = 2 | 4
-    run = trainer(cases, dataclasses.replace(recipe, steps=32, validate_every=8), tmp_path)
+    run = trainer(cases, dataclasses.replace(recipe, steps=64, validate_every=16), tmp_path)
     run.start(None)
     run.run()
     rows = np.loadtxt(tmp_path / "log.csv", delimiter=",", skiprows=1)
-    assert rows[:, 3].max() == run.progress.best > rows[0, 3] > 0
+    assert rows[:, 3].max() == run.progress.best > 0.1
 
 
 def test_a_mark_of_either_part_is_hit_by_either():
@@ -262,8 +262,9 @@ def test_where_nothing_is_marked_the_latest_weights_are_kept(cases, recipe, tmp_
 def test_a_damaged_checkpoint_is_named(tmp_path):
     path = tmp_path / "last.pt"
     path.write_bytes(b"not a checkpoint")
-    with pytest.raises(ModelError, match=r"last\.pt"):
+    with pytest.raises(ModelError, match=r"last\.pt") as caught:
         load_checkpoint(path, torch.device("cpu"))
+    assert caught.value.remedy.startswith(f"delete the folder {tmp_path} ")
     torch.save({"weights": torch.zeros(1)}, path)
     with pytest.raises(ModelError, match=r"last\.pt: .* no checkpoint"):
         load_checkpoint(path, torch.device("cpu"))

@@ -78,6 +78,18 @@ def test_a_confidently_wrong_pixel_still_has_a_gradient():
     assert logits.grad[0, 0, 0, 0] > 0.1
 
 
+@pytest.mark.parametrize("lead", [60.0, 70.0, 200.0])
+@pytest.mark.parametrize("allowed", [0b010, 0b110])
+def test_however_sure_of_the_wrong_part_a_pixel_costs_its_lead_and_pulls_back(lead, allowed):
+    logits, bits = pixel([lead, 0.0, 0.0], allowed)
+    loss, _ = parts_losses(logits, bits, ONES)
+    loss.backward()
+    assert loss.item() == pytest.approx(lead - math.log(allowed.bit_count()), rel=1e-6)
+    share = 1 / allowed.bit_count()
+    wanted = [1.0, *(-share if allowed >> c & 1 else 0.0 for c in (1, 2))]
+    assert logits.grad.flatten().tolist() == pytest.approx(wanted, abs=1e-5)
+
+
 def test_level_loss_is_least_at_the_soft_target():
     target = torch.zeros(1, 4, 1, 1)
     target[0, 1], target[0, 2] = 0.5, 0.5

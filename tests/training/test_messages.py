@@ -1,5 +1,8 @@
 """What a person may get wrong is told in the words of what they wrote."""
 
+import inspect
+import io
+
 import pytest
 
 pytest.importorskip("torch")
@@ -46,3 +49,10 @@ def test_a_real_set_that_bears_the_phantoms_name_is_refused(work, tmp_path):
     (packs / "real-blocks-0123456789abcdef.npz").rename(packs / "real-phantom-0123456789abcdef.npz")
     with pytest.raises(RecipeError, match="is called phantom, which only the phantoms are"):
         train(write_recipe(tmp_path, "mine"), work=work, device="cpu", report=str)
+
+
+def test_what_a_run_says_is_seen_at_once_also_in_a_file(monkeypatch):
+    raw = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding="utf-8"))
+    inspect.signature(train).parameters["report"].default("step 8")
+    assert raw.getvalue().split() == [b"step", b"8"]

@@ -1,8 +1,10 @@
 """Packs of real scans: what is read from a folder of partially annotated scans."""
 
+import ast
 import importlib.util
 import json
 import os
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -10,9 +12,14 @@ import pytest
 
 from spinekit.anatomy.scheme import LEVELS
 from spinekit.core.errors import InputError, OutputError
+from spinekit.core.geometry import normalise_geometry
+from spinekit.core.grid import Grid
+from spinekit.core.intensity import normalise_intensity
+from spinekit.core.volume import Volume
 from spinekit.datasets.partial import ALLOW_BODY, ALLOW_CORD, UNKNOWN
 from spinekit.loaders.pack import load_pack
 from spinekit.training.packing import (
+    READ_BY,
     SHARED,
     _draw_block,
     _lose_block,
@@ -50,10 +57,63 @@ def folder(tmp_path):
     return tmp_path
 
 
-def _save(path, array):
+def _save(path, array, affine=AFFINE):
     path.parent.mkdir(exist_ok=True)
     dtype = np.uint8 if array.dtype == np.uint8 else np.float32
-    nib.save(nib.Nifti1Image(array.astype(dtype), AFFINE), path)
+    nib.save(nib.Nifti1Image(array.astype(dtype), affine), path)
+
+
+def pack_at(tmp_path, in_plane_mm, image, bodies, **options):
+    """One scan of slices of 1.5 mm, packed."""
+    affine = np.diag([1.5, in_plane_mm, in_plane_mm, 1.0])
+    _save(tmp_path / "real/images/one.nii.gz", image, affine)
+    _save(tmp_path / "real/labels/one_bodies.nii.gz", bodies, affine)
+    rows = [{"name": "one", "dataset": "chu", "subject": "p"}]
+    (tmp_path / "real/index.json").write_text(json.dumps(rows))
+    (case,) = load_pack(pack_real(tmp_path / "real", tmp_path / "packs", **options)["chu"])
+    return case
+
+
+@pytest.fixture
+def scan(tmp_path):
+    """Noise with a body in it, 6 × 60 × 90 voxels."""
+    (tmp_path / "real").mkdir()
+    bodies = np.zeros((6, 60, 90), np.uint8)
+    bodies[1:5, 20:44, 30:60] = 44
+    return np.random.default_rng(0).uniform(0, 900, bodies.shape), bodies
+
+
+@pytest.mark.parametrize("in_plane_mm", [0.87, 0.94, 1.0, 1.4])
+def test_a_scan_that_is_no_finer_than_the_prediction_is_packed_as_it_is(
+    tmp_path, scan, in_plane_mm
+):
+    image, bodies = scan
+    case = pack_at(tmp_path, in_plane_mm, image, bodies)
+    assert case.spacing_mm == pytest.approx((1.5, in_plane_mm, in_plane_mm))
+    wanted = np.round(normalise_intensity(image) * 255).astype(np.uint8)
+    np.testing.assert_array_equal(case.image, wanted)
+    np.testing.assert_array_equal(case.allowed == ALLOW_BODY, bodies > 0)
+
+
+def test_a_finer_scan_is_packed_as_the_prediction_sees_it_in_its_plane(tmp_path, scan):
+    image, bodies = scan
+    case = pack_at(tmp_path, 0.435, image, bodies)
+    working, _ = normalise_geometry(
+        Volume(image, Grid(image.shape, np.diag([1.5, 0.435, 0.435, 1.0]))),
+        in_plane_mm=0.87,
+        min_slice_mm=1.5,
+    )
+    assert case.spacing_mm == pytest.approx((1.5, 0.87, 0.87))
+    assert case.image.shape == working.shape == (6, 30, 45)
+    wanted = normalise_intensity(working.array) * 255
+    np.testing.assert_allclose(case.image, wanted, atol=0.6)
+    np.testing.assert_array_equal(case.allowed == ALLOW_BODY, bodies[:, ::2, ::2] > 0)
+
+
+def test_a_pack_for_another_grid_of_prediction_is_another(tmp_path, scan):
+    image, bodies = scan
+    assert pack_at(tmp_path, 0.6, image, bodies, working_mm=1.2).spacing_mm[1] == pytest.approx(1.2)
+    assert pack_at(tmp_path, 0.6, image, bodies, working_mm=0.6).spacing_mm[1] == pytest.approx(0.6)
 
 
 def test_sets_with_masks_are_packed_with_what_their_masks_say(folder, tmp_path):
@@ -204,6 +264,33 @@ def test_a_package_may_be_the_root():
     assert hash_source("spinekit") not in (hash_source(), hash_source("spinekit.core"))
 
 
+def imported_by(name):
+    """Modules of the package that a module imports, anywhere in it."""
+    tree = ast.parse(Path(importlib.util.find_spec(name).origin).read_text(encoding="utf-8"))
+    lines = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    return {line.module for line in lines if line.module.startswith("spinekit.")}
+
+
+def test_a_pack_is_told_by_all_the_code_that_makes_it():
+    """But for errors, processes, and recipes, of which a pack's name tells what it was asked."""
+    found, left = set(), {"spinekit.training.packing"}
+    while left:
+        found |= left
+        left = {name for one in left for name in imported_by(one)} - found
+    told = (*SHARED, *READ_BY, "spinekit.synth")
+    untold = {name for name in found if not any(f"{name}.".startswith(f"{t}.") for t in told)}
+    other = {"core.errors", "core.parallel", "core.settings", "training.recipe"}
+    assert untold == {f"spinekit.{name}" for name in other}
+
+
+def test_phantoms_of_other_views_are_others_whatever_the_default(tmp_path, monkeypatch):
+    monkeypatch.setattr("spinekit.training.packing._draw_blocks", lambda *_: None)
+    before = pack_phantoms(tmp_path, 1, 5, views=("lumbar",))
+    monkeypatch.setattr("spinekit.training.packing.FIELDS_OF_VIEW", ("lumbar",))
+    assert pack_phantoms(tmp_path, 1, 5, views=("lumbar",)) == before
+    assert pack_phantoms(tmp_path, 1, 5, views=("whole",)) != before
+
+
 def test_what_all_packs_go_through_is_there():
-    for name in SHARED:
+    for name in (*SHARED, *READ_BY):
         assert importlib.util.find_spec(name) is not None

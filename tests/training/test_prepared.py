@@ -22,9 +22,10 @@ from spinekit.datasets.real import subject_fold
 from spinekit.loaders.pack import PackedCase, load_pack
 from spinekit.prediction.runner import load_model
 from spinekit.training.batches import split_cases
+from spinekit.training.facts import describe
 from spinekit.training.packing import pack_prepared
 from spinekit.training.recipe import Recipe
-from spinekit.training.run import describe, gather, train
+from spinekit.training.run import gather, train
 from training.test_run import write_recipe
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from spinekit.core.errors import RecipeError
+from spinekit.core.errors import RecipeError, UsageError
 from spinekit.training.recipe import Recipe, change_recipe, read_recipe, recipe_from_dict
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
@@ -30,6 +30,10 @@ def test_unknown_key_names_the_nearest():
         ({"steps": True}, "give a whole number"),
         ({"name": "../x"}, "name"),
         ({"name": ""}, "name"),
+        ({"name": " "}, "name must be a folder's"),
+        ({"name": "a "}, "name must be a folder's"),
+        ({"name": "a" * 201}, "name must be at most 200 bytes"),
+        ({"name": "ä" * 101}, "name must be at most 200 bytes"),
         ({"seed": -1}, "seed"),
         ({"seed": 10**20}, "seed must be 0 to 1e"),
         ({"name": "a\nb"}, "name"),
@@ -88,6 +92,7 @@ def test_a_whole_number_serves_as_a_float():
 def test_values_at_the_ends_of_their_ranges_work():
     ends = {"phantom_share": 1, "in_plane_mm": 2, "neighbour_mm": 6.0, "min_slice_mm": 0.5}
     assert recipe_from_dict({**ends, "ema": 0, "set_weights": {"chu": 2}}).ema == 0.0
+    assert recipe_from_dict({"name": "a b" + "a" * 197}).name.startswith("a b")
 
 
 def test_values_that_win_are_checked_too():
@@ -108,6 +113,6 @@ def test_every_key_is_documented_with_its_default():
         assert said == (list(default) if isinstance(default, tuple) else default), key
 
 
-def test_unreadable_file_is_named(tmp_path):
-    with pytest.raises(RecipeError, match=r"nothing\.toml"):
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UsageError, match=r"nothing\.toml"):
         read_recipe(tmp_path / "nothing.toml")

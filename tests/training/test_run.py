@@ -1,5 +1,6 @@
 """From recipe files to a model file: starts that are missing are trained first."""
 
+import json
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -10,12 +11,14 @@ pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from spinekit.core.errors import InputError, ModelError, RecipeError, UsageError
+from spinekit.core.modelspec import METADATA_KEY
 from spinekit.loaders.pack import save_pack
 from spinekit.prediction.runner import load_model
 from spinekit.training.export import is_exported, store_scores
 from spinekit.training.recipe import Recipe
 from spinekit.training.run import train
 from spinekit.training.start import read_model, start_from_model
+from tiny_model import write_tiny_model
 
 TINY = """
 phantoms = 0
@@ -150,6 +153,27 @@ def test_a_start_that_is_no_model_file_is_named(tmp_path, content):
         (tmp_path / "bad.onnx").write_bytes(content)
     with pytest.raises(ModelError, match=r"bad\.onnx"):
         start_from_model(Recipe(), "bad.onnx", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"recipe": {"future": 1}}, "unknown key 'future': its recipe was made by another version"),
+        ({"recipe": {"steps": "many"}}, "'steps' = 'many'"),
+        ({"future": 1}, "unexpected keyword argument 'future'"),
+        ({"facts": []}, r"its facts is \[\]"),
+        ({"in_plane_mm": 0.0}, r"its in_plane_mm is 0\.0"),
+    ],
+)
+def test_a_start_that_another_version_made_is_named_with_what_to_do(tmp_path, change, word):
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(write_tiny_model(tmp_path / "new.onnx"))
+    told = json.loads({entry.key: entry.value for entry in model.metadata_props}[METADATA_KEY])
+    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(told | change)})
+    onnx.save(model, tmp_path / "new.onnx")
+    with pytest.raises(ModelError, match=rf"new\.onnx: .*{word}.*; use the version") as caught:
+        start_from_model(Recipe(), "new.onnx", tmp_path)
+    assert caught.value.code == "model-spec"
 
 
 def test_a_teacher_is_trained_first_and_the_model_says_who_it_was(work, tmp_path):

@@ -152,6 +152,12 @@ def isotropic_grid(grid: Grid, *, spacing_mm: float = 1.0) -> Grid:
     return _respaced(_orthogonal(oriented_grid(grid)), (spacing_mm,) * 3, keep_within=0.0)
 
 
+def coarsened_grid(grid: Grid, *, in_plane_mm: float) -> Grid:
+    """`oriented_grid`, but along A and S no finer than `in_plane_mm`, as in `working_grid`."""
+    slice_mm, *plane_mm = oriented_grid(grid).spacing_mm
+    return _respaced(oriented_grid(grid), (slice_mm, *(max(mm, in_plane_mm) for mm in plane_mm)))
+
+
 def oriented_grid(grid: Grid) -> Grid:
     """The same voxels with axes permuted and flipped to i → R, j → A, k → S."""
     axes = closest_axes(grid.affine)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,35 @@ from spinekit.core.errors import ModelError
 
 METADATA_KEY = "spinekit"
 """Key of the JSON string in the model file's metadata."""
+OTHER_VERSION = "use the version of spinekit that made it, or export the model again with this one"
+"""What to do with a model that another version made."""
+
+
+def _is_length(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value) and value > 0
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 < value <= 1024
+
+
+def _is_names(value: Any) -> bool:
+    return bool(value) and all(isinstance(name, str) for name in value)
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+_RULES: dict[str, Callable[[Any], bool]] = {
+    "name": lambda value: isinstance(value, str),
+    **dict.fromkeys(("in_plane_mm", "min_slice_mm", "neighbour_mm"), _is_length),
+    **dict.fromkeys(("context", "size_multiple", "level_stride"), _is_count),
+    **dict.fromkeys(("parts", "levels"), _is_names),
+    "gmac_per_megapixel": _is_length,
+    **dict.fromkeys(("recipe", "facts", "scores"), _is_table),
+}
+"""What the values of a promise must be."""
 
 
 @dataclass(frozen=True)
@@ -57,19 +87,25 @@ def spec_from_json(text: str, *, source: str) -> ModelSpec:
     """Read a promise back.
 
     Raises:
-        ModelError: The text is no promise of this version.
+        ModelError: The text is no promise of this version, or one that cannot be kept.
     """
     try:
         values = json.loads(text)
         for key in ("parts", "levels"):
             values[key] = tuple(values[key])
-        return ModelSpec(**values)
+        spec = ModelSpec(**values)
     except (ValueError, TypeError, KeyError) as error:
         raise ModelError(
             "model-spec",
             f"{source}: its SpineKit metadata cannot be read ({error})",
-            "export the model again with this version",
+            OTHER_VERSION,
         ) from error
+    for key, holds in _RULES.items():
+        if not holds(getattr(spec, key)):
+            raise ModelError(
+                "model-spec", f"{source}: its {key} is {getattr(spec, key)!r}", OTHER_VERSION
+            )
+    return spec
 
 
 def ancestors(facts: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,13 @@ class PackedCase:
         if len(set(shapes)) > 1:
             told = ", ".join(map(str, shapes))
             raise ValueError(f"{self.name}: image, allowed and level have the shapes {told}")
+
+    @cached_property
+    def image_hash(self) -> str:
+        """SHA-256 of the image's shape and voxels."""
+        digest = hashlib.sha256(str(self.image.shape).encode())
+        digest.update(np.ascontiguousarray(self.image).data)
+        return digest.hexdigest()
 
     def facts(self) -> dict[str, Any]:
         """What is known of it besides the voxels, as plain values."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from spinekit.anatomy.column import LEVELS
 from spinekit.anatomy.scheme import PARTS
 from spinekit.core.errors import ModelError
-from spinekit.core.modelspec import METADATA_KEY, ModelSpec, spec_from_json
+from spinekit.core.modelspec import METADATA_KEY, OTHER_VERSION, ModelSpec, spec_from_json
 from spinekit.core.slices import neighbour_slices
 from spinekit.core.volume import Volume
 
@@ -101,7 +101,7 @@ def load_model(path: Path | None = None, *, threads: int = 2) -> Model:
 
 
 def _check_promise(session: onnxruntime.InferenceSession, spec: ModelSpec, name: str) -> None:
-    """Refuse a model whose classes or slices are not those that are read here."""
+    """Refuse a model whose classes or slices are not those read here, or of another grid."""
     for key, promised, read in (("parts", spec.parts, PARTS), ("levels", spec.levels, LEVELS)):
         if promised != read:
             raise ModelError(
@@ -114,7 +114,28 @@ def _check_promise(session: onnxruntime.InferenceSession, spec: ModelSpec, name:
         raise ModelError(
             "model-spec",
             f"{name}: its network reads {slices} slices, its metadata say {spec.context}",
-            "export the model again with this version",
+            OTHER_VERSION,
+        )
+    _check_maps(session, spec, name)
+
+
+def _check_maps(session: onnxruntime.InferenceSession, spec: ModelSpec, name: str) -> None:
+    """Refuse a model that cannot read slices of its own sizes, or answers with other cells."""
+    # One and three of the least side, so that it shows where that is half of the true one.
+    sides = (spec.size_multiple, 3 * spec.size_multiple)
+    try:
+        blank = np.zeros((1, spec.context, *sides), np.float32)
+        answer = session.run(["parts_probs", "level_probs"], {"slices": blank})
+    except Exception as error:
+        told = f"{name}: its network cannot read slices of {sides[0]} × {sides[1]} pixels"
+        raise ModelError("model-spec", told, OTHER_VERSION) from error
+    cells = tuple(-(-side // spec.level_stride) for side in sides)
+    if [array.shape[2:] for array in answer] != [sides, cells]:
+        raise ModelError(
+            "model-spec",
+            f"{name}: its network answers with other pixels, or cells of levels, than its metadata "
+            f"say ({spec.size_multiple} and {spec.level_stride})",
+            OTHER_VERSION,
         )
 
 

@@ -1,20 +1,21 @@
-"""Batches by step number: the same step gives the same batch on every machine.
+"""Batches by step number: the same step gives the same batch, whichever process makes it.
 
 It knows which packs a recipe asks for and how they are split, nothing of networks.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Collection, Iterator
+import functools
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from spinekit.datasets.prepared import Patient, join_patients
+from spinekit.datasets.prepared import Patient
 from spinekit.datasets.real import is_held_out, subject_fold
 from spinekit.loaders.appearance import AppearanceRanges, change_appearance
 from spinekit.loaders.pack import PackedCase
@@ -26,10 +27,28 @@ from spinekit.loaders.slices import (
     index_case,
     plain_view,
 )
+from spinekit.training.patients import join_by_images, patient_of
 from spinekit.training.recipe import Recipe
 
+P = ParamSpec("P")
+T = TypeVar("T")
 Batch = tuple[Tensor, Tensor, Tensor]
 """Images (B, context, J, K), allowed bytes (B, J, K), level codes (B, J, K)."""
+
+
+def _on_one_thread(make: Callable[P, T]) -> Callable[P, T]:
+    """Let torch count on one thread, as it does in a loader's process: sums then round alike."""
+
+    @functools.wraps(make)
+    def made(*args: P.args, **kwargs: P.kwargs) -> T:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return make(*args, **kwargs)
+        finally:
+            torch.set_num_threads(threads)
+
+    return made
 
 
 @dataclass(frozen=True)
@@ -104,12 +123,10 @@ def keep_apart(
     """
     aside = held_out or {}
     sides = (train, valid, aside)
-    marks = [(patient, _hash_image(case)) for sets in sides for patient, case in _real_cases(sets)]
-    kept_out = {patient for patient, _ in _real_cases(aside)} | set(testing)
-    kept_out, why = join_patients(marks, kept_out), "test or are held out"
+    kept_out, why = join_by_images(sides, aside, testing), "test or are held out"
     valid = _without(valid, kept_out, "do not choose the weights", why, report=report)
     train = _without(train, kept_out, "do not train", why, report=report)
-    validating = join_patients(marks, {patient for patient, _ in _real_cases(valid)})
+    validating = join_by_images(sides, valid)
     why = "are among those that choose the weights"
     return _without(train, validating, "do not train", why, report=report), valid
 
@@ -125,7 +142,7 @@ def _without(
     """The cases by set but for those of some patients; sets without any other are left out."""
     rest: dict[str, list[PackedCase]] = {}
     for name, cases in sets.items():
-        kept = [c for c in cases if name == "phantom" or _patient(name, c) not in patients]
+        kept = [c for c in cases if name == "phantom" or patient_of(name, c) not in patients]
         if len(kept) < len(cases):
             report(
                 f"{name}: {len(cases) - len(kept)} of {len(cases)} scans {what}, as the same "
@@ -134,24 +151,6 @@ def _without(
         if kept:
             rest[name] = kept
     return rest
-
-
-def _patient(name: str, case: PackedCase) -> Patient:
-    """Whose scan a case of the set `name` is."""
-    return case.source or name, case.subject
-
-
-def _real_cases(sets: dict[str, list[PackedCase]]) -> Iterator[tuple[Patient, PackedCase]]:
-    """Every case that is no phantom, with its patient."""
-    for name, cases in sets.items():
-        if name != "phantom":
-            yield from ((_patient(name, case), case) for case in cases)
-
-
-def _hash_image(case: PackedCase) -> str:
-    digest = hashlib.sha256(str(case.image.shape).encode())
-    digest.update(np.ascontiguousarray(case.image).data)
-    return digest.hexdigest()
 
 
 def index_sets(sets: dict[str, list[PackedCase]]) -> list[CaseSet]:
@@ -163,7 +162,7 @@ def index_sets(sets: dict[str, list[PackedCase]]) -> list[CaseSet]:
 
 
 class StepBatches(Dataset[Batch]):
-    """Item n is the whole training batch of step n."""
+    """Item n is the whole training batch of step n, the same in any process bit for bit."""
 
     def __init__(self, sets: list[CaseSet], recipe: Recipe) -> None:
         self.sets = sets
@@ -184,6 +183,7 @@ class StepBatches(Dataset[Batch]):
     def __len__(self) -> int:
         return self.recipe.steps
 
+    @_on_one_thread
     def __getitem__(self, step: int) -> Batch:
         recipe = self.recipe
         rng = np.random.default_rng([recipe.seed, step])
@@ -208,6 +208,7 @@ class StepBatches(Dataset[Batch]):
         return change_appearance(images, allowed, ranges, rng), allowed, levels
 
 
+@_on_one_thread
 def validation_batches(sets: list[CaseSet], recipe: Recipe, per_set: int = 16) -> list[Batch]:
     """Plain views, `per_set` slices of every set, the same at every call.
 

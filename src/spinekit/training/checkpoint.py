@@ -50,7 +50,11 @@ def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
 
 def _unreadable(path: Path, why: str) -> ModelError:
     first = (why.splitlines() or [""])[0]
-    return ModelError("checkpoint-unreadable", f"{path.name}: {first}", "delete it to start again")
+    return ModelError(
+        "checkpoint-unreadable",
+        f"{path}: {first}",
+        f"delete the folder {path.parent} to have its run trained again",
+    )
 
 
 def hash_weights(weights: Mapping[str, Tensor]) -> str:

@@ -12,11 +12,19 @@ from contextlib import contextmanager
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+ENDED = (signal.SIGCHLD,) if hasattr(signal, "SIGCHLD") else ()
+"""Tells that a process started here has ended; torch makes an error of it where a loader's did."""
+
+
+def ignore_interrupts(_: int) -> None:
+    """Leave SIGINT and SIGTERM to the process that started this one, a loader of batches."""
+    for ignored in SIGNALS:
+        signal.signal(ignored, signal.SIG_IGN)
 
 
 @contextmanager
 def postponed_interrupts() -> Iterator[None]:
-    """Hold back SIGINT and SIGTERM until the block is left, then pass the last one on.
+    """Hold back SIGINT, SIGTERM and the end of a child until the block is left, then pass them on.
 
     Only the main thread can, and only signals that Python code handles are held back; elsewhere
     the block runs as it is.
@@ -26,7 +34,7 @@ def postponed_interrupts() -> Iterator[None]:
         return
     waiting: list[int] = []
     before: dict[int, Any] = {}
-    for held in SIGNALS:
+    for held in (*SIGNALS, *ENDED):
         if callable(signal.getsignal(held)):
             before[held] = signal.signal(held, lambda got, _: waiting.append(got))
     try:
@@ -34,5 +42,5 @@ def postponed_interrupts() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if waiting:
-        signal.raise_signal(waiting[-1])
+    for number in dict.fromkeys(waiting):
+        signal.raise_signal(number)

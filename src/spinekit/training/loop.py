@@ -19,20 +19,23 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from spinekit.anatomy.scheme import PARTS
-from spinekit.core.errors import RecipeError
+from spinekit.core.errors import RecipeError, SpineKitError
 from spinekit.networks.slice_unet import LEVEL_STRIDE, complete_weights
 from spinekit.training.batches import Batch, CaseSet, StepBatches, validation_batches
 from spinekit.training.checkpoint import load_checkpoint, save_checkpoint
-from spinekit.training.interrupts import postponed_interrupts
+from spinekit.training.interrupts import ignore_interrupts, postponed_interrupts
 from spinekit.training.losses import allowed_bits, level_loss, parts_losses
 from spinekit.training.network import build_network
 from spinekit.training.optimiser import Optimiser
+from spinekit.training.patients import NOBODY, Sides
 from spinekit.training.precision import fast_type, memory_format
 from spinekit.training.recipe import Recipe
 from spinekit.training.resuming import carry_facts, check_resume
 from spinekit.training.start import Start
 from spinekit.training.targets import target_table
 
+LOADER_ENDED = "DataLoader worker"
+"""Begins what torch says where the system ended a loader's process."""
 DATA_FACTS = ("data_sha256", "validation_sha256")
 """Facts that tell whether the data are still the same."""
 
@@ -46,6 +49,10 @@ class Progress:
     best: float = -1.0
     validated: int = 0
     """The step after which the weights were last scored."""
+    loss_sum: float = 0.0
+    """Of the steps since then."""
+    loss_count: int = 0
+    """Number of those steps."""
 
 
 def schedule(fraction: float) -> float:
@@ -101,19 +108,23 @@ class Trainer:
         self.class_weights = torch.tensor(recipe.class_weights, dtype=torch.float32, device=device)
         self.progress = Progress()
 
-    def start(self, start: Start | None) -> None:
+    def start(self, start: Start | None, sides: Sides = NOBODY) -> None:
         """Resume from `last.pt` or `best.pt`, else begin with the start's or random weights.
 
         Of the two it is the one that is further on: a kill between them leaves a newer best one.
         A start is scored before the first step, so that the run can tell whether it got better.
 
+        Args:
+            start: Where a new run's weights come from.
+            sides: Whose scans a run that is gone on with must not have seen.
+
         Raises:
             RecipeError: The start is a network of another shape, or the folder holds a run of
-                another recipe or from another start.
+                another recipe or start, or one that has seen who tests or is held out.
         """
         names = (self.folder / "last.pt", self.folder / "best.pt")
         if there := [path for path in names if path.is_file()]:
-            self._resume(there)
+            self._resume(there, sides)
         elif start is not None:
             weights = complete_weights(self.network, start.weights)
             try:
@@ -129,16 +140,16 @@ class Trainer:
             self.report(f"started from {start.name}{', its levels anew' if anew else ''}")
             self._score_start()
 
-    def _resume(self, there: list[Path]) -> None:
+    def _resume(self, there: list[Path], sides: Sides) -> None:
         """Go on from the checkpoint that is further on.
 
         Raises:
-            RecipeError: It is of another recipe, or from another start.
+            RecipeError: It is of another recipe or start, or has seen who tests or is held out.
         """
         states = {path: load_checkpoint(path, self.device) for path in there}
         last = max(there, key=lambda path: states[path]["progress"]["step"])
         state = states[last]
-        check_resume(last, state, self.recipe, self.facts, report=self.report)
+        check_resume(last, state, self.recipe, self.facts, sides, report=self.report)
         self.network.load_state_dict(state["network"])
         self.mean.load_state_dict(state["mean"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -171,7 +182,12 @@ class Trainer:
             )
 
     def run(self) -> Path:
-        """Train to the end of the schedule; returns the best checkpoint."""
+        """Train to the end of the schedule; returns the best checkpoint.
+
+        Raises:
+            RecipeError: A gradient is not finite.
+            SpineKitError: The system ended a loader's process; what was trained is saved.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         recipe, progress = self.recipe, self.progress
         loader = DataLoader(
@@ -180,8 +196,8 @@ class Trainer:
             sampler=range(progress.step, recipe.steps),
             num_workers=recipe.workers,
             prefetch_factor=4 if recipe.workers else None,
+            worker_init_fn=ignore_interrupts,
         )
-        running: list[float] = []
         mark = time.monotonic()
         try:
             for batch in loader:
@@ -190,20 +206,29 @@ class Trainer:
                     break
                 # A step and what is written of it are done whole: a signal waits until then.
                 with postponed_interrupts():
-                    running.append(self._step(batch, fraction))
+                    progress.loss_sum += self._step(batch, fraction)
+                    progress.loss_count += 1
                     progress.step += 1
                     progress.seconds += time.monotonic() - mark
                     mark = time.monotonic()
                     if progress.step % recipe.validate_every == 0:
-                        self._validate(running)
-                        running = []
+                        self._validate()
             if progress.validated < progress.step:
                 with postponed_interrupts():
-                    self._validate(running)
+                    self._validate()
         except KeyboardInterrupt:
             self._save("last.pt")
             self.report(f"interrupted at step {progress.step}; the same command goes on from here")
             raise
+        except RuntimeError as error:
+            if not str(error).startswith(LOADER_ENDED):
+                raise
+            self._save("last.pt")
+            raise SpineKitError(
+                "process-ended",
+                f"{recipe.name}: a loader's process was ended at step {progress.step} ({error})",
+                "free memory, or set workers = 0; the same command goes on from here",
+            ) from error
         self._compare_with_start()
         return self.folder / "best.pt"
 
@@ -281,12 +306,14 @@ class Trainer:
         return sum(dices) / len(dices) if dices else math.nan, sum(r[1] for r in rows) / len(rows)
 
     @torch.no_grad()
-    def _validate(self, losses: list[float]) -> None:
+    def _validate(self) -> None:
         """Score the mean weights, log a row, save `last.pt` and, when best so far, `best.pt`."""
         started = time.monotonic()
         score, level = self._score()
-        self.progress.validated = self.progress.step
-        loss = sum(losses) / max(len(losses), 1)
+        progress = self.progress
+        progress.validated = progress.step
+        loss = progress.loss_sum / max(progress.loss_count, 1)
+        progress.loss_sum, progress.loss_count = 0.0, 0
         if math.isnan(score):
             self.report("the validating scans hold no mark to score: the latest weights are kept")
             self._save("best.pt")

@@ -37,7 +37,7 @@ def parts_losses(logits: Tensor, bits: Tensor, weight: Tensor) -> tuple[Tensor, 
     probs = log_probs.exp()
     allowed = bits.to(probs.dtype)
     count = allowed.sum(dim=1, keepdim=True)
-    nll = -(probs * allowed).sum(dim=1).clamp(min=1e-30).log()
+    nll = -log_probs.masked_fill(~bits, -torch.inf).logsumexp(dim=1)
     lightest = torch.where(bits, weight.view(1, -1, 1, 1), torch.inf).amin(dim=1)
     pixel_weight = torch.where(count[:, 0] < bits.shape[1], lightest, 0.0)
     cross_entropy = (nll * pixel_weight).sum() / pixel_weight.sum().clamp(min=1.0)

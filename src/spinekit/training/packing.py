@@ -39,7 +39,7 @@ from spinekit.datasets.prepared import PreparedPair, open_prepared
 from spinekit.datasets.real import CORD_SEEN, LOOSE_SIDES_MM, RealCase, list_real_cases
 from spinekit.io.locks import alone
 from spinekit.loaders.pack import PackedCase, making, save_pack
-from spinekit.training.recipe import FIELDS_OF_VIEW
+from spinekit.training.recipe import FIELDS_OF_VIEW, Recipe
 from spinekit.training.targets import level_codes
 
 if TYPE_CHECKING:
@@ -52,10 +52,15 @@ SHARED = (
     "spinekit.core.geometry",
     "spinekit.core.grid",
     "spinekit.core.intensity",
+    "spinekit.core.resampling",
+    "spinekit.core.volume",
+    "spinekit.loaders.pack",
     "spinekit.training.packing",
     "spinekit.training.targets",
 )
 """What every pack goes through."""
+READ_BY = ("spinekit.datasets", "spinekit.io")
+"""What reads scans and masks, and what these say."""
 
 Block = tuple[Path, int, int, tuple[str, ...]]
 """A pack of phantoms to draw: its file, the first seed, how many, their fields of view in turn."""
@@ -67,12 +72,22 @@ STATE_PATTERN = "[0-9a-f]" * 16
 
 
 def pack_real(
-    folder: Path, packs: Path, *, report: Callable[[str], None] = lambda _: None
+    folder: Path,
+    packs: Path,
+    *,
+    working_mm: float = Recipe.working_mm,
+    report: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Path]:
     """Pack every set with masks that training can use; returns set name → pack.
 
     A pack of other files, or by other code, is made anew; the old one stays, as another run may be
     reading it.
+
+    Args:
+        folder: The real scans.
+        packs: Folder of packs.
+        working_mm: Pixel of the grid of prediction; finer ones are brought to it (`read_image`).
+        report: Called with one line at a time.
 
     Raises:
         InputError: The index or a scan cannot be read, or parts lie there without names.
@@ -84,12 +99,12 @@ def pack_real(
             by_set.setdefault(case.dataset, []).append(case)
     paths = {}
     for name, cases in by_set.items():
-        path = packs / f"real-{name}-{_state(cases)}.npz"
+        path = packs / f"real-{name}-{_state(cases, working_mm)}.npz"
 
         with making(path, report=report) as missing:
             if missing:
                 report(f"packing {name}: {len(cases)} scans")
-                save_pack(path, [pack_case(case) for case in cases])
+                save_pack(path, [pack_case(case, working_mm) for case in cases])
         with contextlib.suppress(OSError):
             os.utime(path)
         paths[name] = path
@@ -116,9 +131,9 @@ def find_packed(packs: Path) -> dict[str, Path]:
     return {path.stem.removeprefix("real-").rpartition("-")[0]: path for path in found}
 
 
-def _state(cases: list[RealCase]) -> str:
+def _state(cases: list[RealCase], working_mm: float) -> str:
     """Changes whenever a scan, a mask or what is made of them does."""
-    digest = hashlib.sha256(hash_source("spinekit.datasets").encode())
+    digest = hashlib.sha256(f"{hash_source(*READ_BY)} {working_mm}".encode())
     for case in cases:
         for path in (case.image, *case.masks.values()):
             state = path.stat() if path.is_file() else None
@@ -127,18 +142,15 @@ def _state(cases: list[RealCase]) -> str:
     return digest.hexdigest()[:16]
 
 
-def pack_case(case: RealCase) -> PackedCase:
+def pack_case(case: RealCase, working_mm: float = Recipe.working_mm) -> PackedCase:
     """Read one real scan with its masks in the frame i→R, j→A, k→S.
 
     Raises:
         InputError: A file cannot be read, or a mask lies on another grid than the image.
     """
-    from spinekit.core.geometry import canonical_array
-    from spinekit.io.reading import read_scan
-
-    volume = read_scan(case.image).volume
-    image, spacing_mm = canonical_array(volume)
-    masks = {kind: _read_mask(path, case.image, volume.grid) for kind, path in case.masks.items()}
+    image, own, packed = read_image(case.image, working_mm)
+    spacing_mm = packed.spacing_mm
+    masks = {kind: _read_mask(path, case.image, own, packed) for kind, path in case.masks.items()}
     loose_mm = LOOSE_SIDES_MM.get(case.dataset, 0.0)
     seen = None
     if case.dataset in CORD_SEEN and "parts" in masks:
@@ -154,13 +166,40 @@ def pack_case(case: RealCase) -> PackedCase:
     )
 
 
-def _read_mask(path: Path, image: Path, grid: Grid) -> NDArray[np.integer]:
-    """(I, J, K) a mask in the frame i→R, j→A, k→S, which lies where its image does.
+def read_image(path: Path, working_mm: float) -> tuple[NDArray[np.float32], Grid, Grid]:
+    """A scan as training sees it, in the frame i→R, j→A, k→S.
+
+    Axes along A and S that are finer than the grid of prediction are brought to it as prediction
+    does, averaging over the new voxel. All others, and slices of any thickness, stay.
+
+    Args:
+        path: The scan.
+        working_mm: Pixel of the grid of prediction.
+
+    Returns:
+        (I, J, K) image, the grid of its file, and the one that it lies on.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    from spinekit.core.geometry import coarsened_grid
+    from spinekit.core.resampling import resample_linear
+    from spinekit.io.reading import read_scan
+
+    volume = read_scan(path).volume
+    packed = coarsened_grid(volume.grid, in_plane_mm=working_mm)
+    image = resample_linear(volume.array, volume.grid, packed, antialias=True)
+    return image, volume.grid, packed
+
+
+def _read_mask(path: Path, image: Path, grid: Grid, packed: Grid) -> NDArray[np.integer]:
+    """(I, J, K) a mask on the grid `packed`, of a file that lies where its image's does.
 
     Raises:
         InputError: It cannot be read, or lies elsewhere; axes stored otherwise do no harm.
     """
     from spinekit.core.geometry import canonical_array, oriented_grid
+    from spinekit.core.resampling import resample_nearest
     from spinekit.io.reading import read_labels
 
     mask = read_labels(path)
@@ -172,7 +211,7 @@ def _read_mask(path: Path, image: Path, grid: Grid) -> NDArray[np.integer]:
             "draw or resample the mask on its image, nearest neighbour; `spinekit data doctor` "
             "says how they differ",
         )
-    return canonical_array(mask)[0]
+    return resample_nearest(canonical_array(mask)[0], wanted, packed)
 
 
 def _annotation(
@@ -201,6 +240,7 @@ def pack_prepared(
     packs: Path,
     *,
     bodies_only: bool = False,
+    working_mm: float = Recipe.working_mm,
     report: Callable[[str], None] = lambda _: None,
 ) -> tuple[str, Path]:
     """Pack a set made by `spinekit data prepare`; returns its name and the pack.
@@ -210,6 +250,7 @@ def pack_prepared(
         packs: Folder of packs.
         bodies_only: Whether all its masks mark of a vertebra its body alone; else those do of
             which the set says so.
+        working_mm: Pixel of the grid of prediction; finer ones are brought to it (`read_image`).
         report: Called with one line at a time.
 
     Raises:
@@ -222,12 +263,13 @@ def pack_prepared(
     if bodies:
         told = hashlib.sha256(" ".join(sorted(bodies)).encode()).hexdigest()[:8]
         kind = "bodies" if bodies == names else f"mixed{told}"
-    made_by = hash_source("spinekit.datasets")[:8]
+    made_by = hashlib.sha256(f"{hash_source(*READ_BY)} {working_mm}".encode()).hexdigest()[:8]
     path = packs / f"set-{found.state[:16]}-{kind}-{made_by}.npz"
     with making(path, report=report) as missing:
         if missing:
             report(f"packing {found.name}: {len(found.pairs)} scans")
-            save_pack(path, [_pack_pair(pair, pair.name in bodies) for pair in found.pairs])
+            cases = [_pack_pair(pair, pair.name in bodies, working_mm) for pair in found.pairs]
+            save_pack(path, cases)
     return found.name, path
 
 
@@ -242,14 +284,11 @@ def _bodies_alone(folder: Path) -> set[str]:
     }
 
 
-def _pack_pair(pair: PreparedPair, bodies_only: bool) -> PackedCase:
+def _pack_pair(pair: PreparedPair, bodies_only: bool, working_mm: float) -> PackedCase:
     """Read one pair of a prepared set in the frame i→R, j→A, k→S."""
-    from spinekit.core.geometry import canonical_array
-    from spinekit.io.reading import read_scan
-
-    volume = read_scan(pair.image).volume
-    image, spacing_mm = canonical_array(volume)
-    mask = _read_mask(pair.labels, pair.image, volume.grid)
+    image, own, packed = read_image(pair.image, working_mm)
+    spacing_mm = packed.spacing_mm
+    mask = _read_mask(pair.labels, pair.image, own, packed)
     labels = pair.values[np.clip(mask, 0, 255)]
     present = {NAMES[int(value)] for value in np.unique(labels) if int(value) in NAMES}
     return PackedCase(
@@ -279,9 +318,7 @@ def pack_phantoms(
     earlier code or of other views, stay, as another run may be reading them; who finds another
     process drawing these waits for it.
     """
-    drawn_by = hash_source("spinekit.synth", "spinekit.datasets")
-    if views != FIELDS_OF_VIEW:
-        drawn_by = " ".join([drawn_by, *views])
+    drawn_by = " ".join([hash_source("spinekit.synth", "spinekit.datasets"), *views])
     drawn_by = hashlib.sha256(drawn_by.encode()).hexdigest()[:8]
     blocks: list[Block] = []
     for start in range(0, count, PHANTOM_BLOCK):

@@ -5,6 +5,7 @@ It knows nothing of torch, so that a recipe can be read, checked and hashed anyw
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,6 +26,8 @@ FIELDS_OF_VIEW = (
     "random",
 )
 """Of phantoms, in turn: lumbar most of all."""
+NAME_BYTES = 200
+"""Of a name: file systems take 255, some of which a lock's name adds."""
 SPLITS = ("", "H1", "H2", "H3", "within")
 RANGES = (
     ("seed", (0, 10**9)),
@@ -172,7 +175,9 @@ def _check_ranges(source: str, recipe: Recipe) -> None:
     rules |= {
         "name must be a folder's": r.name not in ("", ".", "..")
         and not set(r.name) & set("/\\")
-        and r.name.isprintable(),
+        and r.name.isprintable()
+        and r.name == r.name.strip(),
+        f"name must be at most {NAME_BYTES} bytes": len(os.fsencode(r.name)) <= NAME_BYTES,
         f"hold_out must be one of {', '.join(map(repr, SPLITS))}": r.hold_out in SPLITS,
         f"phantom_views must be some of {', '.join(views)}": bool(r.phantom_views)
         and set(r.phantom_views) <= set(views),

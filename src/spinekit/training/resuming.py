@@ -14,13 +14,14 @@ import torch
 
 from spinekit.core.errors import RecipeError
 from spinekit.training.checkpoint import hash_weights, load_checkpoint
+from spinekit.training.patients import Sides, check_patients, unite_patients
 from spinekit.training.recipe import Recipe, read_recipe
 from spinekit.training.start import is_model, recipe_from_plain
 
 LENGTH = ("steps", "minutes")
 """Keys that may change while a run goes on; the learning rate follows the new schedule."""
 HARMLESS = ("validate_every", "workers")
-"""Keys that decide nothing of what a run trains."""
+"""Keys that decide nothing of how weights are trained, though the first of which are kept."""
 
 
 def check_resume(
@@ -28,20 +29,22 @@ def check_resume(
     state: Mapping[str, Any],
     recipe: Recipe,
     facts: Mapping[str, Any],
+    sides: Sides,
     *,
     report: Callable[[str], None],
 ) -> None:
-    """Refuse to go on with a run of another recipe, or from another start or teacher.
+    """Refuse to go on with a run of another recipe or start, or one that saw who tests now.
 
     Args:
         last: The checkpoint, for messages.
         state: What it holds.
         recipe: The run that was asked for.
         facts: What is known of that run's start and teacher.
-        report: Told where the run's length changed.
+        sides: Who tests, or is held out, and who chooses the weights.
+        report: Told where the run's length changed, or it trained on who chooses the weights.
 
     Raises:
-        RecipeError: They differ.
+        RecipeError: They differ, or it has seen who tests or is held out.
     """
     before = recipe_from_plain(state["recipe"], source=last.name)
     differ = _changed(before, recipe)
@@ -51,12 +54,12 @@ def check_resume(
         told = state["facts"].get(role, {}).get("weights_sha256")
         if told not in (None, facts[role].get("weights_sha256")):
             differ.append(f"the weights of its {role}")
+    anew = f"delete {last.parent}, or give the new run a name: --set name=..."
     if set(differ) - set(LENGTH):
         raise RecipeError(
-            "other-run",
-            f"{last}: the run that lies there differs in {', '.join(differ)}",
-            f"delete {last.parent}, or give the new run a name: --set name=...",
+            "other-run", f"{last}: the run that lies there differs in {', '.join(differ)}", anew
         )
+    check_patients(f"{last}: the run", state["facts"], sides, remedy=anew, report=report)
     for key in differ:
         was, now = getattr(before, key), getattr(recipe, key)
         report(f"{key} was {was} and is {now}: the schedule is the new one from here")
@@ -114,8 +117,8 @@ def carry_facts(
 ) -> dict[str, Any]:
     """What is known of a run that goes on, with what its checkpoint knows of its earlier steps.
 
-    Its weights come of every set that it was ever trained on. What its start scored holds as long
-    as the data are the same.
+    Its weights come of every set and patient that it was ever trained on. What its start scored
+    holds as long as the data are the same.
 
     Args:
         facts: Of the data, start and tools at hand.
@@ -129,6 +132,8 @@ def carry_facts(
         carried["trained_on"] = {name: max(now.get(name, 0), then.get(name, 0)) for name in names}
     if same_data and "score" in before.get("start", {}):
         carried["start"] = {**facts.get("start", {}), "score": before["start"]["score"]}
+    if "patients" in facts or "patients" in before:
+        carried["patients"] = unite_patients(facts, before)
     return carried
 
 

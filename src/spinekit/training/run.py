@@ -5,21 +5,23 @@ This is the one page of the training flow; each step is a module of its own.
 
 from __future__ import annotations
 
-import hashlib
-import platform
-from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spinekit import __version__
 from spinekit.core.errors import DependencyError, RecipeError, UsageError
 from spinekit.datasets.prepared import patients_who_test
 from spinekit.datasets.real import real_data_folder
 from spinekit.io.locks import alone
-from spinekit.loaders.pack import PackedCase, load_pack, pack_hash
+from spinekit.loaders.pack import PackedCase, load_pack
+from spinekit.training.facts import count_sources, describe
 from spinekit.training.packing import find_packed, pack_phantoms, pack_prepared, pack_real
+from spinekit.training.patients import (
+    find_sides,
+    join_by_images,
+    unite_patients,
+)
 from spinekit.training.recipe import Recipe, change_recipe, read_recipe
 
 if TYPE_CHECKING:
@@ -30,6 +32,11 @@ if TYPE_CHECKING:
 Report = Callable[[str], None]
 
 
+def print_line(line: str) -> None:
+    """Print a line at once, also into a file that somebody is watching."""
+    print(line, flush=True)
+
+
 def train(
     recipe_path: Path,
     *,
@@ -37,7 +44,7 @@ def train(
     device: str = "auto",
     processes: int = 2,
     overrides: dict[str, Any] | None = None,
-    report: Report = print,
+    report: Report = print_line,
 ) -> Path:
     """Train a recipe to its end and export `model.onnx`.
 
@@ -114,24 +121,25 @@ def _train_run(
     from spinekit.training.export import export_checkpoint, is_exported
     from spinekit.training.loop import Trainer
     from spinekit.training.selftraining import fill_sets
+    from spinekit.training.start import check_origins
 
     sets = gather(recipe, work / "packs", processes=processes, report=report)
+    held_out = held_out_cases(sets, recipe)
+    tell_held_out(recipe, sets, held_out, report=report)
+    testing = patients_who_test(Path(place).expanduser() for place in recipe.sets)
     train_sets, valid_sets = keep_apart(
-        *split_cases(sets, recipe),
-        held_out=held_out_cases(sets, recipe),
-        testing=patients_who_test(Path(place).expanduser() for place in recipe.sets),
-        report=report,
+        *split_cases(sets, recipe), held_out=held_out, testing=testing, report=report
     )
     check_weights(recipe, sets, train_sets, report=report)
     valid_sets = choose_validation(recipe, train_sets, valid_sets, report=report)
+    sides = find_sides(sets, join_by_images([sets], held_out, testing), train_sets, valid_sets)
+    origins = {role: of for role, of in (("start", start), ("teacher", teacher)) if of is not None}
+    check_origins(recipe, origins, sides, count_sources(held_out), report=report)
     if teacher is not None:
         train_sets = fill_sets(train_sets, teacher, work / "packs", device=device, report=report)
     facts = describe(sets, train_sets, valid_sets, torch.__version__)
-    facts |= {
-        role: weights.facts
-        for role, weights in (("start", start), ("teacher", teacher))
-        if weights is not None
-    }
+    facts |= {role: weights.facts for role, weights in origins.items()}
+    facts["patients"] = unite_patients(facts, *(weights.told for weights in origins.values()))
     folder = work / "runs" / recipe.name
     trainer = Trainer(
         recipe,
@@ -142,12 +150,31 @@ def _train_run(
         facts=facts,
         report=report,
     )
-    trainer.start(start)
+    trainer.start(start, sides)
     best, model = trainer.run(), folder / "model.onnx"
     if model.is_file() and is_exported(best, model):
         report(f"{model} holds the best weights and stays as it is")
         return model
     return export_checkpoint(best, model, report=report)
+
+
+def tell_held_out(
+    recipe: Recipe,
+    sets: dict[str, list[PackedCase]],
+    held_out: dict[str, list[PackedCase]],
+    *,
+    report: Report,
+) -> None:
+    """Say how many scans of each set are held out, and where that is none."""
+    if not recipe.hold_out:
+        return
+    there = count_sources({name: cases for name, cases in sets.items() if name != "phantom"})
+    out = count_sources(held_out)
+    for name, count in there.items():
+        if out[name] or recipe.hold_out == "within":
+            report(f"{recipe.hold_out} holds out {out[name]} of {count} scans of {name}")
+    if not out:
+        report(f"warning: {recipe.hold_out} holds out no scan at hand")
 
 
 def _held(folder: Path, report: Report) -> AbstractContextManager[None]:
@@ -208,7 +235,7 @@ def gather(
     """
     # What a person named comes first: a wrong folder shows before phantoms are drawn for minutes.
     prepared = _gather_prepared(recipe, packs, report=report)
-    found = _find_real(packs, report=report) if recipe.real else {}
+    found = _find_real(packs, recipe.working_mm, report=report) if recipe.real else {}
     if both := sorted(found.keys() & prepared.keys()):
         raise _twice(recipe, both[0])
     if "phantom" in found:
@@ -235,7 +262,7 @@ def gather(
     return sets
 
 
-def _find_real(packs: Path, *, report: Report) -> dict[str, Path]:
+def _find_real(packs: Path, working_mm: float, *, report: Report) -> dict[str, Path]:
     """Set name → pack of the real scans at hand, or packed before; empty where there are none.
 
     Raises:
@@ -243,7 +270,7 @@ def _find_real(packs: Path, *, report: Report) -> dict[str, Path]:
     """
     folder = real_data_folder()
     if folder is not None:
-        found = pack_real(folder, packs, report=report)
+        found = pack_real(folder, packs, working_mm=working_mm, report=report)
     else:
         found = find_packed(packs)
         if found:
@@ -263,7 +290,11 @@ def _gather_prepared(recipe: Recipe, packs: Path, *, report: Report) -> dict[str
     sets: dict[str, list[PackedCase]] = {}
     for place in recipe.sets:
         name, path = pack_prepared(
-            Path(place).expanduser(), packs, bodies_only=recipe.bodies_only, report=report
+            Path(place).expanduser(),
+            packs,
+            bodies_only=recipe.bodies_only,
+            working_mm=recipe.working_mm,
+            report=report,
         )
         if name == "phantom":
             raise _reserved(recipe, place)
@@ -348,43 +379,3 @@ def choose_validation(
     names = ", ".join(real or train)
     report(f"too few patients to spare one: the scans of {names} that train choose weights too")
     return {**valid, **(real or train)}
-
-
-def describe(
-    sets: dict[str, list[PackedCase]],
-    train_sets: dict[str, list[PackedCase]],
-    valid_sets: dict[str, list[PackedCase]],
-    torch_version: str,
-) -> dict[str, Any]:
-    """What a model file must say about its data and tools; plain values.
-
-    `trained_on` counts cases by the sets they were taken from, `found` by those they lie in; 0 are
-    of a set that chose the weights and trained nothing.
-    """
-    import numpy as np
-
-    return {
-        "data_sha256": _hash_sets(train_sets),
-        "validation_sha256": _hash_sets(valid_sets),
-        "trained_on": {**dict.fromkeys(_sources(valid_sets), 0), **_sources(train_sets)},
-        "found": {name: len(cases) for name, cases in sets.items()},
-        "versions": {
-            "spinekit": __version__,
-            "torch": str(torch_version),
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
-    }
-
-
-def _hash_sets(sets: dict[str, list[PackedCase]]) -> str:
-    """SHA-256 over names and cases."""
-    digest = hashlib.sha256()
-    for name in sorted(sets):
-        digest.update(name.encode() + pack_hash(sets[name]).encode())
-    return digest.hexdigest()
-
-
-def _sources(sets: dict[str, list[PackedCase]]) -> Counter[str]:
-    """Number of cases by the set they were taken from."""
-    return Counter(case.source or name for name, cases in sets.items() for case in cases)

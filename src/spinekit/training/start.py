@@ -6,8 +6,8 @@ It knows recipes, checkpoints and model files, nothing of batches or losses.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from spinekit.core.errors import ModelError, RecipeError
 from spinekit.core.modelspec import METADATA_KEY, ModelSpec, ancestors, spec_from_json
 from spinekit.datasets.real import HOLD_OUTS
 from spinekit.training.checkpoint import hash_weights, load_checkpoint
+from spinekit.training.patients import Sides, check_patients
 from spinekit.training.recipe import Recipe, recipe_from_dict
 
 EMBEDDED = "embedded"
@@ -37,6 +38,8 @@ class Start:
     weights: Mapping[str, Tensor]
     facts: dict[str, Any]
     """What the model file made of the run will say of them."""
+    told: Mapping[str, Any] = field(default_factory=dict)
+    """All that they say of themselves."""
 
     @property
     def shape(self) -> str:
@@ -62,7 +65,7 @@ def start_from_run(recipe: Recipe, folder: Path, *, role: str = "start") -> Star
     before = recipe_from_plain(state["recipe"], source=folder.name)
     told = {"weights_sha256": hash_weights(state["mean"]), **state["facts"]}
     check_leak(recipe, folder.name, before, told, role=role)
-    return Start(folder.name, before, state["mean"], _kept(folder.name, before, told))
+    return Start(folder.name, before, state["mean"], _kept(folder.name, before, told), told)
 
 
 def start_from_model(recipe: Recipe, init: str, folder: Path, *, role: str = "start") -> Start:
@@ -79,17 +82,34 @@ def start_from_model(recipe: Recipe, init: str, folder: Path, *, role: str = "st
     weights, spec = read_model(path)
     before = recipe_from_plain(spec.recipe, source=path.name)
     check_leak(recipe, spec.name, before, spec.facts, role=role)
-    return Start(spec.name, before, weights, _kept(spec.name, before, spec.facts))
+    return Start(spec.name, before, weights, _kept(spec.name, before, spec.facts), spec.facts)
 
 
 def recipe_from_plain(values: Mapping[str, Any], *, source: str) -> Recipe:
-    """The recipe that a checkpoint or a model file carries."""
+    """The recipe that a checkpoint or a model file carries.
+
+    Raises:
+        ModelError: It has a key or value that this version does not know.
+    """
     table = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
-    return recipe_from_dict(table, source=source)
+    try:
+        return recipe_from_dict(table, source=source)
+    except RecipeError as error:
+        raise ModelError(
+            "model-spec",
+            f"{error.message}: its recipe was made by another version",
+            "use the version of spinekit that made it, or train it again with this one",
+        ) from error
 
 
 def check_leak(
-    recipe: Recipe, name: str, before: Recipe, facts: Mapping[str, Any], *, role: str = "start"
+    recipe: Recipe,
+    name: str,
+    before: Recipe,
+    facts: Mapping[str, Any],
+    *,
+    role: str = "start",
+    held_out: Collection[str] = (),
 ) -> None:
     """Refuse a start or teacher that has seen what is held out, itself or in what it began from.
 
@@ -99,16 +119,16 @@ def check_leak(
         before: What it was trained by.
         facts: What is known of its training; empty before it is trained.
         role: "start" or "teacher".
+        held_out: Sets of which "within" holds scans out; empty before they are known.
 
     Raises:
         RecipeError: It has.
     """
     if not recipe.hold_out:
         return
-    reads_scans = before.real or before.sets
-    seen = name if reads_scans and before.hold_out != recipe.hold_out else ""
+    seen = name if _saw_itself(recipe, before, facts, held_out) else ""
     for told in ancestors(facts):
-        if _has_seen(told, recipe.hold_out):
+        if _has_seen(told, recipe.hold_out, held_out):
             seen = seen or f"{name}, which goes back to {told['name']},"
     if seen:
         raise RecipeError(
@@ -118,12 +138,54 @@ def check_leak(
         )
 
 
-def _has_seen(told: Mapping[str, Any], hold_out: str) -> bool:
-    """Whether a model's training had scans that a split holds out."""
-    real = set(told.get("trained_on", ())) - {"phantom"}
-    if hold_out in HOLD_OUTS:
-        return bool(real & HOLD_OUTS[hold_out])
-    return bool(real) and told.get("hold_out") != hold_out
+def check_origins(
+    recipe: Recipe,
+    origins: Mapping[str, Start],
+    sides: Sides,
+    held_out: Collection[str],
+    *,
+    report: Callable[[str], None],
+) -> None:
+    """Refuse a start or teacher that has seen who tests or is held out.
+
+    Args:
+        recipe: The run to come.
+        origins: Its start and teacher, by role.
+        sides: Who is on which side of the split.
+        held_out: Sets of which scans are held out.
+        report: Told where they were trained on patients who choose the weights.
+
+    Raises:
+        RecipeError: They have.
+    """
+    for role, of in origins.items():
+        check_leak(recipe, of.name, of.recipe, of.told, role=role, held_out=held_out)
+        check_patients(
+            f"{recipe.name}: its {role} {of.name}",
+            of.told,
+            sides,
+            remedy=f"give it a {role} that was trained without them, or one of phantoms alone",
+            report=report,
+        )
+
+
+def _saw_itself(
+    recipe: Recipe, before: Recipe, facts: Mapping[str, Any], held_out: Collection[str]
+) -> bool:
+    """Whether a training by `before` had, or will have, scans that the recipe holds out."""
+    if before.hold_out == recipe.hold_out or not (before.real or before.sets):
+        return False
+    if recipe.hold_out in HOLD_OUTS:
+        return True
+    if "trained_on" not in facts:
+        return (before.real and recipe.real) or bool(set(before.sets) & set(recipe.sets))
+    return _has_seen({**facts, "hold_out": before.hold_out}, recipe.hold_out, held_out)
+
+
+def _has_seen(told: Mapping[str, Any], hold_out: str, held_out: Collection[str]) -> bool:
+    """Whether a model's training had scans of sets that a split holds out, or holds some out of."""
+    shared = set(told.get("trained_on", ())) & set(HOLD_OUTS.get(hold_out, held_out))
+    return bool(shared) and (hold_out in HOLD_OUTS or told.get("hold_out") != hold_out)
 
 
 def read_model(path: Path) -> tuple[dict[str, Tensor], ModelSpec]:
