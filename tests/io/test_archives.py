@@ -5,6 +5,7 @@ import platform
 import stat
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -201,3 +202,45 @@ def test_names_of_another_archive_are_refused_and_nothing_changes(tmp_path: Path
         unpack(path, tmp_path / "out", refused={PurePosixPath("a.txt")})
 
     assert (tmp_path / "out" / "a.txt").read_text() == "first"
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("take", [lambda path: unpack(path, path.parent / "out"), links])
+def test_damage_is_the_archives_whatever_packed_it(
+    tmp_path: Path, packing: int, take: Callable[[Path], object]
+) -> None:
+    content, archive = os.urandom(20000), tmp_path / "a.zip"
+    link = zipfile.ZipInfo("x/a.bin")
+    is_link = take is links
+    link.external_attr = (0o120777 if is_link else 0o100644) << 16
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr(link, content, packing)
+    damaged = bytearray(archive.read_bytes())
+    damaged[2000:2020] = bytes(20)
+    archive.write_bytes(damaged)
+
+    with pytest.raises(InputError) as caught:
+        take(archive)
+
+    assert caught.value.code == "archive-damaged"
+    assert "a.zip" in caught.value.message
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_zip_file_that_leads_to_before_its_beginning_is_damage(tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "a.zip", {"x": "one"})
+    content = archive.read_bytes()
+    at = content.index(b"PK\x05\x06") + 16
+    archive.write_bytes(content[:at] + b"\xff\xff\xff\x7f" + content[at + 4 :])
+
+    with pytest.raises(InputError) as caught:
+        unpack(archive, tmp_path / "out")
+
+    assert caught.value.code == "archive-damaged"
+
+
+@pytest.mark.parametrize("name", [".", "./", ""])
+def test_a_file_without_a_name_is_damage(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="has no name") as caught:
+        unpack(tarred(tmp_path / "a.tar", {name: "one"}), tmp_path / "out")
+    assert caught.value.code == "archive-damaged"

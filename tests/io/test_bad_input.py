@@ -127,7 +127,7 @@ def test_values_beyond_float32_are_replaced_and_told(tmp_path: Path) -> None:
 
 
 def test_shear_is_told(tmp_path: Path) -> None:
-    scan = read_scan(save_nifti(tmp_path / "a.nii", srow_y=[0.8, 1, 0, 0]))
+    scan = read_scan(save_nifti(tmp_path / "a.nii", srow_y=[0.8, 1, 0, 0], qform_code=0))
     assert [n.code for n in scan.notices] == ["sheared"]
 
 

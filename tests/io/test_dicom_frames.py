@@ -29,6 +29,16 @@ def test_a_file_whose_header_is_destroyed_is_told(tmp_path: Path, length: int) -
     assert lost(scan).startswith("1 of 6 images count as missing: IM035.dcm: ")
 
 
+def test_a_mosaic_is_no_slice(tmp_path: Path) -> None:
+    folder = Slices().write(tmp_path / "a", [0])
+    edit_dicom(folder / "IM000.dcm", ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"])
+    for force in (False, True):
+        error = refused(folder, force=force)
+        assert error.code == "mosaic"
+        assert "IM000.dcm" in error.message
+        assert "dcm2niix" in error.remedy
+
+
 def enhanced(folder: Path) -> tuple[Path, Slices]:
     slices = Slices()
     folder.mkdir()

@@ -8,7 +8,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
-from pydicom.uid import HTJ2KLossless, JPEGLosslessSV1
+from pydicom.uid import HTJ2KLossless, JPEGLosslessSV1, RLELossless
 
 from scan_files import Slices, edit_dicom, refused, rescaled
 from spinekit.io.reading import read_scan
@@ -96,3 +96,105 @@ def test_a_slope_of_zero_is_none(tmp_path: Path) -> None:
     for path in folder.iterdir():
         edit_dicom(path, RescaleSlope=0)
     np.testing.assert_array_equal(read_scan(folder).volume.array, rescaled(slices))
+
+
+def test_a_private_encoding_is_not_called_damage(tmp_path: Path) -> None:
+    folder = Slices().write(tmp_path / "a", [0])
+    path = folder / "IM000.dcm"
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.113619.5.2\0\0", 1))
+
+    error = refused(folder)
+
+    assert error.code == "cannot-unpack"
+    assert "IM000.dcm: its pixels (1.2.840.113619.5.2)" in error.message
+    assert "uncompressed" in error.remedy
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("signed", [0, 1])
+@pytest.mark.parametrize("below", [0, 4])
+def test_pixels_in_other_bits_than_the_lowest_are_those(
+    tmp_path: Path, below: int, signed: int, compressed: bool
+) -> None:
+    # Some writers state the highest bit of all and use the lowest ones: below is 0.
+    slices = Slices(slope=1.0, intercept=0.0)
+    slices.volume = slices.volume * 2 - (1000 if signed else 0)
+    tags = {"BitsStored": 12, "HighBit": 15, "PixelRepresentation": signed}
+    folder = Slices((slices.volume << below).astype(np.int16), slope=1.0, intercept=0.0, tags=tags)
+    folder = folder.write(tmp_path / "a")
+    for path in folder.iterdir() if compressed else ():
+        image = pydicom.dcmread(path)
+        image.compress(RLELossless)
+        image.save_as(path)
+
+    np.testing.assert_array_equal(read_scan(folder).volume.array, slices.volume)
+
+
+def padded(
+    folder: Path, padding: int, tags: dict[str, object], columns: int = 3
+) -> tuple[np.ndarray, np.ndarray]:
+    """Write a series whose first columns are padding; what was imaged, and what is found."""
+    slices = Slices()
+    expected = rescaled(slices).astype(np.float32)
+    slices.volume[:columns] = padding
+    slices.tags = tags
+    scan = read_scan(slices.write(folder))
+    assert scan.notices == ()
+    return expected[columns:], scan.volume.array
+
+
+@pytest.mark.parametrize(
+    ("padding", "tags"),
+    [
+        (-32768, {"PixelPaddingValue": -32768}),
+        (2000, {"PixelPaddingValue": 2000}),
+        (-1500, {"PixelPaddingValue": -1000, "PixelPaddingRangeLimit": -2000}),
+        (-1500, {"PixelPaddingValue": -2000, "PixelPaddingRangeLimit": -1000}),
+    ],
+)
+def test_padding_is_as_dark_as_the_darkest_that_was_imaged(
+    tmp_path: Path, padding: int, tags: dict[str, object]
+) -> None:
+    expected, found = padded(tmp_path / "a", padding, tags)
+
+    np.testing.assert_array_equal(found[3:], expected)
+    assert (found[:3] == expected.min()).all()
+
+
+def test_padding_that_is_written_without_its_sign_is_padding(tmp_path: Path) -> None:
+    slices = Slices(tags={"PixelPaddingValue": -2000})
+    slices.volume[:3] = -2000
+    folder = slices.write(tmp_path / "a")
+    for path in folder.iterdir():
+        content, tag = path.read_bytes(), b"\x28\0\x20\x01"
+        assert content.count(tag + b"SS") == 1
+        path.write_bytes(content.replace(tag + b"SS", tag + b"US"))
+
+    assert (read_scan(folder).volume.array[:3] == rescaled(slices)[3:].min()).all()
+
+
+def test_padding_is_dark_where_low_values_are_bright(tmp_path: Path) -> None:
+    tags = {"PixelPaddingValue": -2000, "PhotometricInterpretation": "MONOCHROME1"}
+    expected, found = padded(tmp_path / "a", -2000, tags)
+
+    assert found[3:].argmax() == expected.argmin()
+    assert (found[:3] == found[3:].min()).all()
+
+
+def test_padding_of_one_echo_is_left_out_of_the_mean(tmp_path: Path) -> None:
+    one, other = (Slices(tags={"EchoTime": str(time)}) for time in (10, 90))
+    expected = (rescaled(one) + rescaled(other)) / 2
+    expected[0] = rescaled(other)[0]
+    one.volume = one.volume.copy()
+    one.volume[0] = -32768
+    one.tags["PixelPaddingValue"] = -32768
+    folder = one.write(tmp_path / "a", prefix="A")
+    other.write(folder, prefix="B")
+
+    np.testing.assert_allclose(read_scan(folder).volume.array, expected)
+
+
+def test_nothing_but_padding_is_told(tmp_path: Path) -> None:
+    folder = Slices(np.full((36, 40, 6), -5, np.int16), tags={"PixelPaddingValue": -5})
+    assert refused(folder.write(tmp_path / "a")).code == "no-finite-voxels"

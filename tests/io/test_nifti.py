@@ -206,3 +206,38 @@ def test_a_broken_qform_is_refused(tmp_path: Path, fields: dict, code: str) -> N
     with pytest.raises(GeometryError, match=r"a\.nii") as caught:
         read_scan(path)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_forms_that_disagree_are_told_and_sform_is_taken(tmp_path: Path, version: int) -> None:
+    # The farthest corner is (5, 39, 35); 7 mm along one axis and 24 along another are 25 mm.
+    path = save_nifti(
+        tmp_path / "a.nii", version=version, qoffset_x=AFFINE[0, 3] + 7, qoffset_z=AFFINE[2, 3] + 24
+    )
+
+    scan = read_scan(path)
+
+    (notice,) = scan.notices
+    assert notice.code == "forms-disagree"
+    assert notice.text == (
+        "by qform and by sform its corners lie up to 25 mm apart; sform was taken"
+    )
+    np.testing.assert_allclose(scan.volume.grid.affine, AFFINE)
+
+
+@pytest.mark.parametrize(("unit", "scale"), [(2, 1.0), (3, 1000.0)])
+def test_forms_that_differ_by_rounding_agree(tmp_path: Path, unit: int, scale: float) -> None:
+    # Half a turn but 0.01 degrees, where quaternions of 32 bits are least exact.
+    turn = np.deg2rad(179.99)
+    cos, sin = np.cos(turn), np.sin(turn)
+    affine = AFFINE.copy()
+    affine[:3, :3] = [[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]] @ affine[:3, :3]
+    path = save_nifti(
+        tmp_path / "a.nii", affine=np.diag([scale] * 3 + [1]) @ affine, xyzt_units=unit
+    )
+    assert "forms-disagree" not in [notice.code for notice in read_scan(path).notices]
+
+
+@pytest.mark.parametrize("fields", [{"qform_code": 0}, {"sform_code": 0}, {"quatern_b": 2.0}])
+def test_one_form_has_nothing_to_disagree_with(tmp_path: Path, fields: dict[str, float]) -> None:
+    assert read_scan(save_nifti(tmp_path / "a.nii", qoffset_x=60, **fields)).notices == ()

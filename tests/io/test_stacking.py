@@ -307,6 +307,43 @@ def test_an_echo_that_lacks_a_slice_is_told(tmp_path: Path) -> None:
     np.testing.assert_array_equal(scan.volume.array[..., 3], rescaled(late)[..., 3])
 
 
+def test_volumes_that_lack_a_slice_are_left_out_with_force(tmp_path: Path) -> None:
+    whole, _ = write_echoes(tmp_path / "a", [list(range(6)), [0, 1, 2, 4, 5]])
+
+    scan = read_scan(tmp_path / "a", force=True)
+
+    np.testing.assert_array_equal(scan.volume.array, rescaled(whole))
+    (notice,) = scan.notices
+    assert "only volumes that lack no slice were used" in notice.text
+
+
+def test_where_every_volume_lacks_a_slice_one_is_used_and_interpolated(tmp_path: Path) -> None:
+    fuller, _ = write_echoes(tmp_path / "a", [[0, 1, 2, 3, 5], [0, 2, 3, 4]])
+
+    scan = read_scan(tmp_path / "a", force=True)
+
+    expected = rescaled(fuller)
+    expected[..., 4] = (expected[..., 3] + expected[..., 5]) / 2
+    np.testing.assert_allclose(scan.volume.array, expected, rtol=1e-5)
+    assert [notice.code for notice in scan.notices] == ["uneven-volumes", "uneven-slices"]
+    assert "one volume was used, which lacks 1 of 6 slices" in scan.notices[0].text
+
+
+def test_acquisitions_that_count_slices_are_no_volumes_with_force(tmp_path: Path) -> None:
+    slices = Slices()
+    folder = slices.write(tmp_path / "a")
+    for number, path in enumerate(sorted(folder.iterdir())):
+        edit_dicom(path, AcquisitionNumber=number + 1)
+    image = slices.single(2)
+    image.SOPInstanceUID, image.InstanceNumber, image.AcquisitionNumber = "9.9", 20, 20
+    image.save_as(folder / "again.dcm", enforce_file_format=True)
+    assert refused(folder).code == "uneven-volumes"
+
+    scan = read_scan(folder, force=True)
+
+    np.testing.assert_array_equal(scan.volume.array, rescaled(slices))
+
+
 TYPES = {
     "Siemens": (["ORIGINAL", "PRIMARY", "M", "ND"], ["ORIGINAL", "PRIMARY", "P", "ND"], "phase"),
     "Philips": (["ORIGINAL", "PRIMARY", "M_FFE"], ["ORIGINAL", "PRIMARY", "PHASE MAP"], "phase"),

@@ -6,7 +6,10 @@ are refused, and what macOS adds is passed over.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import gzip
+import lzma
 import shutil
 import tarfile
 import zipfile
@@ -22,14 +25,14 @@ from spinekit.io.staging import staged
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
 _DAMAGES = (
     zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError,
-    NotImplementedError,
+    lzma.LZMAError, NotImplementedError,
 )  # fmt: skip
 _ENCRYPTED = 1
 """Bit of a zip's member that is set where a password is needed."""
 _LINK = 0o120000
 
-Member = tuple[str, int, Callable[[], IO[bytes]]]
-"""Name, bytes, and what opens it."""
+Member = tuple[str, Callable[[], IO[bytes]]]
+"""Name, and what opens it."""
 
 
 def is_archive(path: Path) -> bool:
@@ -76,26 +79,25 @@ def links(archive: Path) -> dict[str, str]:
     Raises:
         InputError: The archive is damaged.
     """
-    try:
-        with zipfile.ZipFile(archive) as file:
-            return {
-                info.filename: file.read(info).decode("utf-8", "replace")
-                for info in file.infolist()
-                if (info.external_attr >> 16) & 0o170000 == _LINK
-            }
-    except _DAMAGES as error:
-        raise _damaged(archive, error) from error
+    with _archive_errors(archive), zipfile.ZipFile(archive) as file:
+        return {
+            info.filename: file.read(info).decode("utf-8", "replace")
+            for info in file.infolist()
+            if (info.external_attr >> 16) & 0o170000 == _LINK
+        }
 
 
 def _unpack_into(
     stage: Path, archive: Path, report: Callable[[int], object]
 ) -> list[PurePosixPath]:
     names: dict[PurePosixPath, None] = {}
-    try:
-        for name, _, opened in _members(archive, shutil.disk_usage(stage).free):
+    with _archive_errors(archive):
+        for name, opened in _members(archive, shutil.disk_usage(stage).free):
             path = PurePosixPath(name.replace("\\", "/"))
             if "__MACOSX" in path.parts or path.name in (".DS_Store", "Thumbs.db"):
                 continue
+            if not path.name:
+                raise tarfile.ReadError(f"a file in it has no name ({name!r})")
             if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
                 raise InputError(
                     "archive-unsafe",
@@ -109,8 +111,6 @@ def _unpack_into(
                     file.write(block)
                     report(len(block))
             names[path] = None
-    except _DAMAGES as error:
-        raise _damaged(archive, error) from error
     return list(names)
 
 
@@ -131,13 +131,13 @@ def _members(archive: Path, free: int) -> Iterator[Member]:
                 )
             _check_room(archive, sum(info.file_size for info in infos), free)
             for info in infos:
-                yield info.filename, info.file_size, partial(zipped.open, info)
+                yield info.filename, partial(zipped.open, info)
     else:
         with tarfile.open(archive) as tar:
             for item in tar:
                 if item.isfile():
                     _check_room(archive, item.size, free)
-                    yield item.name, item.size, partial(_tar_file, tar, item)
+                    yield item.name, partial(_tar_file, tar, item)
             # The checksum of a compressed stream stands at its end.
             while tar.fileobj is not None and tar.fileobj.read(1 << 20):
                 pass
@@ -159,7 +159,22 @@ def _check_room(archive: Path, size: int, free: int) -> None:
         )
 
 
-def _damaged(archive: Path, error: BaseException) -> InputError:
-    return InputError(
-        "archive-damaged", f"{archive.name}: {error}", "delete it and run the command again"
-    )
+@contextlib.contextmanager
+def _archive_errors(archive: Path) -> Iterator[None]:
+    """Turn what is raised on damaged content into an error that names the archive.
+
+    Raises:
+        InputError: The archive is damaged.
+        OSError: The system's own error, as it came.
+    """
+    try:
+        yield
+    except (*_DAMAGES, OSError) as error:
+        # bzip2 tells of damage by an OSError without a number, and a zip file's numbers may lead to
+        # where no file can be read; the system's other errors are its own.
+        told = (error.errno, error.filename) if isinstance(error, OSError) else (None, None)
+        if told not in ((None, None), (errno.EINVAL, None)):
+            raise
+        raise InputError(
+            "archive-damaged", f"{archive.name}: {error}", "delete it and run the command again"
+        ) from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,18 +20,23 @@ from pydicom.dataset import Dataset
 from spinekit.core.errors import InputError, Notice, UsageError
 from spinekit.io.dicom_faults import AGAIN, dicom_errors
 from spinekit.io.dicom_frames import read_frames
+from spinekit.io.dicom_neighbours import find_split, is_one_of_several
 from spinekit.io.dicom_objects import is_index, is_other
+from spinekit.io.dicom_pixels import fill_padding
+from spinekit.io.dicom_values import read_padding
 from spinekit.io.discovery import dicom_files, name_of
+from spinekit.io.frames import Frame
 from spinekit.io.header import HeaderInfo
 from spinekit.io.stacking import stack_frames
 
 _TAGS = [
-    "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription",
-    "FrameOfReferenceUID", "Modality", "InstanceNumber", "AcquisitionNumber", "EchoTime",
-    "TemporalPositionIdentifier", "ImagePositionPatient", "ImageOrientationPatient",
+    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber",
+    "SeriesDescription", "FrameOfReferenceUID", "Modality", "InstanceNumber", "AcquisitionNumber",
+    "EchoTime", "TemporalPositionIdentifier", "ImagePositionPatient", "ImageOrientationPatient",
     "PixelSpacing", "SliceThickness",
     "SpacingBetweenSlices", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel",
     "PhotometricInterpretation", "BitsStored", "PixelRepresentation",
+    "PixelPaddingValue", "PixelPaddingRangeLimit",
     "RescaleSlope", "RescaleIntercept", "ImageType", "ComplexImageComponent",
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
@@ -41,8 +46,8 @@ _IDENTITY = (
     "TemporalPositionIdentifier",
 )  # fmt: skip
 """What two files of one slice share; some anonymisers give every slice the same UID."""
-MOST_ASKED = 20
-"""Files beside a single one that are asked for their series."""
+_WORDLESS = "without description"
+"""What a series is called in errors that has neither UID nor description."""
 _UID_END = 6
 """Fewest characters that tell a series by any end of its UID; fewer may be a mere number."""
 
@@ -52,6 +57,7 @@ class Series:
     """One series of a folder."""
 
     uid: str
+    """Empty if it states none; number and description then tell it from others."""
     number: str
     """Series number, empty if there is none."""
     description: str
@@ -63,6 +69,11 @@ class Series:
     """Why files beside its own were passed over, whose headers do not say of which series."""
 
     @property
+    def word(self) -> str:
+        """What tells it from others of its number: its UID, or its description without one."""
+        return self.uid or self.description
+
+    @property
     def modality(self) -> str:
         """Such as `MR`, `CT` or `RTDOSE`; empty if it states none."""
         return str(self.items[0][1].get("Modality") or "")
@@ -70,7 +81,7 @@ class Series:
     def __str__(self) -> str:
         count = sum(int(header.get("NumberOfFrames") or 1) for _, header in self.items)
         told = f", {self.description}" if self.description else ""
-        return f"{self.number or self.uid} ({count} images{told})"
+        return f"{self.number or self.uid or 'without number'} ({count} images{told})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +129,8 @@ def read_dicom(
         array, grid, notices = stack_frames(
             name_of(path), frames, volume_index=volume_index, force=force
         )
+    if any(read_padding(header) for _, header in chosen.items):
+        fill_padding(array)
     if lost:
         count = len(frames) + len(lost)
         text = f"{len(lost)} of {count} images count as missing: {', '.join(lost[:3])}"
@@ -126,9 +139,11 @@ def read_dicom(
     if modality != "MR":
         text = f"the series is no MRI, its modality is {modality}; it is labelled only with --force"
         notices.append(Notice("not-mri", text))
-    if path.is_file() and len(frames) == 1 and _is_one_of_several(path, chosen.uid):
+    if path.is_file() and len(frames) == 1 and is_one_of_several(path, chosen.uid):
         text = f"{path.name} is one slice of a series; give the folder to read all of them"
         notices.append(Notice("single-slice", text))
+    if path.is_dir():
+        notices += _tell_split(path, chosen, frames)
     files = [file for file, _ in chosen.items]
     return DicomScan(array, HeaderInfo.of_grid(grid), tuple(notices), files)
 
@@ -147,7 +162,7 @@ def list_series(path: Path, *, force: bool = False) -> list[Series]:
         InputError: If there is none, or a file is damaged.
         OSError: If the folder or a file cannot be opened.
     """
-    grouped: dict[str, dict[tuple[str, ...], tuple[Path, Dataset]]] = {}
+    grouped: dict[tuple[str, ...], dict[tuple[str, ...], tuple[Path, Dataset]]] = {}
     unread: list[str] = []
     for file in dicom_files(path) if path.is_dir() else [path]:
         try:
@@ -159,11 +174,13 @@ def list_series(path: Path, *, force: bool = False) -> list[Series]:
             unread.append(error.message)
             continue
         if header is not None:
-            uid = str(header.get("SeriesInstanceUID") or "")
+            told = _tell(header)
             instance = tuple(str(header.get(tag)) for tag in _IDENTITY)
             if not header.get("SOPInstanceUID"):
                 instance = (file.name,)
-            grouped.setdefault(uid, {}).setdefault(instance, (file, header))
+            grouped.setdefault(told[:1] if told[0] else told, {}).setdefault(
+                instance, (file, header)
+            )
     if not grouped:
         if path.is_file() and is_index(pydicom.dcmread(path, force=True, specific_tags=[])):
             raise InputError(
@@ -175,20 +192,18 @@ def list_series(path: Path, *, force: bool = False) -> list[Series]:
             "no-scans", f"{name_of(path)}: no DICOM image in it", "give a folder of DICOM images"
         )
     found = []
-    for uid, items in grouped.items():
+    for items in grouped.values():
         header = next(iter(items.values()))[1]
-        number = header.get("SeriesNumber")
-        found.append(
-            Series(
-                uid,
-                "" if number is None else str(number),
-                " ".join(str(header.get("SeriesDescription") or "").split()),
-                tuple(items.values()),
-                str(header.get("FrameOfReferenceUID") or ""),
-                tuple(unread),
-            )
-        )
-    return sorted(found, key=lambda s: (int(s.number) if s.number.isdigit() else 10**9, s.uid))
+        frame = str(header.get("FrameOfReferenceUID") or "")
+        found.append(Series(*_tell(header), tuple(items.values()), frame, tuple(unread)))
+    return sorted(found, key=lambda s: (int(s.number) if s.number.isdigit() else 10**9, s.word))
+
+
+def _tell(header: Dataset) -> tuple[str, str, str]:
+    """What tells a series, each empty if it is not stated: UID, number and description."""
+    values = (header.get(f"Series{what}") for what in ("InstanceUID", "Number", "Description"))
+    uid, number, text = ("" if v is None else " ".join(str(v).split()) for v in values)
+    return uid, number, text
 
 
 def series_files(path: Path, series: str | int | None, *, force: bool = False) -> list[Path]:
@@ -204,7 +219,8 @@ def choose_series(name: str, found: Sequence[Series], wanted: str | int | None) 
     Args:
         name: What the folder is called in errors.
         found: Its series.
-        wanted: Number, UID or the UID's end; None takes the only one.
+        wanted: Number, UID or the UID's end, description of a series without a UID, an empty
+            text for one that states none of them; None takes the only one.
 
     Raises:
         UsageError: There are several, or none such.
@@ -216,22 +232,25 @@ def choose_series(name: str, found: Sequence[Series], wanted: str | int | None) 
         raise UsageError(
             "several-series",
             f"{name}: {len(found)} series: {listed}",
-            "choose one with --series NUMBER",
+            "choose one with --series NUMBER, or segment all of them with --together",
         )
     text = str(wanted)
-    fitting = [s for s in found if text in (s.number, s.uid)]
+    fitting = [s for s in found if s.number == text == s.word]
+    fitting = fitting or [s for s in found if text in (s.number or None, s.word)]
     fitting = fitting or [s for s in found if _ends_in(s.uid, text)]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        uids = ", ".join(s.uid for s in fitting)
+        words = ", ".join(s.word or _WORDLESS for s in fitting)
         raise UsageError(
             "several-series",
-            f"{name}: {len(fitting)} series are called {text}: {uids}",
-            "choose one by its UID",
+            f"{name}: {len(fitting)} series are called {text or _WORDLESS}: {words}",
+            "choose one of these",
         )
     raise UsageError(
-        "no-such-series", f"{name}: no series {text}; it has {listed}", "choose one of these"
+        "no-such-series",
+        f"{name}: no series {text or _WORDLESS}; it has {listed}",
+        "choose one of these",
     )
 
 
@@ -243,15 +262,22 @@ def _ends_in(uid: str, text: str) -> bool:
     return "." in components and f".{uid}".endswith(f".{components}")
 
 
-def _is_one_of_several(file: Path, uid: str) -> bool:
-    """Whether another image of a series lies beside one of its files; the first few are asked."""
-    with suppress(OSError):
-        for other in dicom_files(file.parent)[:MOST_ASKED] if uid else ():
-            with suppress(InputError):
-                header = None if other.samefile(file) else _read_header(other)
-                if header is not None and header.get("SeriesInstanceUID") == uid:
-                    return True
-    return False
+def _tell_split(folder: Path, series: Series, frames: Sequence[Frame]) -> list[Notice]:
+    """A notice if slices of a folder's series lie in another folder too."""
+    other = find_split(
+        folder,
+        series.uid,
+        study=str(series.items[0][1].get("StudyInstanceUID") or ""),
+        images={str(header.get("SOPInstanceUID") or "") for _, header in series.items},
+        places=np.array([frame.position for frame in frames]),
+    )
+    if other is None:
+        return []
+    text = (
+        f"this is a part of its series: {name_of(other)} holds other images of it than "
+        f"{name_of(folder)} does; put the files of both into one folder"
+    )
+    return [Notice("series-split", text)]
 
 
 def _read_header(file: Path) -> Dataset | None:

@@ -17,7 +17,15 @@ from pydicom.dataset import Dataset
 from spinekit.core.errors import InputError
 from spinekit.io.dicom_faults import AGAIN, dicom_errors
 from spinekit.io.dicom_pixels import load_plane, read_pixels
-from spinekit.io.dicom_values import find_value, mirror_sum, read_kind, read_number, read_numbers
+from spinekit.io.dicom_values import (
+    find_value,
+    mirror_sum,
+    read_kind,
+    read_number,
+    read_numbers,
+    read_padding,
+    read_words,
+)
 from spinekit.io.frames import Frame
 
 
@@ -82,6 +90,12 @@ def _frames(
     if not own_groups:
         if stated > 1:
             raise _no_geometry(file)
+        if "MOSAIC" in read_words(header.get("ImageType")):
+            raise InputError(
+                "mosaic",
+                f"{file.name}: a mosaic, which holds all slices tiled into one picture",
+                "convert the series with dcm2niix, or export it without mosaics",
+            )
         return [functools.partial(_frame, file, header, [header], pixels, 0)]
     if len(own_groups) < stated:
         text = f"{file.name}: its header describes {len(own_groups)} of {stated} frames"
@@ -135,6 +149,7 @@ def _frame(
         number or 0.0,
         float(index),
     )
+    mirror, padding = mirror_sum(header, scale, offset), read_padding(header)
     return Frame(
         label=file.name if single else f"frame {index + 1}",
         position=position,
@@ -146,9 +161,7 @@ def _frame(
         order=order,
         kind=kind,
         number=number if single else None,
-        load=functools.partial(
-            load_plane, file, pixels, index, scale, offset, mirror_sum(header, scale, offset)
-        ),
+        load=functools.partial(load_plane, file, pixels, index, scale, offset, mirror, padding),
     )
 
 

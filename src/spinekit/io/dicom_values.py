@@ -50,13 +50,16 @@ def read_kind(groups: Sequence[Dataset]) -> tuple[int, str]:
     sequence = "MRImageFrameTypeSequence"
     told = [find_value(groups, "FrameType", sequence) or find_value(groups, "ImageType")]
     told += [find_value(groups, "ComplexImageComponent", sequence)]
-    words: set[str] = set()
-    for value in told:
-        several = [value] if isinstance(value, str) else list(value or [])
-        words |= {str(word).strip().upper() for word in several}
+    words = {word for value in told for word in read_words(value)}
     kinds = enumerate(_KINDS.items(), start=1)
     fitting = [(rank, kind) for rank, (kind, known) in kinds if words & known]
     return max(fitting, default=(0, "magnitude"))
+
+
+def read_words(value: Any) -> set[str]:
+    """The words of a tag with one or several, in capitals."""
+    several = [value] if isinstance(value, str) else list(value or [])
+    return {str(word).strip().upper() for word in several}
 
 
 def read_numbers(value: Any, count: int) -> NDArray[np.float64] | None:
@@ -71,6 +74,19 @@ def read_number(value: Any) -> float | None:
     """One finite number, or None."""
     numbers = None if value in (None, "") else read_numbers([value], 1)
     return None if numbers is None else float(numbers[0])
+
+
+def read_padding(header: Dataset) -> tuple[int, int] | None:
+    """Least and greatest stored value that stand where nothing was imaged; None for none.
+
+    DICOM PS3.3, C.7.5.1.1.2; either end may be stated first.
+    """
+    value = header.get("PixelPaddingValue")
+    limit = header.get("PixelPaddingRangeLimit")
+    if not isinstance(value, int):
+        return None
+    ends = (value, limit) if isinstance(limit, int) else (value, value)
+    return min(ends), max(ends)
 
 
 def mirror_sum(header: Dataset, slope: float, intercept: float) -> float | None:

@@ -58,8 +58,7 @@ def find_scans(
         At least one scan.
 
     Raises:
-        UsageError: If ``source`` is missing, cannot be opened or holds no scan, or if two scans
-            would write the same files.
+        UsageError: If ``source`` is missing, cannot be opened or holds no scan.
     """
     source = Path(source)
     try:
@@ -80,7 +79,6 @@ def find_scans(
             f"{source}: no scan in this folder",
             f"give a folder with {', '.join(FILE_ENDINGS)} or DICOM files",
         )
-    _check_collisions(found)
     return found
 
 
@@ -123,9 +121,22 @@ def dicom_files(folder: Path) -> list[Path]:
     Raises:
         OSError: If the folder cannot be opened.
     """
+    return [path for path in _visible_files(folder) if _looks_dicom(path)]
+
+
+def first_dicom_file(folder: Path, *, backwards: bool = False) -> Path | None:
+    """The first, or the last, of what `dicom_files` gives, without asking every file.
+
+    Raises:
+        OSError: If the folder cannot be opened.
+    """
+    files = _visible_files(folder)
+    return next(filter(_looks_dicom, reversed(files) if backwards else files), None)
+
+
+def _visible_files(folder: Path) -> list[Path]:
     with os.scandir(folder) as entries:
-        files = sorted(Path(e.path) for e in entries if _may_be_file(e) and e.name[0] != ".")
-    return [path for path in files if _looks_dicom(path)]
+        return sorted(Path(e.path) for e in entries if _may_be_file(e) and e.name[0] != ".")
 
 
 def _may_be_file(entry: os.DirEntry[str]) -> bool:
@@ -237,19 +248,6 @@ def _is_around(real: Path, link_in: Path, top: Path, barred: Path | None) -> boo
     """
     holders = {place for held in (link_in.resolve(), top.resolve()) for place in held.parents}
     return real in holders or (barred is not None and barred in (real, *real.parents))
-
-
-def _check_collisions(found: list[ScanSource]) -> None:
-    """Refuse two scans whose results would have the same names."""
-    seen: dict[tuple[Path, str], Path] = {}
-    for scan in found:
-        other = seen.setdefault((scan.relative_dir, scan.stem), scan.path)
-        if other != scan.path:
-            raise UsageError(
-                "same-output",
-                f"{other.name} and {scan.path.name} would write the same files",
-                "rename one of them, or segment them into different folders",
-            )
 
 
 def _cannot_open(path: Path, error: OSError) -> UsageError:

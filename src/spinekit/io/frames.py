@@ -5,7 +5,10 @@ Knows no file format: whoever made the slices tells where they lie and how to lo
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +21,7 @@ IN_LINE_MM = 0.5
 """Largest distance of a slice's corner from the line through the first and last one."""
 _SAME_DIRECTION = 1e-3
 """Largest difference of direction cosines within one stack (0.06 degrees)."""
-_SAME_PLACE_MM = 0.02
+SAME_PLACE_MM = 0.02
 """Slices closer than this along the normal lie at one position."""
 _PLANES = ("sagittal", "coronal", "axial")
 
@@ -42,9 +45,9 @@ class Frame:
     thickness_mm: float
     """Distance of slices as the header states it, else their thickness."""
     order: tuple[float, ...]
-    """Sorts slices at one position: echo, time, kind, instance."""
+    """Sorts slices at one position: echo, time, kind, acquisition, instance."""
     load: Callable[[], NDArray[np.float32]]
-    """(columns, rows) values, high ones bright."""
+    """(columns, rows) values, high ones bright, NaN where nothing was imaged."""
     kind: tuple[int, str] = (0, "")
     """What its values are, where slices at one position may differ in that; the lowest is taken."""
     number: float | None = None
@@ -118,7 +121,7 @@ def by_position(frames: list[Frame]) -> list[list[Frame]]:
     positions: list[list[Frame]] = []
     last = -np.inf
     for index in order:
-        if along[index] - last > _SAME_PLACE_MM:
+        if along[index] - last > SAME_PLACE_MM:
             positions.append([])
             last = float(along[index])
         positions[-1].append(frames[index])
@@ -203,15 +206,17 @@ def one_kind(
 def equally_many(
     name: str, positions: list[list[Frame]], *, force: bool
 ) -> tuple[list[list[Frame]], list[Notice]]:
-    """The positions, if equally many frames lie at each; with force the first of each.
+    """The positions, if equally many frames lie at each; with force those of whole volumes.
 
     Args:
         name: Name of the folder or file, for messages.
         positions: From `by_position`.
-        force: Keep as many at each position as there are at the one with fewest.
+        force: Keep the volumes that are whole; if none is, the one that lacks fewest slices. Where
+            echo, time and acquisition tell no volumes apart, keep the first frames at each
+            position, as many as lie everywhere.
 
     Returns:
-        The positions with the frames kept, and notices.
+        The positions with the frames kept, those without any left out, and notices.
 
     Raises:
         InputError: Without ``force``, if their numbers differ.
@@ -226,6 +231,60 @@ def equally_many(
         raise InputError(
             "uneven-volumes", f"{name}: {text}", "copy the missing files, or use --force"
         )
-    fewest = min(counts)
-    text += f"; the first {fewest} of each were used"
-    return [group[:fewest] for group in positions], [Notice("uneven-volumes", text)]
+    kept, done = _even_out(positions)
+    return kept, [Notice("uneven-volumes", f"{text}; {done}")]
+
+
+def _even_out(positions: list[list[Frame]]) -> tuple[list[list[Frame]], str]:
+    """As many frames at each position of what lies there, and how they were chosen."""
+    # Acquisitions are volumes too, but some scanners count slices by them.
+    for depth in (4, 3):
+        if kept := _share(positions, depth):
+            return kept, _tell_kept(positions, kept, depth)
+    volumes = [volume for group in positions for volume in {frame.order[:3] for frame in group}]
+    fullest = min(volumes, key=lambda volume: (-volumes.count(volume), volume))
+    if 2 * volumes.count(fullest) < len(positions):
+        # Echo or time differ from slice to slice and tell no volumes apart.
+        fewest = min(map(len, positions))
+        return [group[:fewest] for group in positions], f"the first {fewest} of each were used"
+    fitting = [[frame for frame in group if frame.order[:3] == fullest] for group in positions]
+    kept = _share([group for group in fitting if group], 3)
+    missing = f"{len(positions) - len(kept)} of {len(positions)} slices"
+    return kept, f"one volume was used, which lacks {missing}"
+
+
+def _tell_kept(positions: list[list[Frame]], kept: list[list[Frame]], depth: int) -> str:
+    """Whether whole volumes were kept, or frames of several that are told apart by nothing.
+
+    Args:
+        positions: From `by_position`.
+        kept: From `_share`.
+        depth: How many of what sorts frames told volumes apart.
+    """
+    count = len(kept[0])
+    used = {frame.order[:depth] for frame in kept[0]}
+    if all(sum(frame.order[:depth] in used for frame in group) == count for group in positions):
+        return "only volumes that lack no slice were used"
+    if kept == [group[:count] for group in positions]:
+        return f"the first {count} of each were used"
+    return "of volumes that lack no slice as many of each were used as lie everywhere"
+
+
+def _share(positions: list[list[Frame]], depth: int) -> list[list[Frame]]:
+    """Of each volume that has frames at all positions, as many of each; empty if none has.
+
+    Args:
+        positions: From `by_position`.
+        depth: How many of what sorts frames tell volumes apart.
+    """
+    counts = [Counter(frame.order[:depth] for frame in group) for group in positions]
+    shared = functools.reduce(operator.and_, counts)
+    return [
+        [
+            frame
+            for volume, count in shared.items()
+            for frame in [frame for frame in group if frame.order[:depth] == volume][:count]
+        ]
+        for group in positions
+        if shared
+    ]

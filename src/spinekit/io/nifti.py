@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from spinekit.core.errors import GeometryError, InputError, Notice
 from spinekit.core.grid import Grid
 from spinekit.io.header import HeaderInfo
+from spinekit.io.nifti_forms import describe_disagreement, read_qform, read_unit_mm
 from spinekit.io.voxels import (
     VolumeMean,
     check_layers,
@@ -43,8 +44,6 @@ _TYPES = {
 """NIfTI datatype codes with one real number per voxel (nifti1.h, DT_*)."""
 _COLOUR_TYPES = (128, 2304)
 _COMPLEX_TYPES = (32, 1792, 2048)
-_UNIT_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
-"""Millimetres per unit of the header's length unit: unknown, metre, millimetre, micrometre."""
 _GEOMETRY_FIELDS = (
     "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d",
     "qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z",
@@ -120,6 +119,17 @@ def read_extent(path: Path) -> tuple[Grid, int]:
         header, _ = _read_header(path.name, stream)
     shape, _, _ = _check_header(path.name, header, force=True)
     return _grid(path.name, header, shape[:3])[0], math.prod(shape[3:])
+
+
+def find_disagreement(path: Path) -> str | None:
+    """What `describe_disagreement` says of a file's header.
+
+    Raises:
+        InputError: If the header is damaged.
+        OSError: If the file cannot be opened.
+    """
+    with _opened(path) as stream:
+        return describe_disagreement(_read_header(path.name, stream)[0])
 
 
 def result_header(info: HeaderInfo, shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
@@ -260,36 +270,31 @@ def _grid(name: str, header: Nifti1Header, spatial: tuple[int, ...]) -> tuple[Gr
     if int(header["sform_code"]) > 0:
         affine = np.asarray(header.get_sform(), dtype=np.float64)
     elif int(header["qform_code"]) > 0:
-        affine = _qform(name, header, pixdim)
+        affine = _qform(name, header)
     else:
         affine, notice = _assumed_affine(len(spatial), shape, pixdim)
         notices.append(notice)
-    unit = int(header["xyzt_units"]) & 7
-    scale = _UNIT_MM.get(unit, 1.0)
+    if apart := describe_disagreement(header):
+        notices.append(Notice("forms-disagree", f"{apart}; sform was taken"))
+    scale = read_unit_mm(header)
     if scale == 1:
         return make_grid(name, shape, affine), notices
-    told = "metres" if unit == 1 else "µm"
+    told = "metres" if scale > 1 else "µm"
     converted = np.diag([scale, scale, scale, 1]) @ affine
     grid, more = make_grid_in_mm(name, shape, affine, converted, told)
     return grid, [*notices, *more]
 
 
-def _qform(name: str, header: Nifti1Header, pixdim: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Affine of the quaternion, which nibabel refuses where spacing or quaternion is invalid."""
-    quaternion = [float(header[f"quatern_{axis}"]) for axis in "bcd"]
-    norm = sum(q * q for q in quaternion)
-    # float32 rounding; beyond, the quaternion is no rotation (nibabel's own tolerance).
-    if not math.isfinite(norm) or norm > 1 + 3 * np.finfo(np.float32).eps:
+def _qform(name: str, header: Nifti1Header) -> NDArray[np.float64]:
+    """Affine of the quaternion."""
+    affine = read_qform(header)
+    if affine is None:
         raise GeometryError(
             "affine-invalid",
             f"{name}: the orientation in the header is no rotation",
             "repair the header, or export the scan again",
         )
-    header = header.copy()
-    header["pixdim"][1:4] = np.abs(pixdim[1:4])
-    if header["pixdim"][0] not in (-1, 1):
-        header["pixdim"][0] = 1
-    return np.asarray(header.get_qform(), dtype=np.float64)
+    return affine
 
 
 def _assumed_affine(

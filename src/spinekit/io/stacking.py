@@ -26,6 +26,7 @@ from spinekit.io.frames import (
 )
 from spinekit.io.header import LPS_TO_RAS
 from spinekit.io.voxels import (
+    VolumeMean,
     check_size,
     check_slices,
     check_volume_index,
@@ -77,7 +78,7 @@ def stack_frames(
             2 GiB.
 
     Returns:
-        (columns, rows, slices) values, their grid and notices.
+        (columns, rows, slices) values, NaN where nothing was imaged; their grid and notices.
 
     Raises:
         InputError: Without ``force``, if slices are missing, uneven, out of line, of mixed
@@ -240,17 +241,17 @@ def _load(plan: _Plan, volume_index: int | None) -> NDArray[np.float32]:
 
 
 def _volume_slice(frames: list[Frame], volume_index: int | None) -> NDArray[np.float32]:
-    """The chosen frame at one position, or the mean of all."""
+    """The chosen frame at one position, or the mean of all, padding left out of it."""
     if volume_index is not None:
         return frames[volume_index].load()
-    total = frames[0].load().astype(np.float64)
-    for frame in frames[1:]:
-        total += frame.load()
-    return np.asarray(total / len(frames), dtype=np.float32)
+    mean = VolumeMean(frames[0].size)
+    for frame in frames:
+        mean.add(frame.load())
+    return np.asarray(mean.result()[0], dtype=np.float32)
 
 
 def _moved(plane: NDArray[np.float32], move: NDArray[np.float64]) -> NDArray[np.float32]:
-    """A slice moved by columns and rows; its darkest value where there is nothing any more."""
+    """A slice moved by columns and rows; its darkest value, or padding, where nothing is left."""
     if not move.any():
         return plane
     darkest = float(plane.min())

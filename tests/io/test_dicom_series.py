@@ -1,0 +1,162 @@
+"""DICOM series: which images are one, also without a UID, or in several folders."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.filereader import read_partial
+
+from scan_files import SERIES_UID, Slices, edit_dicom, refused, rescaled
+from spinekit.core.errors import Notice
+from spinekit.io import dicom_neighbours
+from spinekit.io.reading import read_scan
+
+
+@pytest.mark.parametrize("uid", ["", None])
+def test_without_a_uid_number_and_description_tell_series(tmp_path: Path, uid: str | None) -> None:
+    third, fourth = Slices(number=3, uid="1.2.3"), Slices(number=4, uid="1.2.4", slope=5)
+    folder = third.write(tmp_path / "a", prefix="A")
+    fourth.write(folder, prefix="B")
+    for path in folder.iterdir():
+        edit_dicom(path, SeriesInstanceUID=uid)
+
+    assert "2 series: 3 (6 images, T2 sag 3); 4 (6 images, T2 sag 4)" in refused(folder).message
+    for wanted in (4, "4", "T2 sag 4"):
+        found = read_scan(folder, series=wanted).volume.array
+        np.testing.assert_array_equal(found, rescaled(fourth))
+    for path in folder.glob("B*"):
+        edit_dicom(path, SeriesNumber=3)
+    assert "2 series are called 3: T2 sag 3, T2 sag 4" in refused(folder, series=3).message
+    assert read_scan(folder, series="T2 sag 3").volume.shape == (36, 40, 6)
+
+
+@pytest.mark.parametrize("number", [None, 4])
+def test_a_series_without_uid_number_and_description_is_chosen_by_an_empty_text(
+    tmp_path: Path, number: int | None
+) -> None:
+    nameless, named = Slices(uid="1.2.3"), Slices(uid="1.2.4", slope=5)
+    folder = nameless.write(tmp_path / "a", prefix="A")
+    named.write(folder, prefix="B")
+    for path in folder.iterdir():
+        first = path.name[0] == "A"
+        told = "" if first or number else "x"
+        own = None if first else number
+        edit_dicom(path, SeriesInstanceUID=None, SeriesNumber=own, SeriesDescription=told)
+
+    for series, wanted in ((nameless, ""), (named, number or "x")):
+        found = read_scan(folder, series=wanted).volume.array
+        np.testing.assert_array_equal(found, rescaled(series))
+
+
+def test_a_series_without_description_is_called_so_in_errors(tmp_path: Path) -> None:
+    folder = Slices(uid="1.2.3").write(tmp_path / "a", prefix="A")
+    Slices(uid="1.2.4").write(folder, prefix="B")
+    for path in folder.iterdir():
+        told = "" if path.name[0] == "A" else "x"
+        edit_dicom(path, SeriesInstanceUID=None, SeriesDescription=told)
+
+    message = refused(folder, series=3).message
+    assert "2 series are called 3: without description, x" in message
+    Slices(uid="1.2.5").write(tmp_path / "b")
+    assert "no series without description;" in refused(tmp_path / "b", series="").message
+
+
+def split_notices(folder: Path) -> list[Notice]:
+    return [notice for notice in read_scan(folder).notices if notice.code == "series-split"]
+
+
+@pytest.mark.parametrize(("one", "other"), [("S1", "S2"), ("", "more"), ("more", "")])
+def test_a_series_in_two_folders_is_told_in_both(tmp_path: Path, one: str, other: str) -> None:
+    folder = tmp_path / "study"
+    Slices().write(folder / one, [0, 1, 2])
+    Slices().write(folder / other, [3, 4, 5])
+
+    for here, there in ((one, other), (other, one)):
+        (notice,) = split_notices(folder / here)
+        named = [(folder / name).name for name in (there, here)]
+        assert f"{named[0]} holds other images of it than {named[1]} does" in notice.text
+        assert "into one folder" in notice.text
+
+
+def test_a_series_that_ends_where_a_folder_was_full_is_told(tmp_path: Path) -> None:
+    first, second = Slices(number=1, uid="1.2.3.4"), Slices(number=2, uid="1.2.3.5")
+    first.write(tmp_path / "0", prefix="A")
+    second.write(tmp_path / "0", [0, 1, 2], prefix="B")
+    second.write(tmp_path / "1", [3, 4, 5], prefix="A")
+
+    assert "0 holds other images of it than 1 does" in split_notices(tmp_path / "1")[0].text
+
+
+@pytest.mark.parametrize("study", ["1.2.7", ""])
+def test_a_series_in_two_folders_is_told_within_one_study(tmp_path: Path, study: str) -> None:
+    Slices(tags={"StudyInstanceUID": "1.2.7"}).write(tmp_path / "a", [0, 1, 2])
+    Slices(tags={"StudyInstanceUID": study}).write(tmp_path / "b", [3, 4, 5])
+
+    assert [len(split_notices(tmp_path / name)) for name in "ab"] == [1, 1]
+
+
+def test_patients_whose_series_an_anonymiser_gave_one_uid_are_no_parts(tmp_path: Path) -> None:
+    for name, study, indices in (("a", "1.2.7", [0, 1, 2]), ("b", "1.2.8", [3, 4, 5])):
+        Slices(tags={"StudyInstanceUID": study}).write(tmp_path / name, indices)
+
+    assert [split_notices(tmp_path / name) for name in "ab"] == [[], []]
+
+
+def test_another_volume_of_a_series_in_a_folder_of_its_own_is_no_part(tmp_path: Path) -> None:
+    Slices().write(tmp_path / "magnitude")
+    for path in Slices().write(tmp_path / "phase").iterdir():
+        uid = f"{pydicom.dcmread(path).SOPInstanceUID}.9"
+        edit_dicom(path, SOPInstanceUID=uid, ImageType=["ORIGINAL", "PRIMARY", "P"])
+    for name, uid in (("enhanced", "1.2.98"), ("fat", "1.2.99")):
+        image = Slices().enhanced([0, 1, 2])
+        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = uid
+        (tmp_path / name).mkdir()
+        image.save_as(tmp_path / name / "a.dcm", enforce_file_format=True)
+
+    assert split_notices(tmp_path / "magnitude") == split_notices(tmp_path / "phase") == []
+    shutil.rmtree(tmp_path / "magnitude")
+    shutil.rmtree(tmp_path / "phase")
+    assert split_notices(tmp_path / "enhanced") == split_notices(tmp_path / "fat") == []
+
+
+def test_of_what_lies_near_each_folder_only_the_beginnings_of_headers_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[pydicom.Dataset] = []
+
+    def read(*args: Any, **options: Any) -> pydicom.Dataset:
+        asked.append(read_partial(*args, **options))
+        return asked[-1]
+
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Slices().enhanced(list(range(6))).save_as(
+            tmp_path / name / "a.dcm", enforce_file_format=True
+        )
+    monkeypatch.setattr(dicom_neighbours, "read_partial", read)
+
+    assert split_notices(tmp_path / "a") == []
+    (header,) = asked
+    assert header.SeriesInstanceUID == SERIES_UID
+    assert (header.Rows, header.Columns) == (40, 36)
+    assert "PerFrameFunctionalGroupsSequence" not in header
+    assert "PatientName" not in header
+
+
+def test_copies_and_other_series_nearby_are_no_parts(tmp_path: Path) -> None:
+    folder = Slices().write(tmp_path / "a")
+    shutil.copytree(folder, tmp_path / "copy")
+    Slices(uid="1.2.3.4").write(tmp_path / "other")
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "a.dcm").write_bytes(b"x")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(folder, target_is_directory=True)
+    for name in ("b1", "b2"):
+        for path in Slices().write(tmp_path / name, [0] if name == "b1" else [1]).iterdir():
+            edit_dicom(path, SeriesInstanceUID="")
+
+    for name in ("a", "copy", "other", "link", "b1", "b2"):
+        assert split_notices(tmp_path / name) == []
