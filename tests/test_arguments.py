@@ -28,6 +28,7 @@ from spinekit.pipeline import segment
         {"model": 3},
         {"localizer": "no/such/file.nii.gz"},
         {"together": "a"},
+        {"together": ("a", "b")},
     ],
     ids=str,
 )

@@ -44,11 +44,12 @@ class SegmentOptions:
     volume: int | None = None
     """Which volume of a 4-D scan, from 0; None averages them."""
     series: str | int | None = None
-    """Which series of a DICOM folder: its number, its UID or the UID's end."""
+    """Which series of a DICOM folder: its number, its UID or the UID's end. A file has none."""
     localizer: str | None = None
     """Path of a named label map of the same patient, as evidence; a folder says it has none."""
     together: tuple[str, ...] = ()
-    """Stems of all series of the study that it is named together with, its own included."""
+    """Stems of all series of the study that it is named together with, its own included: what a run
+    over a study records of each. One scan alone has none."""
 
     def __post_init__(self) -> None:
         settle_types(self)
@@ -69,7 +70,7 @@ class SegmentOptions:
 
 
 def change_options(options: SegmentOptions, changes: dict[str, Any]) -> SegmentOptions:
-    """The options with single ones changed, all of them possible.
+    """The options of a scan by itself with single ones changed, all of them possible.
 
     Raises:
         UsageError: They are not.
@@ -90,5 +91,11 @@ def change_options(options: SegmentOptions, changes: dict[str, Any]) -> SegmentO
         raise UsageError("option-range", f"threads={options.threads}", "give 0 or more")
     if options.localizer is not None:
         check_there(Path(options.localizer))
+    if options.together:
+        raise UsageError(
+            "option-range",
+            f"together={options.together!r}: one scan is named by itself",
+            "leave it out; `spinekit segment --together` names a study",
+        )
     check_method(options.labeller, options.min_probability)
     return options

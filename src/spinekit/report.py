@@ -3,7 +3,6 @@
 It puts what the steps found into plain values and reads them back; it decides nothing.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from importlib.metadata import version
@@ -17,6 +16,7 @@ from spinekit.anatomy.items import Instance, Instances
 from spinekit.anatomy.scheme import LEVELS
 from spinekit.core.errors import InputError, Notice
 from spinekit.core.grid import Grid
+from spinekit.io.reports import StoredReport
 from spinekit.labelling.naming import Naming
 from spinekit.structures import NamedInstance, Structure
 
@@ -165,7 +165,7 @@ def recall_evidence(
         ) from error
 
 
-def read_report(path: Path) -> dict[str, Any]:
+def read_report(path: Path) -> StoredReport:
     """Read a report that names can be decided from again.
 
     Args:
@@ -174,23 +174,12 @@ def read_report(path: Path) -> dict[str, Any]:
     Raises:
         InputError: It is not there, no report of this program, or of another version.
     """
+    stored = StoredReport.read(path)
     try:
-        report = json.loads(path.read_bytes())
-        recall_evidence(report["evidence"])
-        keys = ("options", "warnings", "structures", "input", "column")
-        return {**report, **{key: report[key] for key in keys}}
-    except OSError as error:
-        raise InputError(
-            "report-missing",
-            f"{path.name}: cannot be read",
-            "keep it where it was written, or segment the scan again",
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            "report-damaged", f"{path.name}: no report of this program", "segment the scan again"
-        ) from error
+        recall_evidence(stored.evidence)
     except InputError as error:
         raise InputError(error.code, f"{path.name}: {error.message}", error.remedy) from error
+    return stored
 
 
 def recall_outside(stored: Mapping[str, Any]) -> NDArray[np.float64] | None:

@@ -4,7 +4,7 @@ It knows how to save and to draw itself, but not how it was made: no network, no
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from spinekit.core.errors import OutputError
 from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
 from spinekit.io.reading import HeaderInfo
+from spinekit.io.reports import StoredReport
 from spinekit.io.staging import staged
 from spinekit.io.voxels import hash_voxels
 from spinekit.io.writing import write_bytes, write_image, write_json, write_labels, write_seg_nrrd
@@ -28,6 +29,18 @@ if TYPE_CHECKING:
 
 FORMATS = ("nii.gz", "nii", "mha", "nrrd", "seg.nrrd")
 """Endings a volume can be written with."""
+
+Settle = Callable[[dict[str, Any]], tuple[dict[str, Any], Collection[str]]]
+"""Takes a report with the hashes of what is written; gives it with its `files`, and what then goes.
+
+What goes are paths inside the folder, of files that an earlier result has there.
+"""
+
+
+def leave_earlier(report: dict[str, Any]) -> tuple[dict[str, Any], Collection[str]]:
+    """Settle that nothing of an earlier result goes, and that the report is as it should be."""
+    return report, ()
+
 
 Segment = tuple[int, str, tuple[int, int, int]]
 """Value, name and RGB colour of a structure, as a segmentation file stores them."""
@@ -129,60 +142,97 @@ class Segmentation:
             OutputError: The folder or a file cannot be written, there is no such format, or the
                 names are none or would lead out of the folder.
         """
-        import io
-        import time
-
         if fmt not in FORMATS:
             raise OutputError(
                 "unknown-format", f"no volume is written as {fmt!r}", f"use {', '.join(FORMATS)}"
             )
         _check_place(folder, stem)
+        return self.write(Path(folder), fmt, stem or self.stem)
+
+    def write(
+        self, folder: Path, fmt: str, stem: str, settle: Settle = leave_earlier
+    ) -> dict[str, Path]:
+        """As `save`, where what becomes of an earlier result's files may be said.
+
+        Args:
+            folder: As there.
+            fmt: As there.
+            stem: First part of the names.
+            settle: What the report lists, and what goes. Where it does not say what is listed,
+                the same result in another format is too.
+
+        Returns:
+            As there.
+
+        Raises:
+            OutputError: The folder or a file cannot be written or removed.
+        """
+        import io
+        import time
+
         started = time.perf_counter()
-        folder = Path(folder)
         files = output_names(
-            stem or self.stem,
+            stem,
             fmt,
             image=self.image is not None,
             levels=self.levels is not None,
             soft=self.soft is not None,
         )
-        listed_before, hashes_before = _read_listed(folder / files["json"])
-        with staged(folder, last=files["json"]) as stage:
-            hashes = self._write_volumes(stage, files, fmt)
+        label_maps = {"dseg": self.labels, "parts": self.parts}
+        if self.levels is not None:
+            label_maps["levels"] = draw_levels(self.levels, self.grid.shape)
+        report, gone = settle(self.report_with(label_maps))
+        listed = report.get("files") or _list_all(folder, files, report)
+        with staged(folder, last=files["json"], gone=gone) as stage:
+            self._write_volumes(stage, files, fmt, label_maps)
             if self.levels is not None:
                 write_json(stage / files["levels_json"], describe_levels(self.levels))
             png = io.BytesIO()
             self.preview().save(png, format="PNG", compress_level=3)
             write_bytes(stage / files["preview"], png.getvalue())
-            seconds = {**self.report["seconds"], "write": round(time.perf_counter() - started, 3)}
-            copies = listed_before if hashes_before == hashes else []
-            listed = self.report.get("files") or sorted({*files.values(), *copies})
-            known = {**self.report.get("voxels_sha256", {}), **hashes}
-            told = {"seconds": seconds, "files": listed, "voxels_sha256": known}
-            report = {**self.report, **told}
-            write_json(stage / files["json"], report)
+            seconds = {**report["seconds"], "write": round(time.perf_counter() - started, 3)}
+            write_json(stage / files["json"], {**report, "seconds": seconds, "files": listed})
         return {kind: folder / name for kind, name in files.items()}
 
-    def _write_volumes(self, stage: Path, files: Mapping[str, str], fmt: str) -> dict[str, str]:
-        """Write images and label maps; kind of label map → hash of its voxels."""
+    def report_with(self, maps: Mapping[str, NDArray[np.uint8]]) -> dict[str, Any]:
+        """The report with the hashes of label maps as they are written.
+
+        Args:
+            maps: Kind of label map → (I, J, K) its values; what is known of others stays.
+        """
+        hashes = {kind: hash_voxels(array) for kind, array in maps.items()}
+        return {**self.report, "voxels_sha256": {**self.report.get("voxels_sha256", {}), **hashes}}
+
+    def _write_volumes(
+        self,
+        stage: Path,
+        files: Mapping[str, str],
+        fmt: str,
+        label_maps: Mapping[str, NDArray[np.uint8]],
+    ) -> None:
+        """Write images and label maps, which are given as kind → values."""
         header = self.header if self.header is not None else self.grid
         if self.image is not None:
             write_image(stage / files["image"], self.image.array, header, fmt=_plain(fmt))
         for name, soft in (self.soft or {}).items():
             write_image(stage / files[f"{name}_soft"], soft, header, fmt=_plain(fmt))
-        label_maps = [
-            ("dseg", self.labels, label_segments(self.structures)),
-            ("parts", self.parts, part_segments()),
-        ]
-        if self.levels is not None:
-            drawn = draw_levels(self.levels, self.grid.shape)
-            label_maps.append(("levels", drawn, level_segments(self.levels)))
-        for kind, array, segments in label_maps:
+        segments = {
+            "dseg": label_segments(self.structures),
+            "parts": part_segments(),
+            "levels": level_segments(self.levels or ()),
+        }
+        for kind, array in label_maps.items():
             if fmt == "seg.nrrd":
-                write_seg_nrrd(stage / files[kind], array, self.grid, segments)
+                write_seg_nrrd(stage / files[kind], array, self.grid, segments[kind])
             else:
                 write_labels(stage / files[kind], array, header, fmt=fmt)
-        return {kind: hash_voxels(array) for kind, array, _ in label_maps}
+
+
+def _list_all(folder: Path, files: Mapping[str, str], report: Mapping[str, Any]) -> list[str]:
+    """The files of a result, with those that lie there of the same result in another format."""
+    before = StoredReport.find(folder / files["json"])
+    is_same = before is not None and before.voxels_sha256 == report["voxels_sha256"]
+    return sorted({*files.values(), *(before.files if before is not None and is_same else ())})
 
 
 def _check_place(folder: Any, stem: Any) -> None:
@@ -196,17 +246,6 @@ def _check_place(folder: Any, stem: Any) -> None:
             raise OutputError("no-name", f"{given!r} names no file or folder", "give its name")
     if stem is not None and (Path(stem).is_absolute() or ".." in Path(stem).parts):
         raise OutputError("stem-outside", f"{stem!r} leads out of {folder}", "give a mere name")
-
-
-def _read_listed(report: Path) -> tuple[list[str], Mapping[str, str]]:
-    """Files that an earlier report lists, and hashes of its voxels; none without one of ours."""
-    import json
-
-    try:
-        told = json.loads(report.read_bytes())
-        return [str(name) for name in told["files"]], dict(told["voxels_sha256"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return [], {}
 
 
 _PART_COLOURS = (

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from nibabel.nifti1 import Nifti1Header
 
-from blocks import BlockSpine
+from blocks import NAMES, BlockSpine
 from scan_files import Slices
 from spinekit.apps.cli import main
 
@@ -80,9 +80,9 @@ def make_constant(path: Path, spine: BlockSpine) -> None:
 
 def make_singular(path: Path, spine: BlockSpine) -> None:
     write_scan(path, spine, lambda image: image)
-    # Both ways of giving the geometry: no qform, and an sform whose rows repeat.
+    # Both ways of giving the geometry: no qform, and an sform whose first two axes coincide.
     patched(path, 252, np.array([0, 2], "<i2").tobytes())
-    patched(path, 280, floats(1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0))
+    patched(path, 280, floats(1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0))
 
 
 def make_zero_spacing(path: Path, spine: BlockSpine) -> None:
@@ -109,19 +109,19 @@ def make_thin(path: Path, spine: BlockSpine) -> None:
     save(path, np.arange(400.0).reshape(20, 20, 1), spine.grid.affine, keep)
 
 
-REFUSED: dict[str, tuple[Callable[[Path, BlockSpine], None], int]] = {
-    "missing": (make_missing, 2),
-    "truncated": (make_truncated, 1),
-    "text called a scan": (make_text, 1),
-    "empty file": (make_empty_file, 1),
-    "all NaN": (make_all_nan, 1),
-    "constant": (make_constant, 1),
-    "singular affine": (make_singular, 1),
-    "zero spacing": (make_zero_spacing, 1),
-    "RGB": (make_rgb, 1),
-    "five axes": (make_five_axes, 1),
-    "over 2 GiB": (make_huge, 1),
-    "one small slice": (make_thin, 1),
+REFUSED: dict[str, tuple[Callable[[Path, BlockSpine], None], int, str]] = {
+    "missing": (make_missing, 2, "no such file or folder"),
+    "truncated": (make_truncated, 1, "it ends after 19648 of 2350080 bytes of voxels"),
+    "text called a scan": (make_text, 1, "not a NIfTI file"),
+    "empty file": (make_empty_file, 1, "the file is empty"),
+    "all NaN": (make_all_nan, 1, "every voxel is NaN or infinite"),
+    "constant": (make_constant, 1, "every voxel has the value 7"),
+    "singular affine": (make_singular, 1, "the affine is singular (axes coincide)"),
+    "zero spacing": (make_zero_spacing, 1, "the voxel spacing is zero along an axis"),
+    "RGB": (make_rgb, 1, "the voxels are RGB colours"),
+    "five axes": (make_five_axes, 1, "the image has 5 axes"),
+    "over 2 GiB": (make_huge, 1, "100.6 GiB, more than 2 GiB"),
+    "one small slice": (make_thin, 1, "neither a volume nor a usable slice"),
 }
 
 
@@ -129,7 +129,7 @@ REFUSED: dict[str, tuple[Callable[[Path, BlockSpine], None], int]] = {
 def test_what_is_refused_is_refused_in_one_line(
     case: str, spine: BlockSpine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make, expected = REFUSED[case]
+    make, expected, reason = REFUSED[case]
     path = tmp_path / "bad scan.nii"
     make(path, spine)
 
@@ -137,7 +137,8 @@ def test_what_is_refused_is_refused_in_one_line(
 
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("spinekit: error: ")
-    assert "bad scan.nii" in line
+    assert "bad scan.nii: " in line
+    assert reason in line
     assert "; " in line
     assert not (tmp_path / "out").exists()
 
@@ -213,12 +214,12 @@ WARNED: dict[str, tuple[Callable[[Path, BlockSpine], None], str]] = {
     "sheared": (make_sheared, "sheared"),
     "metres": (make_metres, "units-converted"),
     "micrometres": (make_micrometres, "units-converted"),
-    "implausible spacing": (make_tiny, "implausible-spacing"),
-    "many metres": (make_vast, "implausible-spacing"),
-    "a few metres": (make_large, "implausible-spacing"),
+    "implausible spacing": (make_tiny, "implausible-spacing no-spine"),
+    "many metres": (make_vast, "implausible-spacing grid-too-large no-spine"),
+    "a few metres": (make_large, "implausible-spacing grid-too-large no-spine"),
     "millimetres called metres": (make_wrong_unit, "units-doubtful"),
     "4-D": (make_four_axes, "volumes-averaged"),
-    "CT": (make_ct, "not-mri"),
+    "CT": (make_ct, "not-mri no-spine"),
 }
 
 
@@ -226,15 +227,16 @@ WARNED: dict[str, tuple[Callable[[Path, BlockSpine], None], str]] = {
 def test_what_can_be_used_is_used_with_a_warning(
     case: str, spine: BlockSpine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make, code = WARNED[case]
+    make, codes = WARNED[case]
     path = tmp_path / "odd.nii"
     make(path, spine)
 
     assert main(["segment", str(path), str(tmp_path / "out")]) == 0
 
     report = json.loads((tmp_path / "out" / "odd_dseg.json").read_text())
-    assert code in [warning["code"] for warning in report["warnings"]]
-    assert "spinekit: warning: odd.nii: " in capsys.readouterr().err
+    assert [warning["code"] for warning in report["warnings"]] == codes.split()
+    told = [f"spinekit: warning: odd.nii: {warning['text']}" for warning in report["warnings"]]
+    assert capsys.readouterr().err.splitlines() == told
     labels = nib.load(tmp_path / "out" / "odd_dseg.nii.gz")
     assert labels.shape == nib.load(path).shape[:3]
     np.testing.assert_array_equal(labels.affine, nib.load(path).affine)
@@ -277,9 +279,18 @@ def test_units_do_not_change_what_is_found(spine: BlockSpine, tmp_path: Path) ->
     np.testing.assert_allclose(report["input"]["spacing_mm"], [4, 1, 1], rtol=1e-5)
 
 
-@pytest.mark.parametrize("make", [make_tiny, make_vast, make_large, make_wrong_unit])
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (make_tiny, "measures 0.64×1.2×3.06 mm by its header"),
+        (make_vast, "does the header lack its unit?"),
+        (make_large, "measures 768×1440×3672 mm by its header"),
+        (make_wrong_unit, "its numbers were taken for mm"),
+    ],
+)
 def test_strict_refuses_an_implausible_spacing(
     make: Callable[[Path, BlockSpine], None],
+    reason: str,
     spine: BlockSpine,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -287,7 +298,9 @@ def test_strict_refuses_an_implausible_spacing(
     make(tmp_path / "odd.nii", spine)
 
     assert main(["segment", str(tmp_path / "odd.nii"), str(tmp_path / "out"), "--strict"]) == 1
-    assert "odd.nii" in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    assert reason in line
+    assert line.endswith("; correct the header")
     assert not (tmp_path / "out").exists()
 
 
@@ -341,5 +354,6 @@ def test_a_series_of_another_modality_is_labelled_only_by_force(
     assert [warning["code"] for warning in report["warnings"]] == ["not-mri", "no-spine"]
     main([*command, "--force", "--overwrite"])
     report = json.loads((tmp_path / "out" / "ct_dseg.json").read_text())
-    assert "L4" in [row["name"] for row in report["structures"]]
+    names = [row["name"] for row in report["structures"] if row["part"] == "vertebra"]
+    assert names == list(NAMES)
     assert [warning["code"] for warning in report["warnings"]] == ["not-mri"]

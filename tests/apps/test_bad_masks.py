@@ -169,6 +169,44 @@ def test_a_value_on_two_bones_far_apart_is_told(
     np.testing.assert_array_equal(found_in(tmp_path) > 0, marked > 0)
 
 
+def test_whole_vertebrae_taken_for_bodies_are_told_with_what_to_do(tmp_path: Path) -> None:
+    assert label(tmp_path, BONES.astype(np.int16)) == 0
+
+    told = warnings_of(tmp_path)["bone-has-arches"]
+    assert "--as instances" in told
+    assert "--as parts" in told
+
+
+def test_of_bodies_and_of_parts_no_arches_are_told(tmp_path: Path) -> None:
+    for name, array, words in (
+        ("bodies", BODIES, []),
+        ("parts", SPINE.parts.astype(np.int16), ["--as", "parts"]),
+    ):
+        (tmp_path / name).mkdir()
+        assert label(tmp_path / name, array, *words) == 0
+        assert "bone-has-arches" not in warnings_of(tmp_path / name)
+
+
+def test_a_value_on_two_neighbours_is_told(tmp_path: Path) -> None:
+    upper, lower = ((SPINE.labels == VALUES[name]) & BONES for name in ("L2", "L3"))
+    doubled = np.where(upper, NUMBERS[lower][0], NUMBERS)
+
+    assert label(tmp_path, doubled, "--as", "instances") == 0
+
+    assert f": {NUMBERS[lower][0]} (over" in warnings_of(tmp_path)["value-scattered"]
+
+
+def test_a_body_in_two_halves_is_one(tmp_path: Path) -> None:
+    body = (SPINE.labels == VALUES["L3"]) & (BODIES > 0)
+    middle = int(np.median(np.flatnonzero(body.any(axis=(0, 1)))))
+    halved = np.where(BODIES > 0, SPINE.labels, 0).astype(np.int16)
+    halved[:, :, middle][body[:, :, middle]] = 0
+
+    assert label(tmp_path, halved, "--as", "instances") == 0
+
+    assert "value-scattered" not in warnings_of(tmp_path)
+
+
 def test_no_value_is_told_where_each_is_one_bone(tmp_path: Path) -> None:
     assert label(tmp_path, NUMBERS, "--as", "instances") == 0
 

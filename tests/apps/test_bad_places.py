@@ -25,7 +25,7 @@ def test_an_empty_folder_cannot_start(tmp_path: Path, capsys: pytest.CaptureFixt
     (tmp_path / "nothing").mkdir()
 
     assert main(["segment", str(tmp_path / "nothing"), str(tmp_path / "out")]) == 2
-    assert "nothing" in capsys.readouterr().err
+    assert "nothing: no scan in this folder" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -46,7 +46,8 @@ def test_two_scans_of_one_name_cannot_start(
     nib.save(nib.load(scan_file), scan_file.parent / "spine.nii")
 
     assert main(["segment", str(scan_file.parent), str(tmp_path / "out")]) == 2
-    assert "spine.nii" in capsys.readouterr().err
+    told = "spine.nii and spine.nii.gz would write the same files"
+    assert told in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -85,8 +86,7 @@ def test_no_permission_to_read(
         assert main(["segment", str(locked), str(public / "out")]) == 1
 
     (line,) = capsys.readouterr().err.splitlines()
-    assert "locked.nii.gz" in line
-    assert "permission" in line
+    assert "locked.nii.gz: no permission to read it" in line
     assert not (public / "out").exists()
 
 
@@ -102,7 +102,7 @@ def test_no_permission_to_write(
         assert main(["segment", str(public / "scan.nii.gz"), str(closed / "out")]) == 2
 
     (line,) = capsys.readouterr().err.splitlines()
-    assert "permission" in line
+    assert "no permission to write it; choose a folder you may write to" in line
     assert list(closed.iterdir()) == []
 
 
@@ -116,5 +116,5 @@ def test_a_full_disk(scan_file: Path, tmp_path: Path, capsys: pytest.CaptureFixt
 
     assert code == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert "full" in line
+    assert "the disk or quota is full" in line
     assert not (tmp_path / "out").exists()

@@ -9,16 +9,10 @@ import pytest
 from dying import Fatal
 from spinekit.apps.batch import _report, describe, run_jobs
 from spinekit.apps.jobs import Job, Outcome
+from spinekit.apps.options import RunOptions
 from spinekit.apps.summary import write_rows
 from spinekit.layouts.wanted import Wanted
 from spinekit.options import SegmentOptions
-
-
-class Args:
-    quiet, json, threads, jobs = True, False, 1, 2
-
-    def __init__(self, out: Path) -> None:
-        self.out = out
 
 
 def job(out: Path, source: Path, *, model: str | None = None, frame: Any = "") -> Job:
@@ -38,7 +32,7 @@ def job(out: Path, source: Path, *, model: str | None = None, frame: Any = "") -
 def test_scans_of_a_process_that_was_ended_count_as_failed(tmp_path: Path) -> None:
     jobs = [job(tmp_path, Path(name), frame=Fatal()) for name in ("a", "b", "c")]
 
-    outcomes = run_jobs(jobs, Args(tmp_path), many=True)
+    outcomes = run_jobs(jobs, RunOptions(tmp_path, jobs=2, quiet=True), many=True)
 
     assert [outcome.input for outcome in outcomes] == ["a", "b", "c"]
     assert {(outcome.status, outcome.code) for outcome in outcomes} == {("failed", "process-ended")}
@@ -55,7 +49,7 @@ def test_a_scan_whose_process_was_ended_costs_no_other(
     jobs = [job(out, scan, model=str(tiny_model)) for scan in scans]
     jobs[1] = job(out, scans[1], model=str(tiny_model), frame=Fatal())
 
-    outcomes = run_jobs(jobs, Args(out), many=True)
+    outcomes = run_jobs(jobs, RunOptions(out, jobs=2, quiet=True), many=True)
 
     assert [outcome.input for outcome in outcomes] == names
     failed = [outcome.input for outcome in outcomes if outcome.status == "failed"]
@@ -94,10 +88,9 @@ def test_the_line_says_how_sure_the_names_are(row: dict, said: str) -> None:
 def test_anomalies_are_told_like_warnings(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    args = Args(tmp_path)
-    args.quiet = False
+    outcome = Outcome("a", "done", anomalies=("six lumbar vertebrae: 69%",))
 
-    _report(Outcome("a", "done", anomalies=("six lumbar vertebrae: 69%",)), args)
+    _report(outcome, RunOptions(tmp_path))
 
     assert "warning: a: six lumbar vertebrae: 69%" in capsys.readouterr().err
 

@@ -51,7 +51,9 @@ def test_classes_alone(spine: BlockSpine) -> None:
     result = SegmentationInference().segment(picture(spine), True)
 
     assert result.instance_segmentation is None
-    assert result.semantic_segmentation.max() == 2
+    assert result.id_to_label == {}
+    classes = np.array([0, 1, 1, 2, 0, 0, 1])[spine.parts[::-1, ::-1, ::-1]]
+    np.testing.assert_array_equal(result.semantic_segmentation, classes)
 
 
 def test_a_single_slice_keeps_its_shape(spine: BlockSpine) -> None:
@@ -66,7 +68,8 @@ def test_a_single_slice_keeps_its_shape(spine: BlockSpine) -> None:
 @pytest.mark.parametrize("device", ["GPU", 0])
 def test_other_devices_warn_and_work(spine: BlockSpine, device: object) -> None:
     with pytest.warns(UserWarning, match="running on the CPU"):
-        SegmentationInference(device)
+        model = SegmentationInference(device)
+    assert 48 in model.segment(picture(spine)).id_to_label
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         SegmentationInference("CPU")

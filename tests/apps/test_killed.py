@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from spinekit.apps.cli import main
+from spinekit.io import staging
 from spinekit.io.staging import PREFIX
 
 pytestmark = [
@@ -77,7 +78,11 @@ def test_a_run_killed_while_its_files_move_is_finished_by_the_next(
     whole = tmp_path / "whole"
     assert main([*command[:2], str(whole), *command[3:]]) == 0
     assert ended(run_beside(command, 2, kill)) == -signal.SIGKILL
-    assert len(listing(tmp_path / "out")) > 1
+    left = (path for path in (tmp_path / "out").rglob("*") if path.is_file())
+    of_dataset = ("dataset_description.json", ".bidsignore")
+    left = (path for path in left if path.suffix != ".lock" and path.name not in of_dataset)
+    moved = [path for path in left if PREFIX not in str(path)]
+    assert len(moved) == 1
     capsys.readouterr()
 
     assert main(command) == 0
@@ -100,7 +105,38 @@ def test_a_run_killed_over_an_earlier_result_leaves_no_labels_beside_an_old_repo
     labels = np.asarray(nib.load(tmp_path / "out" / "spine_dseg.nii.gz").dataobj)
     told = {structure["value"] for structure in report["structures"]}
     assert report["options"]["scheme"] == "lumbar9"
-    assert set(np.unique(labels).tolist()) - {0} <= told
+    assert set(np.unique(labels).tolist()) - {0} == told - {None}
+
+
+def test_a_run_killed_before_it_removed_the_earlier_labels_is_finished_by_the_next(
+    scan_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    command = ["segment", str(scan_file), str(out)]
+    other = [*command, "--scheme", "lumbar9", "--format", "mha"]
+    assert main(command) == 0
+    child = os.fork()
+    if not child:
+        unlink = Path.unlink
+
+        def killed(self: Path, missing_ok: bool = False) -> None:
+            if self.name.endswith("_dseg.nii.gz"):
+                kill()
+            unlink(self, missing_ok)
+
+        Path.unlink = killed  # type: ignore[method-assign]
+        main([*other, "--overwrite", "--quiet"])
+        os._exit(99)
+    assert ended(child) == -signal.SIGKILL
+    assert {"spine_dseg.nii.gz", "spine_dseg.mha"} <= set(listing(out))
+    capsys.readouterr()
+
+    assert main(other) == 0
+
+    assert "done before" in capsys.readouterr().out
+    report = json.loads((out / "spine_dseg.json").read_text())
+    assert listing(out) == report["files"]
+    assert "spine_dseg.nii.gz" not in report["files"]
 
 
 def test_a_run_that_meets_another_one_moving_its_files_waits_for_it(
@@ -130,3 +166,34 @@ def test_a_correction_finishes_what_a_killed_run_has_left(
     report = json.loads((tmp_path / "out" / "spine_dseg.json").read_text())
     assert report["options"]["scheme"] == "spinekit"
     assert len(report["provenance"]) == 1
+
+
+def test_a_dataset_that_others_write_to_does_not_keep_a_killed_run_from_being_finished(
+    scan_file: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    commands = []
+    for subject in ("sub-1", "sub-2"):
+        scan = tmp_path / "set" / subject / "anat" / f"{subject}_T2w.nii.gz"
+        scan.parent.mkdir(parents=True)
+        scan.write_bytes(scan_file.read_bytes())
+        commands.append(["segment", str(scan), str(tmp_path / "out"), "--layout", "bids"])
+    publish, ends = staging._publish, []
+
+    def publish_after_a_kill(*args: object) -> None:
+        """Move the files of one scan after those of the other have begun to."""
+        if not ends:
+            ends.append(None)
+            ends[0] = ended(run_beside(commands[1], 4, kill))
+        publish(*args)
+
+    monkeypatch.setattr(staging, "_publish", publish_after_a_kill)
+    assert main(commands[0]) == 0
+    assert ends == [-signal.SIGKILL]
+    capsys.readouterr()
+
+    for command in commands:
+        assert main(command) == 0
+        assert "done before" in capsys.readouterr().out

@@ -90,7 +90,9 @@ def test_a_mask_of_unknown_meaning_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_results_are_left_alone_until_they_are_to_be_replaced(tmp_path: Path) -> None:
+def test_results_are_left_alone_until_they_are_to_be_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     mask = write(tmp_path / "mask.nii.gz", SPINE.parts == BODY)
     main(["label", mask, str(tmp_path / "out"), "--quiet"])
 
@@ -100,7 +102,9 @@ def test_results_are_left_alone_until_they_are_to_be_replaced(tmp_path: Path) ->
     assert main(["label", mask, str(tmp_path / "out"), "--quiet"]) == 0
     assert picture.read_bytes() == b"mine"
     assert main(["label", mask, str(tmp_path / "out"), "--as", "instances"]) == 2
+    assert "made with other options (meaning)" in capsys.readouterr().err
     assert main(["label", mask, str(tmp_path / "out"), "--overwrite", "--quiet"]) == 0
+    assert picture.read_bytes() != b"mine"
 
 
 def report_of(tmp_path: Path, stem: str = "mask") -> dict:

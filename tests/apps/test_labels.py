@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from results import listing
+from spinekit.anatomy.scheme import VALUES, scheme_names
 from spinekit.apps.cli import main
 from spinekit.core.grid import Grid
-from spinekit.io.reading import read_labels
 from spinekit.io.writing import write_seg_nrrd
 
 
@@ -23,8 +23,12 @@ def label_file(tmp_path):
     return path
 
 
-def voxels_of(path) -> list[int]:
-    return read_labels(path).array.ravel().tolist()
+def segments_of(path) -> dict[int, str]:
+    """Value → name of the segments of a file for 3D Slicer."""
+    header = path.read_bytes().split(b"\n\n")[0].decode().splitlines()
+    told = dict(line.split(":=", 1) for line in header if ":=" in line)
+    numbers = range(sum(key.endswith("_LabelValue") for key in told))
+    return {int(told[f"Segment{n}_LabelValue"]): told[f"Segment{n}_Name"] for n in numbers}
 
 
 def voxels(path) -> list[int]:
@@ -57,27 +61,27 @@ def test_a_segmentation_for_slicer_bears_names_and_colours(label_file, tmp_path)
 
     assert main(words) == 0
 
-    header = out.read_bytes().split(b"\n\n")[0].decode().splitlines()
-    told = dict(line.split(":=", 1) for line in header if ":=" in line)
-    found = {
-        told[f"Segment{n}_Name"]: int(told[f"Segment{n}_LabelValue"])
-        for n in range(sum(key.endswith("_LabelValue") for key in told))
+    assert segments_of(out) == {43: "L3", 44: "L4", 45: "L5", 95: "L4-L5", 50: "sacrum"}
+    colours = {
+        row.partition(b":=")[2] for row in out.read_bytes().splitlines() if b"_Color:=" in row
     }
-    assert found == {"L3": 43, "L4": 44, "L5": 45, "L4-L5": 95, "sacrum": 50}
-    colours = {key: told[key] for key in told if key.endswith("_Color")}
-    assert len(set(colours.values())) == 5
+    assert len(colours) == 5
     again = tmp_path / "again.nii.gz"
     assert main(["labels", "convert", str(out), "--out", str(again)]) == 0
     assert voxels(again) == [43, 44, 45, 95, 50]
 
 
 def test_structures_that_share_a_value_share_a_segment(label_file, tmp_path) -> None:
+    array = np.zeros((6, 6, 6), np.uint8)
+    array[0, 0, :3] = (VALUES["spinal_cord"], VALUES["spinal_canal"], VALUES["L5"])
+    nib.save(nib.Nifti1Image(array, np.eye(4)), label_file)
     out = tmp_path / "out.seg.nrrd"
-    words = ["labels", "convert", str(label_file), "--to", "gliwa", "--out", str(out)]
+    words = ["labels", "convert", str(label_file), "--to", "spider", "--out", str(out)]
 
     assert main(words) == 0
 
-    assert out.read_bytes().count(b"_LabelValue:=") == len(set(voxels_of(out)) - {0})
+    names = [name for _, name in sorted(segments_of(out).items())]
+    assert names == ["L5", "spinal_cord, spinal_canal"]
 
 
 def test_a_folder_that_is_not_there_yet_is_made(label_file, tmp_path) -> None:
@@ -164,21 +168,28 @@ def test_a_segmentation_of_slicer_is_converted_with_the_other_maps(
 
 
 def test_nothing_is_overwritten_unasked(label_file, capsys) -> None:
-    words = ["labels", "convert", str(label_file), "--to", "gliwa", "--out"]
+    words = ["labels", "convert", str(label_file), "--to", "gliwa", "--quiet", "--out"]
+    before = label_file.read_bytes()
 
     assert main([*words, str(label_file)]) == 2
+    assert "is the input; choose another file" in capsys.readouterr().err
     other = label_file.with_name("other.nii.gz")
-    assert main([*words, str(other)]) == 0
+    other.write_bytes(b"mine")
     assert main([*words, str(other)]) == 2
+    assert "other.nii.gz is in OUT already; add --overwrite" in capsys.readouterr().err
+    assert other.read_bytes() == b"mine"
     assert main([*words, str(other), "--overwrite"]) == 0
-    assert "--overwrite" in capsys.readouterr().err
+    assert voxels(other) == [41, 43, 45, 44, 49]
+    assert label_file.read_bytes() == before
 
 
-def test_schemes_are_listed(capsys) -> None:
+def test_schemes_are_listed(label_file, capsys) -> None:
     assert main(["labels", "list"]) == 0
 
-    assert "totalspineseg" in capsys.readouterr().out
-    assert main(["labels", "convert", "x", "--to", "nothing"]) == 2
+    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert listed == list(scheme_names())
+    assert main(["labels", "convert", str(label_file), "--to", "nothing"]) == 2
+    assert "no label scheme is called 'nothing'" in capsys.readouterr().err
 
 
 def test_a_scan_among_the_masks_is_not_converted(label_file, tmp_path, capsys) -> None:

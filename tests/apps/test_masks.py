@@ -8,15 +8,25 @@ import pytest
 
 from results import listing
 from scan_files import Slices
-from spinekit.apps.cli import build_parser, main
-from spinekit.apps.planning import plan_masks
+from spinekit.adoption import MaskOptions
+from spinekit.apps.cli import main
+from spinekit.apps.options import RunOptions
+from spinekit.apps.planning import MaskRequest, plan_masks
+from spinekit.core.errors import UsageError
+from spinekit.io.reading import read_label_file
+from spinekit.io.writing import write_labels
+from spinekit.labelling.numbers import Meaning
+
+PARTS = "sub-1_space-orig_seg-parts_desc-T2w_dseg"
+"""What layout `bids` calls the parts of `sub-1_T2w`."""
 
 
-def plan(source: Path, *words: str, out: Path | None = None) -> dict[str, str]:
+def plan(
+    source: Path, meaning: Meaning | None = None, *, out: Path | None = None, quiet: bool = False
+) -> dict[str, str]:
     """Mask → first part of its results' names; nothing is opened."""
-    out = source.parent / "out" if out is None else out
-    parser = build_parser("label")
-    jobs = plan_masks(parser.parse_args(["label", str(source), str(out), *words]))
+    run = RunOptions(out or source.parent / "out", quiet=quiet)
+    jobs = plan_masks(MaskRequest(source, MaskOptions(meaning)), run)
     return {job.shown.removesuffix(".nii.gz"): job.wanted.stem for job in jobs}
 
 
@@ -29,27 +39,27 @@ def touch(folder: Path, names: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("files", "words", "expected"),
+    ("files", "meaning", "expected"),
     [
-        ("s_dseg s_parts s_levels s_image s_cord_soft s_canal_soft", [], {"s_dseg": "s"}),
-        ("s_dseg s_parts s_levels", ["--as", "parts"], {"s_parts": "s_parts"}),
-        ("s_parts s_levels", [], {"s_parts": "s_parts", "s_levels": "s_levels"}),
-        ("s_dseg t_parts", [], {"s_dseg": "s", "t_parts": "t_parts"}),
-        ("s s_dseg", [], {"s": "s", "s_dseg": "s_dseg"}),
-        ("a/s b/s_dseg", [], {"a/s": "s", "b/s_dseg": "s"}),
-        ("_dseg", [], {"_dseg": "_dseg"}),
+        ("s_dseg s_parts s_levels s_image s_cord_soft s_canal_soft", None, {"s_dseg": "s"}),
+        ("s_dseg s_parts s_levels", "parts", {"s_parts": "s_parts"}),
+        ("s_parts s_levels", None, {"s_parts": "s_parts", "s_levels": "s_levels"}),
+        ("s_dseg t_parts", None, {"s_dseg": "s", "t_parts": "t_parts"}),
+        ("s s_dseg", None, {"s": "s", "s_dseg": "s_dseg"}),
+        ("a/s b/s_dseg", None, {"a/s": "s", "b/s_dseg": "s"}),
+        ("_dseg", None, {"_dseg": "_dseg"}),
         (
             "s_seg-spine_desc-T2w_dseg s_seg-levels_desc-T2w_dseg s_seg-parts_desc-T2w_dseg",
-            [],
+            None,
             {"s_seg-spine_desc-T2w_dseg": "s_seg-spine_desc-T2w"},
         ),
-        ("s.seg.nrrd s t", [], {"s.seg.nrrd": "s", "t": "t"}),
+        ("s.seg.nrrd s t", None, {"s.seg.nrrd": "s", "t": "t"}),
     ],
 )
 def test_of_files_that_belong_together_one_is_the_mask(
-    tmp_path: Path, files: str, words: list[str], expected: dict[str, str]
+    tmp_path: Path, files: str, meaning: Meaning | None, expected: dict[str, str]
 ) -> None:
-    assert plan(touch(tmp_path / "in", files), *words) == expected
+    assert plan(touch(tmp_path / "in", files), meaning) == expected
 
 
 def test_labels_painted_in_one_format_are_taken_from_it(
@@ -112,24 +122,47 @@ def test_what_is_passed_over_is_told(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "2 files in " in told
     assert "bear no names (parts, points, images); passed over" in told
     assert "1 files in " in told
-    assert "have the name of a .seg.nrrd; passed over" in told
+    assert "are there in another format; passed over" in told
     assert "1 DICOM folders in " in told
-    plan(folder, "--quiet")
+    plan(folder, quiet=True)
     assert capsys.readouterr().err == ""
 
 
 @pytest.mark.usefixtures("oracle")
+@pytest.mark.parametrize("meaning", [None, "parts"])
+def test_of_the_formats_of_one_result_one_is_the_mask(
+    scan_file: Path, tmp_path: Path, meaning: Meaning | None
+) -> None:
+    out, kind = tmp_path / "first", "parts" if meaning else "dseg"
+    for fmt in ("nii", "mha", "nrrd"):
+        assert main(["segment", str(scan_file), str(out), "--format", fmt, "--quiet"]) == 0
+    stem = f"spine_{kind}" if meaning else "spine"
+
+    assert plan(out, meaning) == {f"spine_{kind}.nii": stem}
+
+    painted, header = read_label_file(out / f"spine_{kind}.mha")
+    array = painted.array.copy()
+    array[0, 0, 0] = 1
+    write_labels(out / f"spine_{kind}.mha", array, header)
+    assert plan(out, meaning) == {f"spine_{kind}.mha": stem}
+
+    (out / f"spine_{kind}.nii.gz").touch()  # of another program: the report does not list it
+    with pytest.raises(UsageError, match="would write the same files"):
+        plan(out, meaning)
+
+
+@pytest.mark.usefixtures("oracle")
 @pytest.mark.parametrize(
-    ("options", "name", "below"),
+    ("options", "below", "name", "parts"),
     [
-        (["--levels", "--soft", "--iso"], "spine", ""),
-        (["--layout", "totalspineseg"], "spine", ""),
-        (["--layout", "bids", "--levels", "--soft"], "sub-1_T2w", ""),
-        (["--layout", "bids", "--soft"], "sub-1_T2w", "sub-1/anat"),
+        (["--levels", "--soft", "--iso"], "", "spine", "spine_parts"),
+        (["--layout", "totalspineseg"], "", "spine", None),
+        (["--layout", "bids", "--levels", "--soft"], "", "sub-1_T2w", f"sub-1/anat/{PARTS}"),
+        (["--layout", "bids", "--soft"], "sub-1/anat", "sub-1_T2w", PARTS),
     ],
 )
 def test_of_results_in_any_layout_the_labels_are_the_masks(
-    scan_file: Path, tmp_path: Path, options: list[str], name: str, below: str
+    scan_file: Path, tmp_path: Path, options: list[str], below: str, name: str, parts: str | None
 ) -> None:
     if "bids" in options:
         place = scan_file.parent / "sub-1" / "anat" / "sub-1_T2w.nii.gz"
@@ -138,12 +171,9 @@ def test_of_results_in_any_layout_the_labels_are_the_masks(
     results = tmp_path / "results"
     assert main(["segment", str(scan_file.parent), str(results), *options, "--quiet"]) == 0
 
-    (stem,) = plan(results / below).values()
-    assert stem == name
-
-    if "totalspineseg" not in options:  # which has none
-        (parts,) = plan(results / below, "--as", "parts")
-        assert "parts" in parts
+    assert list(plan(results / below).values()) == [name]
+    if parts is not None:
+        assert list(plan(results / below, "parts")) == [parts]
 
 
 @pytest.mark.usefixtures("oracle")

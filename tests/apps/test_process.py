@@ -1,9 +1,11 @@
 """The command as a process of its own, with a model file: what no patch in this one can show."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 
 from blocks import BlockSpine
 
-CONSOLE = [sys.executable, "-c", "from spinekit.apps.cli import console; console()"]
+CONSOLE = [sys.executable, "-m", "spinekit"]
 
 
 @pytest.fixture
@@ -23,6 +25,19 @@ def scans(scan_file: Path) -> Path:
         (scan_file.parent / f"{name}.nii.gz").write_bytes(scan_file.read_bytes())
     (scan_file.parent / "broken.nii").write_text("nothing")
     return scan_file.parent
+
+
+def test_python_m_is_the_program() -> None:
+    program = shutil.which("spinekit", path=sysconfig.get_path("scripts"))
+    assert program is not None
+    for words in (["--help"], ["segment", "--help"], ["segment"]):
+        said = [
+            subprocess.run([*start, *words], capture_output=True, text=True)
+            for start in ([program], CONSOLE)
+        ]
+        assert said[0].stdout + said[0].stderr == said[1].stdout + said[1].stderr
+        assert said[0].returncode == said[1].returncode == (0 if "--help" in words else 2)
+        assert f"{said[1].stdout}{said[1].stderr}".removeprefix("usage: ").startswith("spinekit ")
 
 
 def files(folder: Path) -> list[str]:

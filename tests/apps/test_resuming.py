@@ -57,6 +57,25 @@ def test_results_of_another_model_are_not_taken_for_done(
     assert "another model" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("section", ["column", "seconds", "structures", "model", "options"])
+def test_a_report_that_lacks_a_section_is_none_and_stays(
+    scan_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], section: str
+) -> None:
+    out = tmp_path / "out"
+    main(["segment", str(scan_file), str(out)])
+    report = report_of(out)
+    del report[section]
+    (out / "spine_dseg.json").write_text(json.dumps(report))
+    before = bytes_of(out)
+
+    assert main(["segment", str(scan_file), str(out)]) == 2
+
+    assert "is there, but no report of this program; add --over" in capsys.readouterr().err
+    assert bytes_of(out) == before
+    assert main(["segment", str(scan_file), str(out), "--overwrite"]) == 0
+    assert listing(out) == FILES
+
+
 def test_a_scan_replaced_under_its_name_is_not_taken_for_done(
     scan_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -65,6 +65,25 @@ def test_rows_of_earlier_runs_stay_while_they_are_true(tmp_path: Path) -> None:
     ]
 
 
+def test_results_of_one_scan_in_two_places_have_a_row_each(tmp_path: Path) -> None:
+    for name in ("a.png", "a_res-1mm.png"):
+        (tmp_path / name).touch()
+    fine = row("a.nii", seconds=2.0) | {"preview": "out/a_res-1mm.png"}
+    write(tmp_path, [row("a.nii", seconds=1.0), fine])
+    reach = {"a.nii": [tmp_path / "a_res-1mm.png", tmp_path / "a_res-1mm.json"]}
+
+    merged = merge_rows(tmp_path, [fine | {"status": "skipped", "seconds": 0.1}], reach)
+
+    assert [(cells["preview"], float(cells["seconds"])) for cells in merged] == [
+        ("out/a.png", 1.0),
+        ("out/a_res-1mm.png", 2.0),
+    ]
+    write(tmp_path, merged)
+    failed = [row("a.nii", "failed", code="file-damaged")]
+    merged = merge_rows(tmp_path, failed, reach)
+    assert [cells["status"] for cells in merged] == ["done", "failed"]
+
+
 def test_a_folder_that_failed_as_one_scan_and_is_done_as_several_is_no_failure(
     tmp_path: Path,
 ) -> None:

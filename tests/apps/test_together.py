@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from scan_files import Slices
+from scan_files import Slices, edit_dicom
 from spinekit.anatomy.scheme import VALUES
 from spinekit.apps import jobs
 from spinekit.apps.cli import main
@@ -142,26 +142,62 @@ def test_the_chosen_series_of_several_folders_keep_their_frames(
     assert run(tmp_path / "dicom", tmp_path / "out", *words) == 0
 
     report = report_of(tmp_path / "out", "a")
+    assert report["column"]["ambiguous"] != same_frame
     assert (vertebrae(report) == list(UPPER)) == same_frame
-    assert (codes(report) == ["named-alone"]) != same_frame
+    assert codes(report) == ([] if same_frame else ["named-alone"])
+
+
+def test_two_series_one_by_one_want_an_out_each(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "dicom"
+    for number, grid in ((3, LOIN), (7, LOW)):
+        write_series(folder, number, grid, "1.2.9")
+    assert run(folder, tmp_path / "out", "--series", "3", "--quiet") == 0
+
+    assert run(folder, tmp_path / "out", "--series", "7") == 2
+
+    said = capsys.readouterr().err
+    assert "dicom_dseg.json was made of series 3, not 7" in said
+    assert "--overwrite" not in said
+    assert report_of(tmp_path / "out", "dicom")["options"]["series"] == "3"
 
 
 @pytest.mark.parametrize("same_frame", [True, False])
-def test_the_series_of_a_dicom_folder_are_scans(tmp_path: Path, same_frame: bool) -> None:
+def test_the_series_of_a_dicom_folder_are_scans(
+    tmp_path: Path, same_frame: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "dicom"
     for number, grid in ((3, LOIN), (7, LOW)):
         write_series(folder, number, grid, "1.2.9" if same_frame else f"1.2.{number}")
 
     assert run(folder, tmp_path / "plain", "--quiet") == 2
+    assert "2 series" in capsys.readouterr().err
     assert run(folder, tmp_path / "out", "--together", "--quiet") == 0
 
     report = report_of(tmp_path / "out", "3")
     assert report["options"]["series"] == "3"
+    assert report["column"]["ambiguous"] != same_frame
     assert (vertebrae(report) == list(UPPER)) == same_frame
-    assert (codes(report) == ["named-alone"]) != same_frame
+    assert codes(report) == ([] if same_frame else ["named-alone"])
     name = vertebrae(report)[0]
     words = ("--set", f"{name}={name}", "--image", str(folder), "--quiet")
     assert main(["relabel", str(tmp_path / "out" / "3_dseg.nii.gz"), *words]) == 0
+
+
+def test_a_series_without_uid_number_and_description_is_one_of_the_scans(tmp_path: Path) -> None:
+    folder = tmp_path / "dicom"
+    for number, grid in ((3, LOIN), (7, LOW)):
+        write_series(folder, number, grid, "1.2.9")
+    for path in folder.iterdir():
+        told = "x" if path.name.startswith("S3") else ""
+        edit_dicom(path, SeriesInstanceUID=None, SeriesNumber=None, SeriesDescription=told)
+
+    assert run(folder, tmp_path / "out", "--together", "--quiet") == 0
+
+    chosen = {stem: report_of(tmp_path / "out", stem) for stem in ("series", "series_2")}
+    assert [report["options"]["series"] for report in chosen.values()] == ["", "x"]
+    assert vertebrae(chosen["series_2"]) == list(UPPER)
 
 
 @pytest.mark.parametrize("same_frame", [True, False])
@@ -177,7 +213,9 @@ def test_folders_of_one_series_and_of_two_are_one_study_in_one_frame(
 
     for number in ("7", "8"):
         report = report_of(tmp_path / "out" / "SE2", number)
+        assert report["column"]["ambiguous"] != same_frame
         assert (vertebrae(report) == list(UPPER)) == same_frame
+        assert codes(report) == []
         assert len(report["options"]["together"]) == (3 if same_frame else 2)
 
 
@@ -193,7 +231,7 @@ def test_a_localizer_bears_the_name_of_its_series(tmp_path: Path) -> None:
     report = report_of(tmp_path / "out", "3")
     assert vertebrae(report) == list(UPPER)
     assert report["column"]["outside"][0]["file"] == "3_dseg.nii.gz"
-    assert "localizer-missing" in codes(report_of(tmp_path / "out", "7"))
+    assert codes(report_of(tmp_path / "out", "7")) == ["localizer-missing", "named-alone"]
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from spinekit.core.errors import RecipeError
+from spinekit.core.errors import RecipeError, UsageError
 from spinekit.core.settings import fill, parse_pairs, read_toml
 
 
@@ -55,6 +55,12 @@ def test_a_value_of_another_type_is_named(table: dict[str, Any], message: str) -
 def test_pairs_of_one_table_add_up():
     pairs = ["weights.a=1", "weights.b=2", "weights.a=3", "name=x y"]
     assert parse_pairs(pairs) == {"weights": {"a": 3, "b": 2}, "name": "x y"}
+
+
+def test_a_recipe_that_is_not_there_is_wrong_use(tmp_path):
+    with pytest.raises(UsageError, match=r"none\.toml: no such file; check the path") as caught:
+        read_toml(tmp_path / "none.toml")
+    assert (caught.value.code, caught.value.exit_code) == ("file-missing", 2)
 
 
 def test_a_recipe_may_begin_with_the_mark_that_editors_put_there(tmp_path):

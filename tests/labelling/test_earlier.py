@@ -1,10 +1,15 @@
 """How much the names of an earlier result count: until they are as sure as they were."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from results import a_report
 from spinekit.anatomy.column import LEVELS
-from spinekit.labelling.earlier import names_in, rely_on, temper
+from spinekit.core.errors import InputError
+from spinekit.labelling.earlier import digest_beside, names_in, rely_on, rows_beside, temper
 from spinekit.labelling.naming import Naming
 
 SAID = np.full((2, len(LEVELS)), 2.0)
@@ -52,3 +57,32 @@ def test_a_table_says_how_far_its_levels_are_to_be_believed() -> None:
     found = rely_on(names_in(rows), np.full(len(LEVELS), 0.85))
 
     assert {n: p for n, p in zip(LEVELS, found, strict=True) if p != 0.85} == {"L3": 0.6}
+
+
+def test_rows_beside_labels_are_those_that_the_labels_can_bear(tmp_path: Path) -> None:
+    def row(name: str | None, value: int | None) -> dict:
+        place = {"centroid_ras_mm": [0.0, 0.0, 0.0], "touches_edge": False, "probability": 0.5}
+        return {"name": name, "value": value, "part": "vertebra", **place}
+
+    rows = [row("L3", 43), row("L6", None), row("no name", 5), row(None, 6)]
+    (tmp_path / "a_dseg.json").write_text(json.dumps(a_report(structures=rows)))
+
+    assert rows_beside(tmp_path / "a_dseg.nii.gz") == rows[:1]
+    assert digest_beside(tmp_path / "a_dseg.nii.gz") is not None
+
+
+@pytest.mark.parametrize("content", [None, '{"SpatialReference": "orig"}', "[]"])
+def test_without_a_report_of_ours_no_row_is_told(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "a_dseg.json").write_text(content)
+
+    assert rows_beside(tmp_path / "a_dseg.nii.gz") == []
+    assert digest_beside(tmp_path / "a_dseg.nii.gz") is None
+
+
+@pytest.mark.parametrize("content", ["", '{"spinekit_version": "0.1.0"}'])
+def test_a_damaged_report_beside_is_told(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a_dseg.json").write_text(content)
+
+    with pytest.raises(InputError, match=r"a_dseg.json: damaged; segment it again, or move"):
+        rows_beside(tmp_path / "a_dseg.nii.gz")

@@ -10,6 +10,10 @@ import pytest
 from blocks import BlockSpine, draw_blocks, oracle_for
 from spinekit.apps.cli import main
 
+SCAN = "sub-01/ses-a/anat/sub-01_ses-a_acq-sag_T2w.nii.gz"
+START = "sub-01/ses-a/anat/sub-01_ses-a_acq-sag_space-orig"
+FIGURE = "sub-01/ses-a/figures/sub-01_ses-a_acq-sag_desc-T2w_dseg.png"
+
 
 @pytest.fixture(scope="session")
 def small() -> BlockSpine:
@@ -38,6 +42,19 @@ def store(small: BlockSpine):
         return path
 
     return write
+
+
+@pytest.fixture
+def dataset(store, tmp_path: Path) -> Path:
+    """One subject's scan, and what lies about in a dataset."""
+    root = tmp_path / "raw"
+    store(root / SCAN)
+    (root / "dataset_description.json").write_text(
+        '{"Name": "Necks", "BIDSVersion": "1.8.0", "DatasetDOI": "doi:10.1/2"}'
+    )
+    store(root / "derivatives" / "other" / "sub-01" / "anat" / "sub-01_desc-x_mask.nii.gz")
+    store(root / "sub-01" / "ses-a" / "dwi" / "sub-01_ses-a_dwi.nii.gz")
+    return root
 
 
 def run(*words: object) -> int:

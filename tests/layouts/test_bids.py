@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 
 from blocks import BlockSpine, oracle_for
-from layouts.conftest import read_json, run, voxels
+from layouts.conftest import FIGURE, SCAN, START, read_json, run, voxels
 from results import bytes_of, listing
 from spinekit.anatomy.scheme import PARTS, VALUES
 from spinekit.apps import jobs
@@ -20,22 +19,6 @@ from spinekit.io.discovery import find_scans
 from spinekit.layouts.bids import read_name, select
 
 pytestmark = pytest.mark.usefixtures("small_oracle")
-SCAN = "sub-01/ses-a/anat/sub-01_ses-a_acq-sag_T2w.nii.gz"
-START = "sub-01/ses-a/anat/sub-01_ses-a_acq-sag_space-orig"
-FIGURE = "sub-01/ses-a/figures/sub-01_ses-a_acq-sag_desc-T2w_dseg.png"
-
-
-@pytest.fixture
-def dataset(store, tmp_path: Path) -> Path:
-    """One subject's scan, and what lies about in a dataset."""
-    root = tmp_path / "raw"
-    store(root / SCAN)
-    (root / "dataset_description.json").write_text(
-        '{"Name": "Necks", "BIDSVersion": "1.8.0", "DatasetDOI": "doi:10.1/2"}'
-    )
-    store(root / "derivatives" / "other" / "sub-01" / "anat" / "sub-01_desc-x_mask.nii.gz")
-    store(root / "sub-01" / "ses-a" / "dwi" / "sub-01_ses-a_dwi.nii.gz")
-    return root
 
 
 def test_results_are_named_and_described_as_bids_asks(
@@ -71,44 +54,6 @@ def test_results_are_named_and_described_as_bids_asks(
     assert described["GeneratedBy"][0]["Name"] == "SpineKit"
     assert described["DatasetLinks"] == {"raw": "../.."}
     assert described["SourceDatasets"] == [{"DOI": "doi:10.1/2"}]
-
-
-@pytest.mark.parametrize("words", [(), ("--iso", "--format", "nii")])
-def test_one_word_moves_every_name_and_undo_brings_the_same_bytes_back(
-    dataset: Path, tmp_path: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "out"
-    run(dataset, out, "--layout", "bids", "--levels", "--soft", *words)
-    before = bytes_of(out)
-    res = "_res-1mm" if words else ""
-    base, end = f"{START}_seg-spine{res}_desc-T2w_dseg", "nii" if words else "nii.gz"
-    seg = out / f"{base}.{end}"
-    points = out / f"{START}_seg-levels{res}_desc-T2w_dseg.{end}"
-    figure = FIGURE.replace("_desc", f"{res}_desc")
-    old, marked, kept = voxels(seg), voxels(points), read_json(out / f"{base}.json")
-
-    assert main(["relabel", str(seg), "--set", "L5=L6"]) == 0
-
-    said = capsys.readouterr()
-    assert str(out / figure) in said.out
-    assert "--image" not in said.err
-    report = read_json(out / f"{base}.json")
-    for was, now in (("L5", "L6"), ("L4", "L5"), ("L4-L5", "L5-L6"), ("sacrum", "sacrum")):
-        np.testing.assert_array_equal(voxels(seg) == VALUES[now], old == VALUES[was])
-    assert report["Sources"] == kept["Sources"]
-    assert report["provenance"][0]["words"][0]["to"] == "L6"
-    assert "L6\t" in (out / f"{base}.tsv").read_text()
-    np.testing.assert_array_equal(voxels(points) > 0, marked > 0)
-    assert (voxels(points) == 46).any()
-    assert "L5-L6" in points.with_name(points.name.removesuffix(end) + "json").read_text()
-    assert (out / figure).read_bytes() != before[figure]
-    assert "L6" in (out / "summary.csv").read_text()
-    same = ("dataset_description.json", ".bidsignore")
-    assert all((out / name).read_bytes() == before[name] for name in same)
-
-    assert main(["relabel", str(seg), "--undo", "--quiet"]) == 0
-
-    assert bytes_of(out) == before
 
 
 def test_what_others_say_of_the_derivatives_stays(dataset: Path, tmp_path: Path) -> None:
@@ -184,56 +129,6 @@ def test_derivatives_that_others_made_stay_theirs(
 
     assert main(["segment", str(out), str(tmp_path / "again")]) == 2
     assert f"5 files in {out} are results of this program" in capsys.readouterr().err
-
-
-def test_renaming_needs_no_raw_dataset(
-    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "out"
-    run(dataset, out, "--layout", "bids")
-    described = (out / "dataset_description.json").read_bytes()
-    out = shutil.move(out, tmp_path / "moved" / "far")
-    shutil.rmtree(dataset)
-    seg = out / f"{START}_seg-spine_desc-T2w_dseg.nii.gz"
-
-    assert main(["relabel", str(seg), "--set", "L5=L6"]) == 0
-
-    assert "--image" in capsys.readouterr().err
-    assert read_json(out / f"{START}_seg-spine_desc-T2w_dseg.json")["Sources"] == [
-        f"bids:raw:{SCAN}"
-    ]
-    assert (out / "dataset_description.json").read_bytes() == described
-
-
-def test_renaming_asks_for_the_labels_and_their_sidecar(
-    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "out"
-    run(dataset, out, "--layout", "bids")
-    seg = out / f"{START}_seg-spine_desc-T2w_dseg.nii.gz"
-
-    assert (
-        main(["relabel", str(seg.with_name(seg.name.replace("spine", "parts"))), "--set", "L5=L6"])
-        == 2
-    )
-    assert "give the file with _seg-spine_" in capsys.readouterr().err
-
-    alone = tmp_path / "a" / "b" / "c"
-    alone.mkdir(parents=True)
-    for end in ("nii.gz", "json"):
-        shutil.copy(seg.with_name(seg.name.replace("nii.gz", end)), alone)
-    assert main(["relabel", str(alone / seg.name), "--set", "L5=L6"]) == 2
-    assert "does not lie where it was written" in capsys.readouterr().err
-    assert len(listing(tmp_path / "a")) == 2
-
-    sidecar = out / f"{START}_seg-spine_desc-T2w_dseg.json"
-    report = read_json(sidecar)
-    sidecar.write_text(json.dumps({**report, "Sources": []}))
-    assert main(["relabel", str(seg), "--set", "L5=L6"]) == 1
-    assert f"{sidecar.name}: does not say of which scan" in capsys.readouterr().err
-    sidecar.unlink()
-    assert main(["relabel", str(seg), "--set", "L5=L6"]) == 1
-    assert f"{sidecar.name}: cannot be read" in capsys.readouterr().err
 
 
 def test_the_table_explains_every_value(dataset: Path, tmp_path: Path) -> None:

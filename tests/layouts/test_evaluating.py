@@ -8,7 +8,8 @@ import pytest
 from layouts.conftest import run
 from spinekit.apps.cli import main
 from spinekit.evaluation.pairing import ENDINGS, split_name
-from spinekit.layouts.bids import reach, split_derived
+from spinekit.io.derivatives import split_derived
+from spinekit.layouts.bids import reach
 from spinekit.layouts.wanted import Wanted
 
 PATIENTS = ("p1/T2", "p2/T2")

@@ -248,8 +248,9 @@ def test_what_the_tool_has_no_value_for_is_told(small: BlockSpine, tmp_path: Pat
         pytest.skip("the naming does not follow the drawn T13")
     wanted = Wanted(tmp_path / "s.nii.gz", "s", tmp_path / "out", keep=("step2_output",))
 
-    report = totalspineseg.write(found, wanted)
+    totalspineseg.write(found, wanted)
 
+    report = read_json(tmp_path / "out/.spinekit/s.json")
     assert "T13" in report["warnings"][-1]["text"]
     rows = {row["name"]: row["value"] for row in report["structures"]}
     assert rows["T13"] is None

@@ -3,7 +3,6 @@
 It knows jobs and outcomes; how a scan is segmented is the pipeline's business.
 """
 
-import argparse
 import contextlib
 import json
 import os
@@ -16,6 +15,7 @@ from tqdm import tqdm
 
 from spinekit.apps.duration import expect_seconds
 from spinekit.apps.jobs import Job, Outcome, lose, process
+from spinekit.apps.options import RunOptions
 from spinekit.apps.summary import (
     FILE,
     describe_names,
@@ -36,12 +36,12 @@ LONG_RUN_S = 30.0
 """Runs expected to take longer say so first."""
 
 
-def run_command(plan: Callable[[argparse.Namespace], list[Job]], args: argparse.Namespace) -> int:
+def run_command(plan: Callable[[], list[Job]], run: RunOptions) -> int:
     """Plan, do, and sum up what a command was given.
 
     Args:
         plan: Finds the jobs.
-        args: What the command was given.
+        run: How they are done.
 
     Returns:
         0 all done, 1 some failed.
@@ -50,30 +50,30 @@ def run_command(plan: Callable[[argparse.Namespace], list[Job]], args: argparse.
         SpineKitError: None could start; its exit code is 2.
     """
     try:
-        jobs = plan(args)
+        jobs = plan()
         many = not jobs[0].alone
-        outcomes = run_jobs(jobs, args, many=many)
+        outcomes = run_jobs(jobs, run, many=many)
     except SpineKitError as error:
         # What one scan lacks is in its outcome; this means that none could start.
         error.exit_code = 2
         raise
     done = [outcome for outcome in outcomes if outcome.status != "failed"]
-    if many or (done and is_summary(args.out / FILE)):
-        write_summary(args.out, outcomes, quiet=args.quiet)
-    if args.json:
+    if many or (done and is_summary(run.out / FILE)):
+        write_summary(run.out, outcomes, jobs, quiet=run.quiet)
+    if run.json:
         print(json.dumps([outcome.to_dict() for outcome in outcomes], indent=1))
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-    if many and not args.quiet:
-        print(f"{len(done)} of {len(outcomes)} scans done; {args.out / FILE}", file=sys.stderr)
+    if many and not run.quiet:
+        print(f"{len(done)} of {len(outcomes)} scans done; {run.out / FILE}", file=sys.stderr)
     return 1 if failed else 0
 
 
-def run_jobs(jobs: Sequence[Job], args: argparse.Namespace, *, many: bool) -> list[Outcome]:
+def run_jobs(jobs: Sequence[Job], run: RunOptions, *, many: bool) -> list[Outcome]:
     """Do all jobs and report each as it ends; an interrupted run sums up those that have.
 
     Args:
         jobs: What is to be done.
-        args: What the command was given: `jobs`, `quiet`, `json`, `threads`.
+        run: How they are done.
         many: Show a bar over scans rather than over the per cent of one.
 
     Returns:
@@ -81,19 +81,19 @@ def run_jobs(jobs: Sequence[Job], args: argparse.Namespace, *, many: bool) -> li
     """
     for folder in {job.place.root for job in jobs}:
         remove_abandoned(folder)
-    _announce(jobs, args)
+    _announce(jobs, run)
     outcomes: dict[str, Outcome] = {}
     try:
-        with _bar(len(jobs) if many else None, args) as bar:
-            for outcome in _outcomes(jobs, args.jobs, None if many else bar):
+        with _bar(len(jobs) if many else None, run) as bar:
+            for outcome in _outcomes(jobs, run.jobs, None if many else bar):
                 outcomes[outcome.input] = outcome
                 if many:
                     bar.update(1)
-                _report(outcome, args)
+                _report(outcome, run)
     except KeyboardInterrupt:
         if many and outcomes:
             ended = [outcomes[job.shown] for job in jobs if job.shown in outcomes]
-            write_summary(args.out, ended, quiet=args.quiet)
+            write_summary(run.out, ended, jobs, quiet=run.quiet)
         raise
     return [outcomes[job.shown] for job in jobs]
 
@@ -120,7 +120,9 @@ def group_jobs(jobs: Sequence[Job]) -> list[tuple[Job, ...]]:
     return [tuple(group) for group in groups.values()]
 
 
-def write_summary(folder: Path, outcomes: Sequence[Outcome], *, quiet: bool = False) -> None:
+def write_summary(
+    folder: Path, outcomes: Sequence[Outcome], jobs: Sequence[Job] = (), *, quiet: bool = False
+) -> None:
     """Write `summary.csv` and `failures.json` of a run over several scans.
 
     What earlier runs into the folder wrote of other scans stays, where it is not out of date. A
@@ -129,6 +131,7 @@ def write_summary(folder: Path, outcomes: Sequence[Outcome], *, quiet: bool = Fa
     Args:
         folder: Where to.
         outcomes: One row each; the failures go into the JSON.
+        jobs: What was to be done; it tells which earlier rows are of the same results.
         quiet: Do not say on the terminal that a file got another name.
 
     Raises:
@@ -142,8 +145,9 @@ def write_summary(folder: Path, outcomes: Sequence[Outcome], *, quiet: bool = Fa
         if outcome.status == "failed"
     ]
     told = {outcome.input for outcome in outcomes}
+    reach = {job.shown: job.reach for job in jobs}
     with alone(folder / FILE):
-        merged = merge_rows(folder, rows)
+        merged = merge_rows(folder, rows, reach)
         before = _read_failures(folder / FAILURES)
         if not is_summary(folder / FILE):
             _set_aside(folder / FILE, quiet=quiet)
@@ -172,7 +176,7 @@ def _read_failures(path: Path) -> list[dict[str, str]] | None:
         return None
 
 
-def _announce(jobs: Sequence[Job], args: argparse.Namespace) -> None:
+def _announce(jobs: Sequence[Job], run: RunOptions) -> None:
     """Say how long a long run is going to take.
 
     Raises:
@@ -180,32 +184,32 @@ def _announce(jobs: Sequence[Job], args: argparse.Namespace) -> None:
     """
     todo = [job for job in jobs if job.overwrite or not os.path.exists(job.files["json"])]
     if todo:
-        check_writable(args.out)
-    expected = expect_seconds([job.source for job in todo], args.threads, args.jobs)
-    if expected > LONG_RUN_S and not args.quiet:
+        check_writable(run.out)
+    expected = expect_seconds([job.source for job in todo], run.threads, run.jobs)
+    if expected > LONG_RUN_S and not run.quiet:
         number = f"{len(todo)} scans" if len(todo) > 1 else "one scan"
         print(f"{number} to do, about {expected / 60:.1f} minutes", file=sys.stderr)
 
 
 @contextlib.contextmanager
-def _bar(total: int | None, args: argparse.Namespace) -> Iterator[Any]:
-    silent = args.quiet or args.json or not sys.stderr.isatty()
+def _bar(total: int | None, run: RunOptions) -> Iterator[Any]:
+    silent = run.quiet or run.json or not sys.stderr.isatty()
     unit = "%" if total is None else "scan"
     with tqdm(total=total or 100, unit=unit, leave=False, disable=silent) as bar:
         yield bar
 
 
-def _report(outcome: Outcome, args: argparse.Namespace) -> None:
+def _report(outcome: Outcome, run: RunOptions) -> None:
     """Print what became of a scan: a line, and one for each warning or the error."""
     if outcome.status == "failed":
         text = outcome.message.removeprefix(f"{Path(outcome.input).name}: ")
         tqdm.write(_one_line(f"spinekit: error: {outcome.input}: {text}"), file=sys.stderr)
         return
-    if args.quiet:
+    if run.quiet:
         return
     for text in (*outcome.anomalies, *outcome.warnings):
         tqdm.write(_one_line(f"spinekit: warning: {outcome.input}: {text}"), file=sys.stderr)
-    if not args.json:
+    if not run.json:
         tqdm.write(describe(outcome))
 
 

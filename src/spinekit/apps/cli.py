@@ -20,7 +20,7 @@ from spinekit.core.errors import PassedOver, SpineKitError, describe
 
 COMMANDS = {
     "segment": "name the spine in a scan, a DICOM folder or a folder of scans",
-    "label": "split and name a mask made elsewhere, without the network",
+    "label": "split and name a mask made elsewhere, with or without its scan",
     "labels": "convert label maps from one scheme to another",
     "relabel": "correct a name in a result; all others follow",
     "evaluate": "compare labels with a reference",

@@ -1,6 +1,6 @@
 """`spinekit demo`: a scan in, names and a picture out, in one word.
 
-It knows no way of segmenting: it hands over to the command that does.
+It knows no way of segmenting: a scan is planned and done as those of `spinekit segment` are.
 """
 
 import argparse
@@ -17,7 +17,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     from spinekit.apps.options import add_knowledge, add_reading, add_running
 
-    _set_usual(parser)
     parser.add_argument("--scan", metavar="PATH", type=Path, help="a scan instead of a phantom")
     parser.add_argument(
         "--out", metavar="OUT", type=Path, default=Path("demo_out"), help="folder (demo_out)"
@@ -29,31 +28,35 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_running(parser)
 
 
-def _set_usual(parser: argparse.ArgumentParser) -> None:
-    """All options of `spinekit segment` at what they are there when they are not given."""
-    from spinekit.apps import segment
-
-    whole = argparse.ArgumentParser()
-    segment.configure(whole)
-    usual = vars(whole.parse_args(["SCAN", "OUT"]))
-    parser.set_defaults(**{key: usual[key] for key in usual.keys() - {"input", "out"}})
-
-
 def run(args: argparse.Namespace) -> int:
     """Draw a phantom unless a scan was given, segment it, and say where the picture is."""
-    from spinekit.apps import segment
+    from spinekit.apps.batch import run_command
+    from spinekit.apps.grouping import Localizers
+    from spinekit.apps.options import RunOptions
     from spinekit.apps.phantom import check_place, draw_one
+    from spinekit.apps.planning import ScanRequest, plan_jobs
     from spinekit.io.discovery import stem_of
+    from spinekit.options import SegmentOptions
 
-    args.input = args.scan
-    if args.input is None:
+    scan = args.scan
+    if scan is None:
         check_place(args.out)
-        args.input = draw_one(args.out / "phantom", args.seed, DEMO_PHANTOM)
+        scan = draw_one(args.out / "phantom", args.seed, DEMO_PHANTOM)
         if not args.quiet:
-            print(f"phantom drawn: {args.input}", file=sys.stderr)
-    code = segment.run(args)
+            print(f"phantom drawn: {scan}", file=sys.stderr)
+    options = SegmentOptions(
+        model=args.model,
+        force=args.force,
+        strict=args.strict,
+        volume=args.volume,
+        series=args.series,
+    )
+    localizers = Localizers(args.loc, tuple(args.suffix), args.loc_suffix)
+    request = ScanRequest(scan, options, localizers, together=args.together)
+    run = RunOptions.from_args(args)
+    code = run_command(lambda: plan_jobs(request, run), run)
     # Of several scans each has a line that ends with its picture.
-    picture = args.out / f"{stem_of(args.input)}_preview.png"
+    picture = args.out / f"{stem_of(scan)}_preview.png"
     if code == 0 and picture.is_file() and not (args.quiet or args.json):
         print(f"picture: {picture.resolve()}")
     return code

@@ -3,9 +3,9 @@
 It looks at names, and at the headers of DICOM folders that hold several series.
 """
 
-import argparse
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from spinekit.apps.jobs import Job
@@ -14,35 +14,46 @@ from spinekit.io.localizers import PATIENT, find_localizer
 from spinekit.options import SegmentOptions
 
 
-def localizer_of(stem: str, within: Path, args: argparse.Namespace) -> str | None:
-    """Path of a scan's localizer; the folder where that has none for it."""
-    if args.loc is None:
-        return None
-    found = find_localizer(
-        args.loc,
-        stem,
-        within=within,
-        suffixes=args.suffix,
-        loc_suffix=args.loc_suffix,
-    )
-    return str(found or args.loc)
+@dataclass(frozen=True)
+class Localizers:
+    """Where localizers lie, and how their names follow from those of the scans."""
+
+    place: Path | None
+    """A label file, or a folder of them; None for no localizer."""
+    suffixes: tuple[str, ...]
+    """Ends of scans' names: only such scans are done, and the end is taken off."""
+    loc_suffix: str
+    """What a localizer's name has instead."""
+
+    def find(self, stem: str, within: Path) -> str | None:
+        """Path of a scan's localizer; the folder where that has none for it.
+
+        Raises:
+            UsageError: There is no such file or folder.
+        """
+        if self.place is None:
+            return None
+        found = find_localizer(
+            self.place, stem, within=within, suffixes=self.suffixes, loc_suffix=self.loc_suffix
+        )
+        return str(found or self.place)
 
 
-def group_series(jobs: Sequence[Job], args: argparse.Namespace) -> list[Job]:
+def group_series(jobs: Sequence[Job], localizers: Localizers, source: Path) -> list[Job]:
     """Make the scans of each folder one study, and the series of a DICOM folder scans.
 
     Where names begin with patient and visit as in BIDS, those part the scans of one folder too.
 
     Args:
         jobs: One per scan or DICOM folder.
-        args: What `spinekit segment` was given; a DICOM folder that is INPUT itself gets no folder
-            in OUT.
+        localizers: Those of the scans; a series of its own name may have another.
+        source: INPUT; a DICOM folder that is INPUT itself gets no folder in OUT.
 
     Returns:
         One job per series, those of a study marked as such. A DICOM folder whose series cannot be
         told stays as it is.
     """
-    series = [part for job in jobs for part in _split_series(job, args)]
+    series = [part for job in jobs for part in _split_series(job, localizers, source)]
     studies: dict[str, list[Job]] = {}
     homes = _studies_of(series)
     for job, study in zip(series, homes, strict=True):
@@ -85,7 +96,7 @@ def _of_scan(job: Job) -> SegmentOptions:
     return job.options
 
 
-def _split_series(job: Job, args: argparse.Namespace) -> list[Job]:
+def _split_series(job: Job, localizers: Localizers, source: Path) -> list[Job]:
     """A job for each series of a DICOM folder, called by its number."""
     if not job.source.is_dir():
         return [job]
@@ -100,7 +111,7 @@ def _split_series(job: Job, args: argparse.Namespace) -> list[Job]:
     if len(found) == 1:
         return [dataclasses.replace(job, frame=found[0].frame)]
     wanted = job.wanted
-    inside = wanted.inside if job.source == args.input else wanted.inside / wanted.stem
+    inside = wanted.inside if job.source == source else wanted.inside / wanted.stem
     jobs = []
     for n, series in enumerate(found):
         number = series.number
@@ -108,7 +119,7 @@ def _split_series(job: Job, args: argparse.Namespace) -> list[Job]:
         alone = bool(number) and [other.number for other in found].count(number) == 1
         stem = number or "series"
         stem = f"{stem}_{before + 1}" if before else stem
-        options = dataclasses.replace(_of_scan(job), series=number if alone else series.uid)
+        options = dataclasses.replace(_of_scan(job), series=number if alone else series.word)
         own = dataclasses.replace(
             job,
             shown=f"{job.shown}/{stem}",
@@ -117,13 +128,13 @@ def _split_series(job: Job, args: argparse.Namespace) -> list[Job]:
             alone=False,
             frame=series.frame,
         )
-        jobs.append(_with_own_localizer(own, args))
+        jobs.append(_with_own_localizer(own, localizers))
     return jobs
 
 
-def _with_own_localizer(job: Job, args: argparse.Namespace) -> Job:
+def _with_own_localizer(job: Job, localizers: Localizers) -> Job:
     """A series with the localizer of its own name; without one it keeps that of its folder."""
-    found = localizer_of(job.wanted.stem, job.wanted.inside, args)
+    found = localizers.find(job.wanted.stem, job.wanted.inside)
     if found is None or not Path(found).is_file():
         return job
     options = dataclasses.replace(_of_scan(job), localizer=found)

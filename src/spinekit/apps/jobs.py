@@ -21,11 +21,12 @@ from spinekit.core.errors import ModelError, OutputError, UsageError
 from spinekit.core.parallel import LOST
 from spinekit.io.locks import alone
 from spinekit.io.reading import hash_scan
+from spinekit.io.reports import StoredReport
 from spinekit.io.staging import remove_abandoned
+from spinekit.layouts.listed import find_changed
 from spinekit.layouts.registry import LAYOUTS
 from spinekit.layouts.replacing import replace_result
 from spinekit.layouts.wanted import Place, Wanted
-from spinekit.layouts.written import find_changed
 from spinekit.options import SegmentOptions
 from spinekit.pipeline import segment
 from spinekit.prediction.predictor import Predictor, load_predictor
@@ -33,10 +34,11 @@ from spinekit.segmentation import Segmentation
 from spinekit.study import segment_study
 
 _MATTERS_WITH = {
-    "force": {"not-mri", "uneven-slices", "uneven-volumes", "mixed-orientation"},
+    "force": {"not-mri", "no-spine", "uneven-slices", "uneven-volumes", "mixed-orientation"},
     "strict": {"implausible-spacing", "units-doubtful"},
 }
 """Option → warnings of a result that it would have changed, or kept from being."""
+_ANOTHER_SERIES = "choose another OUT for each series, or do all with --together and no --series"
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,12 @@ class Job:
         """Kind of file → path, for every file the job writes."""
         place = self.place
         return {kind: place.path(kind) for kind in place.files}
+
+    @property
+    def reach(self) -> set[Path]:
+        """Every file that the job's result may have, whatever else it was made with."""
+        places = LAYOUTS[self.layout].reach(self.wanted)
+        return {place.path(kind) for place in places for kind in place.files}
 
 
 @dataclass(frozen=True)
@@ -167,7 +175,8 @@ def _finish(job: Job, result: Segmentation | Exception, started: float) -> Outco
 def _settle(job: Job, started: float) -> Outcome | None:
     """What became of a series before, or why it may not be done; None where it is to be done."""
     try:
-        return _before(job) if not job.overwrite and _was_done(job) else None
+        report = _find_earlier(job)
+        return None if report is None else _before(job, report)
     except ModelError:
         raise
     except Exception as error:
@@ -181,10 +190,10 @@ def _is_outdated(job: Job, result: Segmentation | Exception) -> bool:
     """
     if not job.study or isinstance(result, Exception):
         return False
-    report = json.loads(job.files["json"].read_bytes())
-    if report["provenance"] or _told(report) == _told(result.report):
+    report = StoredReport.find(job.files["json"])
+    if report is None or report.provenance or _told(report.whole) == _told(result.report):
         return False
-    return not find_changed(LAYOUTS[job.layout], job.wanted, report)
+    return not _find_painted(job, report)
 
 
 def _told(report: Mapping[str, Any]) -> str:
@@ -196,8 +205,8 @@ def _told(report: Mapping[str, Any]) -> str:
 def _process_one(job: Job, bar: Any) -> list[Outcome]:
     started = time.perf_counter()
     try:
-        if not job.overwrite and _was_done(job):
-            return [_before(job)]
+        if (report := _find_earlier(job)) is not None:
+            return [_before(job, report)]
         return [_save(job, _work(job, bar), started)]
     except ModelError:
         raise
@@ -221,10 +230,9 @@ def _work(job: Job, bar: Any) -> Segmentation:
     )
 
 
-def _before(job: Job) -> Outcome:
+def _before(job: Job, report: StoredReport) -> Outcome:
     """The outcome of a job whose files are there already."""
-    report = json.loads(job.files["json"].read_bytes())
-    return _outcome(job, report, "skipped", sum(report["seconds"].values()))
+    return _outcome(job, report, "skipped", report.seconds)
 
 
 def _save(job: Job, result: Segmentation, started: float) -> Outcome:
@@ -237,8 +245,9 @@ def _save(job: Job, result: Segmentation, started: float) -> Outcome:
     layout = LAYOUTS[job.layout]
     with alone(job.files["json"]):
         remove_abandoned(job.place.root)
-        if not job.overwrite and _is_done(job) and not _is_outdated(job, result):
-            return _before(job)
+        before = _find_done(job)
+        if before is not None and not _is_outdated(job, result):
+            return _before(job, before)
         report = replace_result(layout, result, job.wanted, beside=not job.overwrite)
     return _outcome(job, report, "done", time.perf_counter() - started)
 
@@ -268,8 +277,8 @@ def _predictor(model: str | None, threads: int) -> Predictor:
     return load_predictor(model, threads=threads)
 
 
-def _was_done(job: Job) -> bool:
-    """As `_is_done`, at a time when no other run may be moving files into their place.
+def _find_earlier(job: Job) -> StoredReport | None:
+    """As `_find_done`, at a time when no other run may be moving files into their place.
 
     One that was killed while it did that left files without their report.
 
@@ -277,20 +286,23 @@ def _was_done(job: Job) -> bool:
         SpineKitError: As there.
     """
     try:
-        return _is_done(job)
+        return _find_done(job)
     except UsageError as error:
         if error.code != "results-exist":
             raise
         try:
             with alone(job.files["json"]):
                 remove_abandoned(job.place.root)
-                return _is_done(job)
+                return _find_done(job)
         except OutputError:
             raise error from None
 
 
-def _is_done(job: Job) -> bool:
-    """Whether all files are there and are what the job would make, or a person's correction of it.
+def _find_done(job: Job) -> StoredReport | None:
+    """The report, where all files are there and what the job would make, or a correction of it.
+
+    Returns:
+        None where the job is to be done, whatever is there.
 
     Raises:
         UsageError: Files are there that the job would replace by something else.
@@ -298,9 +310,9 @@ def _is_done(job: Job) -> bool:
     """
     files = job.files
     there = [path for path in files.values() if os.path.exists(path)]
-    if not there:
-        return False
-    report = _report_of(files["json"])
+    if job.overwrite or not there:
+        return None
+    report = StoredReport.find(files["json"])
     if report is None:
         raise _refuse("results-exist", f"{there[0]} is there, but no report of this program")
     if other := _other_options(job, report):
@@ -308,22 +320,27 @@ def _is_done(job: Job) -> bool:
         raise _refuse("other-options", text)
     if _has_other_model(job, report):
         raise _refuse("other-options", f"{files['json']} was made with another model")
-    if report["input"]["sha256"] != _hash_of(job):
+    if report.input_sha256 != _hash_of(job):
+        made, wanted = report.options.get("series"), getattr(job.options, "series", None)
+        if job.source.is_dir() and made != wanted:
+            text = f"{files['json']} was made of series {made}, not {wanted}"
+            raise UsageError("other-scan", text, _ANOTHER_SERIES)
         raise _refuse("other-scan", f"{files['json']} was made of another scan of this name")
-    if len(there) < len(files):
-        _keep_corrected(job, report)
-    return len(there) == len(files)
+    if len(there) == len(files):
+        return report
+    _keep_corrected(job, report)
+    return None
 
 
-def _other_options(job: Job, report: Mapping[str, Any]) -> list[str]:
+def _other_options(job: Job, report: StoredReport) -> list[str]:
     """The options that differ and can have changed the result, what is read beside the scan too.
 
     Which series was taken shows in the scan's content. `force` and `strict` matter only where the
     result says that there was something to put up with.
     """
-    told = {warning["code"] for warning in report["warnings"]}
+    told = {warning["code"] for warning in report.warnings}
     idle = {"series"} | {name for name, codes in _MATTERS_WITH.items() if not codes & told}
-    made, options = report["options"], job.options
+    made, options = report.options, job.options
     if isinstance(options, MaskOptions):
         wanted = options.recorded(job.source)
     else:
@@ -332,9 +349,9 @@ def _other_options(job: Job, report: Mapping[str, Any]) -> list[str]:
     return [key for key in keys if made.get(key) != wanted.get(key)]
 
 
-def _has_other_model(job: Job, report: Mapping[str, Any]) -> bool:
+def _has_other_model(job: Job, report: StoredReport) -> bool:
     """Whether another model has looked at the scan than would now; of a mask's scan none need."""
-    options, made = job.options, report["model"]["sha256"]
+    options, made = job.options, report.model_sha256
     if isinstance(options, SegmentOptions):
         return bool(made != _predictor(options.model, options.threads).card["sha256"])
     return made is not None and bool(made != _predictor(None, job.threads).card["sha256"])
@@ -348,38 +365,33 @@ def _hash_of(job: Job) -> str:
     return hash_scan(job.source, series=options.series, force=options.force)
 
 
-def _keep_corrected(job: Job, report: Mapping[str, Any]) -> None:
+def _keep_corrected(job: Job, report: StoredReport) -> None:
     """Refuse to replace a result that a person has corrected.
 
     Raises:
         UsageError: Names in it were corrected, or voxels.
     """
-    if report.get("provenance"):
+    if report.provenance:
         raise _refuse("results-exist", f"names in {job.files['json']} were corrected by hand")
-    for path in find_changed(LAYOUTS[job.layout], job.wanted, report):
+    for path in _find_painted(job, report):
         raise _refuse("results-exist", f"{path} was changed since it was written, by hand")
 
 
-def _report_of(path: Path) -> dict[str, Any] | None:
-    """The report of a result; None where there is none of this program."""
-    try:
-        report = json.loads(path.read_bytes())
-        parts = {key: {**report[key]} for key in ("input", "options", "model")}
-        return {**report, **parts, "warnings": [*report["warnings"]]}
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return None
+def _find_painted(job: Job, report: StoredReport) -> list[Path]:
+    """The label volumes of a result that were changed since they were written."""
+    return find_changed(LAYOUTS[job.layout].reach(job.wanted), report)
 
 
 def _refuse(code: str, what: str) -> UsageError:
     return UsageError(code, what, "add --overwrite, or choose another OUT")
 
 
-def _outcome(job: Job, report: Any, status: str, seconds: float) -> Outcome:
+def _outcome(job: Job, report: StoredReport, status: str, seconds: float) -> Outcome:
     return Outcome(
         input=job.shown,
         status=status,
         seconds=round(seconds, 2),
-        **describe_report(report),
+        **describe_report(report.whole),
         preview=str(job.place.path(job.place.shown)),
     )
 

@@ -5,6 +5,10 @@ It knows options; which masks there are, and how they are named, is told elsewhe
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spinekit.apps.planning import MaskRequest
 
 EPILOG = """\
 Examples:
@@ -69,6 +73,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Split and name what MASK names."""
     from spinekit.apps.batch import run_command
+    from spinekit.apps.options import RunOptions
     from spinekit.apps.planning import plan_masks
 
-    return run_command(plan_masks, args)
+    request, running = from_args(args), RunOptions.from_args(args)
+    return run_command(lambda: plan_masks(request, running), running)
+
+
+def from_args(args: argparse.Namespace) -> "MaskRequest":
+    """What the options of the command ask for.
+
+    Raises:
+        UsageError: They give the mask's values two meanings.
+    """
+    from spinekit.adoption import MaskOptions
+    from spinekit.apps.planning import MaskRequest
+
+    return MaskRequest(
+        source=args.input,
+        options=MaskOptions(args.meaning, args.scheme, rules_only=args.rules_only),
+        image=args.image,
+        suffixes=tuple(args.suffix),
+        fmt=args.fmt,
+    )

@@ -81,7 +81,11 @@ def _convert(args: argparse.Namespace) -> int:
     target = find_scheme(args.target)
     found = find_masks(args.labels, exclude=args.out, quiet=args.quiet)
     alone = is_single(found, args.labels)
-    jobs = [(scan.path, _target(args, scan.path, alone=alone)) for scan in found]
+    top = None if alone else args.labels
+    jobs = [
+        (scan.path, None if args.out is None else _target(scan.path, args.out, top))
+        for scan in found
+    ]
     _check_places(jobs, overwrite=args.overwrite)
     reports: list[dict[str, Any]] = []
     failed = 0
@@ -102,17 +106,15 @@ def _convert(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _target(args: argparse.Namespace, path: Path, *, alone: bool) -> Path | None:
-    """Where a converted map goes; a folder's maps keep their place inside it.
+def _target(path: Path, out: Path, top: Path | None) -> Path:
+    """Where a converted map goes: into OUT, or to the file that OUT is.
 
-    What has no extension is a folder, there or not.
+    The maps of a folder `top` keep their place inside it. What has no extension is a folder, there
+    or not.
     """
-    if args.out is None:
-        return None
-    if not alone:
-        return Path(args.out / path.relative_to(args.labels))
-    is_folder = args.out.is_dir() or not args.out.suffix
-    return Path(args.out / path.name) if is_folder else Path(args.out)
+    if top is not None:
+        return out / path.relative_to(top)
+    return out / path.name if out.is_dir() or not out.suffix else out
 
 
 def _check_places(jobs: list[tuple[Path, Path | None]], *, overwrite: bool) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from spinekit.core.errors import InputError, SpineKitError, UsageError
+from spinekit.io.derivatives import split_derived
 from spinekit.io.discovery import (
     FILE_ENDINGS,
     SEGMENTATION_ENDING,
@@ -21,8 +23,7 @@ from spinekit.io.discovery import (
     stem_of,
 )
 from spinekit.io.results import is_part_of_result, is_result
-from spinekit.layouts.bids import split_derived
-from spinekit.layouts.written import find_changed
+from spinekit.layouts.listed import find_changed
 from spinekit.relabelling.result import find_result
 from spinekit.report import read_report
 
@@ -32,8 +33,8 @@ def find_masks(
 ) -> list[ScanSource]:
     """The masks of a folder; of results only one file each.
 
-    Left out are the parts, points, soft maps and images of results, what bears the name of a
-    `.seg.nrrd` beside it, and DICOM folders; lines say how many.
+    Left out are the parts, points, soft maps and images of results, what lies there in another
+    format too (of a result, or as `.seg.nrrd`), and DICOM folders; lines say how many.
 
     Args:
         source: A mask, or a folder of them.
@@ -46,13 +47,13 @@ def find_masks(
     """
     others: list[Path] = []
     doubles: list[Path] = []
-    # Both of two formats ask, and an answer means reading them.
-    find_painted = functools.cache(_find_painted)
+    # Every format asks, and an answer means reading them.
+    look_up = functools.cache(_look_up)
 
     def leave_out(path: Path) -> bool:
         if _is_other(path, kind):
             others.append(path)
-        elif _is_double(path, find_painted):
+        elif _is_double(path, look_up):
             doubles.append(path)
         return path in (*others[-1:], *doubles[-1:])
 
@@ -61,7 +62,7 @@ def find_masks(
     finally:
         but = "bear no names (parts, points, images)" if kind == "dseg" else "are no parts"
         _tell(others, f"files in {source} are of results, but {but}", quiet=quiet)
-        _tell(doubles, f"files in {source} have the name of a {SEGMENTATION_ENDING}", quiet=quiet)
+        _tell(doubles, f"files in {source} are there in another format", quiet=quiet)
     masks = [scan for scan in found if not _is_dicom(scan.path)]
     if masks:
         scans = [scan.path for scan in found if scan not in masks]
@@ -121,29 +122,44 @@ def _bears_names(path: Path) -> bool:
     return True
 
 
-def _is_double(path: Path, find_painted: Callable[[Path], Collection[str]]) -> bool:
+def _is_double(path: Path, look_up: Callable[[Path], _Formats]) -> bool:
     """Whether the same labels lie beside a file in another format, which are the ones to take.
 
-    Those are a segmentation's, unless the others were painted in since they were written.
+    Those are a segmentation's, or the first that a result lists, unless others were painted in
+    since they were written.
     """
-    segmentation = path.with_name(stem_of(path) + SEGMENTATION_ENDING)
-    if not segmentation.is_file():
+    endings = (SEGMENTATION_ENDING, *FILE_ENDINGS)
+    beside = [path.with_name(stem_of(path) + ending) for ending in endings]
+    there = [file for file in beside if file.is_file()]
+    if path not in there or len(there) == 1:
         return False
-    beside = [path.with_name(stem_of(path) + ending) for ending in FILE_ENDINGS]
-    painted = find_painted(segmentation) if any(map(Path.is_file, beside)) else ()
-    if segmentation.name in painted or not painted:
-        return path != segmentation
-    return path.name not in painted
+    formats = look_up(there[0])
+    if there[0] != beside[0] and not formats.listed.issuperset(file.name for file in there):
+        return False
+    if there[0].name in formats.painted or not formats.painted:
+        return path != there[0]
+    return path.name not in formats.painted
 
 
-def _find_painted(path: Path) -> set[str]:
-    """Names of the files of a result that somebody changed; none of what is no result."""
+class _Formats(NamedTuple):
+    """Names of files of a result."""
+
+    listed: frozenset[str]
+    """All that its report lists."""
+    painted: frozenset[str]
+    """Those that somebody has changed."""
+
+
+def _look_up(path: Path) -> _Formats:
+    """The files of the result that labels or parts are of; none of what is no result."""
     try:
-        found = find_result(path)
+        found = find_result(path.with_name(path.name.replace("_parts.", "_dseg.")))
         report = read_report(found.place.path("json"))
-        return {changed.name for changed in find_changed(found.layout, found.wanted, report)}
+        changed = find_changed(found.places, report)
     except SpineKitError:
-        return set()
+        return _Formats(frozenset(), frozenset())
+    listed = (Path(name).name for name in report.files)
+    return _Formats(frozenset(listed), frozenset(file.name for file in changed))
 
 
 def _is_dicom(path: Path) -> bool:

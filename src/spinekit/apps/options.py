@@ -5,8 +5,41 @@ It knows words and their help, not what they do.
 
 import argparse
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run goes, and where its results go."""
+
+    out: Path
+    """Folder for the results."""
+    jobs: int = 1
+    """Scans at the same time."""
+    threads: int | None = None
+    """Threads per scan; None shares all cores among the jobs."""
+    overwrite: bool = False
+    """Replace existing results."""
+    quiet: bool = False
+    """Print errors only."""
+    json: bool = False
+    """Print the outcomes as JSON."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+    @classmethod
+    def from_args(cls, args: argparse.Namespace) -> "RunOptions":
+        """OUT, `--debug` and what `add_running` adds: each field bears its option's name."""
+        return cls(**{field.name: getattr(args, field.name) for field in fields(cls)})
+
+    def share_threads(self) -> int:
+        """Threads of one scan: what was asked for, or its share of the cores."""
+        from spinekit.prediction.predictor import available_cores
+
+        return self.threads or max(1, available_cores() // self.jobs)
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
@@ -75,7 +108,7 @@ def add_layout(parser: argparse.ArgumentParser) -> None:
 
 
 def add_running(parser: argparse.ArgumentParser) -> None:
-    """Add what decides how a run goes."""
+    """Add what decides how a run goes: the fields of `RunOptions`, but for OUT and `--debug`."""
     parser.add_argument(
         "--threads", metavar="N", type=positive, help="threads per scan (default: all cores)"
     )
@@ -119,24 +152,24 @@ def add_totalspineseg(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(unused=())
 
 
-def tell_unused(args: argparse.Namespace) -> None:
-    """Say which options of TotalSpineSeg do nothing here.
+def tell_unused(unused: Sequence[str], layout: str, *, quiet: bool) -> None:
+    """Say which options of TotalSpineSeg were given and do nothing here; `quiet` says nothing.
 
     Raises:
         UsageError: They were given without that tool's layout.
     """
     from spinekit.core.errors import UsageError
 
-    if not args.unused:
+    if not unused:
         return
-    given = ", ".join(args.unused)
-    if args.layout != "totalspineseg":
+    given = ", ".join(unused)
+    if layout != "totalspineseg":
         raise UsageError(
             "layout-option",
-            f"{given} has no meaning in layout {args.layout!r}",
+            f"{given} has no meaning in layout {layout!r}",
             "leave it out, or add --layout totalspineseg",
         )
-    if not args.quiet:
+    if not quiet:
         print(f"spinekit: {given} not used: nothing here needs it", file=sys.stderr)
 
 

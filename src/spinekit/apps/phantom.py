@@ -34,8 +34,9 @@ truth/<name>.json (levels, anomalies, sizes in mm), where <name> holds the seed.
   spinekit segment OUT/images RESULTS
   spinekit evaluate RESULTS OUT/labels
 
-measures a model on phantoms that it was not trained on: a recipe of seed s trains on those of
-seeds s · 1000000 and up, by default 0 to 479, and none reaches 900000.
+measures a model on phantoms that it was not trained on. Take seeds from 900000 to 999999: a recipe
+of seed s trains on those of seeds s · 1000000 and up, one for each of its phantoms, mostly 480. So
+whole millions are training, such as 4000000 and up for the last round of the embedded model.
 
 The same seed and options draw the same scan, and one that is there stays; one drawn with other
 options is replaced only with --overwrite."""

@@ -3,32 +3,72 @@
 It looks at names only; no scan is opened.
 """
 
-import argparse
 import dataclasses
 import functools
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from spinekit.adoption import MaskOptions
-from spinekit.apps.grouping import group_series, localizer_of
+from spinekit.apps.grouping import Localizers, group_series
 from spinekit.apps.jobs import Job
 from spinekit.apps.masks import find_masks, name_results
+from spinekit.apps.options import RunOptions
 from spinekit.core.errors import UsageError
 from spinekit.io.discovery import ScanSource, find_scans, is_single, name_of
 from spinekit.io.results import is_result
 from spinekit.layouts.registry import LAYOUTS
 from spinekit.layouts.wanted import Wanted
 from spinekit.options import SegmentOptions
-from spinekit.prediction.predictor import available_cores
 
 
-def plan_jobs(args: argparse.Namespace) -> list[Job]:
+@dataclass(frozen=True)
+class ScanRequest:
+    """What `spinekit segment` is asked for."""
+
+    source: Path
+    """INPUT: a scan, a DICOM folder or a folder of scans."""
+    options: SegmentOptions
+    """How every scan is segmented; planning adds threads, localizer and study."""
+    localizers: Localizers
+    """Where their localizers lie, and which scans of a folder are meant."""
+    together: bool = False
+    """The scans of a folder, and the series of a DICOM folder, are one study."""
+    layout: str = "spinekit"
+    """How the files are laid out, one of `LAYOUTS`."""
+    fmt: str = "nii.gz"
+    """Ending of the volumes."""
+    step1: bool = False
+    """Only the first of the two steps, in a layout that has steps."""
+    keep: tuple[str, ...] = ()
+    """The only folders to write, in a layout that has folders of one kind; empty for all."""
+
+
+@dataclass(frozen=True)
+class MaskRequest:
+    """What `spinekit label` is asked for."""
+
+    source: Path
+    """MASK: a label map, or a folder of them."""
+    options: MaskOptions
+    """How every mask is read and named; planning adds its scan."""
+    image: Path | None = None
+    """The scan, or a folder of scans."""
+    suffixes: tuple[str, ...] = ()
+    """Ends of the names of the masks meant; empty for all."""
+    fmt: str = "nii.gz"
+    """Ending of the volumes."""
+
+
+def plan_jobs(request: ScanRequest, run: RunOptions) -> list[Job]:
     """Find the scans and decide where their files go, before anything runs.
 
     Args:
-        args: What `spinekit segment` was given.
+        request: Which scans, and what to make of them.
+        run: Where to, and how.
 
     Raises:
         SpineKitError: Nothing could start: no scan, a clash of names, a wrong option.
@@ -36,55 +76,50 @@ def plan_jobs(args: argparse.Namespace) -> list[Job]:
     from spinekit.anatomy.scheme import load_scheme
     from spinekit.labelling.methods import check_method
 
-    load_scheme(args.scheme)
-    check_method(args.labeller, args.min_probability)
-    if args.loc_suffix and args.loc is None:
+    options, localizers = request.options, request.localizers
+    load_scheme(options.scheme)
+    check_method(options.labeller, options.min_probability)
+    if localizers.loc_suffix and localizers.place is None:
         raise UsageError(
             "localizer-option",
             "--loc-suffix says what localizers are called, and there is no --loc",
             "add --loc, or leave it out",
         )
-    _check_places(args.input, args.out)
-    layout = LAYOUTS[args.layout]
-    options = SegmentOptions(
-        iso=args.iso,
-        model=None if args.model is None else str(args.model),
-        scheme=args.scheme,
-        levels=args.levels,
-        soft=args.soft,
-        labeller=args.labeller,
-        min_probability=args.min_probability,
-        threads=args.threads or max(1, available_cores() // args.jobs),
-        force=args.force,
-        strict=args.strict,
-        volume=args.volume,
-        series=args.series,
-    )
-    options = dataclasses.replace(options, **layout.OPTIONS)
-    found = _with_suffix(_find_foreign(args), args)
-    alone = is_single(found, args.input)
-    localizers = {scan.path: localizer_of(scan.stem, scan.relative_dir, args) for scan in found}
+    _check_places(request.source, run.out)
+    _tell_of_out(request.source, run)
+    layout = LAYOUTS[request.layout]
+    options = dataclasses.replace(options, threads=run.share_threads(), **layout.OPTIONS)
+    found = _find_foreign(request.source, run)
+    found = _with_suffix(found, request.source, localizers.suffixes)
+    alone = is_single(found, request.source)
+    if options.series is not None and not any(scan.path.is_dir() for scan in found):
+        raise UsageError(
+            "no-such-series",
+            f"{request.source}: no DICOM folder, so --series {options.series} chooses nothing",
+            "leave it out, or give the folder of the DICOM files",
+        )
+    located = {scan.path: localizers.find(scan.stem, scan.relative_dir) for scan in found}
     jobs = [
         Job(
             source=scan.path,
-            shown=name_of(scan.path) if alone else str(scan.path.relative_to(args.input)),
-            wanted=_wanted(scan, localizers[scan.path], args),
-            layout=args.layout,
-            options=dataclasses.replace(options, localizer=localizers[scan.path]),
-            overwrite=args.overwrite,
-            debug=args.debug,
+            shown=name_of(scan.path) if alone else str(scan.path.relative_to(request.source)),
+            wanted=_wanted(scan, located[scan.path], request, run.out),
+            layout=request.layout,
+            options=dataclasses.replace(options, localizer=located[scan.path]),
+            overwrite=run.overwrite,
+            debug=run.debug,
             alone=alone,
         )
         for scan in layout.select(found)
     ]
     layout.check(jobs[0].wanted)
-    if args.together:
-        jobs = group_series(jobs, args)
+    if request.together:
+        jobs = group_series(jobs, localizers, request.source)
     check_collisions(jobs)
     return jobs
 
 
-def _find_foreign(args: argparse.Namespace) -> list[ScanSource]:
+def _find_foreign(source: Path, run: RunOptions) -> list[ScanSource]:
     """The scans of INPUT without results of this program in it, of which a line says how many.
 
     Raises:
@@ -93,53 +128,68 @@ def _find_foreign(args: argparse.Namespace) -> list[ScanSource]:
     own: list[Path] = []
 
     def leave_out(path: Path) -> bool:
-        if is_result(path, args.input):
+        if is_result(path, source):
             own.append(path)
         return own[-1:] == [path]
 
     try:
-        return find_scans(args.input, exclude=args.out, leave_out=leave_out)
+        return find_scans(source, exclude=run.out, leave_out=leave_out)
     finally:
-        if own and not args.quiet:
-            text = f"{len(own)} files in {args.input} are results of this program; passed over"
+        if own and not run.quiet:
+            text = f"{len(own)} files in {source} are results of this program; passed over"
             print(f"spinekit: {text}", file=sys.stderr)
 
 
-def plan_masks(args: argparse.Namespace) -> list[Job]:
+def _tell_of_out(source: Path, run: RunOptions) -> None:
+    """Say how many scans lie in an OUT inside INPUT, where none is looked for."""
+    if run.quiet or not run.out.is_dir() or source.resolve() not in run.out.resolve().parents:
+        return
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            found = find_scans(run.out, leave_out=lambda path: is_result(path, run.out))
+    except UsageError:
+        return
+    text = f"{len(found)} scan{'s' if len(found) > 1 else ''} in OUT ({run.out}) passed over"
+    print(f"spinekit: {text}; give another OUT to do them", file=sys.stderr)
+
+
+def plan_masks(request: MaskRequest, run: RunOptions) -> list[Job]:
     """Find the masks and their scans, and decide where files go, before anything runs.
 
     Args:
-        args: What `spinekit label` was given.
+        request: Which masks, and what to make of them.
+        run: Where to, and how.
 
     Raises:
         SpineKitError: Nothing could start: no mask, a clash of names, a wrong option.
     """
     from spinekit.anatomy.scheme import load_scheme
 
-    options = MaskOptions(args.meaning, args.scheme, rules_only=args.rules_only)
-    if args.scheme is not None:
-        load_scheme(args.scheme)
-    _check_places(args.input, args.out)
-    kind = "parts" if args.meaning == "parts" else "dseg"
-    found = find_masks(args.input, exclude=args.out, quiet=args.quiet, kind=kind)
-    found = _with_suffix(found, args)
-    stems = name_results(found, args.out)
-    alone = is_single(found, args.input)
+    options, source = request.options, request.source
+    if options.scheme is not None:
+        load_scheme(options.scheme)
+    _check_places(source, run.out)
+    _tell_of_out(source, run)
+    kind = "parts" if options.meaning == "parts" else "dseg"
+    found = find_masks(source, exclude=run.out, quiet=run.quiet, kind=kind)
+    found = _with_suffix(found, source, request.suffixes)
+    stems = name_results(found, run.out)
+    alone = is_single(found, source)
     taken = frozenset(os.path.realpath(mask.path) for mask in found)
     look_into = functools.cache(functools.partial(_scans_in, taken=taken))
     jobs = [
         Job(
             source=mask.path,
-            shown=mask.path.name if alone else str(mask.path.relative_to(args.input)),
-            wanted=Wanted(mask.path, stems[mask.path], args.out, mask.relative_dir, args.fmt),
+            shown=mask.path.name if alone else str(mask.path.relative_to(source)),
+            wanted=Wanted(mask.path, stems[mask.path], run.out, mask.relative_dir, request.fmt),
             layout="spinekit",
             options=dataclasses.replace(
-                options, image=_image_of(mask, args, look_into, alone=alone)
+                options, image=_image_of(mask, request.image, look_into, alone=alone)
             ),
-            overwrite=args.overwrite,
-            debug=args.debug,
+            overwrite=run.overwrite,
+            debug=run.debug,
             alone=alone,
-            threads=args.threads or max(1, available_cores() // args.jobs),
+            threads=run.share_threads(),
         )
         for mask in found
     ]
@@ -149,7 +199,7 @@ def plan_masks(args: argparse.Namespace) -> list[Job]:
 
 def _image_of(
     mask: ScanSource,
-    args: argparse.Namespace,
+    image: Path | None,
     look_into: Callable[[Path], list[ScanSource]],
     *,
     alone: bool,
@@ -160,19 +210,17 @@ def _image_of(
         UsageError: There is no such scan for the only mask, no such file or folder for any, or
             more than one scan that it may be.
     """
-    if args.image is None:
+    if image is None:
         return None
-    if not args.image.exists():
-        raise UsageError("file-missing", f"{args.image}: no such file or folder", "check --image")
-    found: Path | None = args.image
-    if args.image.is_dir():
-        found = _find_scan(mask, args.image, look_into)
+    if not image.exists():
+        raise UsageError("file-missing", f"{image}: no such file or folder", "check --image")
+    found = _find_scan(mask, image, look_into) if image.is_dir() else image
     if found is None and not alone:
-        return str(args.image / mask.relative_dir / mask.stem)
+        return str(image / mask.relative_dir / mask.stem)
     if found is None:
         raise UsageError(
             "file-missing",
-            f"{args.image}: no scan for {mask.path.name}",
+            f"{image}: no scan for {mask.path.name}",
             "check --image; a mask's name begins with its scan's",
         )
     return str(found)
@@ -229,19 +277,21 @@ def _begins_with(stem: str, name: str) -> bool:
     return stem.startswith(name) and not stem[len(name) :][:1].isalnum()
 
 
-def _with_suffix(found: list[ScanSource], args: argparse.Namespace) -> list[ScanSource]:
+def _with_suffix(
+    found: list[ScanSource], source: Path, suffixes: tuple[str, ...]
+) -> list[ScanSource]:
     """The scans of a folder whose names end as asked; a single scan is never left out.
 
     Raises:
         UsageError: No name does.
     """
-    if not args.suffix or is_single(found, args.input):
+    if not suffixes or is_single(found, source):
         return found
-    kept = [scan for scan in found if scan.stem.endswith(tuple(args.suffix))]
+    kept = [scan for scan in found if scan.stem.endswith(suffixes)]
     if not kept:
         raise UsageError(
             "no-scans",
-            f"{args.input}: no scan whose name ends in {' or '.join(args.suffix)}",
+            f"{source}: no scan whose name ends in {' or '.join(suffixes)}",
             "check --suffix; names are compared without extensions",
         )
     return kept
@@ -265,21 +315,22 @@ def check_collisions(jobs: Sequence[Job]) -> None:
                 )
 
 
-def _wanted(scan: ScanSource, localizer: str | None, args: argparse.Namespace) -> Wanted:
+def _wanted(scan: ScanSource, localizer: str | None, request: ScanRequest, out: Path) -> Wanted:
     there = localizer is not None and Path(localizer).is_file()
+    options = request.options
     return Wanted(
         source=scan.path,
         stem=scan.stem,
-        out=args.out,
+        out=out,
         inside=scan.relative_dir,
-        fmt=args.fmt,
-        scheme=args.scheme,
-        iso=args.iso,
-        levels=args.levels,
-        soft=args.soft,
+        fmt=request.fmt,
+        scheme=options.scheme,
+        iso=options.iso,
+        levels=options.levels,
+        soft=options.soft,
         localizer=Path(localizer) if localizer and there else None,
-        step1=args.step1,
-        keep=tuple(args.keep_only),
+        step1=request.step1,
+        keep=request.keep,
     )
 
 

@@ -4,6 +4,7 @@ It knows words as they are typed; what follows from them is decided elsewhere.
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,7 +79,8 @@ def run(args: argparse.Namespace) -> int:
         back = undo(args.seg)
         refresh_row(back.shown, back.report)
         if not args.quiet:
-            print(f"{args.seg.name}: names are as they were before → {back.shown}")
+            shown = _like(args.seg, back.shown)
+            print(f"{args.seg.name}: names are as they were before → {shown}")
         return 0
     if args.image is not None and not args.image.exists():
         raise UsageError("file-missing", f"{args.image}: no such file", "check --image")
@@ -95,7 +97,7 @@ def _report(seg: Path, corrected: "Corrected") -> None:
 
     report = corrected.report
     row = describe_report(report)
-    print(f"{seg.name}: {describe_names(row)} → {corrected.shown}")
+    print(f"{seg.name}: {describe_names(row)} → {_like(seg, corrected.shown)}")
     told = [*row["anomalies"]]
     told += [warning["text"] for warning in report["warnings"] if warning["code"] in _NEWS]
     study = [
@@ -107,6 +109,16 @@ def _report(seg: Path, corrected: "Corrected") -> None:
         told.append("the scan was not found; the preview shows the labels alone (--image SCAN)")
     for text in told:
         print(f"spinekit: warning: {seg.name}: {text}", file=sys.stderr)
+
+
+def _like(given: Path, shown: Path) -> Path:
+    """A path written like one that was given: from the working folder, or whole."""
+    if given.is_absolute() or not shown.is_absolute():
+        return shown
+    try:
+        return Path(os.path.relpath(shown))
+    except ValueError:  # another drive
+        return shown
 
 
 def _halves(text: str) -> tuple[str, str]:

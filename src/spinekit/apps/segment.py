@@ -5,6 +5,10 @@ It knows neither scans nor files: jobs are planned and done elsewhere.
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spinekit.apps.planning import ScanRequest
 
 EPILOG = """\
 OUT gets, for each scan, <stem>_dseg (named labels), <stem>_parts, <stem>_dseg.json
@@ -68,8 +72,39 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Segment what INPUT names."""
     from spinekit.apps.batch import run_command
-    from spinekit.apps.options import tell_unused
+    from spinekit.apps.options import RunOptions, tell_unused
     from spinekit.apps.planning import plan_jobs
 
-    tell_unused(args)
-    return run_command(plan_jobs, args)
+    tell_unused(args.unused, args.layout, quiet=args.quiet)
+    request, running = from_args(args), RunOptions.from_args(args)
+    return run_command(lambda: plan_jobs(request, running), running)
+
+
+def from_args(args: argparse.Namespace) -> "ScanRequest":
+    """What the options of the command ask for."""
+    from spinekit.apps.grouping import Localizers
+    from spinekit.apps.planning import ScanRequest
+    from spinekit.options import SegmentOptions
+
+    return ScanRequest(
+        source=args.input,
+        options=SegmentOptions(
+            iso=args.iso,
+            model=args.model,
+            scheme=args.scheme,
+            levels=args.levels,
+            soft=args.soft,
+            labeller=args.labeller,
+            min_probability=args.min_probability,
+            force=args.force,
+            strict=args.strict,
+            volume=args.volume,
+            series=args.series,
+        ),
+        localizers=Localizers(args.loc, tuple(args.suffix), args.loc_suffix),
+        together=args.together,
+        layout=args.layout,
+        fmt=args.fmt,
+        step1=args.step1,
+        keep=tuple(args.keep_only),
+    )

@@ -96,32 +96,47 @@ def write_rows(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, A
     write_bytes(path, text.getvalue().encode("utf-8", "backslashreplace"))
 
 
-def merge_rows(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def merge_rows(
+    folder: Path,
+    rows: Sequence[Mapping[str, Any]],
+    reach: Mapping[str, Collection[Path]] | None = None,
+) -> list[dict[str, Any]]:
     """The rows of a run with those of earlier runs into one folder that it says nothing of.
 
-    Of these, failures stay and all others whose result is still there. What was done before keeps
-    the seconds it took. Where a run failed because a result lay in its way, the row of that result
-    stays; the failure is told in `failures.json`.
+    Of these, failures stay and all others whose result is still there: of other scans, and of the
+    same ones where it lies elsewhere, as on another grid. What was done before keeps the seconds it
+    took. Where a run failed because a result lay in its way, the row of that result stays; the
+    failure is told in `failures.json`.
 
     Args:
         folder: Where the summary is.
         rows: Of the run.
+        reach: Input → files in `folder` that its result may have; all results of an input that is
+            not named are one.
 
     Returns:
         Earlier rows first.
     """
-    earlier = {row.get("input", ""): row for row in _read_rows(folder / FILE)[1]}
     told = {_as_written(row["input"]) for row in rows}
     places = {_place(folder, _as_written(row["preview"])) for row in rows} - {None}
-    kept = [
-        row
-        for name, row in earlier.items()
-        if name not in told
-        and not (row.get("status") == "failed" and is_told(name, told))
-        and _place(folder, row.get("preview", "")) not in places
-        and _stands(folder, row)
+    own = {
+        _as_written(name): {
+            Path(_as_written(str(file.relative_to(folder)))).parts for file in files
+        }
+        for name, files in (reach or {}).items()
+    }
+    earlier: dict[str, dict[str, str]] = {}
+    kept: dict[tuple[str, tuple[str, ...] | None], dict[str, str]] = {}
+    for old in _read_rows(folder / FILE)[1]:
+        name, place = old.get("input", ""), _place(folder, old.get("preview", ""))
+        failed = old.get("status") == "failed"
+        if name in told and (failed or place is None or place in own.get(name, {place})):
+            earlier[name] = old
+        elif not (failed and is_told(name, told)) and place not in places and _stands(folder, old):
+            kept[name, place] = old
+    merged: list[dict[str, Any]] = [
+        {key: old.get(key, "") for key in rows[0]} for old in kept.values()
     ]
-    merged: list[dict[str, Any]] = [{key: row.get(key, "") for key in rows[0]} for row in kept]
     for row in rows:
         before = earlier.get(_as_written(row["input"]), {})
         in_the_way = row.get("code") in IN_THE_WAY and before.get("status") not in (None, "failed")

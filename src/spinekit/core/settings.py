@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from spinekit.core.errors import RecipeError
+from spinekit.core.errors import RecipeError, UsageError
 
 T = TypeVar("T")
 
@@ -32,10 +32,13 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML recipe.
 
     Raises:
+        UsageError: There is no such file.
         RecipeError: The file cannot be read, or is no TOML.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        raise UsageError("file-missing", f"{path}: no such file", "check the path") from error
     except (OSError, ValueError) as error:
         raise RecipeError("recipe-unreadable", f"{path}: {error}", "give a TOML recipe") from error
 

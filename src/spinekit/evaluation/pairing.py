@@ -1,7 +1,7 @@
 """Which label files are one scan's, and which prediction answers which reference.
 
 Knows names of files and folders, those of every layout that `segment` writes among them; opens
-no file.
+files only to tell whether two formats hold the same.
 """
 
 import re
@@ -9,15 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from spinekit.core.errors import UsageError
+import numpy as np
+
+from spinekit.core.errors import SpineKitError, UsageError
+from spinekit.io.derivatives import is_resampled, split_derived
 from spinekit.io.discovery import walk_folders
-from spinekit.layouts import bids
+from spinekit.io.reading import read_labels
 
 ENDINGS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", ".mhd")
 KINDS = ("dseg", "bodies", "discs", "cord", "points", "parts", "names")
 PASSED_OVER = ("levels", "image", "soft", "probseg")  # written beside labels, and none
-RESAMPLED = "_res-1mm"  # in BIDS names of what lies on a grid of its own
 ON_A_GRID = ("dseg", "parts")  # kinds that BIDS derivatives have on either grid
+_SAME_PLACE_MM = 1e-3  # affines that differ less are one, as two formats round it
 COMPANIONS = {"dseg": ("parts",), "parts": ("names", "dseg"), "names": ("parts",)}
 
 Files = Mapping[str, Path]
@@ -115,10 +118,12 @@ def find_label_files(path: Path) -> dict[str, dict[Path, dict[str, Path]]]:
 
     Returns:
         Stem → folder inside `path` → kind → file; the folder of a single file is `.`. Of BIDS
-        derivatives on both grids, those on the scan's own.
+        derivatives on both grids, those on the scan's own; of several formats that hold the same,
+        the first by name.
 
     Raises:
-        UsageError: nothing there, or two files of one kind, stem and grid in one folder.
+        UsageError: nothing there, or two files of one kind, stem and grid in one folder that do not
+            hold the same.
     """
     if not path.exists():
         raise UsageError("missing", f"{path} does not exist", "check the path")
@@ -137,19 +142,14 @@ def find_label_files(path: Path) -> dict[str, dict[Path, dict[str, Path]]]:
             continue
         inside = file.parent.relative_to(path)
         grids = found.setdefault(stem, {}).setdefault(inside, ({}, {}))
-        files = grids[_is_resampled(file)]
-        if kind in files:
+        files = grids[is_resampled(file.name)]
+        if kind in files and not _hold_the_same(file, files[kind]):
             raise _twice(file, files[kind])
-        files[kind] = file
+        files.setdefault(kind, file)
     return {
         stem: {inside: _on_one_grid(*grids) for inside, grids in folders.items()}
         for stem, folders in found.items()
     }
-
-
-def _is_resampled(path: Path) -> bool:
-    """Whether these are BIDS derivatives that do not lie on the scan's own grid."""
-    return RESAMPLED in path.name and bids.split_derived(path.name) is not None
 
 
 def _on_one_grid(own: Files, resampled: Files) -> dict[str, Path]:
@@ -168,7 +168,7 @@ def split_name(path: Path) -> tuple[str, str]:
 
     `scan_dseg.nii.gz` is ("scan", "dseg"); of BIDS derivatives the stem is the raw scan's.
     """
-    derived = bids.split_derived(path.name)
+    derived = split_derived(path.name)
     if derived is not None:
         return derived
     name = path.name[: -len(_ending(path)) or None]
@@ -183,7 +183,7 @@ def _find_companions(path: Path, stem: str, kind: str) -> dict[str, Path]:
     for beside in sorted(path.parent.iterdir()) if wanted else ():
         other = wanted.get(split_name(beside))
         alike = _ending(beside) == _ending(path)
-        alike &= _is_resampled(beside) == _is_resampled(path)
+        alike &= is_resampled(beside.name) == is_resampled(path.name)
         if other is not None and alike and beside.is_file():
             found[other] = beside
     return found
@@ -217,6 +217,16 @@ def _join(folders: Mapping[Path, Files]) -> dict[str, Path]:
                 raise _twice(joined[kind], file)
             joined[kind] = file
     return joined
+
+
+def _hold_the_same(first: Path, second: Path) -> bool:
+    """Whether two files have the same labels in the same place; if not both can be read, no."""
+    try:
+        one, other = read_labels(first), read_labels(second)
+    except SpineKitError:
+        return False
+    same_place = np.allclose(one.grid.affine, other.grid.affine, atol=_SAME_PLACE_MM)
+    return bool(same_place and np.array_equal(one.array, other.array))
 
 
 def _name(stem: str, folder: Path) -> str:

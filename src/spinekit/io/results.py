@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 from spinekit.io.discovery import FILE_ENDINGS, SEGMENTATION_ENDING, stem_of
+from spinekit.io.reports import is_report
 
 _KINDS = ("_dseg", "_parts", "_image", "_levels", "_cord_soft", "_canal_soft")
 """What follows the scan's stem in the names of its volumes."""
@@ -21,9 +22,6 @@ _BESIDE = re.compile(
     r"_desc-(?:resampled_)?([A-Za-z0-9]+?)(?:_dseg|_probseg)?"
 )
 """Volumes beside the labels in BIDS; parts of the name that it shares with those."""
-_MARK = b'"spinekit_version"'
-_MARK_WITHIN = 200
-"""The mark is the second key of a report."""
 _REPORTS = ".spinekit"
 _TREE = ("input", "step1_", "step2_")
 """How the folders with volumes begin in the tree that keeps its reports in a hidden folder."""
@@ -47,18 +45,18 @@ def is_result(path: Path, top: Path) -> bool:
     """
     stem = stem_of(path)
     for kind in _KINDS:
-        if stem.endswith(kind) and _is_report(
+        if stem.endswith(kind) and is_report(
             path.with_name(f"{stem.removesuffix(kind)}_dseg.json")
         ):
             return True
-    if (named := _BESIDE.fullmatch(stem)) and _is_report(
+    if (named := _BESIDE.fullmatch(stem)) and is_report(
         path.with_name(f"{named[1]}_seg-spine{named[2] or ''}_desc-{named[3]}_dseg.json")
     ):
         return True
     is_copy = path.parent.name != "input" or stem.endswith(_SCAN)
     if path.parent.name.startswith(_TREE) and is_copy:
         name = stem.removesuffix(_SCAN) if path.parent.name == "input" else stem
-        if _is_report(path.parent.parent / _REPORTS / f"{name}.json"):
+        if is_report(path.parent.parent / _REPORTS / f"{name}.json"):
             return True
     within = [folder for folder in path.parents if folder == top or top in folder.parents]
     return any(_is_derived(folder) for folder in within)
@@ -105,15 +103,6 @@ def is_part_of_result(path: Path, kind: str) -> bool:
         for name in wanted
         for ending in endings
     )
-
-
-@functools.lru_cache(maxsize=4096)
-def _is_report(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return _MARK in file.read(_MARK_WITHIN)
-    except OSError:
-        return False
 
 
 @functools.lru_cache(maxsize=4096)

@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -34,7 +34,10 @@ of another.
 FILES = "files"
 """Folder in a hidden folder for what is to move up, so that no name is taken there."""
 COMPLETE = ".complete"
-"""File in a hidden folder whose files are all whole; it names them and what they replace."""
+"""File in a hidden folder whose files are all whole; it names them and what they replace or remove.
+
+It is there until all of that is done.
+"""
 UNTOUCHED_S = 86400.0
 """A hidden folder of another machine is left behind when nothing in it has changed for so long."""
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -42,7 +45,7 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 @contextlib.contextmanager
-def staged(folder: Path, *, last: str = "") -> Iterator[Path]:
+def staged(folder: Path, *, last: str = "", gone: Collection[str] = ()) -> Iterator[Path]:
     """Give a hidden folder inside `folder`; what is written there moves up on success.
 
     Files move in the order of their names, folders inside included, `.json` files after the
@@ -55,12 +58,14 @@ def staged(folder: Path, *, last: str = "") -> Iterator[Path]:
     Args:
         folder: Where the files are to appear; made when missing, parents too.
         last: Path inside the folder of the file that moves after all others.
+        gone: Paths inside the folder of files that are removed once all have moved; one that is
+            missing, or has moved up itself, is none.
 
     Yields:
         A folder in the hidden one to write into.
 
     Raises:
-        OutputError: `folder` cannot be made or written to, or a file cannot be moved.
+        OutputError: `folder` cannot be made or written to, or a file cannot be moved or removed.
     """
     with output_errors(folder):
         missing = [path for path in (folder, *folder.parents) if not path.exists()]
@@ -73,7 +78,7 @@ def staged(folder: Path, *, last: str = "") -> Iterator[Path]:
             lock = _lock(stage)
             (stage / FILES).mkdir()
             yield stage / FILES
-            _publish(stage, folder, last, missing)
+            _publish(stage, folder, last, gone, missing)
         except BaseException:
             if stage is not None:
                 _remove(stage, lock)
@@ -89,11 +94,11 @@ def staged(folder: Path, *, last: str = "") -> Iterator[Path]:
 def remove_abandoned(folder: Path) -> None:
     """Clear away the hidden folders that processes left here which were killed.
 
-    What a complete one still holds moves up first, unless somebody has changed since what it would
-    replace, or what has moved of it. Only folders with a lock file that no living process holds are
-    cleared away: any other may be in use, or another program's. Those of another machine, whose
-    locks may not show here, stay until they are a day old. Where files cannot be locked, nothing is
-    done.
+    What a complete one still holds moves up first, and what was to go then goes, unless somebody
+    has changed since what it would replace, or what has moved of it. Only folders with a lock file
+    that no living process holds are cleared away: any other may be in use, or another program's.
+    Those of another machine, whose locks may not show here, stay until they are a day old. Where
+    files cannot be locked, nothing is done.
 
     Args:
         folder: Where results appear; it may be missing.
@@ -185,7 +190,7 @@ def _clear(stage: Path, lock: BinaryIO | None) -> None:
     # Network drives keep a folder alive whose files are open.
     if lock is not None:
         lock.close()
-    if not _is_half_moved(stage):
+    if not (stage / COMPLETE).exists():
         shutil.rmtree(stage, ignore_errors=True)
 
 
@@ -207,11 +212,14 @@ def check_writable(folder: Path) -> None:
         os.rmdir(tempfile.mkdtemp(prefix=PREFIX, dir=there))
 
 
-def _publish(stage: Path, folder: Path, last: str, missing: list[Path]) -> None:
+def _publish(
+    stage: Path, folder: Path, last: str, gone: Collection[str], missing: list[Path]
+) -> None:
     """Mark a hidden folder as complete and move its files up, noting folders that are new.
 
     Raises:
-        OSError: A file cannot be moved; those that were new are taken back.
+        OSError: A file cannot be moved, and those that were new are taken back; or one that was to
+            go cannot be removed, which is left to the next process.
     """
     holds = {name: _stamp(stage / FILES / name) for name in _names(stage, last)}
     for target in (folder / name for name in holds):
@@ -220,19 +228,23 @@ def _publish(stage: Path, folder: Path, last: str, missing: list[Path]) -> None:
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, f"{target.name} is a folder")
     replaced = {name: _stamp(folder / name) for name in holds}
+    removed = {name: _stamp(folder / name) for name in {*gone} - holds.keys()}
+    told = {"last": last, "holds": holds, "replaces": replaced, "removes": removed}
     unready = stage / f"{COMPLETE}.new"
-    unready.write_text(json.dumps({"last": last, "holds": holds, "replaces": replaced}))
+    unready.write_text(json.dumps(told))
     unready.rename(stage / COMPLETE)
     try:
-        _move_up(stage, folder, last)
+        _move_up(stage, folder, last, removed)
     except Exception:
+        if not _names(stage, last):
+            raise
         for name in holds:
             if replaced[name] is None and not (stage / FILES / name).exists():
                 (folder / name).unlink(missing_ok=True)
         (stage / COMPLETE).unlink(missing_ok=True)
         raise
     except BaseException:
-        _move_up(stage, folder, last)
+        _move_up(stage, folder, last, removed)
         raise
 
 
@@ -240,30 +252,39 @@ def _finish(stage: Path, folder: Path) -> None:
     """Move up what a complete hidden folder still holds, if it is not out of date.
 
     Raises:
-        OSError: A file cannot be moved.
+        OSError: A file cannot be moved or removed.
     """
     try:
         told = json.loads((stage / COMPLETE).read_bytes())
         last, holds, replaced = str(told["last"]), {**told["holds"]}, {**told["replaces"]}
+        removed = {**told.get("removes", {})}
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return
     waiting = _names(stage, last)
     wanted = {name: (replaced if name in waiting else holds).get(name) for name in holds}
     if all(_stamp(folder / name) == stamp for name, stamp in wanted.items()):
-        _move_up(stage, folder, last)
+        _move_up(stage, folder, last, removed)
 
 
-def _is_half_moved(stage: Path) -> bool:
-    """Whether some files of a complete hidden folder have moved up, or might have, and some not."""
-    return (stage / COMPLETE).exists() and bool(_names(stage, ""))
+def _move_up(
+    stage: Path, folder: Path, last: str, removed: Mapping[str, Sequence[int] | None]
+) -> None:
+    """Move every file into the folder that has not moved yet, then remove what is to go.
 
-
-def _move_up(stage: Path, folder: Path, last: str) -> None:
-    """Move every file into the folder that has not moved yet."""
+    Args:
+        stage: The hidden folder; no longer complete in the end.
+        folder: Where to.
+        last: The file that moves after all others.
+        removed: What is to go, with its stamp: what somebody has changed since stays.
+    """
     for name in _names(stage, last):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(stage / FILES / name, target)
+    for name, stamp in removed.items():
+        if _stamp(folder / name) == stamp:
+            (folder / name).unlink(missing_ok=True)
+    (stage / COMPLETE).unlink(missing_ok=True)
 
 
 def _names(stage: Path, last: str) -> list[str]:

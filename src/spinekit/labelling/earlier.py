@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from spinekit.anatomy.column import LEVELS
 from spinekit.anatomy.scheme import VALUES
 from spinekit.core.errors import InputError
+from spinekit.io.reports import StoredReport
 from spinekit.io.results import report_place
 from spinekit.labelling.naming import Naming
 
@@ -40,12 +41,10 @@ def rows_beside(path: Path) -> list[dict[str, Any]]:
     if report is None or not report.is_file():
         return []
     try:
-        read = json.loads(report.read_bytes())
-        if "spinekit_version" not in read:
-            return []
-        rows = read["structures"]
+        stored = StoredReport.parse(report.read_bytes())
+        rows = [] if stored is None else stored.structures
         return [row for row in rows if row["value"] is not None and row["name"] in VALUES]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise InputError(
             "report-damaged", f"{report.name}: damaged", "segment it again, or move it away"
         ) from error

@@ -16,9 +16,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from spinekit.core.errors import InputError, UsageError
+from spinekit.io.derivatives import LABELS
 from spinekit.io.discovery import ScanSource, stem_of
 from spinekit.io.staging import staged
-from spinekit.io.voxels import hash_voxels
 from spinekit.io.writing import write_bytes, write_image, write_json, write_labels
 from spinekit.layouts.listed import find_kinds
 from spinekit.layouts.plain import refuse_steps
@@ -28,7 +28,9 @@ from spinekit.report import read_report
 from spinekit.segmentation import (
     Segment,
     Segmentation,
+    Settle,
     label_segments,
+    leave_earlier,
     level_segments,
     part_segments,
 )
@@ -49,17 +51,10 @@ DEFACING = "_defacemask"
 """How masks in `anat` end by which faces were removed."""
 DATATYPE = "anat"
 _NAME = re.compile(r"(sub-[A-Za-z0-9]+(?:_[a-z]+-[A-Za-z0-9]+)*)_([A-Za-z0-9]+)")
-_LABELS = re.compile(
-    r"(?P<entities>sub-[A-Za-z0-9_-]+)_space-orig_seg-(?P<kind>spine|parts|levels)"
-    r"(?P<res>_res-1mm)?_desc-(?P<suffix>[A-Za-z0-9]+)_dseg\.(?P<fmt>nii(?:\.gz)?)"
-)
-_RESAMPLED = re.compile(
-    r"(?P<entities>sub-[A-Za-z0-9_-]+)_space-orig_res-1mm_desc-resampled"
-    r"_(?P<suffix>[A-Za-z0-9]+)\.nii(?:\.gz)?"
-)
 _DERIVED = re.compile(r"_(space|seg|res|den|label|desc)-")
+IGNORE = ".bidsignore"
 _IGNORED = (b"**/figures/", b"summary.csv", b"failures.json")
-"""`.bidsignore`: what a validator is not to look at."""
+"""Its lines: what a validator is not to look at."""
 
 
 @dataclass(frozen=True)
@@ -150,17 +145,6 @@ def read_name(source: Path) -> RawName:
     return RawName(root, Path(*above), match[1], match[2])
 
 
-def split_derived(name: str) -> tuple[str, str] | None:
-    """Stem of the raw scan, and which of `plan`'s files it is, by a file's name.
-
-    None for any other name, and for the soft maps.
-    """
-    match = _LABELS.fullmatch(name)
-    kind = "image" if match is None else match["kind"].replace("spine", "dseg")
-    match = match or _RESAMPLED.fullmatch(name)
-    return None if match is None else (f"{match['entities']}_{match['suffix']}", kind)
-
-
 def plan(wanted: Wanted) -> Place:
     """Where the files of a scan go.
 
@@ -205,7 +189,7 @@ def recall(labels: Path) -> Wanted | None:
         UsageError: They are parts or points, not the labels that bear the names.
         InputError: The sidecar is missing, or does not say of which scan they are.
     """
-    match = _LABELS.fullmatch(labels.name)
+    match = LABELS.fullmatch(labels.name)
     if match is None:
         return None
     if match["kind"] != "spine":
@@ -218,7 +202,7 @@ def recall(labels: Path) -> Wanted | None:
     report = labels.with_name(f"{base}.json")
     said = read_report(report)
     try:
-        source = PurePosixPath(str(said["Sources"][0]).removeprefix("bids:raw:"))
+        source = PurePosixPath(str(said.whole["Sources"][0]).removeprefix("bids:raw:"))
         out = Path(os.path.abspath(labels)).parents[len(source.parts) - 1]
     except (KeyError, IndexError, TypeError) as error:
         raise InputError(
@@ -246,14 +230,19 @@ def _raw_dataset(out: Path) -> Path:
     return out
 
 
-def write(result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:
+def write(result: Segmentation, wanted: Wanted, settle: Settle = leave_earlier) -> None:
     """Write a result; all of its files appear, or none.
 
-    Returns:
-        The report as written: this package's, with the keys that BIDS asks for.
+    The report is this package's, with the keys that BIDS asks for. What a dataset says of itself is
+    written just before, and stays.
+
+    Args:
+        result: The result.
+        wanted: What of it.
+        settle: What becomes of an earlier result's files; by default they stay.
 
     Raises:
-        OutputError: A file cannot be written.
+        OutputError: A file cannot be written or removed.
     """
     name, place = read_name(wanted.source), plan(wanted)
     common = _sidecar(name, wanted)
@@ -271,14 +260,8 @@ def write(result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:
     if result.image is not None:
         images["image"] = result.image.array
         sidecars["image_json"] = {**common, "SkullStripped": False}
-    hashes = {kind: hash_voxels(array) for kind, array in maps.items()}
-    known = {**result.report.get("voxels_sha256", {}), **hashes}
-    report = {**result.report, "voxels_sha256": known, **common}
-    with staged(place.root, last=place.files["json"]) as stage:
-        description = _description(name, wanted.out)
-        if description is not None:
-            write_json(stage / DESCRIPTION, description)
-        write_bytes(stage / ".bidsignore", _ignored(wanted.out))
+    report, gone = settle({**result.report_with(maps), **common})
+    with staged(place.root, last=place.files["json"], gone=gone) as stage:
         for kind, path in place.files.items():
             if kind in maps:
                 write_labels(stage / path, maps[kind], header, fmt=wanted.fmt)
@@ -292,7 +275,8 @@ def write(result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:
         result.preview().save(png, format="PNG", compress_level=3)
         write_bytes(stage / place.files["preview"], png.getvalue())
         write_json(stage / place.files["json"], report)
-    return report
+        # Not staged: they are of all scans, and others may write them before these files move.
+        _describe_dataset(name, wanted.out)
 
 
 def _sidecar(name: RawName, wanted: Wanted) -> dict[str, Any]:
@@ -306,11 +290,26 @@ def _sidecar(name: RawName, wanted: Wanted) -> dict[str, Any]:
     return {**keys, "Resolution": "1 mm isotropic"} if wanted.iso else keys
 
 
+def _describe_dataset(name: RawName, out: Path) -> None:
+    """Write what a dataset says of itself, where it does not say so yet.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    description, ignored = _description(name, out), _ignored(out)
+    if description is not None and description != _read_table(out):
+        write_json(out / DESCRIPTION, description)
+    with contextlib.suppress(OSError):
+        if (out / IGNORE).read_bytes() == ignored:
+            return
+    write_bytes(out / IGNORE, ignored)
+
+
 def _ignored(out: Path) -> bytes:
     """`.bidsignore`: the lines that are there, and ours."""
     there = b""
     with contextlib.suppress(OSError):
-        there = (out / ".bidsignore").read_bytes()
+        there = (out / IGNORE).read_bytes()
     lines = there.splitlines()
     return b"".join(line + b"\n" for line in dict.fromkeys((*lines, *_IGNORED)))
 

@@ -1,23 +1,23 @@
-"""What of a result lies in its place, by what its report lists: others may have put files beside.
+"""What of a result lies in its place, by what its report says: others may have put files beside.
 
-It knows reports and places; which files a run writes, the layouts know.
+It knows reports and places; which files a run writes, the layouts know, and what is to become of
+a changed file, others decide.
 """
 
-import contextlib
-import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
+from spinekit.core.errors import SpineKitError
+from spinekit.io.reading import read_labels
+from spinekit.io.reports import StoredReport
+from spinekit.io.voxels import hash_voxels
 from spinekit.layouts.wanted import Place
 
 
-def report_at(place: Place) -> dict[str, Any] | None:
-    """The report of the result in a place; None where there is none."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        report = json.loads(Path(place.path("json")).read_bytes())
-        if report["spinekit_version"]:
-            return {**report, "files": [*report.get("files", ())]}
-    return None
+def find_listed(place: Place, report: StoredReport) -> dict[str, Path]:
+    """Kind of file → path, of the files in a place those that are there and its report lists."""
+    listed = [kind for kind, name in place.files.items() if name in report.files]
+    return {kind: place.path(kind) for kind in listed if place.path(kind).is_file()}
 
 
 def find_kinds(place: Place) -> set[str]:
@@ -30,11 +30,34 @@ def find_kinds(place: Place) -> set[str]:
         Those that are there and that the report lists. Where it lists no files, or they were
         renamed since, so that it does not list itself, those that are there.
     """
-    report = report_at(place)
-    listed = set() if report is None else {str(name) for name in report["files"]}
-    is_telling = place.files["json"] in listed
-    return {
-        kind
-        for kind, name in place.files.items()
-        if place.path(kind).is_file() and (name in listed or not is_telling)
+    report = StoredReport.find(place.path("json"))
+    if report is None or place.files["json"] not in report.files:
+        return {kind for kind in place.files if place.path(kind).is_file()}
+    return set(find_listed(place, report))
+
+
+def find_changed(places: Iterable[Place], report: StoredReport) -> list[Path]:
+    """Find the label volumes of a result that no longer hold what was written.
+
+    Args:
+        places: Where its files may lie.
+        report: Its report; one without hashes, of an earlier version, tells of no change.
+
+    Returns:
+        Of the files that the report lists; none that is missing.
+    """
+    written = {
+        path: report.voxels_sha256[kind]
+        for place in places
+        for kind, path in find_listed(place, report).items()
+        if kind in report.voxels_sha256
     }
+    return [path for path, digest in written.items() if not _holds(path, digest)]
+
+
+def _holds(path: Path, digest: str) -> bool:
+    """Whether a file's voxels have a hash; of a file that cannot be read they do not."""
+    try:
+        return hash_voxels(read_labels(path).array) == digest
+    except SpineKitError:
+        return False

@@ -12,7 +12,7 @@ from spinekit.core.errors import UsageError
 from spinekit.io.discovery import FILE_ENDINGS, ScanSource
 from spinekit.layouts.listed import find_kinds
 from spinekit.layouts.wanted import Place, Wanted
-from spinekit.segmentation import FORMATS, Segmentation, output_names
+from spinekit.segmentation import FORMATS, Segmentation, Settle, leave_earlier, output_names
 
 OPTIONS: Mapping[str, Any] = {}
 """Options of the segmentation that this layout fixes: none."""
@@ -82,14 +82,15 @@ def recall(labels: Path) -> Wanted | None:
     return dataclasses.replace(whole, iso="image" in kinds, levels=has_levels)
 
 
-def write(result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:
+def write(result: Segmentation, wanted: Wanted, settle: Settle = leave_earlier) -> None:
     """Write a result; all of its files appear, or none.
 
-    Returns:
-        The report as written, but for what only writing tells: its time and what was written.
+    Args:
+        result: The result.
+        wanted: What of it.
+        settle: What becomes of an earlier result's files; by default they stay.
 
     Raises:
-        OutputError: A file cannot be written.
+        OutputError: A file cannot be written or removed.
     """
-    result.save(plan(wanted).root, fmt=wanted.fmt, stem=wanted.stem)
-    return result.report
+    result.write(plan(wanted).root, wanted.fmt, wanted.stem, settle)

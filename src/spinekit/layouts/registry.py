@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from spinekit.io.discovery import ScanSource
 from spinekit.layouts import bids, plain, totalspineseg
 from spinekit.layouts.wanted import Place, Wanted
-from spinekit.segmentation import Segmentation
+from spinekit.segmentation import Segmentation, Settle, leave_earlier
 
 
 class Layout(Protocol):
@@ -29,13 +29,16 @@ class Layout(Protocol):
         """Where the files of a scan go."""
 
     def reach(self, wanted: Wanted) -> list[Place]:
-        """Where the files of a scan may lie, whatever else a run was asked for."""
+        """Where the files of a result may lie, whatever else a run was asked for.
+
+        All of these places have the report and the archive of `plan`.
+        """
 
     def recall(self, labels: Path) -> Wanted | None:
         """What the run was asked for that wrote these labels; None where it has none such."""
 
-    def write(self, result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:
-        """Write a result, all of it or nothing, and give back its report."""
+    def write(self, result: Segmentation, wanted: Wanted, settle: Settle = leave_earlier) -> None:
+        """Write a result, all of it or nothing; `settle` says what goes of an earlier one."""
 
 
 LAYOUTS: Mapping[str, Layout] = {

@@ -24,7 +24,6 @@ from spinekit.core.resampling import resample_linear
 from spinekit.core.volume import Volume
 from spinekit.io.discovery import ScanSource
 from spinekit.io.staging import staged
-from spinekit.io.voxels import hash_voxels
 from spinekit.io.writing import write_bytes, write_image, write_json, write_labels
 from spinekit.labelling.localizer import read_localizer
 from spinekit.labelling.places import values_at
@@ -32,7 +31,7 @@ from spinekit.layouts.listed import find_kinds
 from spinekit.layouts.wanted import Place, Wanted
 from spinekit.levels import draw_levels
 from spinekit.preview.layers import Sheet, make_sheet, spread_points
-from spinekit.segmentation import Segmentation, View
+from spinekit.segmentation import Segmentation, Settle, View, leave_earlier
 from spinekit.structures import convert_labels
 
 OPTIONS: Mapping[str, Any] = {"levels": True, "soft": True, "scheme": "spinekit"}
@@ -134,18 +133,18 @@ def recall(labels: Path) -> Wanted | None:
     return replace(whole, keep=tuple(name for name in _folders(step1=False) if name in kept))
 
 
-def write(result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:
+def write(result: Segmentation, wanted: Wanted, settle: Settle = leave_earlier) -> None:
     """Write a result; all of its files appear, or none.
+
+    The report is in the tool's values.
 
     Args:
         result: In this package's values, with levels and soft maps, and the scan at hand.
         wanted: What of it.
-
-    Returns:
-        The report as written, in the tool's values.
+        settle: What becomes of an earlier result's files; by default they stay.
 
     Raises:
-        OutputError: A file cannot be written.
+        OutputError: A file cannot be written or removed.
     """
     place = plan(wanted)
     _, structures, lost = convert_labels(result.labels, result.structures, "totalspineseg")
@@ -154,15 +153,14 @@ def write(result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:
     known = [point for point in result.levels or () if point.number in classes.LEVELS_KNOWN]
     maps["step1_levels"] = draw_levels(known, result.grid.shape)
     maps = {kind: array for kind, array in maps.items() if kind in place.files}
-    hashes = {kind: hash_voxels(array) for kind, array in maps.items()}
     report = {
-        **result.report,
+        **result.report_with(maps),
         "structures": [asdict(row) for row in structures],
         "warnings": [*result.report["warnings"], *map(asdict, lost)],
-        "voxels_sha256": {**result.report.get("voxels_sha256", {}), **hashes},
     }
     soft = {f"step1_{name}": array for name, array in (result.soft or {}).items()}
-    with staged(place.root, last=place.files["json"]) as stage:
+    report, gone = settle(report)
+    with staged(place.root, last=place.files["json"], gone=gone) as stage:
         for kind, path in place.files.items():
             if kind in maps:
                 write_labels(stage / path, maps[kind], header)
@@ -174,7 +172,6 @@ def write(result: Segmentation, wanted: Wanted) -> Mapping[str, Any]:
         for kind, picture in _pictures(result, wanted, place):
             write_bytes(stage / place.files[kind], _jpeg(picture))
         write_json(stage / place.files["json"], report)
-    return report
 
 
 def _folders(step1: bool) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ knows how these steps follow on each other, and nothing of how instances were fo
 
 import contextlib
 import dataclasses
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -23,12 +22,13 @@ from spinekit.core.errors import InputError, Notice, UsageError
 from spinekit.instances.recasting import recast_sacrum
 from spinekit.io.locks import alone
 from spinekit.io.reading import read_label_file
+from spinekit.io.reports import StoredReport
 from spinekit.io.staging import remove_abandoned
 from spinekit.io.undo import put_back, read_kept, take_back
 from spinekit.labelling.naming import Naming
 from spinekit.labelling.omissions import tell_nameless
+from spinekit.layouts.listed import find_changed
 from spinekit.layouts.wanted import Place
-from spinekit.layouts.written import find_changed
 from spinekit.levels import find_levels
 from spinekit.relabelling.deciding import LABELLER, decide_names, find_items
 from spinekit.relabelling.result import (
@@ -112,20 +112,20 @@ def _held(found: Found) -> Iterator[None]:
 def _relabel(path: Path, words: Sequence[Word], image: str | Path | None) -> Corrected:
     """`relabel`, while no other process is at the result."""
     result = read_result(path)
-    changed = find_changed(result.found.layout, result.found.wanted, result.report)
+    before, grid = result.report, result.labels.grid
+    changed = find_changed(result.found.places, before)
     refuse_changed(set(changed) - _taken_over(result.found))
-    grid, options = result.labels.grid, result.report["options"]
-    instances, evidence, names = recall_evidence(result.report["evidence"])
-    column = Column(path.name, instances, names, result.report["structures"], result.own, grid)
-    earlier = words_in_force(result.report)
+    instances, evidence, names = recall_evidence(before.evidence)
+    column = Column(path.name, instances, names, before.structures, result.own, grid)
+    earlier = words_in_force(before.provenance)
     given = find_items(column, words)
     naming = decide_names(
         column,
         evidence,
         add_words(earlier, given),
         earlier=earlier,
-        outside=recall_outside(result.report["evidence"]),
-        min_probability=float(options.get("min_probability", 0.0)),
+        outside=recall_outside(before.evidence),
+        min_probability=float(before.options.get("min_probability", 0.0)),
     )
     result = dataclasses.replace(result, parts=_recast(result, instances, names, naming.cut))
     instances = recast_sacrum(instances, naming.cut)
@@ -133,18 +133,18 @@ def _relabel(path: Path, words: Sequence[Word], image: str | Path | None) -> Cor
     new_names = _names_by_item(instances, named)
 
     labels = _moved(result.own, names, new_names)
-    structures = _with_tubes_cut(tabulate(labels, grid, named), result.report["structures"])
+    structures = _with_tubes_cut(tabulate(labels, grid, named), before.structures)
     levels = find_levels(labels, grid, structures) if result.found.wanted.levels else None
-    scheme = str(options.get("scheme", "spinekit"))
+    scheme = str(before.options.get("scheme", "spinekit"))
     written, structures, lost = convert_labels(labels, structures, scheme)
     report = {
-        **result.report,
+        **before.whole,
         "structures": [dataclasses.asdict(row) for row in structures],
         "canal_with_cord_mm3": sum_canal(structures),
-        "column": {**result.report["column"], **describe_column(naming)},
+        "column": {**before.column, **describe_column(naming)},
         "warnings": _warnings(result, naming, [*_tell_painted(result, changed), *lost]),
-        "evidence": _renamed(result.report["evidence"], new_names),
-        "provenance": [*result.report.get("provenance", []), _change(given, names)],
+        "evidence": _renamed(before.evidence, new_names),
+        "provenance": [*before.provenance, _change(given, names)],
     }
     picture, has_image = view_result(result, labels, image)
     segmentation = Segmentation(
@@ -159,13 +159,14 @@ def _relabel(path: Path, words: Sequence[Word], image: str | Path | None) -> Cor
         view=picture,
         levels=levels,
     )
-    report = _write(result, segmentation, again=bool(earlier))
+    _write(result, segmentation, again=bool(earlier))
     place = result.found.place
-    return Corrected(report, place.path(place.shown), has_image or not place.is_drawn)
+    now = StoredReport.read(place.path("json")).whole
+    return Corrected(now, place.path(place.shown), has_image or not place.is_drawn)
 
 
-def _write(result: Result, segmentation: Segmentation, *, again: bool) -> dict[str, Any]:
-    """Replace the files of a result in every format that lies there; the report as written.
+def _write(result: Result, segmentation: Segmentation, *, again: bool) -> None:
+    """Replace the files of a result in every format that lies there.
 
     Args:
         result: What is there.
@@ -179,7 +180,7 @@ def _write(result: Result, segmentation: Segmentation, *, again: bool) -> dict[s
         for copy in copies:
             _, header = read_label_file(copy.labels)
             copy.layout.write(dataclasses.replace(segmentation, header=header), copy.wanted)
-        return dict(found.layout.write(segmentation, found.wanted))
+        found.layout.write(segmentation, found.wanted)
 
 
 def undo(path: str | Path) -> Corrected:
@@ -212,7 +213,7 @@ def _undo(path: Path, found: Found) -> Corrected:
     kept = read_kept(place.root, place.undo, place.files["json"])
     is_own = kept is not None and _is_before(kept, report)
     # A change that was cut short has kept the files before, but its word may not be told yet.
-    if not is_own and not words_in_force(report):
+    if not is_own and not words_in_force(report.provenance):
         raise UsageError("nothing-to-undo", f"{path.name}: no name was changed", "nothing to do")
     if kept is not None and not is_own:
         raise InputError(
@@ -222,7 +223,7 @@ def _undo(path: Path, found: Found) -> Corrected:
         )
     refuse_changed(_painted_since(found, report))
     take_back(place.root, place.undo)
-    return Corrected(read_report(place.path("json")), place.path(place.shown))
+    return Corrected(StoredReport.read(place.path("json")).whole, place.path(place.shown))
 
 
 def _taken_over(found: Found) -> set[Path]:
@@ -233,7 +234,7 @@ def _taken_over(found: Found) -> set[Path]:
 
 def _warnings(result: Result, naming: Naming, new: Sequence[Notice]) -> list[dict[str, Any]]:
     """The warnings before that no change of names settles, and the new ones."""
-    before, column = result.report["warnings"], result.report["column"]
+    before, column = result.report.warnings, result.report.column
     masks = [row["names"] for row in column.get("outside", ()) if row["source"] == "mask"]
     # Without what the mask said, none can tell whether its names have one now.
     settled = {*OF_NAMES, PAINTED, *(["names-left-out"] if masks else [])}
@@ -244,7 +245,7 @@ def _warnings(result: Result, naming: Naming, new: Sequence[Notice]) -> list[dic
 
 def _tell_painted(result: Result, changed: Sequence[Path]) -> list[Notice]:
     """A warning where the labels were changed by hand, now or before, and parts do not follow."""
-    told = any(warning["code"] == PAINTED for warning in result.report["warnings"])
+    told = any(warning["code"] == PAINTED for warning in result.report.warnings)
     if "parts" not in result.found.place.files or not (told or result.found.labels in changed):
         return []
     count = int(np.count_nonzero((result.own > 0) != (result.parts > 0)))
@@ -253,26 +254,27 @@ def _tell_painted(result: Result, changed: Sequence[Path]) -> list[Notice]:
     return [Notice(PAINTED, text)]
 
 
-def _painted_since(found: Found, report: Mapping[str, Any]) -> list[Path]:
+def _painted_since(found: Found, report: StoredReport) -> list[Path]:
     """The label volumes that are neither as the last change of names left them nor as before it."""
     place = found.place
     if read_kept(place.root, place.undo, place.files["json"]) == place.path("json").read_bytes():
         return []  # The change was cut short: what it had written already, no report tells of.
     return [
         path
-        for path in find_changed(found.layout, found.wanted, report)
+        for path in find_changed(found.places, report)
         if read_kept(place.root, place.undo, path.relative_to(place.root).as_posix())
         != path.read_bytes()
     ]
 
 
-def _is_before(kept: bytes, report: Mapping[str, Any]) -> bool:
+def _is_before(kept: bytes, report: StoredReport) -> bool:
     """Whether a report that was kept is that of the same result before a change of names."""
     try:
-        before = json.loads(kept)
-        return {**before, **dict.fromkeys(OF_NAMING)} == {**report, **dict.fromkeys(OF_NAMING)}
-    except (ValueError, TypeError):
+        before = StoredReport.parse(kept)
+    except ValueError:
         return False
+    others = dict.fromkeys(OF_NAMING)
+    return before is not None and {**before.whole, **others} == {**report.whole, **others}
 
 
 def _replaced(place: Place) -> list[str]:

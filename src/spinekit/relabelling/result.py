@@ -4,10 +4,9 @@ It knows files, values and the scan they belong to; no word, and no rule of nami
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,8 @@ from spinekit.core.resampling import resample_linear
 from spinekit.core.volume import Volume
 from spinekit.io.header import HeaderInfo
 from spinekit.io.reading import Scan, read_label_file, read_labels, read_scan
+from spinekit.io.reports import StoredReport
+from spinekit.layouts.listed import find_listed
 from spinekit.layouts.registry import LAYOUTS, Layout
 from spinekit.layouts.wanted import Place, Wanted
 from spinekit.report import read_report
@@ -54,13 +55,18 @@ class Found:
         """The label map that bears the names."""
         return self.place.path(self.place.labels)
 
+    @property
+    def places(self) -> list[Place]:
+        """Where its files may lie, in every format."""
+        return self.layout.reach(self.wanted)
+
 
 @dataclass(frozen=True)
 class Result:
     """The files of one result, read back."""
 
     found: Found
-    report: dict[str, Any]
+    report: StoredReport
     labels: Volume
     """As written."""
     own: NDArray[np.uint8]
@@ -99,15 +105,10 @@ def find_result(path: Path) -> Found:
     )
 
 
-def find_copies(found: Found, report: Mapping[str, Any]) -> list[Found]:
+def find_copies(found: Found, report: StoredReport) -> list[Found]:
     """The same result in other formats beside it, as its report lists them."""
-    listed = set(report.get("files", ()))
-    copies: dict[Path, Found] = {}
-    for place in found.layout.reach(found.wanted):
-        labels = place.path(place.labels)
-        if place.files[place.labels] in listed and labels != found.labels and labels.is_file():
-            copies[labels] = find_result(labels)
-    return list(copies.values())
+    labels = [find_listed(place, report).get(place.labels) for place in found.places]
+    return [find_result(path) for path in labels if path is not None and path != found.labels]
 
 
 def refuse_changed(paths: Iterable[Path]) -> None:
@@ -148,17 +149,17 @@ def read_result(path: Path) -> Result:
     return Result(found, report, labels, own, parts, header)
 
 
-def _check_tables(path: Path, report: Mapping[str, Any]) -> None:
+def _check_tables(path: Path, report: StoredReport) -> None:
     """Refuse a report in which somebody has changed names: others would move to the wrong bones.
 
     Raises:
         InputError: Its table of structures has a name that is none, one twice, or one that its
             evidence does not know; or a value that no label map holds.
     """
-    known = {row["name"] for row in report["evidence"]["items"]}
+    known = {row["name"] for row in report.evidence["items"]}
     try:
-        names = [row["name"] for row in report["structures"]]
-        values = [row["value"] for row in report["structures"] if row["value"] is not None]
+        names = [row["name"] for row in report.structures]
+        values = [row["value"] for row in report.structures if row["value"] is not None]
         bones = {name for name in names if kind_of_value(VALUES[name]) in _NAMED_KINDS}
         is_sound = len(set(names)) == len(names) and bones <= known
         is_sound = is_sound and all(0 < value < 256 for value in values)
@@ -172,16 +173,14 @@ def _check_tables(path: Path, report: Mapping[str, Any]) -> None:
         )
 
 
-def _own_values(
-    name: str, report: Mapping[str, Any], labels: NDArray[np.integer]
-) -> NDArray[np.uint8]:
+def _own_values(name: str, report: StoredReport, labels: NDArray[np.integer]) -> NDArray[np.uint8]:
     """The labels in this package's values, whatever scheme they were written in.
 
     Raises:
         InputError: The scheme has lost structures, so that names cannot move, or the labels hold
             what the report does not tell of.
     """
-    rows = report["structures"]
+    rows = report.structures
     written = [row["value"] for row in rows]
     if None in written or len(set(written)) < len(written):
         raise InputError(
@@ -251,10 +250,9 @@ def _read_named(path: Path, result: Result) -> Volume:
 
 def _read_as_segmented(path: Path, result: Result) -> Scan:
     """A scan, of several series or volumes the one that was segmented, where it has that."""
-    options = result.report["options"]
-    chosen = {"volume_index": options.get("volume"), "series": options.get("series")}
+    options = result.report.options
     try:
-        return read_scan(path, **chosen)
+        return read_scan(path, volume_index=options.get("volume"), series=options.get("series"))
     except UsageError:
         pass
     try:
@@ -274,5 +272,5 @@ def _find_image(result: Result) -> Volume | None:
         scan = _read_as_segmented(source, result) if source.exists() else None
     except SpineKitError:
         return None
-    known = result.report["input"]["sha256"]
+    known = result.report.input_sha256
     return scan.volume if scan is not None and scan.source["sha256"] == known else None

@@ -3,7 +3,7 @@
 It knows names, values and places; the files of a result, and how names are decided, it does not.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,10 +52,10 @@ class Column:
     grid: Grid
 
 
-def words_in_force(report: Mapping[str, Any]) -> dict[int, str]:
-    """Item → name, for all words given before; a later one replaces an earlier one."""
+def words_in_force(changes: Iterable[Mapping[str, Any]]) -> dict[int, str]:
+    """Item → name, for all words of a report's `provenance`; a later one replaces an earlier."""
     words: dict[int, str] = {}
-    for change in report.get("provenance", []):
+    for change in changes:
         if change["action"] == "relabel":
             given = {int(word["item"]): str(word["to"]) for word in change["words"]}
             words = add_words(words, given)
