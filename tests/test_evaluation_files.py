@@ -356,3 +356,21 @@ def test_labels_painted_in_since_count_and_not_the_parts_of_before(folders):
     assert case.mask_dice("canal") == case.mask_dice("sacrum") == 1.0
     (case, _) = evaluate_files(folders / "pred", folders / "ref").cases
     assert case.mean_dice("body") == 1.0
+
+
+def test_a_reference_in_which_nothing_is_marked_is_told(folders):
+    nothing = np.zeros((6, 40, 70))
+    for name in ("three_bodies", "four_cord", "five"):
+        save(folders / "ref" / f"{name}.nii.gz", nothing)
+        save(folders / "pred" / f"{name.split('_')[0]}_dseg.nii.gz", two_bodies())
+    found = evaluate_files(folders / "pred", folders / "ref")
+    assert [case.name for case in found.cases] == ["one", "two"]
+    assert found.unmarked == ("five", "four", "three")
+
+
+def test_a_scan_near_its_prediction_is_passed_over(folders, scan):
+    nib.save(nib.Nifti1Image(scan, AFFINE), folders / "pred" / "one.nii.gz")
+    (folders / "pred" / "one_dseg.nii.gz").rename(folders / "pred" / "one_bodies.nii.gz")
+    found = evaluate_files(folders / "pred", folders / "ref")
+    assert (found.failed, [case.name for case in found.cases]) == ({}, ["one", "two"])
+    assert found.cases[0].mean_dice("body") == 1.0

@@ -1,9 +1,12 @@
 """Which prediction answers which reference, by names alone."""
 
+import numpy as np
 import pytest
 
 from spinekit.core.errors import UsageError
+from spinekit.core.grid import Grid
 from spinekit.evaluation.pairing import pair_files, split_name
+from spinekit.io.writing import write_labels
 
 
 def make(root, *names):
@@ -95,6 +98,28 @@ def test_a_file_does_not_say_which_folder_it_is_of(tmp_path):
     pred = make(tmp_path / "pred", "T2_dseg") / "T2_dseg.nii.gz"
     with pytest.raises(UsageError, match="have the same name"):
         pair_files(pred, ref)
+
+
+@pytest.mark.parametrize("other", ["same", "painted", "moved"])
+def test_of_two_formats_that_hold_the_same_one_is_taken(tmp_path, other):
+    ref = make(tmp_path / "ref", "T2")
+    labels = np.zeros((4, 5, 6), np.uint8)
+    labels[1:3, 2, 3] = 41
+    grid = Grid((4, 5, 6), np.diag([4.0, 0.7, 0.7, 1.0]))
+    (tmp_path / "pred").mkdir()
+    write_labels(tmp_path / "pred" / "T2_dseg.mha", labels, grid, fmt="mha")
+    if other == "painted":
+        labels[0, 0, 0] = 41
+    if other == "moved":
+        grid = Grid((4, 5, 6), np.diag([4.0, 0.7, 0.8, 1.0]))
+    write_labels(tmp_path / "pred" / "T2_dseg.nii.gz", labels, grid)
+
+    if other == "same":
+        ((found,), _) = pair_files(tmp_path / "pred", ref)
+        assert found.pred["dseg"].name == "T2_dseg.mha"
+    else:
+        with pytest.raises(UsageError, match="have the same name"):
+            pair_files(tmp_path / "pred", ref)
 
 
 def test_two_formats_of_one_file_are_an_error(tmp_path):

@@ -271,6 +271,20 @@ def test_complete_label_map_is_judged_everywhere():
     assert dict(partial.extra) == {"body": 0, "vertebra": 0, "disc": 0}
 
 
+def test_a_cord_marked_twice_counts_once_and_the_map_stays_complete():
+    dseg, parts = column()
+    dseg[1:5, 30:55, 0:4], parts[1:5, 30:55, 0:4] = VALUES["sacrum"], 6
+    cord = dseg == VALUES["spinal_cord"]
+    whole = labels_reference("scan", dseg, parts)
+    reference = cord_reference("scan", np.where(np.arange(130) > 40, cord, 0)).joined(whole)
+    assert reference.complete
+    scores = evaluate_case(dseg, parts, reference, SPACING)
+    names = [mask.structure for mask in scores.masks]
+    assert sorted(names) == ["canal", "canal-without-cord", "cord", "sacrum"]
+    # What the first of the two marks is compared: 126 slices of cord were found, 87 are asked for.
+    assert scores.mask_dice("cord") == pytest.approx(2 * 87 / (87 + 126))
+
+
 def test_labels_of_the_lower_bones_alone_leave_the_others_out():
     dseg, parts = column()
     dseg[1:5, 30:55, 0:4], parts[1:5, 30:55, 0:4] = VALUES["sacrum"], 6

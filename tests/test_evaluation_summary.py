@@ -91,6 +91,14 @@ def test_points_are_counted():
     assert math.isnan(row.dice.mean)
 
 
+def test_scans_without_a_score_of_a_structure_are_not_counted_for_it():
+    masks = [MaskScore("cord", dice, NAN, NAN) for dice in (0.8, NAN)]
+    cases = [CaseScores(f"s{n}", "set", f"p{n}", masks=(mask,)) for n, mask in enumerate(masks)]
+    row = find_row(summarise(cases), "set", "cord", "whole")
+    assert (row.n_scans, row.n_subjects, row.dice.mean) == (1, 1, 0.8)
+    assert [case.is_empty for case in cases] == [False, True]
+
+
 def test_row_that_does_not_exist():
     with pytest.raises(KeyError, match="ivd"):
         find_row(summarise(CASES), "ivd", "disc", "instances")

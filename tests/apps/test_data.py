@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dataset_layouts import LAYOUTS, mask, mha
+from results import a_report
 from spinekit.apps.cli import main
 from spinekit.datasets import listing
 from spinekit.datasets.registry import DATASETS
@@ -32,7 +33,8 @@ def test_show_prints_the_card(name: str, capsys: pytest.CaptureFixture[str]) -> 
     entry = DATASETS[name]
     assert entry.citation in text
     assert entry.licence in text
-    assert all(key in text for key in entry.settings)
+    told = text.partition("settings (--set KEY=VALUE)\n")[2].splitlines()
+    assert [line.split()[0] for line in told] == list(entry.settings)
 
 
 def test_show_counts_what_lies_in_a_folder(
@@ -67,10 +69,15 @@ def test_show_takes_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_show_says_what_it_cannot_guess(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["data", "show", "auto", str(tmp_path)]) == 2
-    assert main(["data", "show", "nothing"]) == 2
-    assert main(["data", "show", "chu", str(tmp_path)]) == 2
-    assert capsys.readouterr().err.count("spinekit: error:") == 3
+    for words, said in (
+        (["auto", str(tmp_path)], ": no known layout; name one of `spinekit data list`"),
+        (["auto"], "`auto` guesses by a folder; add FOLDER"),
+        (["nothing"], "no dataset or layout is called 'nothing'"),
+        (["chu", str(tmp_path)], ": no case of chu in this folder"),
+    ):
+        assert main(["data", "show", *words]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert said in line
 
 
 def test_get_downloads_and_says_how_to_cite(
@@ -183,12 +190,12 @@ def test_gradings_are_joined_to_results(tmp_path: Path) -> None:
     def disc(name: str, height: float, volume: float) -> dict:
         return {
             "name": name, "part": "disc", "centroid_ras_mm": [0, 0, height], "volume_mm3": volume,
-            "probability": 0.9,
+            "probability": 0.9, "value": 1, "touches_edge": False,
         }  # fmt: skip
 
-    six = {"structures": [disc("L5-L6", 30, 222.0), disc("L6-S1", 0, 111.0)]}
+    six = a_report(structures=[disc("L5-L6", 30, 222.0), disc("L6-S1", 0, 111.0)])
     (results / "1_t1_dseg.json").write_text(json.dumps(six))
-    unsure = {"structures": [disc("L4-L5", 10, 333.0)]}
+    unsure = a_report(structures=[disc("L4-L5", 10, 333.0)])
     (results / "1_t2_dseg.json").write_text(json.dumps(unsure))
     out = tmp_path / "g.csv"
 
@@ -200,3 +207,22 @@ def test_gradings_are_joined_to_results(tmp_path: Path) -> None:
         ("1_t2", "L5-S1"): "",
         ("1_t2", "L4-L5"): "333.0",
     }
+
+
+def test_a_disc_that_was_missed_moves_no_volume_to_another(tmp_path: Path) -> None:
+    LAYOUTS["spider"][0](tmp_path / "s")
+    results = tmp_path / "results"
+    results.mkdir()
+    rows = [
+        {
+            "name": name, "part": "disc", "centroid_ras_mm": [0, 0, height], "volume_mm3": volume,
+            "probability": 0.9, "value": 1, "touches_edge": False,
+        }
+        for name, height, volume in (("L5-S1", 0, 111.0), ("L3-L4", 70, 333.0))
+    ]  # fmt: skip
+    (results / "1_t1_dseg.json").write_text(json.dumps(a_report(structures=rows)))
+    out = tmp_path / "g.csv"
+
+    assert main(["data", "gradings", str(tmp_path / "s"), str(out), "--results", str(results)]) == 0
+    found = {row["disc"]: row["volume_mm3"] for row in rows_of(out) if row["series"] == "1_t1"}
+    assert found == {"L5-S1": "111.0", "L4-L5": ""}

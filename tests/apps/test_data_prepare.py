@@ -12,7 +12,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from curation.sets import voxels, write_set
+from curation.sets import save, voxels, write_set
+from spinekit.anatomy.scheme import VALUES
 from spinekit.apps.cli import main
 from spinekit.datasets.real import real_data_folder
 
@@ -51,6 +52,24 @@ def test_a_recipe_and_what_wins_over_it(folder, tmp_path, capsys) -> None:
     assert (report["name"], report["splits"]["validation"]) == ("mine", 1)
     assert [row["name"] for row in report["structures"]] == ["L5"]
     assert report["exports"]["bids"]["pairs"] == 3
+
+
+def test_a_value_that_is_not_the_same_bone_in_all_cases_is_warned_of(
+    folder, tmp_path, capsys
+) -> None:
+    """SPIDER's values count from the lowest vertebra, which is L5 in the others and L4 here."""
+    path = folder / "labels" / "sub01_T2w.nii.gz"
+    spine = nib.load(path)
+    labels = np.asarray(spine.dataobj)
+    save(path, np.where(labels == VALUES["L5"], 0, labels).astype(np.uint8), spine.affine)
+    words = ["data", "prepare", str(folder), str(tmp_path / "out"), "--values", "spinekit"]
+
+    assert main([*words, "--scheme", "spider"]) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert [line for line in said if "not the same structure in all cases" in line] == said
+    assert ": 1, 2, 3, 4, 5" in said[0]
+    assert main([*words, "--overwrite"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_names_that_may_be_visits_of_one_patient_are_asked_about(tmp_path, capsys) -> None:
@@ -127,8 +146,7 @@ def test_a_run_that_is_killed_goes_on_and_ends_the_same(tmp_path) -> None:
     words = ["data", "prepare", str(root)]
     more = ["--values", "spinekit", "--quiet", "--jobs"]
     assert main([*words, str(whole), *more, "1"]) == 0
-    run = "import sys; from spinekit.apps.cli import main; sys.exit(main())"
-    command = [sys.executable, "-c", run, *words, str(out), *more, "2"]
+    command = [sys.executable, "-m", "spinekit", *words, str(out), *more, "2"]
 
     with subprocess.Popen(command, start_new_session=True) as process:
         while process.poll() is None and len(list(out.glob("cases/*.json"))) < 2:

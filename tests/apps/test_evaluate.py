@@ -5,6 +5,7 @@ import pytest
 
 from blocks import BlockSpine
 from spinekit.apps.cli import main
+from spinekit.evaluation.table import COLUMNS
 from spinekit.io.writing import write_labels
 
 
@@ -99,8 +100,26 @@ def test_a_damaged_prediction_is_listed_and_the_others_are_scored(
     assert main(["evaluate", str(pred), str(ref), "--csv", str(table)]) == 1
     shown = capsys.readouterr()
     assert len(shown.err.splitlines()) == 2
-    assert shown.out == ""
-    assert not table.exists()
+    assert shown.out == "nothing to score\n"
+    assert len(table.read_text().splitlines()) == 1
+
+
+def test_where_no_scan_has_a_score_what_was_asked_for_is_written_all_the_same(
+    pair: tuple[Path, Path], spine: BlockSpine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pred, ref = pair
+    table, document = tmp_path / "scores.csv", tmp_path / "scores.json"
+    write_labels(ref / "a.nii.gz", spine.labels * 0, spine.grid)
+    nothing = {"schema_version": 1, "summary": [], "scans": []}
+
+    assert main(["evaluate", str(pred), str(ref), "--json", "--csv", str(table)]) == 1
+    shown = capsys.readouterr()
+    assert json.loads(shown.out) == nothing
+    assert "a: nothing that could be compared is marked" in shown.err
+    assert table.read_text() == ",".join(COLUMNS) + "\n"
+    assert main(["evaluate", str(pred), str(ref), "--json", str(document)]) == 1
+    assert json.loads(document.read_text()) == nothing
+    assert capsys.readouterr().out == "nothing to score\n"
 
 
 def test_masks_in_the_values_of_another_tool_are_told(

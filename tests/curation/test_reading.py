@@ -1,5 +1,6 @@
 """What a case's masks become: grey, displaced, nameless, with wrong axes."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +15,7 @@ from spinekit.curation.axes import oriented
 from spinekit.curation.reading import read_case
 from spinekit.curation.recipe import PrepareRecipe, Source
 from spinekit.datasets.case import Case, MaskFile
+from spinekit.datasets.meaning import POINT_VALUES, mask_file
 
 SPINE = small_spine()
 
@@ -76,6 +78,7 @@ def test_values_without_a_meaning_are_refused(case_of) -> None:
     with pytest.raises(InputError, match="nothing says what they mean") as error:
         read_case(case_of((SPINE.labels, {}, False)), Source(), PrepareRecipe())
     assert error.value.code == "values-unknown"
+    assert "--values totalspineseg" in error.value.remedy
 
 
 def test_a_mask_on_another_grid_is_brought_over(case_of) -> None:
@@ -177,3 +180,42 @@ def test_names_given_win_over_discs(case_of) -> None:
     data = read_case(case, Source(bone_names=COLUMN[3:-1]), PrepareRecipe())
 
     assert called_most(data, "L5") == VALUES["L4"]
+
+
+def disc_points() -> np.ndarray:
+    """A voxel of each disc's rear rim, numbered as the Spinal Cord Toolbox does."""
+    points = np.zeros_like(SPINE.labels)
+    for number, name in POINT_VALUES.items():
+        where = np.argwhere(SPINE.labels == VALUES[name])
+        if len(where):
+            points[tuple(where[np.argmin(where[:, 1])])] = number
+    return points
+
+
+@pytest.mark.parametrize("is_said", [True, False])
+def test_points_are_no_discs(case_of, is_said) -> None:
+    levels = np.where(np.isin(SPINE.labels, range(40, 50)), SPINE.labels, 0)
+    values = {value: name for name, value in VALUES.items()}
+    case = case_of((levels, values, False), (disc_points(), dict(POINT_VALUES), False))
+    if is_said:
+        points = mask_file(case.masks[1].path, "disc-points")
+        case = replace(case, masks=(case.masks[0], points))
+
+    data = read_case(case, Source(), PrepareRecipe())
+
+    assert (data.labels == levels).all()
+    assert (codes(data), data.conflicts, data.losses) == (["points-passed-over"], [], [])
+
+
+def test_bone_in_one_tag_is_named_by_points(case_of) -> None:
+    bone = np.isin(SPINE.parts, (1, 2)).astype(np.uint8)
+    canal = (SPINE.parts == 4).astype(np.uint8)
+    shifted = {number: POINT_VALUES[number - 1] for number in list(POINT_VALUES)[1:]}
+    case = case_of(
+        (bone, {1: "vertebra"}, True), (canal, {1: "canal"}, True), (disc_points(), shifted, False)
+    )
+
+    data = read_case(case, Source(), PrepareRecipe())
+
+    assert [called_most(data, name) for name in ("L2", "L3", "L4")] == [41, 42, 43]
+    assert not np.isin(data.labels, [VALUES[name] for name in shifted.values()]).any()

@@ -60,6 +60,20 @@ def test_mistakes_are_named(table: dict, word: str) -> None:
         prepare_recipe(table)
 
 
+@pytest.mark.parametrize("root", ["$SPINEKIT_NONE/a", "${SPINEKIT_NONE}"])
+def test_a_variable_that_is_not_set_is_named(
+    root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RecipeError, match="the variable SPINEKIT_NONE is not set; set it, or"):
+        _ = Source(root=root).folder
+
+    (tmp_path / root).mkdir(parents=True)
+    assert Source(root=root).folder == Path(root)
+    monkeypatch.setenv("SPINEKIT_NONE", "/data")
+    assert Source(root=root).folder.parts[:2] == ("/", "data")
+
+
 def test_what_changes_the_set_alone_changes_no_case() -> None:
     one = prepare_recipe({"seed": 1})
 

@@ -7,7 +7,13 @@ import pytest
 
 from spinekit.anatomy.scheme import VALUES
 from spinekit.core.errors import InputError
-from spinekit.curation.tables import describe_table, find_scheme, number_structures, read_table
+from spinekit.curation.tables import (
+    describe_table,
+    find_scheme,
+    find_varying,
+    number_structures,
+    read_table,
+)
 
 
 def test_numbers_run_from_one_without_gaps() -> None:
@@ -43,3 +49,21 @@ def test_anything_else_is_no_table(tmp_path, text: str) -> None:
 
     with pytest.raises(InputError, match=r"labels\.json: no label table"):
         read_table(path)
+
+
+def test_a_value_that_is_one_bone_here_and_another_there_is_in_no_table() -> None:
+    l4, l5, l6 = VALUES["L4"], VALUES["L5"], VALUES["L6"]
+
+    assert find_varying([{l5: 1, l4: 2}, {l6: 1, l5: 2, l4: 3}]) == {
+        1: [l5, l6], 2: [l4, l5], 3: [l4]}  # fmt: skip
+    assert find_varying([{l5: 1}, {l4: 2}]) == {}
+
+
+def test_structures_that_every_map_joins_are_one_meaning() -> None:
+    cord, canal, l5 = (VALUES[name] for name in ("spinal_cord", "spinal_canal", "L5"))
+
+    assert find_varying([{cord: 100, canal: 100}, {canal: 100}]) == {}
+    assert find_varying([{canal: 100}, {cord: 100}, {canal: 100, cord: 100}]) == {}
+    assert find_varying([{cord: 100, canal: 100}, {l5: 100}]) == {100: [cord, canal, l5]}
+    assert find_varying([{1: 9, 2: 9}, {3: 9}, {2: 9, 3: 9}, {1: 9}]) == {}
+    assert find_varying([{cord: 100}, {canal: 100}]) == {100: [cord, canal]}

@@ -146,3 +146,15 @@ def test_a_stretch_of_any_column_survives_the_trip(data: st.DataObject) -> None:
     back, _ = load_scheme(name).read(theirs)
 
     assert (back[theirs > 0] == ours[theirs > 0]).all()
+
+
+def test_what_becomes_one_structure_on_reading_is_told() -> None:
+    """SPIDER numbers the lowest vertebra 1, and 101 where it is only partly in view."""
+    label_map = np.array([1, 1, 101, 201], np.uint8).reshape(-1, 1, 1)
+
+    found = translate(label_map, load_scheme("spider"), load_scheme("spinekit"))
+
+    assert [(row.name, row.source, row.voxels) for row in found.kept] == [
+        ("L5", 1, 3), ("L5-S1", 201, 1)]  # fmt: skip
+    assert [(row.name, row.source, row.voxels, row.reason) for row in found.lost] == [
+        ("L5", 101, 1, "merged")]  # fmt: skip

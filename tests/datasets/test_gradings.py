@@ -12,6 +12,7 @@ from spinekit.datasets.gradings import (
     check_gradings,
     check_numbering,
     disc_of,
+    number_discs,
     read_gradings,
 )
 from spinekit.io.reading import read_labels
@@ -38,6 +39,24 @@ def test_discs_are_counted_from_the_sacrum() -> None:
         "T11-T12",
     ]
     assert disc_of(0) is None
+
+
+@pytest.mark.parametrize(
+    ("names", "numbers"),
+    [
+        (("L3-L4", "L5-S1"), (3, 1)),
+        (("L6-S1", "L4-L5", "T12-L1"), (1, 3, 7)),
+        (("L4-S1", "L3-L4", "T11-L1", "T10-T11"), (1, 2, 5, 6)),
+        (("T13-L1", "L5-S1"), (6, 1)),
+        (("disc_2", "L5-S1", "C2-C3"), (None, 1, 23)),
+        (("L3-L4", "L4-L5"), (None, None)),
+        (("L6-S1", "L4-S1"), (None, None)),
+    ],
+)
+def test_a_disc_has_its_number_whether_those_below_were_found_or_not(names, numbers) -> None:
+    found = number_discs(names)
+
+    assert tuple(found.get(name) for name in names) == numbers
     assert disc_of(99) is None
 
 

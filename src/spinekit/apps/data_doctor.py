@@ -9,6 +9,7 @@ import argparse
 import json
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,15 +65,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Examine the set and write the report."""
+    from tqdm import tqdm
+
+    from spinekit.curation.doctor.examination import ExamineOptions
     from spinekit.curation.doctor.page import render_page
+    from spinekit.curation.doctor.rounds import diagnose
     from spinekit.curation.doctor.statistics import describe_diagnosis
     from spinekit.io.staging import staged
     from spinekit.io.writing import write_bytes, write_json
 
-    dataset, cases = _find(args)
-    _check_out(args)
+    dataset, cases = _find(args.path, args.dataset, args.set)
+    _check_out(args.out, args.path)
     expect = _expected(args.expect)
-    diagnosis = _diagnose(cases, expect, args)
+    options = ExamineOptions(image_axes=not args.no_model, pictures=not args.no_pictures)
+    silent = args.quiet or args.json or not sys.stderr.isatty()
+    with tqdm(total=len(cases), unit="case", leave=False, disable=silent) as bar:
+        diagnosis = diagnose(
+            cases, options, expect=expect, jobs=args.jobs, progress=lambda _: bar.update(1)
+        )
     source = args.path.resolve().name
     content = describe_diagnosis(diagnosis, source=source, dataset=dataset)
     page = render_page(diagnosis, source=source, dataset=dataset)
@@ -121,29 +131,28 @@ def table_of(diagnosis: Diagnosis) -> str:
     return "\n".join(lines)
 
 
-def _find(args: argparse.Namespace) -> tuple[str, list[Case]]:
+def _find(path: Path, dataset: str | None, pairs: Sequence[str]) -> tuple[str, list[Case]]:
     """Layout and cases of the set."""
     from spinekit.core.errors import UsageError
     from spinekit.datasets.entry import read_settings
     from spinekit.datasets.registry import entry_named, find_cases, recognise
 
-    if not args.path.is_dir():
-        raise UsageError("file-missing", f"{args.path}: no such folder", "check the path")
-    settings = read_settings(args.set)
-    dataset = args.dataset or recognise(args.path) or "folder"
-    if args.dataset is None:
-        entry_named(dataset).check(settings, otherwise="--dataset folder")
-    return dataset, find_cases(args.path, dataset, settings)
+    if not path.is_dir():
+        raise UsageError("file-missing", f"{path}: no such folder", "check the path")
+    settings = read_settings(pairs)
+    known = dataset or recognise(path) or "folder"
+    if dataset is None:
+        entry_named(known).check(settings, otherwise="--dataset folder")
+    return known, find_cases(path, known, settings)
 
 
-def _check_out(args: argparse.Namespace) -> None:
+def _check_out(out: Path, source: Path) -> None:
     """Refuse to write into the set."""
     from spinekit.core.errors import UsageError
 
-    out, source = args.out.resolve(), args.path.resolve()
-    if out == source or source in out.parents:
+    if source.resolve() in (out.resolve(), *out.resolve().parents):
         raise UsageError(
-            "out-is-input", f"OUT ({args.out}) lies in the set", "choose another folder with --out"
+            "out-is-input", f"OUT ({out}) lies in the set", "choose another folder with --out"
         )
 
 
@@ -151,17 +160,3 @@ def _expected(text: str | None) -> tuple[str, ...]:
     from spinekit.curation.selection import expand_labels
 
     return expand_labels(text.split(",")) if text else ()
-
-
-def _diagnose(cases: list[Case], expect: tuple[str, ...], args: argparse.Namespace) -> Diagnosis:
-    from tqdm import tqdm
-
-    from spinekit.curation.doctor.examination import ExamineOptions
-    from spinekit.curation.doctor.rounds import diagnose
-
-    options = ExamineOptions(image_axes=not args.no_model, pictures=not args.no_pictures)
-    silent = args.quiet or args.json or not sys.stderr.isatty()
-    with tqdm(total=len(cases), unit="case", leave=False, disable=silent) as bar:
-        return diagnose(
-            cases, options, expect=expect, jobs=args.jobs, progress=lambda _: bar.update(1)
-        )

@@ -117,25 +117,19 @@ def _rows(
 def _discs(results: Path, name: str) -> dict[int | str, dict[str, Any]] | None:
     """Discs of a result: by number from the lowest where that is the last one, else by name.
 
-    A column with six lumbar vertebrae has other names for the same numbers. None where the series
-    has no result.
+    A column with six lumbar vertebrae has other names for the same numbers, and a disc that was
+    missed has its number all the same. None where the series has no result.
     """
-    import json
-
-    from spinekit.core.errors import InputError
+    from spinekit.datasets.gradings import number_discs
+    from spinekit.io.reports import StoredReport
 
     path = results / f"{name}_dseg.json"
     if not path.is_file():
         return None
-    try:
-        content = json.loads(path.read_text("utf-8"))
-        discs = [item for item in content["structures"] if item["part"] == "disc"]
-        discs.sort(key=lambda item: item["centroid_ras_mm"][2])
-        if discs and discs[0]["name"].endswith("-S1"):
-            return dict(enumerate(discs, start=1))
-        return {item["name"]: item for item in discs}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError("report-damaged", f"{path.name}: {error}", "segment it again") from error
+    rows = [row for row in StoredReport.read(path).structures if row["part"] == "disc"]
+    discs = {row["name"]: row for row in rows}
+    numbers = number_discs(discs)
+    return {numbers.get(name, name): row for name, row in discs.items()}
 
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
-    from spinekit.curation.report import render_report
+    from spinekit.curation.report import doubt_values, render_report
     from spinekit.curation.run import Outcome, prepare_set
 
     recipe = resolve(args)
@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(report, indent=2, ensure_ascii=False))
     elif not args.quiet:
         print(render_report(report))
-    for text in () if args.quiet else report["doubts"]:
+    for text in () if args.quiet else (*report["doubts"], *doubt_values(report)):
         print(f"spinekit: warning: {text}", file=sys.stderr)
     return 1 if report["counts"]["failed"] else 0
 

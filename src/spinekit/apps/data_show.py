@@ -39,7 +39,9 @@ def run(args: argparse.Namespace) -> int:
 
     name = args.name
     if name == "auto":
-        found = None if args.folder is None else recognise(args.folder)
+        if args.folder is None:
+            raise UsageError("unknown-dataset", "`auto` guesses by a folder", "add FOLDER")
+        found = recognise(args.folder)
         if found is None:
             raise UsageError(
                 "unknown-dataset",

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from spinekit.evaluation.files import Evaluation
-    from spinekit.evaluation.scoring import CaseScores
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -39,45 +38,44 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score PRED against REF."""
+    """Score PRED against REF, print the scores and keep them."""
     from spinekit.evaluation.files import evaluate_files
-
-    found = evaluate_files(
-        args.pred, args.ref, bodies=args.bodies, annotated_only=args.annotated_only
-    )
-    if found.cases:
-        show_scores(args, found.cases)
-    return report_rest(found)
-
-
-def show_scores(args: argparse.Namespace, cases: "Sequence[CaseScores]") -> None:
-    """Print and keep the scores as the options say."""
     from spinekit.evaluation.summary import summarise
     from spinekit.evaluation.table import format_table, to_json, write_csv
     from spinekit.io.writing import write_json
 
-    rows = summarise(cases)
+    found = evaluate_files(
+        args.pred, args.ref, bodies=args.bodies, annotated_only=args.annotated_only
+    )
+    rows = summarise(found.cases)
     if args.csv is not None:
-        write_csv(args.csv, cases)
+        write_csv(args.csv, found.cases)
     if args.json == Path("-"):
-        print(json.dumps(to_json(rows, cases), indent=1))
-        return
-    if args.json is not None:
-        write_json(args.json, to_json(rows, cases))
-    print(format_table(rows))
+        print(json.dumps(to_json(rows, found.cases), indent=1))
+    else:
+        if args.json is not None:
+            write_json(args.json, to_json(rows, found.cases))
+        print(format_table(rows))
+    return report_rest(found)
 
 
 def report_rest(found: "Evaluation") -> int:
-    """Say what is in no figure and what is in doubt; returns the command's number."""
+    """Say what is in no figure and what is in doubt; returns the command's number.
+
+    It is 1 where a scan failed, and where none has a score.
+    """
     for name in found.without_prediction:
         print(f"spinekit: warning: {name}: no prediction, not in any figure", file=sys.stderr)
+    for name in found.unmarked:
+        text = "nothing that could be compared is marked in its reference, not in any figure"
+        print(f"spinekit: warning: {name}: {text}", file=sys.stderr)
     if found.without_parts:
         print(f"spinekit: warning: {describe_without_parts(found)}", file=sys.stderr)
     if found.foreign:
         print(f"spinekit: warning: {describe_foreign(found.foreign)}", file=sys.stderr)
     for name, error in found.failed.items():
         print(f"spinekit: error: {name}: {error}; not in any figure", file=sys.stderr)
-    return 1 if found.failed else 0
+    return 1 if found.failed or not found.cases else 0
 
 
 def describe_without_parts(found: "Evaluation") -> str:

@@ -111,6 +111,17 @@ def finish(record: Path) -> None:
         _remove(own_files(record) - {record, *kept}, record)
 
 
+def is_anothers(name: str, record: Path) -> bool:
+    """Whether a pair that a record names is by now another case, or is becoming one.
+
+    Args:
+        name: Of the pair, a crop or a copy.
+        record: `cases/NAME.json` that names it.
+    """
+    other = record.with_name(f"{name}.json")
+    return other != record and (other.exists() or _list_of(other).exists())
+
+
 def _is_set(out: Path) -> bool:
     """Whether the folder's recipe is one of ours."""
     try:
@@ -137,8 +148,7 @@ def _list_of(record: Path) -> Path:
 def _remove(paths: Iterable[Path], record: Path) -> None:
     """Remove files of a case, then the list of them; what became another case's stays."""
     for path in paths:
-        other = record.with_name(f"{path.name.removesuffix('.nii.gz')}.json")
-        if path == record or other == record or not (other.exists() or _list_of(other).exists()):
+        if not is_anothers(path.name.removesuffix(".nii.gz"), record):
             with output_errors(path):
                 path.unlink(missing_ok=True)
     with output_errors(record):

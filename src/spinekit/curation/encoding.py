@@ -5,16 +5,25 @@ It knows names and values, nothing of where voxels lie.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spinekit.anatomy.scheme import NAMES, VALUES, load_scheme
+from spinekit.anatomy.column import SACRUM, ends_of
+from spinekit.anatomy.scheme import (
+    LAST_DISC,
+    LEVELS,
+    NAMES,
+    VALUES,
+    load_scheme,
+    name_in_context,
+)
+from spinekit.core.errors import InputError
 from spinekit.curation.recipe import PrepareRecipe
-from spinekit.curation.tables import describe_table, number_structures
+from spinekit.curation.tables import describe_table, find_varying, number_structures
 
 INVERSE = "spinekit labels convert PREDICTION --inverse labels.json --out NAMED"
 """How a model's numbers become this package's values again."""
@@ -84,22 +93,72 @@ class Encoder:
             return {ours: theirs for ours, (_, theirs) in table.items()}
         return {value: value for value in NAMES if value in self.kept}
 
-    def describe(self, name: str, present: Collection[int]) -> dict[str, Any]:
-        """The set's label table.
+    def tell(self, stored: NDArray[np.integer], known: Mapping[int, int]) -> list[dict[str, Any]]:
+        """A row per structure, as `encode` gives it, of a map that somebody painted in.
+
+        Args:
+            stored: (I, J, K) the set's values.
+            known: Value → our value, of what was in the map before.
+
+        Raises:
+            InputError: A value has no meaning in the set.
+        """
+        meanings = {**self._meanings(known), **known}
+        values, counts = np.unique(stored[stored > 0], return_counts=True)
+        strange = [int(value) for value in values if int(value) not in meanings]
+        if strange:
+            raise InputError(
+                "values-unknown",
+                f"it holds {strange[0]}, which means nothing in the set",
+                "correct it, or move it away",
+            )
+        rows = [
+            {
+                "name": NAMES.get(meanings[value], str(meanings[value])),
+                "spinekit_value": meanings[value],
+                "value": value,
+                "voxels": count,
+            }
+            for value, count in zip(values.tolist(), counts.tolist(), strict=True)
+        ]
+        return sorted(rows, key=lambda row: int(row["spinekit_value"]))
+
+    def _meanings(self, known: Mapping[int, int]) -> dict[int, int]:
+        """The set's value → ours, of a map that held these.
+
+        A scheme that counts from the lowest vertebra begins with that by which most of them mean
+        what they meant, whether it is marked or not.
+        """
+        if self.numbers is not None:
+            return {number: VALUES[name] for name, number in self.numbers.items()}
+        if self.scheme != "spinekit":
+            scheme = load_scheme(self.scheme)
+            lowest = ("L5", *(name for name in LEVELS if name not in ("L5", SACRUM)))
+            found = [
+                {value: VALUES[name] for value, name in scheme.meanings(lowest=bone).items()}
+                for bone in lowest
+            ]
+            return max(found, key=lambda table: len(table.items() & known.items()))
+        return {value: value for value in NAMES if value in self.kept}
+
+    def describe(self, name: str, maps: Sequence[Mapping[int, int]]) -> dict[str, Any]:
+        """The set's label table: what is true of all its label maps.
 
         Args:
             name: Of the set.
-            present: Our values that occur in it, which are listed where nothing is numbered anew.
+            maps: For each label map, our value → value in it; what occurs is listed where nothing
+                is numbered anew, but for values that do not mean the same in all maps.
         """
         if self.numbers is not None:
             return describe_table(self.numbers, name=name, inverse=INVERSE)
-        ours = np.array(sorted(present), np.uint8)
-        table = self._table(ours)
-        values = {NAMES[ours]: theirs for ours, theirs in sorted(table.items()) if ours in present}
+        varying = find_varying(maps)
+        rows = {(ours, value) for table in maps for ours, value in table.items() if ours in NAMES}
+        values = {NAMES[ours]: value for ours, value in sorted(rows) if value not in varying}
         inverse = INVERSE
         if self.scheme != "spinekit":
             inverse = f"spinekit labels convert PREDICTION --from {self.scheme} --out NAMED"
-        return describe_table(values, name=name, inverse=inverse)
+        names = {value: [NAMES[ours] for ours in some] for value, some in varying.items()}
+        return describe_table(values, name=name, inverse=inverse, varying=names)
 
 
 def missing_structures(recipe: PrepareRecipe, present: Collection[int]) -> list[str]:
@@ -112,16 +171,23 @@ def missing_structures(recipe: PrepareRecipe, present: Collection[int]) -> list[
 def anomaly_of(present: Collection[int]) -> str:
     """The unusual column that a map's structures show, `none` for an ordinary one.
 
+    A bone that is not marked is there all the same where a disc beside it is. A bone too few is
+    told only by the bones on both sides of the gap, since a mask may mark a part of the column.
+
     Args:
         present: Our values in the map.
     """
-    there = {NAMES[value] for value in present if value in NAMES}
-    if "L6" in there:
+    values = list(present)
+    last, first = (
+        # What the disc above sacrum or L1 is called, or would be; None where the bone is not seen.
+        name_in_context(disc, values) if VALUES[bone] in values else None
+        for disc, bone in ((LAST_DISC, SACRUM), (VALUES["T12-L1"], "L1"))
+    )
+    ends = {end for value in values if value in NAMES for end in ends_of(NAMES[value])}
+    if "L6" in ends:
         return "L6"
-    if "T13" in there:
+    if "T13" in ends:
         return "T13"
-    if {"L4", "sacrum"} <= there and "L5" not in there:
+    if last == "L4-S1":
         return "four-lumbar"
-    if {"T11", "L1"} <= there and "T12" not in there:
-        return "eleven-thoracic"
-    return "none"
+    return "eleven-thoracic" if first == "T11-L1" else "none"

@@ -32,6 +32,7 @@ from spinekit.curation.belongings import making, pair_files
 from spinekit.curation.crops import cut, cut_grid_at, sample_crops
 from spinekit.curation.doctor.meaning import kind_of
 from spinekit.curation.encoding import Encoder, anomaly_of, missing_structures
+from spinekit.curation.fingerprints import fingerprint, is_same
 from spinekit.curation.reading import CaseData, read_case
 from spinekit.curation.recipe import PrepareRecipe, Source, digest
 from spinekit.curation.regrid import (
@@ -41,9 +42,10 @@ from spinekit.curation.regrid import (
     spaced_grid,
     stretched_grid,
 )
+from spinekit.curation.touched import EMPTY, describe_made, find_touched, refuse_touched
 from spinekit.datasets.case import Case, MaskFile
-from spinekit.io.discovery import dicom_files, stem_of
-from spinekit.io.reading import hash_files, read_label_file
+from spinekit.io.discovery import stem_of
+from spinekit.io.reading import read_label_file
 from spinekit.io.writing import write_image, write_json, write_labels
 
 SCHEMA_VERSION = 1
@@ -83,7 +85,10 @@ class Job:
     def said(self) -> str:
         """Digest of what is said of it: patient, facts, values of its masks, bodies or whole."""
         case = self.case
-        masks = [[dict(mask.values), mask.scheme, mask.binary] for mask in case.masks]
+        masks = [
+            [dict(mask.values), mask.scheme, mask.binary, *(["points"] if mask.points else [])]
+            for mask in case.masks
+        ]
         facts = [case.subject, case.session, case.contrast, dict(case.facts)]
         bodies = ["bodies only"] if self._others is not None else []
         return digest([self.source.name or case.dataset, facts, masks, *bodies])
@@ -129,12 +134,14 @@ def prepare_case(job: Job) -> dict[str, Any]:
         The record, as written to `cases/<name>.json`.
 
     Raises:
-        SpineKitError: It cannot be read or prepared, and what was there of it is as it was; or
-            it cannot be written, and none of its files is left.
+        SpineKitError: It cannot be read or prepared, or a person has changed a file of it, and
+            what was there of it is as it was; or it cannot be written, and none of its files is
+            left.
     """
+    refuse_touched(job.record)
     seconds: dict[str, float] = {}
     with _timed(seconds, "read"):
-        inputs = [_fingerprint(path, uid, job.source.folder) for path, uid in job.inputs]
+        inputs = [fingerprint(path, uid, job.source.folder) for path, uid in job.inputs]
     with _timed(seconds, "prepare"):
         data = read_case(job.case, job.source, job.recipe)
         before = _describe_grid(data.grid)
@@ -146,7 +153,7 @@ def prepare_case(job: Job) -> dict[str, Any]:
             _write(out, job, data, written, seconds) for out in _versions(data, job, seconds)
         ]
         if job.case.masks and not outputs[0]["structures"]:
-            data.note("nothing-marked", "its label map is empty")
+            data.note(EMPTY.code, EMPTY.text)
         record = _record(job, data, inputs, outputs, before, present)
         write_json(job.record, record)
     seconds["read"] += data.seconds_reading
@@ -158,25 +165,41 @@ def is_done(job: Job) -> str:
     """What is known of a case that may have been prepared before.
 
     Returns:
-        `done`; `changed` where its inputs, or what is said of them, are others now; `other` where
-        it was made with other options; `open` where files are missing.
+        `done`; `touched` where it is, and a person has changed a file of it since; `changed` where
+        its inputs, or what is said of them, are others now; `other` where it was made with other
+        options; `open` where files are missing.
     """
-    try:
-        record = json.loads(job.record.read_bytes())
-        names = [row["name"] for row in record["outputs"]]
-        options, known = record["options"], record["inputs"]
-    except (OSError, ValueError, KeyError, TypeError):
+    record = _read_record(job)
+    if record is None:
         return "open"
-    if not all(path.exists() for path in pair_files(job.out, names)):
-        return "open"
-    if options != job.options:
+    if record["options"] != job.options:
         return "other"
+    known = record["inputs"]
     if record.get("said", job.said) != job.said or len(known) != len(job.inputs):
         return "changed"
     for (path, uid), row in zip(job.inputs, known, strict=True):
-        if _shown(path, job.source.folder) != row["file"] or not _same_file(path, uid, row):
+        if not is_same(path, uid, job.source.folder, row):
             return "changed"
-    return "done"
+    was_touched = any(row.get("touched") for row in record["outputs"])
+    return "touched" if was_touched or find_touched(job.record, record) else "done"
+
+
+def has_other_options(job: Job) -> bool:
+    """Whether a case is there that was made with other options."""
+    record = _read_record(job)
+    return record is not None and record["options"] != job.options
+
+
+def _read_record(job: Job) -> dict[str, Any] | None:
+    """The record of a case; None where it, or a file that it names, is not there."""
+    try:
+        record: dict[str, Any] = json.loads(job.record.read_bytes())
+        names = [row["name"] for row in record["outputs"]]
+        is_whole = {"options", "inputs"} <= record.keys()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    is_there = all(path.exists() for path in pair_files(job.out, names))
+    return record if is_whole and is_there else None
 
 
 @dataclass(frozen=True)
@@ -263,7 +286,7 @@ def _write(
         written.append(image_path)
         write_labels(labels_path, encoded, version.grid)
         written.append(labels_path)
-    return row
+    return row | {"made": describe_made((image_path, labels_path))}
 
 
 def _check_image_type(data: CaseData, job: Job) -> None:
@@ -339,50 +362,6 @@ def _describe_grid(grid: Grid) -> dict[str, Any]:
         "spacing_mm": [round(mm, 6) for mm in grid.spacing_mm],
         "orientation": grid.orientation,
     }
-
-
-def _shown(path: Path, root: Path) -> str:
-    """A path inside its set; the name alone for one that lies elsewhere."""
-    try:
-        return path.resolve().relative_to(root.resolve()).as_posix()
-    except ValueError:
-        return path.name
-
-
-def _files_of(path: Path, series: str | None) -> list[Path]:
-    if series is not None:
-        from spinekit.io.dicom import series_files
-
-        return series_files(path, series)
-    return dicom_files(path) if path.is_dir() else [path]
-
-
-def _fingerprint(path: Path, series: str | None, root: Path) -> dict[str, Any]:
-    """What tells whether an input is still the same; errors come when it is read."""
-    shown = _shown(path, root)
-    try:
-        files = _files_of(path, series)
-        stats = [file.stat() for file in files]
-        return {
-            "file": shown,
-            "bytes": sum(stat.st_size for stat in stats),
-            "modified_ns": max((stat.st_mtime_ns for stat in stats), default=0),
-            "sha256": hash_files(files),
-        }
-    except (OSError, InputError):
-        return {"file": shown, "bytes": 0, "modified_ns": 0, "sha256": ""}
-
-
-def _same_file(path: Path, series: str | None, row: dict[str, Any]) -> bool:
-    """Whether size and time of change are the same, or else the bytes."""
-    try:
-        files = _files_of(path, series)
-        stats = [file.stat() for file in files]
-        same_size = sum(stat.st_size for stat in stats) == row["bytes"]
-        same_time = max((s.st_mtime_ns for s in stats), default=0) == row["modified_ns"]
-        return same_size and (same_time or hash_files(files) == row["sha256"])
-    except (OSError, InputError):
-        return False
 
 
 def _random(recipe: PrepareRecipe, name: str, what: str) -> np.random.Generator:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from spinekit.anatomy.parts import BODY, BONE, CANAL, CORD, DISC, PARTS, POSTERIOR, VERTEBRA
-from spinekit.anatomy.scheme import VALUES, kind_of_value
+from spinekit.anatomy.scheme import NAMES, VALUES, kind_of_value
 from spinekit.bones import name_parts
 from spinekit.core.errors import InputError
 from spinekit.core.geometry import oriented_grid
@@ -33,6 +33,7 @@ from spinekit.datasets.meaning import values_in
 from spinekit.datasets.partial import ALLOW_POSTERIOR, allowed_from_parts
 from spinekit.io.reading import read_label_file, read_scan
 
+_DISCS = tuple(value for value in NAMES if kind_of_value(value) == "disc")
 _GREY_LEVEL = 0.5
 """A grey mask is what lies above this share of its brightest voxel."""
 _BORDER_VOXELS, _BORDER_SHARE = 2, 0.8
@@ -85,13 +86,28 @@ def read_case(case: Case, source: Source, recipe: PrepareRecipe) -> CaseData:
         data.note(notice.code, notice.text)
     layers = [_read_layer(mask, given, source, data) for mask in case.masks]
     _fix_axes(case, source, layers, data)
+    points = _take_points(layers, data)
     merged = merge_layers(layers, given.shape, rule=recipe.conflicts)
     data.labels = merged.labels
     data.conflicts = [asdict(conflict) for conflict in merged.conflicts]
     data.losses += merged.losses
     names = source.bone_names or tuple(case.facts.get("levels", "").split())
-    _settle_tissue(merged, data, names, recipe)
+    _settle_tissue(merged, points, data, names, recipe)
     return data
+
+
+def _take_points(layers: list[Layer], data: CaseData) -> NDArray[np.uint8]:
+    """Take what numbers discs by points out of the masks: it outlines no structure.
+
+    Returns:
+        (I, J, K) our values of the points, by which bone can still be named.
+    """
+    found = [layer for layer in layers if layer.is_points]
+    for layer in found:
+        layers.remove(layer)
+        data.note("points-passed-over", f"{layer.file} marks places by points and outlines nothing")
+    marked = merge_layers(found, data.labels.shape, rule="last").labels
+    return np.where(np.isin(marked, _DISCS), marked, 0).astype(np.uint8)
 
 
 def _fix_axes(case: Case, source: Source, layers: list[Layer], data: CaseData) -> None:
@@ -135,7 +151,7 @@ def _read_layer(mask: MaskFile, grid: Grid, source: Source, data: CaseData) -> L
             raise InputError(
                 "values-unknown",
                 f"{name}: holds {_listed(found)}, and nothing says what they mean",
-                'say it in the settings, such as values = "totalspineseg"',
+                'say it: --values totalspineseg, or values = "totalspineseg" in a recipe',
             )
         values = {found[0]: "body"}
     return Layer(mask, Volume(array, grid), values)
@@ -194,13 +210,17 @@ def _is_numbered(array: NDArray[np.integer], bright: NDArray[np.bool_]) -> bool:
 
 
 def _settle_tissue(
-    merged: Merged, data: CaseData, names: tuple[str, ...], recipe: PrepareRecipe
+    merged: Merged,
+    points: NDArray[np.uint8],
+    data: CaseData,
+    names: tuple[str, ...],
+    recipe: PrepareRecipe,
 ) -> None:
     """Name bone and disc that have no name yet, or write them down as lost."""
     named = {kind_of_value(v) for v in map(int, np.unique(merged.labels)) if v}
     bone = np.isin(merged.parts, BONE)
     if bone.any() and recipe.split_bone and "vertebra" not in named:
-        named_bone = _name_bone(merged, data, names)
+        named_bone = _name_bone(merged, points, data, names)
         fresh = (data.labels == 0) & (named_bone > 0)
         data.labels[fresh] = named_bone[fresh]
         merged.parts[fresh] = 0
@@ -213,16 +233,20 @@ def _settle_tissue(
             data.losses.append({"name": kind, "voxels": voxels, "reason": "no-name", "file": ""})
 
 
-def _name_bone(merged: Merged, data: CaseData, names: tuple[str, ...]) -> NDArray[np.uint8]:
+def _name_bone(
+    merged: Merged, points: NDArray[np.uint8], data: CaseData, names: tuple[str, ...]
+) -> NDArray[np.uint8]:
     """Our values of bone that was split and named, and of nameless discs that were named with it.
 
-    By the names given; else by the named discs beside it, and without a name where no column has
-    those discs between these bones; else by itself.
+    By the names given; else by the named discs beside it, and the points of those not outlined,
+    and without a name where no column has those discs between these bones; else by itself.
     """
     adopted, _ = name_parts(_parts(merged, data.grid), data.grid, names=names)
     if names:
         return adopted.labels
-    told = names_beside_discs(adopted, Volume(data.labels, data.grid))
+    more = np.where(np.isin(points, data.labels), 0, points)
+    named = np.where(more > 0, more, data.labels)
+    told = names_beside_discs(adopted, Volume(named, data.grid))
     if told is None:
         data.note("discs-disagree", "no column has the named discs where they lie beside the "
                   "bones; these were left without names")  # fmt: skip

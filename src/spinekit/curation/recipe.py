@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,8 +62,20 @@ class Source:
 
     @property
     def folder(self) -> Path:
-        """The root as a path."""
-        return Path(os.path.expandvars(self.root)).expanduser()
+        """The root as a path.
+
+        Raises:
+            RecipeError: It names a variable that is not set.
+        """
+        path = Path(os.path.expandvars(self.root)).expanduser()
+        unset = re.search(r"\$(\w+|\{\w+\})", str(path))
+        if unset and not path.exists():
+            raise RecipeError(
+                "recipe-value",
+                f"root = {self.root!r}: the variable {unset[1].strip('{}')} is not set",
+                "set it, or give the folder in `root`",
+            )
+        return path
 
 
 @dataclass(frozen=True)

@@ -50,11 +50,12 @@ def build_report(
             "patients": len({(record["dataset"], record["subject"]) for record in records}),
         },
         "datasets": dict(sorted(Counter(record["dataset"] for record in records).items())),
-        "contrasts": dict(sorted(Counter(str(r["contrast"]) for r in records).items())),
+        "contrasts": dict(sorted(Counter(r["contrast"] or "not stated" for r in records).items())),
         "anomalies": dict(sorted(Counter(record["anomaly"] for record in records).items())),
         "splits": {part: len(split[part]) for part in ("train", "validation", "test")}
         | {"folds": [len(fold["validation"]) for fold in split["folds"]]},
         "structures": _structures(prepared),
+        "varying": prepared.table["varying"],
         "missing": _sum(records, "missing"),
         "conflicts": _conflicts(records),
         "losses": _losses(records),
@@ -86,6 +87,10 @@ def render_report(report: dict[str, Any]) -> str:
         f"{row['name']:14} {row['value']:5} {row['pairs']:6} {row['voxels']:12}"
         for row in report["structures"]
     ]
+    lines += _section(
+        "not the same in all cases, so in no table (cases/ tells it of each)",
+        [f"{row['value']}: {', '.join(row['names'])}" for row in report["varying"]],
+    )
     lines += _section("missing", _missing(report))
     lines += _section(
         "conflicts",
@@ -131,6 +136,18 @@ def has_pairs(report: dict[str, Any]) -> bool:
     return any(report["splits"][part] for part in ("train", "validation", "test"))
 
 
+def doubt_values(report: dict[str, Any]) -> list[str]:
+    """Say in a line which values do not mean the same in all cases; no line for none."""
+    values = [str(row["value"]) for row in report["varying"]]
+    if not values:
+        return []
+    shown = ", ".join(values[:_SHOWN]) + (", …" if len(values) > _SHOWN else "")
+    return [
+        f"not the same structure in all cases, so in no table: {shown}; cases/ tells it of each, "
+        "and with `--scheme spinekit` or `--renumber` every value has one meaning"
+    ]
+
+
 def _count(outcomes: Sequence[dict[str, Any]], status: str) -> int:
     return sum(row["status"] == status for row in outcomes)
 
@@ -156,22 +173,27 @@ def _section(title: str, rows: Sequence[str]) -> list[str]:
 
 
 def _structures(prepared: PreparedSet) -> list[dict[str, Any]]:
-    """Every value of the table with the pairs and voxels that have it."""
-    pairs: Counter[int] = Counter()
-    voxels: Counter[int] = Counter()
+    """Every structure and its value, of the table or a pair, with pairs and voxels that have it.
+
+    In the order of the table; those that are in no table come last, by structure.
+    """
+    rows = [(row["name"], row["value"]) for row in prepared.table["labels"]]
+    pairs: Counter[tuple[str, int]] = Counter()
+    voxels: Counter[tuple[str, int]] = Counter()
     for record in prepared.records:
         for output in record["outputs"]:
             for row in output["structures"]:
-                pairs[row["value"]] += 1
-                voxels[row["value"]] += row["voxels"]
+                pairs[row["name"], row["value"]] += 1
+                voxels[row["name"], row["value"]] += row["voxels"]
+    rows += sorted(pairs.keys() - set(rows), key=lambda row: (VALUES.get(row[0], 256), row[1]))
     return [
         {
-            "name": row["name"],
-            "value": row["value"],
-            "pairs": pairs[row["value"]],
-            "voxels": voxels[row["value"]],
+            "name": name,
+            "value": value,
+            "pairs": pairs[name, value],
+            "voxels": voxels[name, value],
         }
-        for row in prepared.table["labels"]
+        for name, value in rows
     ]
 
 

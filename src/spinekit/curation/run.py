@@ -21,12 +21,13 @@ from spinekit.curation.belongings import RECIPE, finish, refuse_others
 from spinekit.curation.encoding import Encoder
 from spinekit.curation.exports.registry import ALL
 from spinekit.curation.exports.task import Task
-from spinekit.curation.preparation import Job, is_done, prepare_case
+from spinekit.curation.preparation import Job, has_other_options, is_done, prepare_case
 from spinekit.curation.prepared import PreparedSet
 from spinekit.curation.recipe import PrepareRecipe, Source
 from spinekit.curation.repair import read_report
 from spinekit.curation.report import build_report, render_report
 from spinekit.curation.splits import Member, Owner, doubt_patients, join_groups, split_cases
+from spinekit.curation.touched import keep_touched
 from spinekit.datasets.folder import told_subjects
 from spinekit.datasets.naming import subject_of
 from spinekit.datasets.registry import entry_named, find_cases
@@ -108,8 +109,9 @@ def prepare_set(
 ) -> dict[str, Any]:
     """Prepare every case of a recipe and write the set.
 
-    A case that was done with the same options from the same inputs is left as it is; one that
-    fails is reported and the rest go on. An image with nothing marked, for want of a mask or in
+    A case that was done with the same options from the same inputs is left as it is, with what a
+    person has changed in its files since, and none such is made anew; one that fails is reported
+    and the rest go on. An image with nothing marked, for want of a mask or in
     it, is brought into the set's frame, but is in no part of the split and in no layout, and is
     named in the report.
 
@@ -177,18 +179,23 @@ def _write_reports(out: Path, report: dict[str, Any], outcomes: Sequence[Outcome
 def _attempt(job: Job) -> Outcome:
     """Prepare a case unless that was done; a failure comes as an outcome too."""
     try:
-        if is_done(job) == "done":
+        state = is_done(job)
+        if state in ("done", "touched"):
             finish(job.record)
-            return Outcome(job.name, "skipped")
+            record = keep_touched(job.record, job.recipe) if state == "touched" else {}
+            return Outcome(job.name, "skipped", notices=_texts(record))
         record = prepare_case(job)
-        texts = tuple(row["text"] for row in record["notices"])
-        return Outcome(job.name, "done", seconds=record["seconds"], notices=texts)
+        return Outcome(job.name, "done", seconds=record["seconds"], notices=_texts(record))
     except Exception as error:
         code, text = describe(error)
         is_defect = code == "unexpected"
         return Outcome(
             job.name, "failed", code, f"a defect of this program: {text}" if is_defect else text
         )
+
+
+def _texts(record: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(row["text"] for row in record.get("notices", ()))
 
 
 def _lose(job: Job) -> Outcome:
@@ -215,13 +222,12 @@ def _describe_set(
         for record in records
         for row in record["outputs"]
     }
-    present = {
-        row["spinekit_value"]
+    maps = [
+        {row["spinekit_value"]: row["value"] for row in output["structures"]}
         for record in records
         for output in record["outputs"]
-        for row in output["structures"]
-    }
-    table = Encoder.of(recipe).describe(recipe.name, present)
+    ]
+    table = Encoder.of(recipe).describe(recipe.name, maps)
     write_json(out / "splits.json", split)
     write_json(out / "labels.json", table)
     return PreparedSet(out, recipe, records, split, table)
@@ -370,7 +376,7 @@ def _check_options(jobs: Sequence[Job], *, overwrite: bool) -> None:
     """Refuse to replace what was made with other options unasked."""
     if overwrite:
         return
-    other = [job.name for job in jobs if is_done(job) == "other"]
+    other = [job.name for job in jobs if has_other_options(job)]
     if other:
         raise UsageError(
             "other-options",

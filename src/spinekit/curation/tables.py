@@ -7,7 +7,7 @@ knows no voxels.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,20 @@ from spinekit.core.errors import InputError
 SCHEMA_VERSION = 1
 
 
-def describe_table(values: Mapping[str, int], *, name: str, inverse: str) -> dict[str, Any]:
+def describe_table(
+    values: Mapping[str, int],
+    *,
+    name: str,
+    inverse: str,
+    varying: Mapping[int, Sequence[str]] | None = None,
+) -> dict[str, Any]:
     """A table as plain values, for `labels.json`.
 
     Args:
         values: Our name → value in the set, in the order to list them.
         name: What the set is called.
         inverse: How to get this package's values back, for people.
+        varying: Values without a row, for they do not mean the same everywhere → names they have.
 
     Returns:
         The content of the file; no rows for no values.
@@ -44,7 +51,48 @@ def describe_table(values: Mapping[str, int], *, name: str, inverse: str) -> dic
         "name": name,
         "inverse": inverse,
         "labels": rows,
+        "varying": [
+            {"value": value, "names": list(some)} for value, some in (varying or {}).items()
+        ],
     }
+
+
+def find_varying(maps: Iterable[Mapping[int, int]]) -> dict[int, list[int]]:
+    """Values that do not mean the same in all label maps of a set.
+
+    Structures that a map joins under a value, as SPIDER's canal and cord, are one meaning, in maps
+    too that hold but one of them. A value whose structure has another one elsewhere is among them:
+    no table says both.
+
+    Args:
+        maps: For each label map, our value → value in it.
+
+    Returns:
+        Value in the maps → our values, ascending; empty where every value has one meaning.
+    """
+    meanings: dict[int, set[frozenset[int]]] = {}
+    values_of: dict[int, set[int]] = {}
+    for table in maps:
+        for ours, value in table.items():
+            values_of.setdefault(ours, set()).add(value)
+        for value in set(table.values()):
+            joined = frozenset(ours for ours, theirs in table.items() if theirs == value)
+            meanings.setdefault(value, set()).add(joined)
+    return {
+        value: sorted(frozenset().union(*some))
+        for value, some in sorted(meanings.items())
+        if len(_join(some)) > 1 or any(len(values_of[ours]) > 1 for one in some for ours in one)
+    }
+
+
+def _join(some: Iterable[frozenset[int]]) -> list[frozenset[int]]:
+    """Sets without a common member, each of sets that a chain of common members ties."""
+    groups: list[frozenset[int]] = []
+    for one in some:
+        tied = [group for group in groups if group & one]
+        groups = [group for group in groups if not group & one]
+        groups.append(one.union(*tied))
+    return groups
 
 
 def read_table(path: Path) -> Scheme:

@@ -34,8 +34,9 @@ class Gone:
     source: int
     voxels: int
     reason: str
-    """`no-meaning` in the source, `no-value` in the target, `merged` with another there, or
-    `renamed`: the target takes the value for another structure when it is read."""
+    """`no-meaning` in the source, `no-value` in the target, `merged` with another, in the target or
+    when the source is read, or `renamed`: the target takes the value for another structure when it
+    is read."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,9 @@ def translate(
     lost = [Gone(row.name, row.value, row.voxels, "no-meaning") for row in unknown]
     meanings = source.meanings(lowest=lowest, present=[int(v) for v in np.unique(label_map)])
     present = [int(value) for value in np.unique(ours) if value]
-    came_from = _sources(label_map, meanings)
+    came_from, joined = _sources(label_map, meanings)
+    for value, name in joined.items():
+        lost.append(Gone(name, value, int(np.count_nonzero(label_map == value)), "merged"))
     reasons = dict.fromkeys(_misread(ours, theirs, target), "renamed")
     reasons |= {row.value: "no-value" if row.merged_into is None else "merged" for row in unsaid}
     kept = []
@@ -95,10 +98,15 @@ def _misread(ours: NDArray[np.uint8], theirs: NDArray[np.uint8], target: Scheme)
     return [int(value) for value in np.unique(ours[(theirs > 0) & (back != ours)])]
 
 
-def _sources(label_map: NDArray[np.integer], meanings: dict[int, str]) -> dict[int, int]:
-    """Our value → the source's value it came from, the first of several."""
+def _sources(
+    label_map: NDArray[np.integer], meanings: dict[int, str]
+) -> tuple[dict[int, int], dict[int, str]]:
+    """Our value → the source's value it came from, the first of several; and the others' names."""
     found: dict[int, int] = {}
+    joined: dict[int, str] = {}
     for value in map(int, np.unique(label_map)):
         if value in meanings:
-            found.setdefault(VALUES[meanings[value]], value)
-    return found
+            ours = VALUES[meanings[value]]
+            if found.setdefault(ours, value) != value:
+                joined[value] = meanings[value]
+    return found, joined

@@ -1,7 +1,8 @@
 """Any BIDS folder: images of subjects, masks among its derivatives.
 
-A mask belongs to an image when its name goes on from the image's (`sub-1_T2w_label-SC_seg`), or
-when it bears the image's entities and is the only candidate (`sub-1_dseg`, `sub-1_space-T2w_dseg`).
+A mask belongs to an image when it has the name that this package gives to a result or a label map
+of it, when its name goes on from the image's (`sub-1_T2w_label-SC_seg`), or when it bears the
+image's entities and is the only candidate (`sub-1_dseg`, `sub-1_space-T2w_dseg`).
 It knows names and the tables beside masks, nothing of voxels.
 """
 
@@ -21,11 +22,14 @@ from spinekit.datasets.entry import Entry, Settings
 from spinekit.datasets.meaning import is_known, mask_file, usual_name
 from spinekit.datasets.naming import contrast_of, read_regex, session_of
 from spinekit.datasets.sources import Own
+from spinekit.io.derivatives import is_resampled, prepared_labels, split_derived
 from spinekit.io.discovery import stem_of
 
 ENDINGS = (".nii.gz", ".nii")
 _LONGEST_POINTER = 1024
 """Bytes; the pointers git-annex writes are shorter."""
+_KINDS = ("dseg", "parts")
+"""What of this package's results says something of its own."""
 MASK_SUFFIXES = ("dseg", "seg", "mask", "probseg", "dlabel")
 _LABELS = {
     "SC": "spinal_cord",
@@ -45,11 +49,15 @@ participants.tsv              participant_id, sex, age …
 sub-*/[ses-*/]anat/sub-*_[ses-*_]*T2w.nii.gz
 derivatives/*/sub-*/[ses-*/]anat/sub-*_*_{dseg,seg,mask,dlabel}.nii.gz
 derivatives/**/*_dseg.tsv     index and name of a mask's values, where there is one
+sub-*/…                       masks too, where all is derived and there is no derivatives/
 """
 
 
 def find(root: Path, settings: Settings) -> list[Case]:
-    """Every image outside derivatives, with its masks inside.
+    """Every image outside derivatives, with its masks inside, or beside it where all is derived.
+
+    Of this package's results, levels, soft maps and what lies on another grid than the rest are
+    passed over.
 
     Args:
         root: The BIDS folder.
@@ -63,9 +71,7 @@ def find(root: Path, settings: Settings) -> list[Case]:
         InputError: A table cannot be read.
     """
     wanted = read_regex(settings, "images")
-    folder = root / "derivatives"
-    below = folder / settings["derivatives"] if "derivatives" in settings else folder
-    masks = sorted(_files(below))
+    masks = sorted(_masks(root, settings))
     people = _participants(root / "participants.tsv")
     images = [path for path in sorted(_images(root)) if not wanted or wanted.search(path.name)]
     by_stem = {stem_of(path): path for path in images}
@@ -77,7 +83,7 @@ def find(root: Path, settings: Settings) -> list[Case]:
             dataset=str(settings.get("dataset", "bids")),
             subject=path.name.split("_", 1)[0],
             image=path,
-            masks=tuple(_mask(mask, settings, tables) for mask in owners.get(stem, ())),
+            masks=tuple(_mask(mask, root, settings, tables) for mask in owners.get(stem, ())),
             session=session_of(stem),
             contrast=contrast_of(stem.split("_", 1)[-1]),
             facts=people.get(path.name.split("_", 1)[0], {}),
@@ -96,6 +102,26 @@ def _files(folder: Path) -> Iterator[Path]:
                     yield path
 
 
+def _masks(root: Path, settings: Settings) -> Iterator[Path]:
+    """Files of the derivatives; in a dataset that is derived itself and has none, its masks."""
+    folder = root / "derivatives"
+    if not folder.is_dir() and _is_derived(root):
+        for path in _files(root):
+            if stem_of(path).rsplit("_", 1)[-1] in MASK_SUFFIXES:
+                yield path
+    else:
+        yield from _files(folder / settings.get("derivatives", ""))
+
+
+def _is_derived(root: Path) -> bool:
+    """Whether a dataset says of itself that all in it is derived."""
+    try:
+        said = json.loads((root / "dataset_description.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(said, dict) and said.get("DatasetType") == "derivative"
+
+
 def _images(root: Path) -> Iterator[Path]:
     for subject in root.glob("sub-*"):
         for path in _files(subject):
@@ -108,11 +134,18 @@ def _owners(masks: list[Path], images: Mapping[str, Path]) -> dict[str, list[Pat
     subjects: dict[str, list[str]] = {}
     for name in images:
         subjects.setdefault(name.split("_", 1)[0], []).append(name)
+    named = _mask_names(images)
+    results = {mask: split_derived(mask.name) for mask in masks}
+    whole = {found[0] for mask, found in results.items() if found and not is_resampled(mask.name)}
     owners: dict[str, list[Path]] = {}
     for mask in masks:
-        stem = stem_of(mask)
-        owner = _begun_by(stem, images)
-        if owner is None:
+        stem, result = stem_of(mask), results[mask]
+        if result is not None:
+            is_other = is_resampled(mask.name) and result[0] in whole
+            owner = None if is_other or result[1] not in _KINDS else named.get(result[0])
+        else:
+            owner = named.get(stem) or _begun_by(stem, images)
+        if owner is None and result is None:
             entities, space = _entities(stem)
             siblings = subjects.get(stem.split("_", 1)[0], ())
             fitting = [name for name in siblings if _fits(name, entities, space)]
@@ -120,6 +153,18 @@ def _owners(masks: list[Path], images: Mapping[str, Path]) -> dict[str, list[Pat
         if owner is not None:
             owners.setdefault(owner, []).append(mask)
     return owners
+
+
+def _mask_names(images: Mapping[str, Path]) -> dict[str, str]:
+    """What this package calls the label map of an image, or the scan its result is of → image."""
+    named: dict[str, str] = {}
+    for name, path in images.items():
+        labels, result = prepared_labels(name), split_derived(path.name)
+        if labels is not None:
+            named[labels] = name
+        if result is not None:
+            named.setdefault(result[0], name)
+    return named | {name: name for name in images}
 
 
 def _begun_by(stem: str, images: Mapping[str, Path]) -> str | None:
@@ -146,18 +191,25 @@ def _fits(image: str, entities: dict[str, str], space: str | None) -> bool:
     return entities.items() <= own.items() and entities.get("sub") == own.get("sub")
 
 
-def _mask(path: Path, settings: Settings, tables: dict[Path, dict[int, str] | None]) -> MaskFile:
-    """The mask with what is known of its values: a setting, a table, or its `label-`."""
+def _mask(
+    path: Path, root: Path, settings: Settings, tables: dict[Path, dict[int, str] | None]
+) -> MaskFile:
+    """The mask with what is known of its values: a setting, a table, or its `label-` or `seg-`."""
     stem = stem_of(path)
     table: Mapping[str, Any] = settings.get("masks", {})
     for ending, meaning in table.items():
         if stem.endswith(ending):
             return mask_file(path, meaning)
+    result = split_derived(path.name)
+    if result is not None and result[1] == "parts":
+        return mask_file(path, "parts")
     if "values" in settings:
         return mask_file(path, settings["values"])
-    values = _values_beside(path, tables)
+    values = _values_beside(path, root, tables)
     if values:
         return MaskFile(path, values)
+    if result is not None:
+        return mask_file(path, "spinekit")
     label = re.search(r"_label-([0-9a-zA-Z]+)", stem)
     if label:
         word = label.group(1)
@@ -165,7 +217,9 @@ def _mask(path: Path, settings: Settings, tables: dict[Path, dict[int, str] | No
     return mask_file(path, "spinekit" if _is_ours(path) else None)
 
 
-def _values_beside(path: Path, tables: dict[Path, dict[int, str] | None]) -> dict[int, str]:
+def _values_beside(
+    path: Path, root: Path, tables: dict[Path, dict[int, str] | None]
+) -> dict[int, str]:
     """Values by a `_dseg.tsv`: beside the mask, or higher up for all that end alike.
 
     `tables` remembers what lies where, for most folders are asked again and again.
@@ -180,7 +234,7 @@ def _values_beside(path: Path, tables: dict[Path, dict[int, str] | None]) -> dic
             found = tables[table]
             if found is not None:
                 return found
-        if folder.name == "derivatives":
+        if folder.name == "derivatives" or folder == root:
             break
     return {}
 

@@ -24,6 +24,8 @@ class MaskFile:
     """Name of the label scheme in `anatomy/schemes`, where the values follow one."""
     binary: bool = False
     """Every value above zero means the same, the only entry of `values`."""
+    points: bool = False
+    """It numbers places, a voxel or a few each, and outlines nothing."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ of value to name. Names of structures are brought to this package's where they c
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,10 @@ def find(root: Path, settings: Settings) -> list[Case]:
     if not path.is_file():
         return []
     content = read_list(path)
-    meaning = settings.get("values", content.get("labels") or None)
+    meaning = settings.get("values", table_of(content, "labels") or None)
     cases: dict[str, Case] = {}
     for key, split in SPLITS.items():
-        for item in content.get(key) or []:
+        for item in _listed(content, key):
             case = _case(root, item, meaning, split)
             if case.name in cases:
                 raise InputError(
@@ -72,6 +73,31 @@ def read_list(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError("bad-table", f"{path.name} is no JSON object", "correct the list")
     return content
+
+
+def table_of(content: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A table in a `dataset.json`; empty where it is not there.
+
+    Raises:
+        InputError: What is there is none.
+    """
+    table = content.get(key) or {}
+    if not isinstance(table, dict):
+        raise InputError(
+            "bad-table",
+            f"dataset.json: {key} is no table but {table!r}"[:200],
+            f'write {{…}}, such as "{key}": {{"0": …}}',
+        )
+    return table
+
+
+def _listed(content: Mapping[str, Any], key: str) -> list[Any]:
+    items = content.get(key) or []
+    if not isinstance(items, list):
+        raise InputError(
+            "bad-table", f"dataset.json: {key} is no list of images", "correct the list"
+        )
+    return items
 
 
 def _case(root: Path, item: Any, meaning: Any, split: str) -> Case:

@@ -8,7 +8,7 @@ Reading knows the table; `check_numbering` knows arrays and no file.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spinekit.anatomy.column import ends_of
+from spinekit.anatomy.column import VARIANTS, ends_of
+from spinekit.anatomy.scheme import LAST_DISC, VALUES, disc_name
 from spinekit.core.errors import InputError
 from spinekit.datasets.meaning import values_of
 
@@ -119,6 +120,26 @@ def _whole(name: str, line: int, text: str) -> int | None:
 def disc_of(number: int) -> str | None:
     """Disc of a number counted from the lowest: 1 is L5-S1, 6 is T12-L1; None out of range."""
     return MEANINGS.get(LOWEST_DISC - 1 + number) if number > 0 else None
+
+
+def number_discs(names: Collection[str]) -> dict[str, int]:
+    """Numbers that the table has for the discs of a column, by their names.
+
+    Args:
+        names: Discs that were found, as named; those without a name are passed over.
+
+    Returns:
+        Name → number counted from the lowest disc, whether those between were found or not. Empty
+        where the lowest one, above the sacrum, is not among them, or no column has these discs. Of
+        several columns it is the most usual one.
+    """
+    known = {name for name in names if name in VALUES and VALUES[name] <= LAST_DISC}
+    for variant in sorted(VARIANTS, key=lambda v: abs(v.thoracic - 12) + abs(v.lumbar - 5)):
+        pairs = list(pairwise(variant.levels))[:0:-1]  # C1 and C2 have no disc
+        chain = [disc_name(upper, lower) for upper, lower in pairs]
+        if chain[0] in known and known <= set(chain):
+            return {name: n for n, name in enumerate(chain, start=1) if name in known}
+    return {}
 
 
 def check_gradings(gradings: Iterable[Grading], discs: Mapping[str, int]) -> list[str]:

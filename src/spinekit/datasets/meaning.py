@@ -160,7 +160,7 @@ def mask_file(path: Path, meaning: str | Mapping[Any, Any] | None) -> MaskFile:
     if isinstance(meaning, str) and is_known(meaning):
         return MaskFile(path, {1: meaning}, binary=True)
     scheme = meaning if isinstance(meaning, str) and meaning in _schemes() else None
-    return MaskFile(path, values_of(meaning), scheme=scheme)
+    return MaskFile(path, values_of(meaning), scheme=scheme, points=meaning == "disc-points")
 
 
 def _table(table: Mapping[Any, Any]) -> dict[int, str]:

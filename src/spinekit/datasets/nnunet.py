@@ -11,9 +11,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from spinekit.core.errors import InputError
+from spinekit.core.errors import InputError, RecipeError
 from spinekit.datasets.case import Case, MaskFile
-from spinekit.datasets.decathlon import read_list
+from spinekit.datasets.decathlon import read_list, table_of
 from spinekit.datasets.entry import Entry, Settings
 from spinekit.datasets.meaning import mask_file, usual_name
 from spinekit.datasets.naming import contrast_of, subject_of
@@ -43,15 +43,15 @@ def find(root: Path, settings: Settings) -> list[Case]:
 
     Raises:
         InputError: `dataset.json` cannot be read.
-        RecipeError: A meaning is none.
+        RecipeError: A meaning or the channel is none.
     """
     path = root / "dataset.json"
     content = read_list(path) if path.is_file() else {}
-    channel = int(settings.get("channel", 0))
-    channels = content.get("channel_names") or content.get("modality") or {}
+    channel = _channel(settings.get("channel", 0))
+    channels = table_of(content, "channel_names") or table_of(content, "modality")
     contrast = channels.get(str(channel))
     meaning = settings.get("values")
-    values = label_names(content.get("labels") or {})
+    values = label_names(table_of(content, "labels"))
     cases = []
     for folder, (label_folder, split) in SPLITS.items():
         for image in sorted((root / folder).glob(f"[!.]*_{channel:04d}.*")):
@@ -73,6 +73,14 @@ def find(root: Path, settings: Settings) -> list[Case]:
                 )
             )
     return cases
+
+
+def _channel(number: Any) -> int:
+    if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+        raise RecipeError(
+            "bad-setting", f"channel = {number!r} is no number of a channel", "such as channel=0"
+        )
+    return number
 
 
 def label_names(labels: dict[str, Any]) -> dict[int, str]:

@@ -6,10 +6,11 @@ It knows their modules, not how any of them lies on disk.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from spinekit.core.errors import UsageError
+from spinekit.core.errors import InputError, UsageError
 from spinekit.datasets import (
     al_khalil,
     bids,
@@ -83,7 +84,7 @@ def find_cases(root: Path, dataset: str, settings: Mapping[str, Any] | None = No
     Raises:
         UsageError: Unknown set, missing folder, or no case in it.
         RecipeError: An unknown or senseless setting.
-        InputError: A table of the set cannot be read.
+        InputError: A table of the set cannot be read, or two cases bear one name.
     """
     entry = entry_named(dataset)
     settings = settings or {}
@@ -97,6 +98,13 @@ def find_cases(root: Path, dataset: str, settings: Mapping[str, Any] | None = No
             f"{root}: no case of {dataset} in this folder (looked for {entry.looked_for})",
             f"`spinekit data show {dataset}` tells more",
         )
+    for first, second in pairwise(cases):
+        if first.name == second.name:
+            raise InputError(
+                "same-name",
+                f"{first.image} and {second.image} are both the case {first.name}",
+                "rename one of them with its masks, or move it away",
+            )
     return cases
 
 

@@ -43,6 +43,8 @@ class Evaluation:
         cases: scores by rising name.
         without_prediction: references that no prediction answers; they are not in any figure.
         failed: scan → why it could not be scored; it is not in any figure either.
+        unmarked: scans in whose reference nothing is marked that could be compared; they are in no
+            figure.
         without_parts: scans whose bodies were not compared: the reference tells them from arches,
             and the prediction has no parts.
         foreign: compared file → its values without a meaning in SpineKit's scheme. Another
@@ -54,6 +56,7 @@ class Evaluation:
     failed: Mapping[str, SpineKitError]
     foreign: Mapping[Path, tuple[int, ...]]
     without_parts: tuple[str, ...] = ()
+    unmarked: tuple[str, ...] = ()
 
 
 def evaluate_files(
@@ -97,7 +100,7 @@ def evaluate_files(
             "name predictions <stem>_dseg and references <stem> or <stem>_bodies, _discs, …",
         )
     index = _read_index(ref if ref.is_dir() else ref.parent)
-    cases, failed, without_parts = [], {}, []
+    cases, failed, without_parts, unmarked = [], {}, [], []
     foreign: dict[Path, tuple[int, ...]] = {}
     for pair in pairs:
         try:
@@ -108,10 +111,14 @@ def evaluate_files(
             failed[pair.name] = error
             continue
         dataset, subject = index.get(pair.name) or _owner(pair, ref)
-        cases.append(replace(scores, dataset=dataset, subject=subject))
         foreign |= odd
+        if told and scores.is_empty:
+            unmarked.append(pair.name)
+            continue
+        cases.append(replace(scores, dataset=dataset, subject=subject))
         without_parts += [] if told else [pair.name]
-    return Evaluation(tuple(cases), tuple(missing), failed, foreign, tuple(without_parts))
+    rest = tuple(missing), failed, foreign, tuple(without_parts), tuple(unmarked)
+    return Evaluation(tuple(cases), *rest)
 
 
 def find_foreign_values(files: Files, volumes: Mapping[str, Volume]) -> dict[Path, tuple[int, ...]]:
@@ -144,7 +151,7 @@ def read_volumes(files: Files) -> dict[str, Volume]:
 
 
 def read_annotated(files: Files) -> dict[str, Volume]:
-    """What is annotated in one scan, by kind; the scan itself beside its labels is passed over.
+    """What is marked in one scan, by kind; the scan itself beside its labels is passed over.
 
     Raises:
         InputError: an unreadable file, or no labels but a scan.
@@ -238,17 +245,18 @@ def _score(
     """
     truth = read_annotated(pair.ref)
     reference, grid = build_reference(pair.name, pair.ref, truth, bodies=bodies)
-    kinds = [kind for kind in WHOLE if kind in pair.pred][:1]
-    kinds = kinds or [kind for kind in SINGLY if kind in pair.pred]
+    whole = ("dseg", "parts") if "dseg" in pair.pred else (*WHOLE, *SINGLY, "parts")
+    asked = {kind: pair.pred[kind] for kind in whole if kind in pair.pred}
+    seen = read_annotated(asked)
+    kinds = [kind for kind in WHOLE if kind in seen][:1]
+    kinds = kinds or [kind for kind in SINGLY if kind in seen]
     if not kinds:
         raise InputError(
             "prediction-incomplete",
             f"{pair.name} has {', '.join(sorted(pair.pred))} but no labels with names",
             "put <stem>_dseg beside it",
         )
-    seen = read_volumes({k: pair.pred[k] for k in (*kinds, "parts") if k in pair.pred})
-    if "" in kinds:
-        refuse_scan(str(pair.pred[""]), seen[""].array)
+    seen = {kind: seen[kind] for kind in (*kinds, "parts") if kind in seen}
     maps = {k: _on_grid(volume, grid, pair.pred[k]) for k, volume in seen.items()}
     if "cord" in kinds:  # whatever its value, as in a reference
         maps["cord"] = np.where(maps["cord"] > 0, VALUES["spinal_cord"], 0)

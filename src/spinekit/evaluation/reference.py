@@ -59,7 +59,8 @@ class Reference:
     complete: bool = False
 
     def joined(self, other: "Reference") -> "Reference":
-        """This reference and what another one of the same scan adds."""
+        """This reference and what another one of the scan adds; what both have is this one's."""
+        names = {structure for structure, _ in self.masks}
         return replace(
             self,
             bodies=other.bodies if self.bodies is None else self.bodies,
@@ -67,8 +68,9 @@ class Reference:
             front=(other if self.bodies is None else self).front,
             vertebrae=other.vertebrae if self.vertebrae is None else self.vertebrae,
             discs=other.discs if self.discs is None else self.discs,
-            masks=self.masks + other.masks,
+            masks=self.masks + tuple(row for row in other.masks if row[0] not in names),
             points=self.points + other.points,
+            complete=self.complete or other.complete,
         )
 
 

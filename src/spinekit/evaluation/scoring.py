@@ -122,6 +122,12 @@ class CaseScores:
     extra: tuple[tuple[str, int], ...] = ()
 
     @property
+    def is_empty(self) -> bool:
+        """Whether it holds no score: nothing was marked that could be compared."""
+        scored = any(math.isfinite(mask.dice) for mask in self.masks)
+        return not (self.instances or self.points or scored)
+
+    @property
     def kinds(self) -> tuple[str, ...]:
         """Kinds of instances that were asked for."""
         return tuple(dict.fromkeys(instance.kind for instance in self.instances))

@@ -22,7 +22,7 @@ class SummaryRow:
         structure: "body", "vertebra", "disc", … or "level" for annotated points.
         scope: "instances": each scan's mean over its instances, which are also counted; "whole":
             all voxels of the structure at once; "points": names only.
-        n_scans: scans that annotate the structure.
+        n_scans: scans that annotate the structure, and of which there is a score.
         n_subjects: persons they belong to.
         dice: mean over scans with a 95 % bootstrap interval over subjects.
         worst_dice: lowest scan; nan for no scan.
@@ -148,7 +148,12 @@ def _instance_row(dataset: str, kind: str, members: Sequence[CaseScores]) -> Sum
 
 
 def _mask_row(dataset: str, structure: str, members: Sequence[CaseScores]) -> SummaryRow:
-    found = [(case, m) for case in members for m in case.masks if m.structure == structure]
+    found = [
+        (case, mask)
+        for case in members
+        for mask in case.masks
+        if mask.structure == structure and math.isfinite(mask.dice)
+    ]
     worst_dice, worst_scan = _worst([(mask.dice, case.name) for case, mask in found])
     return SummaryRow(
         dataset=dataset,

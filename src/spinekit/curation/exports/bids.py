@@ -14,6 +14,7 @@ from spinekit import __version__
 from spinekit.curation.exports.placed import Copy, Place, Placing, State, list_placed
 from spinekit.curation.exports.task import Export, Plan
 from spinekit.curation.prepared import Output, PreparedSet
+from spinekit.io.derivatives import prepared_pair
 from spinekit.io.writing import write_bytes, write_json
 
 FOLDER = "bids"
@@ -40,9 +41,8 @@ class _Name:
     def paths(self, number: int) -> tuple[str, str]:
         """Image and label map of a run, within the layout's folder."""
         stem = f"{self.folder}/{self.stem}" + (f"_run-{number}" if number > 1 else "")
-        # Contrasts of one session would share the name of their label maps.
-        desc = "prepared" if self.suffix == "T2w" else f"prepared{self.suffix}"
-        return f"{stem}_desc-prepared_{self.suffix}{_ENDING}", f"{stem}_desc-{desc}{_LABELS}"
+        image, labels = prepared_pair(stem, self.suffix)
+        return f"{image}{_ENDING}", f"{labels}{_ENDING}"
 
 
 def _plan(prepared: PreparedSet) -> Plan:

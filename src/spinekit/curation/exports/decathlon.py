@@ -1,6 +1,7 @@
 """The JSON of the Medical Segmentation Decathlon, which MONAI reads (`load_decathlon_datalist`).
 
-It lies in the set itself and moves nothing. It knows the format's keys, no voxels.
+It lies in the set itself and moves nothing; a value that does not mean the same in all cases is
+called `varying` in it. It knows the format's keys, no voxels.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ def _content(
     }
     labels = {"0": "background"}
     labels |= {str(row["value"]): row["name"] for row in prepared.table["labels"]}
+    labels |= {str(row["value"]): "varying" for row in prepared.table["varying"]}
     pairs = {
         part: [rows[name] for name in names if name in rows]
         for part, names in (("training", train), ("validation", validation), ("test", test))
