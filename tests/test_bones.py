@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from instances.toys import BODY, DISC, NECK, draw, draw_ring
+from spinekit.anatomy.parts import POSTERIOR
 from spinekit.anatomy.scheme import NAMES, VALUES, kind_of_value
-from spinekit.bones import name_given
+from spinekit.bones import name_given, name_parts
 from spinekit.core.grid import Grid
 from spinekit.labelling.numbers import read_given
 from spinekit.synth.phantom import draw_phantom
@@ -47,3 +48,51 @@ def test_a_margin_around_a_mask_changes_no_name(seed: int) -> None:
 
     drawn = {int(value): NAMES[int(value)] for value in np.unique(bones) if value}
     assert found == [drawn] * 3
+
+
+def test_pieces_of_one_vertebra_in_a_mask_of_parts_are_one_in_labels_and_report() -> None:
+    phantom = draw_phantom(900001, fov="lumbar", anomalies=())
+    is_body = phantom.parts == BODY
+    layers = np.flatnonzero((is_body & (phantom.labels == VALUES["L3"])).any(axis=(0, 1)))
+    middle = int(np.median(layers))
+    parts = phantom.parts.copy()
+    band = np.s_[:, :, middle - 3 : middle + 3]
+    parts[band] = np.where(is_body[band], 0, parts[band])
+
+    adopted, _ = name_parts(parts, phantom.grid)
+
+    bones = np.isin(parts, (BODY, POSTERIOR)) & (phantom.labels > 0)
+    right = (adopted.labels == phantom.labels)[bones & (phantom.labels == VALUES["L3"])]
+    assert right.mean() > 0.95
+    assert [row.name for row in adopted.named if "_" in row.name] == []
+    assert [row.name for row in adopted.naming.anomalies].count("piece") == 1
+    assert len(adopted.evidence) == len(adopted.named) == len(adopted.naming.names)
+
+
+def test_what_is_marked_as_a_disc_within_c2_becomes_a_part_of_it() -> None:
+    phantom = draw_phantom(900101)
+    axis = (phantom.parts == BODY) & (phantom.labels == VALUES["C2"])
+    lowest, *_, highest = np.flatnonzero(axis.any(axis=(0, 1)))
+    at = int(lowest + 0.6 * (highest - lowest + 1))
+    plate = np.zeros_like(axis)
+    plate[:, :, at : at + 3] = axis[:, :, at : at + 3]
+
+    adopted, _ = name_parts(np.where(plate, np.uint8(DISC), phantom.parts), phantom.grid)
+
+    assert (adopted.labels[plate] == VALUES["C2"]).all()
+    assert (adopted.kept[plate] == BODY).all()
+    assert [row.name for row in adopted.named][:3] == ["C1", "C2", "C2-C3"]
+
+
+@pytest.mark.parametrize("seed", [105, 106, 122])
+def test_whole_vertebrae_of_a_neck_that_bear_a_value_each_are_not_told_as_scattered(
+    seed: int,
+) -> None:
+    """In a neck lateral masses and spinous processes may be taken for body."""
+    phantom = draw_phantom(seed, fov="cervical")
+    is_bone = np.isin(phantom.labels, [v for v in NAMES if kind_of_value(v) == "vertebra"])
+    bones = np.where(is_bone, phantom.labels, 0).astype(np.uint8)
+
+    _, told = name_given(read_given("mask.nii.gz", bones, None), phantom.grid)
+
+    assert "value-scattered" not in [notice.code for notice in told.notices]

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.anatomy.items import Instances
-from spinekit.anatomy.parts import BODY, CANAL, CORD, POSTERIOR, SACRUM
+from spinekit.anatomy.parts import BODY, CANAL, CORD, DISC, POSTERIOR, SACRUM
 from spinekit.anatomy.scheme import ABSTAINED_VERTEBRA, LEVELS, PARTS, VALUES
+from spinekit.consequences import apply_naming
 from spinekit.core.errors import InputError
 from spinekit.core.geometry import (
     GeometryRecord,
@@ -25,12 +26,13 @@ from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
 from spinekit.instances import split_instances
 from spinekit.instances.apart import number_bones
-from spinekit.instances.given import find_scattered, take_instances
+from spinekit.instances.arches import has_arches
+from spinekit.instances.given import find_doubled, find_scattered, take_instances
 from spinekit.instances.placing import place_instances
 from spinekit.labelling.chain import name_column
 from spinekit.labelling.earlier import temper
 from spinekit.labelling.naming import Naming
-from spinekit.labelling.numbers import Given, tell_scattered
+from spinekit.labelling.numbers import Given, tell_arches, tell_scattered
 from spinekit.labelling.omissions import tell_nameless, tell_too_small
 from spinekit.labelling.outside import Outside, weigh
 from spinekit.report import describe_evidence
@@ -117,15 +119,47 @@ def name_parts(
         told = seen.told.settle(seen.alone, naming, instances.items)
         said = seen.likelihood if seen.likelihood.any() else None
         told = dataclasses.replace(told, likelihood=said)
+    found = instances
+    instances, naming, left = apply_naming(found, naming)
+    evidence, told = evidence[list(left)], told.keep(left)
+    is_alone = bool(np.isin(drawn, (0, BODY)).all())
+    is_whole = is_alone and has_arches(drawn == BODY, working.grid.spacing_mm)
+    notices = (*tell_arches(seen=is_whole), *told.notices)
     named = give_names(instances.items, naming.names, naming.probability)
-    restored: Instances = dataclasses.replace(
-        instances,
-        parts=parts,
-        vertebra_map=restore_labels(grow_map(instances.vertebra_map, voxels=REACH_VOXELS), record),
-        disc_map=restore_labels(grow_map(instances.disc_map, voxels=REACH_VOXELS), record),
-    )
+    restored = _restore(found, instances, left, parts, record)
     labels, kept = compose_labels(restored, named)
-    return Adopted(labels, kept, named, naming, instances, record, evidence), told
+    adopted = Adopted(labels, kept, named, naming, instances, record, evidence)
+    return adopted, dataclasses.replace(told, notices=notices)
+
+
+def _restore(
+    found: Instances,
+    instances: Instances,
+    left: Sequence[int],
+    parts: NDArray[np.uint8],
+    record: GeometryRecord,
+) -> Instances:
+    """The column on the mask's grid.
+
+    Args:
+        found: The column before pieces were joined.
+        instances: The column after that.
+        left: Places of its items in the one before.
+        parts: What the mask marks; a disc between two pieces becomes body.
+        record: The way back.
+    """
+
+    def lay_out(index_map: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return restore_labels(grow_map(index_map, voxels=REACH_VOXELS), record)
+
+    gone = [item for n, item in enumerate(found.items) if n not in left and item.kind == "disc"]
+    is_joined = np.isin(lay_out(found.disc_map), [disc.index for disc in gone]) & (parts == DISC)
+    return dataclasses.replace(
+        instances,
+        parts=np.where(is_joined, np.uint8(BODY), parts),
+        vertebra_map=lay_out(instances.vertebra_map),
+        disc_map=lay_out(instances.disc_map),
+    )
 
 
 def _find_layers(own: Box, record: GeometryRecord) -> slice:
@@ -243,7 +277,7 @@ def name_given(
         *told.notices,
         *tell_nameless(names, naming.names),
         *tell_too_small(given, bore),
-        *tell_scattered(given, find_scattered(numbers, spacing_mm)),
+        *tell_scattered(given, find_doubled(taken, bore) | find_scattered(numbers, spacing_mm)),
     )
     named = give_names(instances.items, naming.names, naming.probability)
     values = {id(entry.item): entry.value for entry in named}

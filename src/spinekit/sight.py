@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from spinekit.anatomy.column import LEVELS
 from spinekit.anatomy.items import Instances
+from spinekit.consequences import apply_naming
 from spinekit.core.errors import Notice
 from spinekit.core.geometry import GeometryRecord, normalise_geometry
 from spinekit.core.grid import Grid
@@ -20,14 +21,12 @@ from spinekit.core.intensity import normalise_intensity
 from spinekit.core.margins import Imaged, find_imaged, trim_margins
 from spinekit.core.volume import Volume
 from spinekit.instances import split_instances
-from spinekit.instances.joining import join_items
 from spinekit.instances.placing import place_instances
-from spinekit.instances.recasting import recast_sacrum
 from spinekit.labelling.chain import name_column
 from spinekit.labelling.earlier import rely_on, temper
 from spinekit.labelling.evidence import pool_levels
 from spinekit.labelling.localizer import NamedMap, ask
-from spinekit.labelling.naming import Naming, keep_items
+from spinekit.labelling.naming import Naming
 from spinekit.labelling.outside import Outside, usual_reliability
 from spinekit.prediction.predictor import Predictor, ask_predictor
 from spinekit.prediction.runner import Prediction
@@ -122,10 +121,7 @@ def _name_seen(
     instances = place_instances(own, layers, grid.shape[2])
     # Margins are no room for bones that were not found: names are those of what is imaged.
     naming = name_column(own, pool_levels(seen.level_probs, seen.level_stride, instances))
-    instances = recast_sacrum(instances, naming.cut)
-    if naming.pieces:
-        instances, kept = join_items(instances, naming.pieces)
-        naming = keep_items(naming, kept)
+    instances, naming, _ = apply_naming(instances, naming)
     named = give_names(instances.items, naming.names, naming.probability)
     sure = {
         entry.name: entry.probability

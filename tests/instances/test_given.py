@@ -1,11 +1,13 @@
 """Bones told apart already: ordered, measured, their bodies parted from their arches."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from instances.toys import BODY, CANAL, DISC, NECK, POSTERIOR, SACRUM, Toy, draw, draw_ring, levels
 from spinekit.instances.atlas import RING_BESIDE_MM
-from spinekit.instances.given import find_scattered, take_instances
+from spinekit.instances.given import find_doubled, find_scattered, take_instances
 
 NUMBERS = (9, 2, 200, 41, 7)
 
@@ -91,6 +93,73 @@ def test_a_speck_far_off_is_no_other_place() -> None:
 
     assert find_scattered(numbers, toy.spacing) == {}
     assert find_scattered(numbers * 0, toy.spacing) == {}
+
+
+def bodies_of(toy: Toy) -> np.ndarray:
+    """A number per body, and nothing else."""
+    parts, numbers, _ = numbered(toy)
+    return np.where(parts == BODY, numbers, 0).astype(np.uint8)
+
+
+def doubled_in(bodies: np.ndarray, toy: Toy) -> list[int]:
+    found, bore = take_instances(bodies, (bodies > 0).astype(np.uint8) * BODY, toy.spacing)
+    return list(find_doubled(found, bore))
+
+
+def test_a_number_on_two_bodies_is_found_and_one_on_two_halves_is_not() -> None:
+    toy = Toy()
+    bodies = bodies_of(toy)
+    assert doubled_in(bodies, toy) == []
+
+    assert doubled_in(np.where(bodies == NUMBERS[2], NUMBERS[1], bodies), toy) == [NUMBERS[1]]
+    halved = bodies.copy()
+    upper, lower = levels(toy)[2]
+    halved[:, :, bodies.shape[2] - 1 - (upper + lower) // 2] = 0
+    assert doubled_in(halved, toy) == []
+
+
+@pytest.mark.parametrize(("axis", "voxels"), [(0, 12), (1, -40)], ids=["beside", "behind"])
+def test_what_is_taken_for_body_at_the_height_of_one_is_no_second_body(
+    axis: int, voxels: int
+) -> None:
+    toy = Toy(slices=35)
+    bodies = bodies_of(toy)
+    found, bore = take_instances(bodies, (bodies > 0).astype(np.uint8) * BODY, toy.spacing)
+    second = np.roll(bodies == NUMBERS[2], voxels, axis=axis)
+    assert not (second & (bodies > 0)).any()
+    aside = replace(
+        found,
+        parts=np.where(second, np.uint8(BODY), found.parts),
+        vertebra_map=np.where(second, np.uint8(3), found.vertebra_map),
+    )
+    assert bore[2] == NUMBERS[2]
+
+    assert find_doubled(aside, bore) == {}
+
+
+def test_bodies_that_the_edge_cuts_tell_no_size() -> None:
+    toy = Toy(count=3)
+    bodies = bodies_of(toy)
+    end, (first, _, last) = bodies.shape[2], levels(toy)
+    upper, lower = levels(toy)[1]
+    bodies[:, :, end - 1 - (upper + lower) // 2] = 0
+    cut = bodies[:, :, end - (last[0] + 10) : end - (first[1] - 10)]
+    assert 1.4 * (cut == NUMBERS[0]).sum() < (cut == NUMBERS[1]).sum()
+
+    assert doubled_in(cut, toy) == []
+
+
+@pytest.mark.parametrize(("slim", "expected"), [(True, []), (False, [NUMBERS[0]])])
+def test_a_slim_piece_above_the_second_bone_is_a_dens(slim: bool, expected: list[int]) -> None:
+    toy = NECK
+    bodies = bodies_of(toy)
+    above = np.roll(bodies == NUMBERS[0], toy.height + 1, axis=2)
+    if slim:
+        above &= np.arange(bodies.shape[0])[:, None, None] >= toy.slices // 2
+    assert 0.4 * (bodies == NUMBERS[0]).sum() < above.sum()
+    bodies[above] = NUMBERS[0]
+
+    assert doubled_in(bodies, toy) == expected
 
 
 @pytest.mark.parametrize("margin", [0, 30])

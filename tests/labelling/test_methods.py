@@ -6,6 +6,7 @@ import pytest
 from labelling.columns import draw
 from spinekit.core.errors import UsageError
 from spinekit.labelling.methods import LABELLERS, check_method, name_with
+from spinekit.labelling.naming import leave_out_unsure
 
 
 @pytest.mark.parametrize("method", LABELLERS)
@@ -59,7 +60,7 @@ def test_unsure_names_are_left_out_and_the_others_stay():
     column = draw(np.random.default_rng(3), first="T12", known=False)
     every = name_with("chain", column.instances, column.evidence)
     limit = round(sorted(p for p in every.probability if p)[4], 4)
-    some = name_with("chain", column.instances, column.evidence, min_probability=limit)
+    some = leave_out_unsure(column.instances.items, every, limit)
     for full, kept, probability in zip(every.names, some.names, every.probability, strict=True):
         assert kept == (full if round(probability, 4) >= limit else None)
     assert None in some.names
@@ -72,5 +73,6 @@ def test_unsure_names_are_left_out_and_the_others_stay():
 
 def test_the_sacrum_keeps_its_name():
     column = draw(np.random.default_rng(3), first="L3", known=False)
-    naming = name_with("chain", column.instances, column.evidence, min_probability=1.0)
+    every = name_with("chain", column.instances, column.evidence)
+    naming = leave_out_unsure(column.instances.items, every, 1.0)
     assert naming.names[-1] == "sacrum"

@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from labelling.columns import build, delete, uniform
+from labelling.columns import build, delete, merge, uniform
 from spinekit.anatomy.scheme import VALUES
 from spinekit.core.errors import UsageError
 from spinekit.core.grid import Grid
 from spinekit.labelling.chain import name_column
 from spinekit.labelling.naming import Naming
+from spinekit.relabelling.agreement import find_misfit
 from spinekit.relabelling.deciding import decide_names, find_items
 from spinekit.relabelling.words import Column, Word
 
@@ -184,3 +185,106 @@ def test_what_the_edge_cuts_need_not_be_a_sacrum(word: str, lowest: str) -> None
 
     assert naming.names[-1] == lowest
     assert naming.cut == (len(items),)
+
+
+@pytest.mark.parametrize("words", [("L5=L6", "L4=L4"), ("L2=T12", "L3=L3")])
+def test_neighbours_are_not_made_to_leave_out_a_vertebra(words: tuple[str, str]) -> None:
+    with pytest.raises(UsageError, match="no vertebra fits") as error:
+        decide(draw(sacrum=False), *words)
+
+    assert error.value.code == "contradicting-names"
+
+
+def test_a_vertebra_may_be_left_out_where_one_was_missed_or_the_column_has_none() -> None:
+    missed = decide(draw(lacking="L4", sacrum=False), "L3=L3", "L5=L5")
+    assert [name for name in missed.names if name and "-" not in name][-2:] == ["L3", "L5"]
+
+    eleven = decide(draw(sacrum=False), "T12=T11", "L1=L1")
+    assert [name for name in eleven.names if name and "-" not in name][:3] == ["T10", "T11", "L1"]
+
+
+def test_a_word_is_not_refused_for_what_earlier_words_left_out() -> None:
+    drawn = draw(sacrum=False)
+    names = name_column(drawn.instances, drawn.evidence).names
+    column = Column("a.nii.gz", drawn.instances, names, [], EMPTY, GRID)
+    before = find_items(column, [Word("L5", "L6"), Word("L4", "L4")])
+    given = find_items(column, [Word("L2", "L2")])
+
+    naming = decide_names(column, drawn.evidence, before | given, earlier=before)
+
+    assert naming.names[drawn.truth.index("L2")] == "L2"
+
+
+def draw_neck(*, joined: str = "", lacking: str = ""):
+    """C2 to T1: a C2 of 31 mm, else vertebrae of 14 mm, and discs of 5 mm."""
+    levels = ("C2", "C3", "C4", "C5", "C6", "C7", "T1")
+    pieces, truth, top = [], [], 8.0
+    for n, level in enumerate(levels):
+        height = 31.0 if level == "C2" else 14.0
+        pieces.append(("vertebra", top, height, 16.0))
+        truth.append(level)
+        if n + 1 < len(levels):
+            pieces.append(("disc", top + height, 5.0, 16.0))
+            truth.append(f"{level}-{levels[n + 1]}")
+        top += height + 5.0
+    column = build(truth, np.array([uniform()] * len(pieces)), pieces)
+    if joined:
+        return merge(column, column.truth.index(joined))
+    return delete(column, column.truth.index(lacking)) if lacking else column
+
+
+def misfit_of(drawn, first: str, second: str, *, at: int = 0, names=None):
+    """The misfit of two names for the bone at this place from the top and the next one."""
+    names = names or [None] * len(drawn.truth)
+    column = Column("a.nii.gz", drawn.instances, names, [], EMPTY, GRID)
+    upper, lower = drawn.bones[at : at + 2]
+    return find_misfit(column, {upper: first, lower: second})
+
+
+def test_the_dens_takes_no_room_from_a_vertebra_that_was_missed_below_c2() -> None:
+    lacking = draw_neck(lacking="C3")
+
+    assert misfit_of(lacking, "C2", "C4") is None
+    assert misfit_of(lacking, "C2", "C5") == ("C2", "C5")
+    assert misfit_of(draw_neck(), "C2", "C4") == ("C2", "C4")
+    assert misfit_of(draw_neck(), "C3", "C5", at=1) == ("C3", "C5")
+
+
+def test_the_smaller_vertebra_beside_a_gap_tells_what_fits() -> None:
+    kinds = [("vertebra", 0.0, 30.0, 32.0), ("vertebra", 50.0, 16.0, 32.0)]
+    drawn = build(("L1", "L3"), np.array([uniform()] * 2), kinds)
+
+    assert misfit_of(drawn, "L1", "L3") is None
+    assert misfit_of(drawn, "L1", "L4") == ("L1", "L4")
+
+
+def test_a_block_has_room_for_the_vertebra_that_is_in_it() -> None:
+    block = draw_neck(joined="C5")
+
+    assert misfit_of(block, "C5", "C7", at=3) is None
+    assert misfit_of(block, "C4", "C6", at=2) is None
+    assert misfit_of(block, "C5", "T1", at=3) == ("C5", "T1")
+    assert misfit_of(block, "C3", "C5", at=1) == ("C3", "C5")
+    assert misfit_of(draw_neck(joined="C2"), "C2", "C4") is None
+
+
+def test_names_that_two_bones_bear_may_be_confirmed_without_room_between_them() -> None:
+    drawn = draw(sacrum=False)
+    missing = [name.replace("L5", "L6") for name in drawn.truth]
+    at = drawn.bones.index(drawn.truth.index("L4"))
+
+    assert misfit_of(drawn, "L4", "L6", at=at) == ("L4", "L6")
+    assert misfit_of(drawn, "L4", "L6", at=at, names=missing) is None
+    assert misfit_of(drawn, "L3", "L5", at=at, names=missing) == ("L3", "L5")
+
+
+def test_a_block_above_the_sacrum_may_hold_the_last_vertebra() -> None:
+    drawn = draw()
+    block = merge(drawn, drawn.truth.index("L4"))
+    n = block.bones[-2]
+    names = name_column(block.instances, block.evidence).names
+    column = Column("a.nii.gz", block.instances, names, [], EMPTY, GRID)
+
+    assert decide_names(column, block.evidence, {n: "L3"}, earlier={}).names[n] == "L3"
+    with pytest.raises(UsageError, match="above the sacrum in view"):
+        decide_names(column, block.evidence, {n: "L2"}, earlier={})

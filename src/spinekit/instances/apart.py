@@ -9,13 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-SPECK_SHARE = 0.08
-"""A piece smaller than this share of the largest one is no bone."""
+SPECK_SHARE, NEAR_MM = 0.08, 60.0
+"""A piece smaller than this share of the largest one within so many mm of height is no bone: the
+bodies of one column grow tenfold and more from the neck to the loin."""
 SIZES = (0.4, 1.8)
 """Least and most of a bone's volume, in its neighbours' on either side."""
+TOP_SIZES, TOP_RISE, NECK_MM3 = (0.0, 2.6), 0.5, 8000.0
+"""SIZES and RISE of the first two bones where those beside them are no larger than the bodies of a
+neck, mm³: they may be C1's arch, small and in front of the dens, and C2, with the dens 2.3 of the
+next ones."""
 STEPS = (0.6, 4.5)
 """Least and most from one bone to the next, in the column's usual distance: halves lie nearer, and
 what lies farther is no part of the column."""
+WHOLE = 0.75
+"""Least volume, in its neighbours', of a bone near which the edge cuts another: of one body that is
+cut and broken, the other half has less."""
 RISE = 0.64
 """Least share of the way from one bone to the next that leads upwards, 50° off the vertical: what
 lies beside the column rises less."""
@@ -46,29 +54,49 @@ def number_bones(
         too large or too small for one vertebra, lies too near to the next, too far from it or
         beside it, or too few are there.
     """
-    for cores in (bone, ndimage.binary_erosion(bone, IN_PLANE)):
-        numbers = _number_pieces(cores, spacing_mm)
-        if numbers is not None:
-            return numbers if cores is bone else _grow_back(numbers, bone, spacing_mm)
-    return None
+    whole = _without_specks(bone, spacing_mm)
+    numbers = _number_pieces(whole, spacing_mm)
+    if numbers is not None:
+        return numbers
+    cores = _without_specks(ndimage.binary_erosion(whole, IN_PLANE), spacing_mm)
+    numbers = _number_pieces(cores, spacing_mm)
+    if numbers is None:
+        return None
+    grown = _grow_back(numbers, whole, spacing_mm)
+    pieces, count = ndimage.label(whole)
+    # A thin bone may have no core: it is none the less one.
+    is_lost = len(np.unique(pieces[grown > 0])) < count
+    return None if is_lost else grown
+
+
+def _without_specks(
+    bone: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
+) -> NDArray[np.bool_]:
+    """The mask without pieces far smaller than what lies at their height."""
+    pieces, count = ndimage.label(bone)
+    size = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
+    middle = np.reshape(ndimage.center_of_mass(bone, pieces, np.arange(1, count + 1)), (-1, 3))
+    layer = np.rint(middle[:, 2]).astype(np.int64)
+    largest = np.zeros(bone.shape[2], np.int64)
+    np.maximum.at(largest, layer, size)
+    near = ndimage.maximum_filter1d(largest, 2 * int(NEAR_MM / spacing_mm[2]) + 1)
+    return np.append(False, size >= SPECK_SHARE * near[layer])[pieces]
 
 
 def _number_pieces(
     bone: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
 ) -> NDArray[np.uint8] | None:
-    """As `number_bones`, of pieces that share no face of a voxel."""
+    """As `number_bones`, of pieces that share no face of a voxel and are no specks."""
     pieces, count = ndimage.label(bone)
-    size = np.bincount(pieces.ravel(), minlength=count + 1)[1:].astype(np.float64)
-    large = 1 + np.flatnonzero(size >= SPECK_SHARE * size.max(initial=0.0))
-    if not LEAST <= len(large) <= MOST:
+    if not LEAST <= count <= MOST:
         return None
-    middle = np.array(ndimage.center_of_mass(bone, pieces, large)) * spacing_mm
+    middle = np.array(ndimage.center_of_mass(bone, pieces, np.arange(1, count + 1))) * spacing_mm
+    size_mm3 = (np.bincount(pieces.ravel())[1:] * np.prod(spacing_mm)).astype(np.float64)
     order = np.argsort(middle[:, 2], kind="stable")
-    large, middle = large[order], middle[order]
-    if not _are_vertebrae(size[large - 1], middle, _are_cut(pieces, large)):
+    if not _are_vertebrae(size_mm3[order], middle[order], _are_cut(pieces, 1 + order)):
         return None
     table = np.zeros(count + 1, np.uint8)
-    table[large] = np.arange(1, len(large) + 1)
+    table[1 + order] = np.arange(1, count + 1)
     return table[pieces]
 
 
@@ -89,23 +117,32 @@ def _are_cut(pieces: NDArray[np.integer], numbers: NDArray[np.integer]) -> NDArr
 
 
 def _are_vertebrae(
-    size: NDArray[np.float64], middle_mm: NDArray[np.float64], is_cut: NDArray[np.bool_]
+    size_mm3: NDArray[np.float64], middle_mm: NDArray[np.float64], is_cut: NDArray[np.bool_]
 ) -> bool:
     """Whether pieces from below have the sizes and distances of vertebrae.
 
     Args:
-        size: (n,) of each, in any unit.
+        size_mm3: (n,) of each.
         middle_mm: (n, 3) of each.
-        is_cut: (n,) which are cut, and may be of any size.
+        is_cut: (n,) which are cut: they may be of any size, and nearer to the next whole one.
     """
-    for n, own in enumerate(size):
-        beside = [*range(max(0, n - NEIGHBOURS), n), *range(n + 1, n + 1 + NEIGHBOURS)]
-        usual = np.median([size[m] for m in beside if m < len(size)])
-        if own > SIZES[1] * usual or (own < SIZES[0] * usual and not is_cut[n]):
-            return False
+    usual = _usual(size_mm3)
+    is_top = (np.arange(len(usual)) >= len(usual) - 2) & (usual <= NECK_MM3)
+    least, most = (np.where(is_top, *pair) for pair in zip(TOP_SIZES, SIZES, strict=True))
+    if (size_mm3 > most * usual).any() or ((size_mm3 < least * usual) & ~is_cut).any():
+        return False
     ways = np.diff(middle_mm, axis=0)
     steps = np.linalg.norm(ways, axis=1)
-    if (ways[:, 2] < RISE * steps).any():
+    if (ways[:, 2] < np.where(is_top[:-1], TOP_RISE, RISE) * steps).any():
         return False
     steps /= np.median(steps)
-    return bool(STEPS[0] <= steps.min() and steps.max() <= STEPS[1])
+    may_be_near = is_cut | (size_mm3 >= WHOLE * usual)
+    may_be_near = (is_cut[1:] | is_cut[:-1]) & may_be_near[1:] & may_be_near[:-1]
+    return bool(steps[~may_be_near].min(initial=np.inf) >= STEPS[0] and steps.max() <= STEPS[1])
+
+
+def _usual(size: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) the median size of up to NEIGHBOURS on either side of each."""
+    rows = range(len(size))
+    beside = [[m for m in rows if 0 < abs(m - n) <= NEIGHBOURS] for n in rows]
+    return np.array([np.median(size[near]) for near in beside])

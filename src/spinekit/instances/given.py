@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from spinekit.anatomy.items import Instance, Instances
 from spinekit.anatomy.parts import BODY, CANAL, CORD, DISC, POSTERIOR, SACRUM
@@ -26,6 +27,11 @@ TALLEST_MM = 90.0
 """The height of no vertebra, from its upper rim to the tip of its arch, mm."""
 PLACE_SHARE = 0.1
 """What holds less of the voxels of a number is a speck, and no place where it lies."""
+TWO_BODIES, BOTH_BODIES = 0.4, 1.4
+"""Of the usual body beside it, each of two pieces of a body and both together have at least these
+shares where they are two bodies: halves of one have but one body's volume together."""
+DENS_SHARE = 0.66
+"""Cross-section of the dens, in that of C2's body, at most; of two bodies the upper one has 0.7."""
 ARCH_TOP = 0.1
 """An arch springs from its body at the height of this quantile of its voxels, from the top."""
 BEYOND_MM = 1e4
@@ -118,6 +124,64 @@ def find_scattered(numbers: Bytes, spacing_mm: tuple[float, float, float]) -> di
         if height_mm > TALLEST_MM or (between_mm >= GAP_MM).any():
             found[number] = float(marked[-1] - marked[0] + 1) * spacing_mm[2]
     return found
+
+
+def find_doubled(instances: Instances, bore: Sequence[int]) -> dict[int, float]:
+    """Numbers that two vertebrae bear, also one above the other.
+
+    What lies rather in front of, behind or beside the largest piece of a body than above or below
+    it is a process or a lateral mass.
+
+    Args:
+        instances: As `take_instances` gives them.
+        bore: The number of each item.
+
+    Returns:
+        Number to the height over which its bodies lie, mm. Empty without vertebrae.
+    """
+    body = np.where(instances.parts == BODY, instances.vertebra_map, 0)
+    size = np.bincount(body.ravel(), minlength=256)
+    own = {item.index: n for n, item in enumerate(instances.items) if item.kind == "vertebra"}
+    is_whole = {index: not instances.items[n].partial for index, n in own.items()}
+    found = {}
+    for index, box in enumerate(ndimage.find_objects(body), start=1):
+        near = [n for n in range(index - 2, index + 3) if n != index and is_whole.get(n)]
+        beside = [size[n] for n in near if size[n]]
+        if box is None or not beside:
+            continue
+        usual, may_be_axis = float(np.median(beside)), index <= 2
+        if _are_two(body[box] == index, instances.spacing_mm, usual, may_be_axis=may_be_axis):
+            found[bore[own[index]]] = (box[2].stop - box[2].start) * instances.spacing_mm[2]
+    return found
+
+
+def _are_two(
+    body: NDArray[np.bool_],
+    spacing_mm: tuple[float, float, float],
+    usual: float,
+    *,
+    may_be_axis: bool,
+) -> bool:
+    """Whether a piece of a body lies above or below the largest one, by its size another body.
+
+    Args:
+        body: (I, J, K).
+        spacing_mm: voxel size.
+        usual: The size of one body there, voxels.
+        may_be_axis: Its slimmer upper piece is a dens then.
+    """
+    pieces, count = ndimage.label(body)
+    size = np.bincount(pieces.ravel())[1:]
+    middle = np.array(ndimage.center_of_mass(body, pieces, np.arange(1, count + 1))) * spacing_mm
+    most = size.argmax()
+    way = middle - middle[most]
+    is_body = np.abs(way[:, 2]) > np.hypot(way[:, 0], way[:, 1])
+    is_body &= (size >= TWO_BODIES * usual) & (size + size[most] >= BOTH_BODIES * usual)
+    if may_be_axis:
+        layers = [box[2].stop - box[2].start for box in ndimage.find_objects(pieces)]
+        share = size / layers / (size[most] / layers[most])
+        is_body &= np.where(way[:, 2] > 0, share, 1.0 / share) > DENS_SHARE
+    return bool(is_body.any())
 
 
 def _middles(

@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 from spinekit.anatomy.column import LEVELS, SACRUM, VARIANTS
 from spinekit.anatomy.items import Instance, Instances
 from spinekit.labelling.hypotheses import Posterior, infer
-from spinekit.labelling.naming import Anomaly, Choice, Naming, name_items, spread_to_discs
+from spinekit.labelling.naming import (
+    COUNTS,
+    Anomaly,
+    Choice,
+    Naming,
+    name_items,
+    spread_to_discs,
+)
 from spinekit.labelling.observation import observe
 from spinekit.labelling.paths import Hypothesis
 from spinekit.labelling.pieces import find_owners, find_plates, span_pieces
@@ -48,7 +55,8 @@ def name_column(
     Args:
         instances: the split column.
         evidence: (n, 27) distribution over LEVELS per item, uniform where nothing is known.
-        certain: item → its level, where that is known beyond doubt; all others follow.
+        certain: item → its level, where that is known beyond doubt; all others follow. A level
+            that the item is called anyway changes no other name.
         outside: (n, 27) log likelihood of LEVELS per item from other sources than the scan, as it
             is to count; zeros where nothing is known.
 
@@ -64,7 +72,10 @@ def name_column(
     if not bones:
         nameless: tuple[str | None, ...] = (None,) * len(items)
         return Naming(nameless, (0.0,) * len(items), (), True, "no vertebra in view", ())
-    observed = observe(instances, np.asarray(evidence, dtype=np.float64), certain, outside)
+    known, seen = dict(certain or {}), np.asarray(evidence, dtype=np.float64)
+    alone = name_column(instances, seen, outside=outside) if known else None
+    is_corrected = alone is not None and any(alone.names[n] != known[n] for n in known)
+    observed = observe(instances, seen, known, outside, is_corrected=is_corrected)
     posterior = infer(observed)
     nothing = 1.0 - posterior.level.sum(axis=1) - np.where(observed.is_sacrum, 0, posterior.merged)
     columns = _join_mirrored(posterior.columns, observed, nothing)
@@ -207,7 +218,7 @@ def _deviating_counts(best: Hypothesis, posterior: Posterior) -> list[Anomaly]:
         "T13": (has_extra or shows_thorax, _share(posterior, thoracic=13)),
     }
     return [
-        _anomaly(name, probability, f"{_TEXTS[name]}: {probability:.0%}")
+        _anomaly(name, probability, f"{COUNTS[name]}: {probability:.0%}")
         for name, (is_shown, probability) in decidable.items()
         if is_shown and probability >= REPORT_ABOVE
     ]
@@ -276,14 +287,6 @@ def _describe_extra(choices: Sequence[Choice], n: int) -> str:
     below = next((choice for choice in choices[n:] if choice), ())
     where = f"below {LEVELS[above[-1]]}" if above else f"above {LEVELS[below[0]]}"
     return f"a bone {where} is no single vertebra"
-
-
-_TEXTS = {
-    "four-lumbar": "four lumbar vertebrae",
-    "L6": "six lumbar vertebrae",
-    "T11": "eleven thoracic vertebrae",
-    "T13": "thirteen thoracic vertebrae",
-}
 
 
 def _share(posterior: Posterior, *, thoracic: int = 0, lumbar: int = 0) -> float:

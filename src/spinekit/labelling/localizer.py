@@ -33,6 +33,8 @@ DISC_SHARE = 0.5
 
 LEAST_KNOWN = 0.9
 """Share of the marked voxels whose values must be structures; brightness is not."""
+_NAMING = {name for name in VALUES if name in LEVELS or "-" in name} - {SACRUM}
+"""Names of vertebrae and discs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def read_localizer(path: Path) -> NamedMap:
     if shown in ([SACRUM], ["C1", SACRUM]):
         labels[labels == VALUES[SACRUM]] = 0
         shown = ["C2"] if "C2-C3" in present else [SACRUM] if "L5-S1" in present else []
-    names_none = not {name for name in present if name in LEVELS or "-" in name} - {SACRUM}
+    names_none = not present & _NAMING
     is_ours = bool(rows) or not found.array.any()
     if (names_none and not is_ours) or is_scan:
         what = (
@@ -125,12 +127,14 @@ def ask(instances: Instances, grid: Grid, named: NamedMap) -> Outside:
         named: the other map.
 
     Returns:
-        Its likelihood and reading; only a notice where it shows none of the bones.
+        Its likelihood and reading; only a notice where it shows none of the bones, or names none.
     """
     shares, told = look_up(instances, grid, named)
     likelihood = weigh(shares, instances.items, named.reliability)
     if not likelihood.any():
-        text = f"localizer {named.source['file']} shows none of the vertebrae; it was not used"
+        shown = {named.names.get(value) for value in np.unique(named.labels.array).tolist()}
+        what = "shows none of the vertebrae" if shown & _NAMING else "names no vertebra"
+        text = f"localizer {named.source['file']} {what}; it was not used"
         return Outside(notices=(Notice("localizer-elsewhere", text),))
     return Outside(likelihood, ({**named.source, "names": list(told)},))
 

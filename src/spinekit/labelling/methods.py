@@ -14,7 +14,7 @@ from spinekit.anatomy.items import Instances
 from spinekit.core.errors import UsageError
 from spinekit.labelling.chain import name_column
 from spinekit.labelling.landmarks import name_by_landmarks
-from spinekit.labelling.naming import Naming, leave_out_unsure
+from spinekit.labelling.naming import Naming
 from spinekit.labelling.shift import name_by_shift
 
 LABELLERS: dict[str, Callable[..., Naming]] = {
@@ -59,7 +59,6 @@ def name_with(
     *,
     certain: Mapping[int, str] | None = None,
     outside: NDArray[np.floating] | None = None,
-    min_probability: float = 0.0,
 ) -> Naming:
     """Name every vertebra, disc and the sacrum in the way asked for.
 
@@ -70,14 +69,11 @@ def name_with(
         certain: item → its level, where that is known beyond doubt. Counting and shifting cannot
             tell which of these fit together: where there are any, the chain names the column.
         outside: (n, 27) log likelihood of LEVELS per item from other sources than the scan.
-        min_probability: names less probable are left out, 0 to 1.
 
     Raises:
-        UsageError: see `check_method`; or the certain names contradict each other.
+        UsageError: there is no such method, or the certain names contradict each other.
     """
-    check_method(method, min_probability)
+    check_method(method, 0.0)
     if certain:
-        naming = name_column(instances, evidence, certain=certain, outside=outside)
-    else:
-        naming = LABELLERS[method](instances, evidence, outside=outside)
-    return leave_out_unsure(instances.items, naming, min_probability)
+        return name_column(instances, evidence, certain=certain, outside=outside)
+    return LABELLERS[method](instances, evidence, outside=outside)

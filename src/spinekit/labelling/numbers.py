@@ -238,7 +238,7 @@ def tell_left_out(lost: Sequence[Lost], scheme: str | None) -> list[Notice]:
 
 
 def tell_scattered(given: Given, over_mm: Mapping[int, float]) -> list[Notice]:
-    """A warning of values that lie farther apart than a vertebra.
+    """A warning of values that lie on more than one vertebra or disc.
 
     Args:
         given: the map.
@@ -250,8 +250,27 @@ def tell_scattered(given: Given, over_mm: Mapping[int, float]) -> list[Notice]:
     if not over_mm:
         return []
     shown = list_some([f"{given.values[n]} (over {mm:.0f} mm)" for n, mm in over_mm.items()])
-    text = f"values farther apart than one vertebra or disc, each taken for one: {shown}"
+    text = f"values on more than one vertebra or disc, each taken for one: {shown}"
     return [Notice("value-scattered", f"{text}; check the mask")]
+
+
+def tell_arches(*, seen: bool) -> list[Notice]:
+    """A warning of arches in a mask whose every voxel is said to be a body's.
+
+    Args:
+        seen: whether there are any.
+
+    Returns:
+        One notice, or none.
+    """
+    if not seen:
+        return []
+    text = (
+        "whole vertebrae, bodies and arches, of one value are taken for bodies, and names and "
+        "borders are unlikely to be right; give each vertebra a value and say --as instances, "
+        "or mark arches apart and say --as parts"
+    )
+    return [Notice("bone-has-arches", text)]
 
 
 def list_some(words: Sequence[str]) -> str:

@@ -42,9 +42,9 @@ LITERAL = 0.3
 and L6 too, in spite of that habit and without drift: it counts as one more drift, the last. Open to
 what looks like a usual column it would more than double the calibration error (0.040 to 0.096 on
 columns kept for fitting): most networks drift."""
-WEIGHT_BESIDE_CERTAIN = 0.1
-"""What is left of that weight when a name is certain: the network's errors shift whole columns, so
-a word that moves one bone moves the rest rather than leave a gap."""
+WEIGHT_BESIDE_CORRECTED = 0.1
+"""What is left of that weight when a certain name is not the one given without it: the network's
+errors shift whole columns, so a word that moves one bone moves the rest rather than leave a gap."""
 CONTAMINATION = 0.02
 """Share of bones whose evidence is worthless: no single one may decide against all others."""
 USUAL = Variant().levels
@@ -99,6 +99,8 @@ def observe(
     evidence: NDArray[np.float64],
     certain: Mapping[int, str] | None = None,
     outside: NDArray[np.floating] | None = None,
+    *,
+    is_corrected: bool = False,
 ) -> Observations:
     """Likelihoods of one column.
 
@@ -107,6 +109,8 @@ def observe(
         evidence: (items, 27) distribution over LEVELS per item.
         certain: item → its level, where that is known beyond doubt.
         outside: (items, 27) log likelihood of LEVELS from other sources, taken as it is.
+        is_corrected: a certain level is another than all else says: of levels that counts less,
+            and of what is a vertebra at all as much as before.
 
     Returns:
         Observations of the bones from the top, the sacrum last.
@@ -114,22 +118,24 @@ def observe(
     items = instances.items
     where = [n for n, item in enumerate(items) if item.kind != "disc"]
     bones = [items[n] for n in where]
-    weight = NETWORK_WEIGHT * (WEIGHT_BESIDE_CERTAIN if certain else 1.0)
+    weight = NETWORK_WEIGHT * (WEIGHT_BESIDE_CORRECTED if is_corrected else 1.0)
     floor = CONTAMINATION / len(LEVELS)
     safe = (1.0 - CONTAMINATION) * evidence / np.maximum(evidence.sum(1, keepdims=True), 1e-12)
     safe = safe[where] + floor
     # Against a bone of unknown level: evidence for a level speaks against no vertebra too.
-    likeness = weight * np.log(safe * len(LEVELS))
+    said = np.log(safe * len(LEVELS))
+    likeness = weight * said
     is_sacrum = np.array([bone.kind == "sacrum" for bone in bones])
     network = weight * _by_drift(safe)
     if outside is not None:
-        told = _beside_certain(outside[where]) if certain else outside[where]
+        told = _beside_corrected(outside[where]) if is_corrected else outside[where]
         likeness = likeness + told
         network = network + told[:, _CHAINS][:, :, None]
     missed, atlas = _gaps(items, where)
     is_axis = safe.argmax(axis=1) == LEVELS.index("C2")
     pairs = pair_bones(items, where, is_axis)
     volume = np.array([bone.volume_mm3 for bone in bones])
+    noise = _noise(volume, is_sacrum) - (NETWORK_WEIGHT - weight) * said.max(axis=1)
     weigh_pieces(pairs, likeness, missed, volume)
     admit_first_sacral(pairs, likeness, missed)
     room_above, room_below = _room(instances, bones)
@@ -149,7 +155,7 @@ def observe(
         as_vertebra=_as_vertebra(bones, instances.spacing_mm[2]),
         as_sacrum=np.where(is_sacrum, 0.0, IMPOSSIBLE),
         merged=merged,
-        noise=_noise(volume, is_sacrum),
+        noise=noise,
         fragment=np.array([pair.log for pair in pairs]),
         missed=missed,
         atlas=atlas,
@@ -160,13 +166,13 @@ def observe(
     )
 
 
-def _beside_certain(told: NDArray[np.floating]) -> NDArray[np.float64]:
+def _beside_corrected(told: NDArray[np.floating]) -> NDArray[np.float64]:
     """(n, 27) what others say where a person's word decides: levels count less.
 
     That a bone is a vertebra at all, whatever its level, is as sure as before.
     """
     any_level = log_sum(np.asarray(told, dtype=np.float64), axis=1)[:, None] - np.log(len(LEVELS))
-    return np.asarray(any_level + WEIGHT_BESIDE_CERTAIN * (told - any_level))
+    return np.asarray(any_level + WEIGHT_BESIDE_CORRECTED * (told - any_level))
 
 
 def _noise(volume: NDArray[np.float64], is_sacrum: NDArray[np.bool_]) -> NDArray[np.float64]:

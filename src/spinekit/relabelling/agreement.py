@@ -3,7 +3,9 @@
 It knows a column, words and names; how names are decided, and the files of a result, it does not.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
+from statistics import median
 
 from spinekit.anatomy.column import LEVELS, SACRUM, VARIANTS, ends_of
 from spinekit.anatomy.items import gap_mm
@@ -11,7 +13,14 @@ from spinekit.core.errors import UsageError
 from spinekit.relabelling.words import Column, bones_beside, is_near
 
 PITCH = 1.25
-"""Least height of a vertebra with a disc, over that of the vertebra above: what fits into a gap."""
+"""Least height of a vertebra with a disc, over that of the vertebrae beside it: what fits into a
+gap."""
+BLOCK = 1.6
+"""Height of a bone, over those beside it, above which it is more than one vertebra."""
+DENS = 2.3
+"""Height of C2 with its dens, over those of the vertebrae below."""
+BESIDE = 2
+"""How many vertebrae on either side tell what height is usual."""
 
 
 def fits_sacrum(column: Column, names: Sequence[str | None]) -> bool:
@@ -37,7 +46,67 @@ def fits_sacrum(column: Column, names: Sequence[str | None]) -> bool:
         return True
     chains = [variant.levels for variant in VARIANTS if names[lowest] in variant.levels]
     between = min(len(chain) - 2 - chain.index(str(names[lowest])) for chain in chains)
-    return between * PITCH * items[lowest].height_mm <= max(gap_mm(items[lowest], items[sacrum]), 0)
+    return _has_room(column, names, (lowest, sacrum), between)
+
+
+def find_misfit(column: Column, certain: Mapping[int, str]) -> tuple[str, str] | None:
+    """Certain names of two bones that leave out more vertebrae than fit between them.
+
+    Names that both bear already are never a misfit: a person confirms them.
+
+    Args:
+        column: The items.
+        certain: Bone → its level.
+
+    Returns:
+        Both levels, the upper one first, of the first two bones side by side between which every
+        legal column has more vertebrae than fit there; None without such.
+    """
+    bones = [n for n, item in enumerate(column.instances.items) if item.kind != "disc"]
+    names = [certain.get(n, name) for n, name in enumerate(column.names)]
+    for upper, lower in itertools.pairwise(bones):
+        ends = certain.get(upper, ""), certain.get(lower, "")
+        chains = [variant.levels for variant in VARIANTS if set(ends) <= set(variant.levels)]
+        if not chains or ends == (column.names[upper], column.names[lower]):
+            continue
+        between = min(chain.index(ends[1]) - chain.index(ends[0]) - 1 for chain in chains)
+        if not _has_room(column, names, (upper, lower), between):
+            return ends
+    return None
+
+
+def _has_room(
+    column: Column, names: Sequence[str | None], ends: tuple[int, int], count: int
+) -> bool:
+    """Whether so many vertebrae fit between two bones, or into one of them that is a block.
+
+    Args:
+        column: The items.
+        names: One per item.
+        ends: The bones, the upper one first; side by side.
+        count: Of vertebrae.
+    """
+    items = column.instances.items
+    room_mm, heights_mm = max(gap_mm(items[ends[0]], items[ends[1]]), 0.0), []
+    for n in ends:
+        if items[n].kind == "vertebra":
+            height_mm, usual_mm = items[n].height_mm, _usual_mm(column, names, n)
+            dens_mm = (DENS - 1.0) * usual_mm if names[n] == "C2" else 0.0
+            is_block = height_mm - dens_mm > BLOCK * usual_mm
+            room_mm += height_mm - dens_mm - usual_mm if is_block else 0.0
+            is_usual = is_block or items[n].partial or names[n] == "C2"
+            heights_mm.append(usual_mm if is_usual else height_mm)
+    return count * PITCH * min(heights_mm, default=0.0) <= room_mm
+
+
+def _usual_mm(column: Column, names: Sequence[str | None], bone: int) -> float:
+    """The median height of the whole vertebrae beside a bone but C2; its own without such, mm."""
+    items = column.instances.items
+    bones = [n for n, item in enumerate(items) if item.kind == "vertebra"]
+    at = bones.index(bone)
+    near = [*bones[max(0, at - BESIDE) : at], *bones[at + 1 : at + 1 + BESIDE]]
+    whole = [items[n].height_mm for n in near if not items[n].partial and names[n] != "C2"]
+    return median(whole or [items[bone].height_mm])
 
 
 def refuse_disagreement(

@@ -15,7 +15,7 @@ from spinekit.core.errors import UsageError
 from spinekit.labelling.methods import name_with
 from spinekit.labelling.naming import Naming, leave_out_unsure
 from spinekit.labelling.stated import call_discs
-from spinekit.relabelling.agreement import fits_sacrum, refuse_disagreement
+from spinekit.relabelling.agreement import find_misfit, fits_sacrum, refuse_disagreement
 from spinekit.relabelling.words import Column, Word, certain_levels, find_item
 
 LABELLER = "chain"
@@ -78,7 +78,8 @@ def decide_names(
 
     Raises:
         UsageError: No legal column has the names, only one without the sacrum in view or with a
-            vertebra in it, or a disc would not bear the name that the bones around it give it.
+            vertebra in it, or with one where none fits between two bones; or a disc would not bear
+            the name that the bones around it give it.
     """
     items = column.instances.items
     name = partial(name_with, LABELLER, column.instances, evidence, outside=outside)
@@ -87,8 +88,16 @@ def decide_names(
         naming = name(certain=certain)
     except UsageError as error:
         raise UsageError(error.code, f"{column.file}: {error.message}", error.remedy) from error
+    certain_before = certain_levels(column, earlier)
+    misfit = find_misfit(column, certain)
+    if misfit and not find_misfit(column, certain_before):
+        raise UsageError(
+            "contradicting-names",
+            f"{column.file}: no vertebra fits between {misfit[0]} and {misfit[1]} there",
+            "check them against the preview; names given before count too, until --undo",
+        )
     if not fits_sacrum(column, naming.names):
-        before = name(certain=certain_levels(column, earlier))
+        before = name(certain=certain_before)
         if fits_sacrum(column, before.names):
             raise UsageError(
                 "contradicting-names",
