@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from spinekit.doubts import doubt_image, doubt_prediction
+from spinekit.anatomy.items import Instances
+from spinekit.doubts import doubt_image, doubt_prediction, doubt_spine
 
 SHAPE = (8, 64, 64)
 
@@ -77,10 +78,59 @@ def test_no_voxel_is_no_ct() -> None:
     assert doubt_image(np.zeros((0, 1, 1), np.float32)) == ()
 
 
-def test_no_instance_is_no_spine() -> None:
-    probs = np.zeros((7, 1, 2, 2), np.float16)
-    probs[0] = 1
+def found(side: int, sure: float) -> tuple[NDArray[np.float16], Instances]:
+    """Three square bodies in two slices of 1 mm pixels, and how sure the model is of them."""
+    parts = np.zeros((2, 50, 150), np.uint8)
+    numbers = parts.copy()
+    for n in range(3):
+        where = (slice(None), slice(5, 5 + side), slice(50 * n + 5, 50 * n + 5 + side))
+        parts[where], numbers[where] = 1, n + 1
+    probs = np.zeros((7, *parts.shape), np.float16)
+    probs[1] = np.where(parts == 1, sure, 0)
+    probs[0] = 1 - probs[1]
+    return probs, Instances(parts, numbers, 0 * parts, (), (4.0, 1.0, 1.0))
 
-    (notice,) = doubt_prediction(probs, np.zeros((1, 2, 2), np.uint8), ())
+
+def test_no_instance_is_no_spine() -> None:
+    probs, nothing = found(0, 0.0)
+
+    (notice,) = doubt_prediction(probs, nothing)
 
     assert notice.code == "no-spine"
+    assert doubt_spine(probs, nothing) == ()
+
+
+@pytest.mark.parametrize(
+    ("side", "sure", "codes"),
+    [
+        (10, 0.6, ["no-spine"]),  # as in noise
+        (10, 0.75, []),  # bodies of a neck, dimly seen
+        (30, 0.6, []),  # of the loin's size, and all alike
+    ],
+)
+def test_small_and_unsure_bodies_are_no_spine(side: int, sure: float, codes: list[str]) -> None:
+    assert [notice.code for notice in doubt_spine(*found(side, sure))] == codes
+
+
+def test_unsure_bodies_of_all_sizes_are_no_spine() -> None:
+    probs, uneven = found(30, 0.6)
+    uneven.parts[:, :, 61:100] = uneven.vertebra_map[:, :, 61:100] = 0
+
+    assert [notice.code for notice in doubt_spine(probs, uneven)] == ["no-spine"]
+
+
+def test_a_field_of_few_vertebrae_is_left_to_its_names() -> None:
+    probs, small = found(10, 0.6)
+    low = Instances(
+        small.parts[:, :, :90], small.vertebra_map[:, :, :90], small.disc_map[:, :, :90], (),
+        small.spacing_mm,
+    )  # fmt: skip
+
+    assert doubt_spine(probs[:, :, :, :90], low) == ()
+
+
+def test_a_sure_canal_speaks_for_a_dim_spine() -> None:
+    probs, small = found(10, 0.6)
+    small.parts[:, 20:24], probs[4, :, 20:24] = 4, 0.9
+
+    assert doubt_spine(probs, small) == ()

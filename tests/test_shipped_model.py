@@ -76,3 +76,24 @@ def test_the_model_says_what_it_is_and_how_good(predictor: Predictor) -> None:
     assert {"shipped", "h1", "h2", "h3", "within"} <= set(card["scores"])
     for row in card["scores"].values():
         assert all(0.0 < dice <= 1.0 for dice in row.values())
+
+
+@pytest.mark.parametrize("seed", [3, 4, 6])
+def test_noise_has_no_spine(seed: int, predictor: Predictor) -> None:
+    noise = np.random.default_rng(seed).normal(100, 20, (13, 172, 372)).astype(np.float32)
+    spacing = (4.7, 0.77, 0.77)
+
+    told = segment(noise, spacing_mm=spacing, predictor=predictor)
+
+    assert not told.labels.any()
+    assert [warning["code"] for warning in told.report["warnings"]] == ["no-spine"]
+
+
+def test_what_is_seen_in_noise_is_kept_by_force(predictor: Predictor) -> None:
+    noise = np.random.default_rng(3).normal(100, 20, (13, 172, 372)).astype(np.float32)
+
+    told = segment(noise, spacing_mm=(4.7, 0.77, 0.77), predictor=predictor, force=True)
+
+    assert told.labels.any()
+    codes = [warning["code"] for warning in told.report["warnings"]]
+    assert codes == ["contrast-unlike-training"]

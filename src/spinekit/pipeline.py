@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spinekit.anatomy.items import Instances
+from spinekit.consequences import apply_naming
 from spinekit.core.errors import GeometryError, Notice, UsageError
 from spinekit.core.geometry import (
     GeometryRecord,
@@ -26,16 +27,14 @@ from spinekit.core.intensity import normalise_intensity
 from spinekit.core.margins import Imaged, find_imaged, trim_margins
 from spinekit.core.resampling import resample_linear
 from spinekit.core.volume import Volume
-from spinekit.doubts import doubt_image, doubt_prediction
+from spinekit.doubts import doubt_image, doubt_prediction, doubt_spine
 from spinekit.instances import split_instances
-from spinekit.instances.joining import join_items
-from spinekit.instances.recasting import recast_sacrum
 from spinekit.io.reading import Scan, read_scan, scan_from_array
 from spinekit.io.voxels import is_plausible
 from spinekit.labelling.evidence import pool_levels
 from spinekit.labelling.localizer import ask, read_localizer
 from spinekit.labelling.methods import name_with
-from spinekit.labelling.naming import Naming, keep_items, leave_out_unsure
+from spinekit.labelling.naming import Naming, leave_out_unsure
 from spinekit.labelling.outside import Outside
 from spinekit.levels import find_levels
 from spinekit.options import SegmentOptions, change_options
@@ -150,11 +149,15 @@ def examine(
         prediction = ask_predictor(predictor, working, progress)
         probs = prediction.parts_probs
         if unseen or ((foreign or doubts) and not options.force):
-            probs[0], probs[1:] = 1, 0
+            _empty(probs)
     with _timed(seconds, "label"):
         instances = split_instances(probs, working.spacing_mm)
+        spurious = () if options.force else doubt_spine(probs, instances)
+        if spurious:
+            _empty(probs)
+            instances = split_instances(probs, working.spacing_mm)
         evidence = pool_levels(prediction.level_probs, prediction.level_stride, instances)
-        doubts += doubt_prediction(probs, instances.parts, instances.items)
+        doubts += spurious or doubt_prediction(probs, instances)
     return Findings(
         scan,
         imaged,
@@ -167,6 +170,11 @@ def examine(
         tuple(doubts),
         seconds,
     )
+
+
+def _empty(probs: NDArray[np.floating]) -> None:
+    """Make all of it background, in place."""
+    probs[0], probs[1:] = 1, 0
 
 
 def decide(found: Findings, options: SegmentOptions) -> tuple[Naming, Outside]:
@@ -223,12 +231,9 @@ def conclude(
         options: How the scan was to be segmented.
         outside: What was known from elsewhere when the names were decided.
     """
-    found = dataclasses.replace(found, instances=recast_sacrum(found.instances, naming.cut))
-    if naming.pieces:
-        instances, kept = join_items(found.instances, naming.pieces)
-        found = dataclasses.replace(found, instances=instances, evidence=found.evidence[kept])
-        naming, outside = keep_items(naming, kept), outside.keep(kept)
-    record, instances, seconds = found.record, found.instances, found.seconds
+    instances, naming, kept = apply_naming(found.instances, naming)
+    found = dataclasses.replace(found, instances=instances, evidence=found.evidence[list(kept)])
+    record, outside, seconds = found.record, outside.keep(kept), found.seconds
     named = give_names(instances.items, naming.names, naming.probability)
     with _timed(seconds, "restore"):
         view = View(found.working.array, *compose_labels(instances, named), found.working.grid)
