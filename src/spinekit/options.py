@@ -44,7 +44,8 @@ class SegmentOptions:
     volume: int | None = None
     """Which volume of a 4-D scan, from 0; None averages them."""
     series: str | int | None = None
-    """Which series of a DICOM folder: its number, its UID or the UID's end. A file has none."""
+    """Which series of a DICOM folder: its number, its UID or the UID's end, or its description
+    where it has no UID. A file has none."""
     localizer: str | None = None
     """Path of a named label map of the same patient, as evidence; a folder says it has none."""
     together: tuple[str, ...] = ()

@@ -36,6 +36,8 @@ def test_scans_in_an_out_inside_the_input_are_told(
     for name in ("a/x", "a/y", "a/deep/z", "b/x"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / f"{name}.nii.gz").touch()
+    if command == "label":
+        (tmp_path / "a" / "y.nii.gz").rename(tmp_path / "a" / "w.seg.nrrd")
     (tmp_path / "a" / "x_dseg.nii.gz").touch()
     (tmp_path / "a" / "x_dseg.json").write_text('{"schema": 1, "spinekit_version": "1"}')
 
@@ -47,7 +49,10 @@ def test_scans_in_an_out_inside_the_input_are_told(
         return [job.shown for job in plan_jobs(request, run)]
 
     assert plan_into(tmp_path / "a") == ["b/x.nii.gz"]
-    said = f"spinekit: 3 scans in OUT ({tmp_path / 'a'}) passed over; give another OUT to do them\n"
+    what = {"segment": "scans", "label": "masks"}[command]
+    said = (
+        f"spinekit: 3 {what} in OUT ({tmp_path / 'a'}) passed over; give another OUT to do them\n"
+    )
     assert capsys.readouterr().err == said
 
     plan_into(tmp_path / "a", quiet=True)

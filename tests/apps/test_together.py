@@ -158,9 +158,22 @@ def test_two_series_one_by_one_want_an_out_each(
     assert run(folder, tmp_path / "out", "--series", "7") == 2
 
     said = capsys.readouterr().err
-    assert "dicom_dseg.json was made of series 3, not 7" in said
+    assert "dicom_dseg.json was made of series 3, not series 7" in said
     assert "--overwrite" not in said
     assert report_of(tmp_path / "out", "dicom")["options"]["series"] == "3"
+
+
+def test_a_second_series_that_came_since_is_told_from_the_only_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "dicom"
+    write_series(folder, 3, LOIN, "1.2.9")
+    assert run(folder, tmp_path / "out", "--quiet") == 0
+    write_series(folder, 7, LOW, "1.2.9")
+
+    assert run(folder, tmp_path / "out", "--series", "7") == 2
+
+    assert "was made of its only series, not series 7" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("same_frame", [True, False])

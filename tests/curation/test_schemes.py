@@ -80,7 +80,7 @@ def test_no_table_says_of_a_case_what_is_false(tmp_path: Path) -> None:
         int(value) for value in json.loads((out / "dataset.json").read_text())["labels"]
     }
     (line,) = doubt_values(report)
-    assert "so in no table: 1, 2, 3, 4, 5, 6" in line
+    assert "so named in no table: 1, 2, 3, 4, 5, 6" in line
     assert len((out / "bids" / "dseg.tsv").read_text().splitlines()) == 3
     varying = {row["value"]: row["names"] for row in report["varying"]}
     assert (varying[1], varying[6]) == (["L5", "L6"], ["L1"])

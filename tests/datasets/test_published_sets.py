@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dataset_layouts import LAYOUTS, mask, mha, nifti
-from scan_files import edit_dicom
+from scan_files import Slices, edit_dicom
 from spinekit.core.errors import InputError, RecipeError, UsageError
 from spinekit.curation.recipe import prepare_recipe
 from spinekit.curation.run import prepare_set
@@ -18,6 +18,7 @@ from spinekit.datasets.mrspineseg import VALUES as MRSPINESEG
 from spinekit.datasets.nnunet import label_names
 from spinekit.datasets.registry import find_cases, recognise
 from spinekit.datasets.verse import VALUES as VERSE
+from spinekit.io.reading import read_scan
 
 
 def cases_of(name: str, root: Path, **settings: object) -> dict[str, Case]:
@@ -317,6 +318,24 @@ def test_goldatlas_tells_series_in_one_folder_apart(tmp_path: Path) -> None:
     report = prepare_set(prepare_recipe({"sources": [source]}), out)
     assert report["counts"]["done"] == 4
     assert prepare_set(prepare_recipe({"sources": [source]}), out)["counts"]["skipped"] == 4
+
+
+def test_goldatlas_series_without_a_uid_and_of_one_description_are_cases_of_their_own(
+    tmp_path: Path,
+) -> None:
+    for number in (2, 3):
+        series = Slices(number=number, uid=f"1.2.{number}")
+        for path in series.write(tmp_path / "1_01_P", prefix=f"MR{number}").iterdir():
+            edit_dicom(path, SeriesDescription="T2 tse")
+
+    alike = find_cases(tmp_path, "goldatlas")
+
+    assert [case.name for case in alike] == ["1_01_P_T2-tse-2", "1_01_P_T2-tse-3"]
+    for path in (tmp_path / "1_01_P").iterdir():
+        number = path.name[2]
+        edit_dicom(path, SeriesInstanceUID="", SeriesDescription=f"T2 tse {number}")
+    for case in find_cases(tmp_path, "goldatlas"):
+        assert read_scan(case.image, series=case.series).volume.shape == (36, 40, 6)
 
 
 def test_goldatlas_outlines_are_no_image_and_a_broken_folder_is_one_case(tmp_path: Path) -> None:

@@ -29,7 +29,8 @@ def test_without_a_uid_number_and_description_tell_series(tmp_path: Path, uid: s
         np.testing.assert_array_equal(found, rescaled(fourth))
     for path in folder.glob("B*"):
         edit_dicom(path, SeriesNumber=3)
-    assert "2 series are called 3: T2 sag 3, T2 sag 4" in refused(folder, series=3).message
+    message = refused(folder, series=3).message
+    assert "2 series are called 3: 3 (6 images, T2 sag 3), 3 (6 images, T2 sag 4)" in message
     assert read_scan(folder, series="T2 sag 3").volume.shape == (36, 40, 6)
 
 
@@ -59,7 +60,7 @@ def test_a_series_without_description_is_called_so_in_errors(tmp_path: Path) -> 
         edit_dicom(path, SeriesInstanceUID=None, SeriesDescription=told)
 
     message = refused(folder, series=3).message
-    assert "2 series are called 3: without description, x" in message
+    assert "2 series are called 3: 3 (6 images), 3 (6 images, x)" in message
     Slices(uid="1.2.5").write(tmp_path / "b")
     assert "no series without description;" in refused(tmp_path / "b", series="").message
 
@@ -88,6 +89,14 @@ def test_a_series_that_ends_where_a_folder_was_full_is_told(tmp_path: Path) -> N
     second.write(tmp_path / "1", [3, 4, 5], prefix="A")
 
     assert "0 holds other images of it than 1 does" in split_notices(tmp_path / "1")[0].text
+
+
+def test_a_series_in_two_folders_is_told_where_its_images_state_no_uid(tmp_path: Path) -> None:
+    for name, indices in (("a", [0, 1, 2]), ("b", [3, 4, 5])):
+        for path in Slices().write(tmp_path / name, indices).iterdir():
+            edit_dicom(path, SOPInstanceUID="")
+
+    assert [len(split_notices(tmp_path / name)) for name in "ab"] == [1, 1]
 
 
 @pytest.mark.parametrize("study", ["1.2.7", ""])

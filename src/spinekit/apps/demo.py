@@ -53,8 +53,8 @@ def run(args: argparse.Namespace) -> int:
     )
     localizers = Localizers(args.loc, tuple(args.suffix), args.loc_suffix)
     request = ScanRequest(scan, options, localizers, together=args.together)
-    run = RunOptions.from_args(args)
-    code = run_command(lambda: plan_jobs(request, run), run)
+    running = RunOptions.from_args(args)
+    code = run_command(lambda: plan_jobs(request, running), running)
     # Of several scans each has a line that ends with its picture.
     picture = args.out / f"{stem_of(scan)}_preview.png"
     if code == 0 and picture.is_file() and not (args.quiet or args.json):

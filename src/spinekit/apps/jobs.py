@@ -312,8 +312,7 @@ def _find_done(job: Job) -> StoredReport | None:
     there = [path for path in files.values() if os.path.exists(path)]
     if job.overwrite or not there:
         return None
-    report = StoredReport.find(files["json"])
-    if report is None:
+    if (report := StoredReport.find(files["json"])) is None:
         raise _refuse("results-exist", f"{there[0]} is there, but no report of this program")
     if other := _other_options(job, report):
         text = f"{files['json']} was made with other options ({', '.join(other)})"
@@ -323,7 +322,8 @@ def _find_done(job: Job) -> StoredReport | None:
     if report.input_sha256 != _hash_of(job):
         made, wanted = report.options.get("series"), getattr(job.options, "series", None)
         if job.source.is_dir() and made != wanted:
-            text = f"{files['json']} was made of series {made}, not {wanted}"
+            was, now = ("its only series" if s is None else f"series {s}" for s in (made, wanted))
+            text = f"{files['json']} was made of {was}, not {now}"
             raise UsageError("other-scan", text, _ANOTHER_SERIES)
         raise _refuse("other-scan", f"{files['json']} was made of another scan of this name")
     if len(there) == len(files):

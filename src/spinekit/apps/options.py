@@ -47,7 +47,11 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--volume", metavar="N", type=int, help="volume N (from 0) of a 4-D scan, not their mean"
     )
-    parser.add_argument("--series", metavar="S", help="series of a DICOM folder, number or UID")
+    parser.add_argument(
+        "--series",
+        metavar="S",
+        help="series of a DICOM folder: number, UID, or description if none",
+    )
     parser.add_argument(
         "--force", action="store_true", help="go on with scans that would be refused"
     )

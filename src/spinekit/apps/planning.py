@@ -140,16 +140,19 @@ def _find_foreign(source: Path, run: RunOptions) -> list[ScanSource]:
             print(f"spinekit: {text}", file=sys.stderr)
 
 
-def _tell_of_out(source: Path, run: RunOptions) -> None:
-    """Say how many scans lie in an OUT inside INPUT, where none is looked for."""
+def _tell_of_out(source: Path, run: RunOptions, *, masks: bool = False) -> None:
+    """Say how many scans, or masks, lie in an OUT inside INPUT, where none is looked for."""
     if run.quiet or not run.out.is_dir() or source.resolve() not in run.out.resolve().parents:
         return
     try:
         with warnings.catch_warnings(action="ignore"):
-            found = find_scans(run.out, leave_out=lambda path: is_result(path, run.out))
+            found = find_scans(
+                run.out, leave_out=lambda path: is_result(path, run.out), masks=masks
+            )
     except UsageError:
         return
-    text = f"{len(found)} scan{'s' if len(found) > 1 else ''} in OUT ({run.out}) passed over"
+    what = ("mask" if masks else "scan") + ("s" if len(found) > 1 else "")
+    text = f"{len(found)} {what} in OUT ({run.out}) passed over"
     print(f"spinekit: {text}; give another OUT to do them", file=sys.stderr)
 
 
@@ -169,7 +172,7 @@ def plan_masks(request: MaskRequest, run: RunOptions) -> list[Job]:
     if options.scheme is not None:
         load_scheme(options.scheme)
     _check_places(source, run.out)
-    _tell_of_out(source, run)
+    _tell_of_out(source, run, masks=True)
     kind = "parts" if options.meaning == "parts" else "dseg"
     found = find_masks(source, exclude=run.out, quiet=run.quiet, kind=kind)
     found = _with_suffix(found, source, request.suffixes)

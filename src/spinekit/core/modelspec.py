@@ -20,7 +20,7 @@ OTHER_VERSION = "use the version of spinekit that made it, or export the model a
 """What to do with a model that another version made."""
 
 
-def _is_length(value: Any) -> bool:
+def _is_positive(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value) and value > 0
 
 
@@ -38,10 +38,11 @@ def _is_table(value: Any) -> bool:
 
 _RULES: dict[str, Callable[[Any], bool]] = {
     "name": lambda value: isinstance(value, str),
-    **dict.fromkeys(("in_plane_mm", "min_slice_mm", "neighbour_mm"), _is_length),
+    **dict.fromkeys(
+        ("in_plane_mm", "min_slice_mm", "neighbour_mm", "gmac_per_megapixel"), _is_positive
+    ),
     **dict.fromkeys(("context", "size_multiple", "level_stride"), _is_count),
     **dict.fromkeys(("parts", "levels"), _is_names),
-    "gmac_per_megapixel": _is_length,
     **dict.fromkeys(("recipe", "facts", "scores"), _is_table),
 }
 """What the values of a promise must be."""

@@ -88,7 +88,7 @@ def render_report(report: dict[str, Any]) -> str:
         for row in report["structures"]
     ]
     lines += _section(
-        "not the same in all cases, so in no table (cases/ tells it of each)",
+        "values not the same in all cases, so named in no table (cases/ tells it of each)",
         [f"{row['value']}: {', '.join(row['names'])}" for row in report["varying"]],
     )
     lines += _section("missing", _missing(report))
@@ -143,8 +143,9 @@ def doubt_values(report: dict[str, Any]) -> list[str]:
         return []
     shown = ", ".join(values[:_SHOWN]) + (", …" if len(values) > _SHOWN else "")
     return [
-        f"not the same structure in all cases, so in no table: {shown}; cases/ tells it of each, "
-        "and with `--scheme spinekit` or `--renumber` every value has one meaning"
+        "values that are not the same structure in all cases, so named in no table: "
+        f"{shown}; cases/ tells it of each, and with `--scheme spinekit` or `--renumber` every "
+        "value has one meaning"
     ]
 
 

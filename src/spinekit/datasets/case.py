@@ -41,7 +41,8 @@ class Case:
     """File, or DICOM folder."""
     masks: tuple[MaskFile, ...] = ()
     series: str | None = None
-    """UID of the image's series, where its DICOM folder holds several."""
+    """UID of the image's series where its DICOM folder holds several; without one, its description
+    or number."""
     session: str | None = None
     contrast: str | None = None
     """Such as `T2w`, `T1w`, `STIR`, `CT`, `water`; None where the set does not say."""

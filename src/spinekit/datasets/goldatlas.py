@@ -55,15 +55,21 @@ def find(root: Path, settings: Settings) -> list[Case]:
 
 def _of_folder(folder: Path, place: tuple[str, ...]) -> Iterator[Case]:
     """Cases of one folder of DICOM files; the first word of its place is the patient."""
-    for series in _images(folder):
-        words = [*place, series.description or series.number] if series else [*place]
+    found = _images(folder)
+    called = [series.description for series in found if series]
+    for series in found:
+        words = [*place]
+        if series:
+            is_told = bool(series.description) and called.count(series.description) == 1
+            several = f"{series.description} {series.number}".strip()
+            words.append(series.description if is_told else several)
         told = contrast_of("_".join(words[1:]))
         yield Case(
             name="_".join(re.sub(r"[^\w.-]+", "-", word) for word in words),
             dataset="goldatlas",
             subject=place[0],
             image=folder,
-            series=series.uid if series else None,
+            series=(series.word or series.number) if series else None,
             contrast="CT" if series and series.modality == "CT" else told,
         )
 

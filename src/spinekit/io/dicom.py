@@ -89,7 +89,7 @@ class DicomScan:
     """A series as one volume."""
 
     array: NDArray[np.float32]
-    """(columns, rows, slices) rescaled values."""
+    """(columns, rows, slices) rescaled values; NaN where all of it is padding."""
     header: HeaderInfo
     notices: tuple[Notice, ...]
     files: list[Path]
@@ -241,7 +241,7 @@ def choose_series(name: str, found: Sequence[Series], wanted: str | int | None) 
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        words = ", ".join(s.word or _WORDLESS for s in fitting)
+        words = ", ".join(s.uid or str(s) for s in fitting)
         raise UsageError(
             "several-series",
             f"{name}: {len(fitting)} series are called {text or _WORDLESS}: {words}",

@@ -89,7 +89,7 @@ def find_split(
             files = {first_dicom_file(near), first_dicom_file(near, backwards=True)}
             told = [_ask(file) for file in files if file is not None]
             more = [one for one in told if one.series == series and _agree(one.study, study)]
-            is_copy = any(one.image in images for one in more)
+            is_copy = any(one.image and one.image in images for one in more)
             if not is_copy and any(_lies_apart(one, places) for one in more):
                 return near
     return None

@@ -26,6 +26,8 @@ def ignore_interrupts(_: int) -> None:
 def postponed_interrupts() -> Iterator[None]:
     """Hold back SIGINT, SIGTERM and the end of a child until the block is left, then pass them on.
 
+    Where one raises, as Ctrl-C does, those after it are dropped.
+
     Only the main thread can, and only signals that Python code handles are held back; elsewhere
     the block runs as it is.
     """
