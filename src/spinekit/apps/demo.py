@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         volume=args.volume,
         series=args.series,
     )
-    localizers = Localizers(args.loc, tuple(args.suffix), args.loc_suffix)
+    localizers = Localizers.from_args(args)
     request = ScanRequest(scan, options, localizers, together=args.together)
     running = RunOptions.from_args(args)
     code = run_command(lambda: plan_jobs(request, running), running)

@@ -3,6 +3,7 @@
 It looks at names, and at the headers of DICOM folders that hold several series.
 """
 
+import argparse
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,11 @@ class Localizers:
     """Ends of scans' names: only such scans are done, and the end is taken off."""
     loc_suffix: str
     """What a localizer's name has instead."""
+
+    @classmethod
+    def from_args(cls, args: argparse.Namespace) -> "Localizers":
+        """What `add_knowledge` adds, but for `--together`."""
+        return cls(args.loc, tuple(args.suffix), args.loc_suffix)
 
     def find(self, stem: str, within: Path) -> str | None:
         """Path of a scan's localizer; the folder where that has none for it.

@@ -101,7 +101,7 @@ def from_args(args: argparse.Namespace) -> "ScanRequest":
             volume=args.volume,
             series=args.series,
         ),
-        localizers=Localizers(args.loc, tuple(args.suffix), args.loc_suffix),
+        localizers=Localizers.from_args(args),
         together=args.together,
         layout=args.layout,
         fmt=args.fmt,

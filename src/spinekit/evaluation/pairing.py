@@ -20,7 +20,6 @@ ENDINGS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", ".mhd")
 KINDS = ("dseg", "bodies", "discs", "cord", "points", "parts", "names")
 PASSED_OVER = ("levels", "image", "soft", "probseg")  # written beside labels, and none
 ON_A_GRID = ("dseg", "parts")  # kinds that BIDS derivatives have on either grid
-_SAME_PLACE_MM = 1e-3  # affines that differ less are one, as two formats round it
 COMPANIONS = {"dseg": ("parts",), "parts": ("names", "dseg"), "names": ("parts",)}
 
 Files = Mapping[str, Path]
@@ -225,8 +224,7 @@ def _hold_the_same(first: Path, second: Path) -> bool:
         one, other = read_labels(first), read_labels(second)
     except SpineKitError:
         return False
-    same_place = np.allclose(one.grid.affine, other.grid.affine, atol=_SAME_PLACE_MM)
-    return bool(same_place and np.array_equal(one.array, other.array))
+    return one.grid.is_close(other.grid) and np.array_equal(one.array, other.array)
 
 
 def _name(stem: str, folder: Path) -> str:
