@@ -36,7 +36,7 @@ truth/<name>.json (levels, anomalies, sizes in mm), where <name> holds the seed.
 
 measures a model on phantoms that it was not trained on. Take seeds from 900000 to 999999: a recipe
 of seed s trains on those of seeds s · 1000000 and up, one for each of its phantoms, mostly 480. So
-whole millions are training, such as 4000000 and up for the last round of the embedded model.
+whole millions are training, such as 5000000 and up for the last round of the embedded model.
 
 The same seed and options draw the same scan, and one that is there stays; one drawn with other
 options is replaced only with --overwrite."""
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
         "contrast": args.contrast,
         "plane": args.plane,
         "spacing_mm": None if args.spacing is None else tuple(args.spacing),
-        "anomalies": _anomalies(args.anomaly),
+        "anomalies": args.anomaly and tuple(name for name in args.anomaly if name != "none"),
     }
     seeds = range(args.seed, args.seed + args.n)
     _check(args.seed, options)
@@ -124,13 +124,13 @@ def check_place(folder: Path) -> None:
         raise
 
 
-def draw_one(folder: Path, seed: int, options: Mapping[str, Any] | None = None) -> Path:
+def draw_one(folder: Path, seed: int, options: Mapping[str, Any]) -> Path:
     """Draw one phantom and write its files; all of them appear, or none.
 
     Args:
         folder: Gets `images`, `labels` and `truth`.
         seed: Of everything random.
-        options: Of `draw_phantom`, those that the command has; its defaults when None.
+        options: Of `draw_phantom`, those that the command has; its defaults for the others.
 
     Returns:
         Path of the image.
@@ -146,7 +146,7 @@ def draw_one(folder: Path, seed: int, options: Mapping[str, Any] | None = None) 
     from spinekit.io.writing import write_image, write_json, write_labels
     from spinekit.synth.phantom import draw_phantom
 
-    options = {**DEFAULTS, **(options or {})}
+    options = {**DEFAULTS, **options}
     _check(seed, options)
     try:
         phantom = draw_phantom(seed, **options)
@@ -217,9 +217,3 @@ def _is_drawn(folder: Path, seed: int, options: Mapping[str, Any]) -> bool:
         text = f"{paths['truth']} was drawn with other options"
         raise UsageError("other-options", text, remedy)
     return len(there) == len(paths)
-
-
-def _anomalies(named: list[str] | None) -> tuple[str, ...] | None:
-    if named is None:
-        return None
-    return tuple(name for name in named if name != "none")

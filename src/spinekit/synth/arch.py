@@ -29,14 +29,20 @@ class Arch:
     """Added to the tangent of its downward angle."""
     aside_mm: float
     """Its tip's distance from the midline."""
+    behind_mm: float
+    """Distance between sac and root of the process."""
     gap_mm: float
-    """Added to the distance between sac and root, filled with fat."""
+    """Added to it where the process is measured from, filled with fat."""
     plate_tall: float
     """Half height of the lamina, in half heights of the body."""
     plate_mm: float
     """Half thickness of the lamina where it is thickest."""
     coat_mm: float
     """Depth of the fat on the back of its upper half."""
+    plate_behind_mm: float
+    """Distance between sac and lamina in the midline."""
+    plate_inward: float
+    """By how much the lamina comes forward for every mm beside the midline."""
     plate_lean: float
     """Tangent of the angle by which the lamina slopes backward as it goes down."""
     roof_mm: float
@@ -47,6 +53,41 @@ class Arch:
     """Unevenness of the process's outline."""
     pad_mm: float
     """Depth of the fat behind the sac between this lamina and the next."""
+    lining_mm: float
+    """Depth of the fat behind the sac in front of this lamina, in the midline."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Region:
+    """Where the arches of neck, chest or loin lie behind the sac, in mm, and how they are shaped.
+
+    Of the loin by masks; of neck and chest by midline slices of T2-weighted scans, where little but
+    dura and ligament lies between fluid and bone, and a process is tallest at its root.
+    """
+
+    behind: float
+    plate_behind: float
+    plate_inward: float
+    lining: float
+    pad: float
+    """Most that the pads of fat may be deep."""
+    root: tuple[float, float]
+    """Height of a process at its root as a share of that at its tip, least and most."""
+
+
+_NECK = _Region(behind=2.4, plate_behind=2.8, plate_inward=0.25, lining=0.2, pad=0.8,
+                root=(0.9, 1.5))  # fmt: skip
+_CHEST = _Region(behind=3.0, plate_behind=3.8, plate_inward=0.35, lining=0.8, pad=4.0,
+                 root=(0.8, 1.5))  # fmt: skip
+_LOIN = _Region(behind=5.5, plate_behind=6.5, plate_inward=0.6, lining=1.6, pad=10.0,
+                root=(0.4, 1.05))  # fmt: skip
+
+
+def _region(level: str) -> _Region:
+    """Which table a vertebra follows: the lowest thoracic ones look like lumbar ones."""
+    if level[0] == "L" or level in ("T12", "T13"):
+        return _LOIN
+    return _NECK if level[0] == "C" else _CHEST
 
 
 def sample_arches(rng: np.random.Generator, levels: tuple[str, ...]) -> tuple[Arch, ...]:
@@ -68,34 +109,38 @@ def sample_arches(rng: np.random.Generator, levels: tuple[str, ...]) -> tuple[Ar
         "rough_mm": rng.uniform(0.3, 1.6),
         "pad_mm": rng.uniform(1.5, 8.5),
     }
-    return tuple(
-        _sample_arch(rng, habit, is_loin=n[0] == "L" or n in ("T12", "T13")) for n in levels
-    )
+    return tuple(_sample_arch(rng, habit, _region(n)) for n in levels)
 
 
-def _sample_arch(rng: np.random.Generator, habit: dict[str, float], *, is_loin: bool) -> Arch:
+def _sample_arch(rng: np.random.Generator, habit: dict[str, float], region: _Region) -> Arch:
     """One level; in chest and neck the tables' own slope and height rule."""
+    is_loin = region is _LOIN
 
     def near(name: str, sd: float, low: float, high: float) -> float:
         return float(np.clip(habit[name] + rng.normal(0, sd), low, high))
 
+    root = habit["root"] + rng.normal(0, 0.08) + (0.0 if is_loin else 0.4)
     drop = near("drop", 0.12, 0.1, 1.4)
     slope = near("slope", 0.06, -0.15, 0.5)
     return Arch(
         long=near("long", 0.08, 0.65, 1.35),
         tall=near("tall", 0.1, 0.7, 1.65),
-        root=near("root", 0.08, 0.4, 1.05),
+        root=float(np.clip(root, *region.root)),
         hook=near("hook", 0.15, 0.1, 1.2),
         drop=drop if is_loin else 0.5 + 0.25 * (drop - 0.6),
         slope=slope if is_loin else 0.5 * slope,
         aside_mm=float(rng.normal(0, 1.5)),
-        gap_mm=near("gap_mm", 0.6, -1.0, 5.0),
+        behind_mm=region.behind,
+        gap_mm=near("gap_mm", 0.6, -1.0, 5.0) * (1.0 if is_loin else 0.5),
         plate_tall=near("plate_tall", 0.1, 0.5, 1.4) * (1.0 if is_loin else 0.85),
         plate_mm=near("plate_mm", 0.5, 2.5, 6.5),
         plate_lean=near("plate_lean", 0.08, -0.05, 0.6) + (0.0 if is_loin else 0.1),
         coat_mm=near("coat_mm", 0.6, 0.0, 7.0),
+        plate_behind_mm=region.plate_behind,
+        plate_inward=region.plate_inward,
         roof_mm=near("roof_mm", 0.5, -2.5, 2.5) if is_loin else 0.5 * habit["roof_mm"],
         round=near("round", 0.12, 0.15, 1.0),
         rough_mm=near("rough_mm", 0.2, 0.2, 2.0),
-        pad_mm=near("pad_mm", 1.2, 0.5, 10.0) if is_loin else near("pad_mm", 1.0, 0.3, 4.0),
+        pad_mm=min(near("pad_mm", 1.2 if is_loin else 1.0, 0.3, 10.0), region.pad),
+        lining_mm=region.lining,
     )

@@ -44,6 +44,8 @@ class Body:
     """How far the streaks in them swing about that share, 0–1."""
     between_strands: float
     """Share of fat in thin strands through them, 0–1."""
+    between_high: float
+    """What is added to the mean share of fat in neck and upper chest, where it is often all fat."""
     psoas: float
     """Radius of the psoas at L4."""
     prevertebral_fat: float
@@ -83,6 +85,7 @@ def sample_body(rng: np.random.Generator, scale: float) -> Body:
         between_dark=float(rng.uniform(0.2, 1.0)),
         between_streaks=float(rng.uniform(0.0, 0.3) if is_dark else rng.uniform(0.0, 0.9)),
         between_strands=float(rng.uniform(0.0, 1.0)),
+        between_high=float(rng.uniform(0.0, 1.0)),
         psoas=float(rng.uniform(15, 27)) * scale,
         prevertebral_fat=float(min(rng.gamma(1.3, 2.5), 14.0)),
         aorta=float(rng.uniform(7, 12)) * scale,

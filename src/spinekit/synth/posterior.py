@@ -38,7 +38,8 @@ def draw_posterior(canvas: Canvas, scene: Scene, style: Style, place: Place) -> 
     # The sac's back edge recedes to its sides, and with it what lies behind.
     rounded = xp.sqrt(xp.clip(1.0 - (u / (width + 1.5)) ** 2, 0.05, 1.0))
     behind = q - ap * rounded
-    deep = 0.4 + 1.6 * xp.clip(1.0 - u / 8.0, 0.0, 1.0) + _pad_depth(canvas, scene, place, u)
+    lining = scene.along["lining"][place.along] * xp.clip(1.0 - u / 8.0, 0.0, 1.0)
+    deep = 0.4 + lining + _pad_depth(canvas, scene, place, u)
     flavum = xp.maximum(u - width - 4.0, xp.abs(behind - deep - 1.8) - 1.8) + 0.4 * place.mottle
     canvas.paint(xp.where(is_free, flavum, 99.0), style.ligament)
     fat = xp.maximum(u - width - side, behind - deep) + 0.5 * place.mottle
@@ -171,11 +172,11 @@ def _draw_laminae(canvas: Canvas, scene: Scene, style: Style, place: Place, u: A
     hung = place.t - scene.along["drop"][place.along]
     level = find_level(canvas, scene, hung)
     row = {n: scene.level[n][level] for n in ("middle", "half", "kind", "plate_tall", "plate_half",
-                                              "plate_lean", "plate_coat", "roof")}  # fmt: skip
+                                              "plate_lean", "plate_coat", "plate_behind",
+                                              "plate_inward", "roof")}  # fmt: skip
     tall = row["plate_tall"] * row["half"]
     down = (hung - row["middle"]) / tall - 0.1
-    before = xp.where(row["kind"] == 2, 6.5, xp.where(row["kind"] == 1, 5.7, 4.2))
-    front = ap + before + row["roof"] - 0.6 * xp.clip(u, 0.0, 11.0)
+    front = ap + row["plate_behind"] + row["roof"] - row["plate_inward"] * xp.clip(u, 0.0, 11.0)
     front = front + row["plate_lean"] * tall * xp.clip(down, -1.0, 1.0)
     deep = row["plate_half"] * xp.where(row["kind"] == 0, 0.5, 1.0)
     deep = deep * xp.clip(1.0 - xp.abs(down) ** 3, -0.5, 1.0)
@@ -196,13 +197,14 @@ def _draw_spinous(canvas: Canvas, scene: Scene, style: Style, place: Place, q: A
     """Paint the spinous processes: plates in the midline sloping down."""
     xp = canvas.backend.xp
     gap = scene.along["gap"][place.along]
-    out = q - ap - 5.5 - gap
+    out = q - ap - gap
     tilt, drop = scene.along["tilt"][place.along], scene.along["drop"][place.along]
     sheared = place.t - tilt * xp.clip(out, -4.0, 60.0) - drop
     level = find_level(canvas, scene, sheared)
     row = {n: scene.level[n][level] for n in ("middle", "spinous", "spinous_h", "spinous_root",
                                               "spinous_hook", "spinous_aside", "round",
-                                              "rough", "roof", "plate_lean")}  # fmt: skip
+                                              "rough", "roof", "plate_lean",
+                                              "behind")}  # fmt: skip
     share = xp.clip(out / row["spinous"], 0.0, 1.0)
     thick = 2.6 + 1.6 * share * share
     # The process widens to its full height over most of its length, downward above all.
@@ -220,7 +222,8 @@ def _draw_spinous(canvas: Canvas, scene: Scene, style: Style, place: Place, q: A
     ligament = xp.maximum(xp.abs(aside) - 4.5, over_tips)
     canvas.paint(xp.where(level < len(scene.spine.levels), ligament, 99.0), style.ligament)
     # Before, it begins where the laminae meet, which lean.
-    front = row["roof"] + row["plate_lean"] * (xp.clip(sheared - centre, -tall, tall) + 0.6 * tall)
+    leaning = xp.clip(sheared - centre, -tall, tall) + 0.6 * tall
+    front = row["behind"] + row["roof"] + row["plate_lean"] * leaning
     bone = xp.maximum(xp.maximum(across, tip), front - out - gap)
     _finish(canvas, scene, style, place, bone, level)
 

@@ -118,6 +118,9 @@ def _arch_columns(spine: Spine) -> dict[str, NDArray[np.float64]]:
         "plate_half": [arch.plate_mm for arch in spine.arch],
         "plate_lean": [arch.plate_lean for arch in spine.arch],
         "plate_coat": [arch.coat_mm for arch in spine.arch],
+        "plate_behind": [arch.plate_behind_mm for arch in spine.arch],
+        "plate_inward": [arch.plate_inward for arch in spine.arch],
+        "behind": [arch.behind_mm for arch in spine.arch],
         "roof": [arch.roof_mm for arch in spine.arch],
         "round": [arch.round for arch in spine.arch],
         "rough": [arch.rough_mm for arch in spine.arch],
@@ -198,7 +201,10 @@ def along_table(spine: Spine, curve: Curve) -> dict[str, NDArray[Any]]:
         ),
         "tilt": smooth(np.interp(t, centre, [x.tilt + a.slope for x, a in pairs]), 10 / STEP_MM),
         "drop": smooth(np.interp(t, centre, drop), 10 / STEP_MM),
-        "gap": smooth(np.interp(t, centre, [a.gap_mm for a in spine.arch]), 8 / STEP_MM),
+        "gap": smooth(
+            np.interp(t, centre, [a.behind_mm + a.gap_mm for a in spine.arch]), 8 / STEP_MM
+        ),
+        "lining": smooth(np.interp(t, centre, [a.lining_mm for a in spine.arch]), 8 / STEP_MM),
         "tips": smooth(np.interp(t, centre, [x.spinous * a.long for x, a in pairs]), 15 / STEP_MM),
         "sacral_d": np.interp(t, s, [scale * x for x in SACRAL_DEPTHS]) / 2,
         "sacral_w": np.interp(t, s, [scale * x for x in SACRAL_HALF_WIDTHS]),

@@ -203,12 +203,15 @@ def _draw_back_muscles(site: Site, image: Any) -> Any:
     tendon = xp.clip(1.0 - xp.abs(streak + 0.9) * 5.0, 0.0, 1.0) * site.body.tendon
     muscle = _draw_lobules(site, muscle + tendon * (style.ligament - muscle))
     swing = site.body.between_streaks * (step(mid + 0.7 * streak, 4.0) - 0.5)
-    share = xp.clip(site.body.between_fat + swing, 0.0, 1.0)
+    chest = float(site.scene.curve.bottom[site.scene.spine.levels.index("T4")])
+    high = xp.clip((chest + 40.0 - site.line["t"]) / 40.0, 0.0, 1.0)[None]
+    share = site.body.between_fat + high * site.body.between_high + (1.0 - 0.7 * high) * swing
+    share = xp.clip(share, 0.0, 1.0)
     strands = xp.clip(1.0 - xp.abs(streak - 0.5 * mid - 0.5) * 4.0, 0.0, 1.0)
     share = xp.maximum(share, site.body.between_strands * strands)
     dark = site.body.between_dark * style.ligament
     between = (dark + share * (style.fat - dark)) * (1 + 0.06 * fine)
-    muscle = muscle + step(3.5 - au, 2.0) * (between - muscle)
+    muscle = muscle + step(3.5 + high - au, 2.0) * (between - muscle)
     inside = step(-(v + 16.0 + 0.06 * au), 1.2) * step(62.0 - au + 4 * slow, 0.6)
     return image + inside * (muscle - image)
 
