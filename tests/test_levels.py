@@ -275,3 +275,12 @@ def test_files_say_the_same_as_the_result(spine: BlockSpine, tmp_path: Path) -> 
     inside = spine.labels == VALUES["spinal_canal"]
     np.testing.assert_allclose(values[inside], 0.95 + 0.05 / 6, atol=2e-3)
     assert values[~inside].max() < 0.1
+
+
+def test_without_a_disc_the_neck_has_its_upper_two_points(neck: Phantom) -> None:
+    kept = [VALUES[name] for name in ("C1", "C2", "spinal_canal", "spinal_cord")]
+    labels = np.where(np.isin(neck.labels, kept), neck.labels, 0).astype(np.uint8)
+
+    points = find_levels(labels, neck.grid, table(labels))
+
+    assert numbers(points) == [1, 2]

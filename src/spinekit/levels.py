@@ -76,7 +76,7 @@ def find_levels(
 
     Returns:
         Points from the top, no two in the same voxel; none for what lies beyond the ends of the
-        line. Empty without a canal to lie on, or without a disc.
+        line. Empty without a canal to lie on; without a disc only 1 and 2 are left.
     """
     line = _centre_line(labels, grid)
     if line is None:

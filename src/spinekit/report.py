@@ -124,6 +124,7 @@ def describe_evidence(
         "level_names": list(LEVELS),
         "shape": list(grid.shape),
         "spacing_mm": list(grid.spacing_mm),
+        "told_apart": instances.told_apart,
         "items": items,
     }
 
@@ -155,7 +156,8 @@ def recall_evidence(
         levels = np.array([row["levels"] for row in stored["items"]], dtype=np.float64)
         names = tuple(row["name"] for row in stored["items"])
         empty = np.broadcast_to(np.uint8(0), shape)
-        instances = Instances(empty, empty, empty, items, (right, front, up))
+        is_told = bool(stored.get("told_apart", False))
+        instances = Instances(empty, empty, empty, items, (right, front, up), is_told)
         return instances, levels.reshape(len(items), len(LEVELS)), names
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(

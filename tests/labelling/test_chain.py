@@ -197,6 +197,16 @@ def test_a_missed_level_is_skipped_and_reported():
     assert "L1 and L3" in missed[0].text
 
 
+def test_several_missed_levels_are_counted_and_named():
+    column = draw(np.random.default_rng(8), first="T10", noise=0.1)
+    for lost in ("L2", "L3"):
+        column = delete(column, column.truth.index(lost))
+    naming = _name(column)
+    assert others_right(column, naming.names)
+    missed = [anomaly.text for anomaly in naming.anomalies if anomaly.name == "missed"]
+    assert missed == ["2 levels (L2 to L3) between L1 and L4 were not found"]
+
+
 @pytest.mark.parametrize(("lost", "between"), [("L5", "L4 and sacrum"), ("T12", "T11 and L1")])
 @pytest.mark.parametrize("seed", range(5))
 def test_a_missed_last_vertebra_makes_no_neighbours_of_those_beside_it(lost, between, seed):

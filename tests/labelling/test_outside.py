@@ -61,3 +61,14 @@ def test_names_that_only_one_side_gives_leave_all_bones_to_be_shown() -> None:
 
     assert list(differing(told, alone, (0, 1, 2))) == [0, 1, 2]
     assert list(differing(("T12", "L2", None), alone, (0, 1, 2))) == [0]
+
+
+def test_names_left_out_as_unsure_are_not_said_to_be_given() -> None:
+    own = Naming(LEVELS, (0.9,) * 5, (), False, None, ())
+    left = Naming((None,) * 5, (0.0,) * 5, (), False, None, ())
+    reading = {"source": "localizer", "file": "loc.nii", "names": ["T11", "T12", "L1", "L2", "L3"]}
+
+    notice = compare(reading, own, left, bones())[1]
+
+    assert notice is not None
+    assert notice.text.endswith("; left without names, look at the preview")

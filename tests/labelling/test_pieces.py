@@ -103,6 +103,22 @@ def test_a_speck_under_c2_is_a_piece_of_it_even_if_the_network_calls_it_c3():
         assert others_right(harmed, naming.names), seed
 
 
+def test_the_body_of_c2_parted_from_its_dens_is_no_c3_though_the_network_leans_to_it():
+    for seed in range(8):
+        column = draw(np.random.default_rng(seed), first="C2", last="T4", spread=0.2, noise=0.2)
+        harmed = split(column, 0)
+        items = list(harmed.instances.items)
+        usual = np.median([items[n].volume_mm3 for n in harmed.bones[2:6]])
+        for n in (0, 1):
+            items[n] = dataclasses.replace(items[n], volume_mm3=0.44 * usual)
+        evidence = np.array(harmed.evidence)
+        evidence[1] = 0.0
+        evidence[1, [LEVELS.index("C2"), LEVELS.index("C3")]] = 0.46, 0.54
+        naming = name_column(dataclasses.replace(harmed.instances, items=tuple(items)), evidence)
+        assert naming.pieces in (((0, 1),), ((1, 0),)), seed
+        assert others_right(harmed, naming.names), seed
+
+
 def test_there_is_no_atlas_above_a_disc():
     for seed in range(8):
         column = draw(np.random.default_rng(seed), first="C2", last="T4", spread=0.35, noise=0.2)

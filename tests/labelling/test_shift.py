@@ -88,3 +88,28 @@ def test_nothing_in_view():
     naming = name_by_shift(empty, np.zeros((0, len(LEVELS))))
     assert naming.names == ()
     assert naming.ambiguous
+
+
+UNEVEN = [
+    ("VDDVDVVDV", (400, 388, 382, 370, 355, 340, 310, 295, 280)),
+    ("VDVDVDVVVDV", (400, 390, 383, 376, 355, 340, 320, 290, 260, 245, 230)),
+]
+"""Kinds and heights, mm, of bones and discs among which a fit through the discs turns back."""
+
+
+@pytest.mark.parametrize(("kinds", "heights"), UNEVEN, ids=["near", "missed"])
+def test_planes_beside_uneven_discs_put_no_name_out_of_order(kinds, heights):
+    size = {"V": ("vertebra", 24.0), "D": ("disc", 6.0)}
+    pieces = [
+        (kind, 500.0 - at - thick / 2, thick, 32.0)
+        for (kind, thick), at in zip([size[k] for k in kinds], heights, strict=True)
+    ]
+    levels = iter(LEVELS[LEVELS.index("T10") :])
+    evidence = [bump(next(levels)) if k == "V" else uniform() for k in kinds]
+    column = build([None] * len(kinds), evidence, pieces)
+
+    assert (np.diff(number_bones(column.instances)) >= 0).all()
+    named = [name for name in _name(column).names if name]
+    bones = [LEVELS.index(name) for name in named if name in LEVELS]
+    assert bones == sorted(bones)
+    assert len(set(named)) == len(named)

@@ -53,7 +53,8 @@ class Instances:
 
     `parts` (I, J, K) is the cleaned parts map; `vertebra_map` (I, J, K) holds 1..n for bodies with
     their posterior elements, `disc_map` (I, J, K) 1..m, both from the top; `items` are in order
-    from the top with the sacrum last.
+    from the top with the sacrum last. `told_apart` says that a mask marks each vertebra by itself:
+    none is a piece of another, and some may be left out.
     """
 
     parts: NDArray[np.uint8]
@@ -61,3 +62,4 @@ class Instances:
     disc_map: NDArray[np.uint8]
     items: tuple[Instance, ...]
     spacing_mm: tuple[float, float, float]
+    told_apart: bool = False

@@ -67,7 +67,7 @@ def take_instances(
     sacrum, of_discs = tissue == SACRUM, np.where(tissue == DISC, numbers, 0)
     if not (bone.any() or of_discs.any() or sacrum.any()):
         empty = [np.zeros(numbers.shape, np.uint8) for _ in range(3)]
-        return Instances(empty[0], empty[1], empty[2], (), spacing_mm), ()
+        return Instances(empty[0], empty[1], empty[2], (), spacing_mm, told_apart=True), ()
     cut = find_cut(bone)
     if bone.any():
         is_body, curve = part_bodies(bone, np.isin(tissue, (CANAL, CORD)), spacing_mm, cut)
@@ -99,7 +99,8 @@ def take_instances(
             numbers.shape[2],
         )
         bore.append(0)
-    return Instances(parts, vertebrae, discs, tuple(ordered), spacing_mm), tuple(bore)
+    found = Instances(parts, vertebrae, discs, tuple(ordered), spacing_mm, told_apart=True)
+    return found, tuple(bore)
 
 
 def find_scattered(numbers: Bytes, spacing_mm: tuple[float, float, float]) -> dict[int, float]:
@@ -237,24 +238,33 @@ def _measure_bones(
         spacing_mm,
         depth,
     )
-    arch = np.argwhere((parts == POSTERIOR) & (vertebrae > 0))
-    owner = vertebrae[tuple(arch.T)].astype(np.int64)
+    is_arch = (parts == POSTERIOR) & (vertebrae > 0)
+    arch, along = np.argwhere(is_arch), curve.straighten(coords_mm(is_arch, spacing_mm))[:, 0]
+    owner = vertebrae[is_arch].astype(np.int64)
     known = {item.index: item for item in bodies}
     for index in np.setdiff1d(owner, list(known)).tolist():
         i, j, k = (float(at) for at in arch[owner == index].mean(axis=0))
-        known[index] = _place_body(index, (i, j, k), bodies)
+        springs_mm = float(np.quantile(along[owner == index], ARCH_TOP))
+        known[index] = _place_body(index, (i, j, k), springs_mm, bodies)
     bones = [known[index] for index in sorted(known)]
     return add_posterior(bones, owner, arch[:, 2], float(np.prod(spacing_mm)), depth)
 
 
 def _place_body(
-    index: int, centroid_ijk: tuple[float, float, float], bodies: Sequence[Instance]
+    index: int,
+    centroid_ijk: tuple[float, float, float],
+    springs_mm: float,
+    bodies: Sequence[Instance],
 ) -> Instance:
     """A vertebra without a body in view, where and as large as the bodies seen tell.
+
+    Beyond the outermost body it lies where its arch springs from, if that is so far away that there
+    is room for another one between them, else beside that body.
 
     Args:
         index: its number from the top.
         centroid_ijk: of its arch.
+        springs_mm: where that springs from, along the curve.
         bodies: those that are seen, ascending, at least one.
     """
     whole = [item for item in bodies if not item.partial] or bodies
@@ -271,6 +281,9 @@ def _place_body(
         middle = below[0].top_mm - (below[0].index - index - 0.5) * height
     else:
         middle = above[0].bottom_mm + (index - above[0].index - 0.5) * height
+    beyond_mm = springs_mm - middle if above else middle - springs_mm
+    if not (above and below) and beyond_mm > height:
+        middle = springs_mm
     return Instance(
         kind="vertebra",
         index=index,

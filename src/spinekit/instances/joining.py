@@ -52,8 +52,14 @@ def join_items(
         number[item.kind] += 1
         table[item.kind][item.index] = number[item.kind]
         rows.append(replace(item, index=number[item.kind]))
-    maps = table["vertebra"][vertebra_map], table["disc"][disc_map]
-    return Instances(parts, *maps, tuple(rows), instances.spacing_mm), kept
+    joined = replace(
+        instances,
+        parts=parts,
+        vertebra_map=table["vertebra"][vertebra_map],
+        disc_map=table["disc"][disc_map],
+        items=tuple(rows),
+    )
+    return joined, kept
 
 
 def _grown(bone: Instance, piece: Instance) -> Instance:

@@ -38,6 +38,9 @@ LEAST_WHOLE = 2
 CUT_SHARE, CUT_NEIGHBOURS = 0.25, 3
 """The first or last bone is cut if it is smaller than this share of the median of so many next to
 it, the lower of two medians; the least whole one is C1, 0.4 of that even without its ring."""
+TOLD_MM = 60.0
+"""Middles of bones farther apart than this have another bone between them, mm: from there on the
+curve through the whole ones, continued straight, passes a body that it should meet."""
 HOLE_MM, HOLE_SHARE = 4.0, 0.02
 """Of C1's ring no more than this share lies so near the dens's axis, mm; of a body a fifth does."""
 
@@ -91,8 +94,9 @@ def part_bodies(
     Where a body ends and its arch begins is told by the canal's front, or, without a canal, by the
     body's middle: the body is by far the thickest part of a vertebra, and its front is as far from
     its middle as its rear. Of a bone that a scan's edge cut the thickest part in view
-    may be a process, so the whole ones tell where its body would lie, and it may have none. Of the
-    ring around the dens only the anterior arch is body.
+    may be a process, so the whole ones tell where its body would lie, and it may have none; where
+    none of these is near, it is taken for whole. Of the ring around the dens only the anterior arch
+    is body.
 
     Args:
         bone: (I, J, K) a number per vertebra, not all 0; i to the right, j to the front, k upwards.
@@ -105,6 +109,7 @@ def part_bodies(
     """
     where = bone > 0
     coords, owner = coords_mm(where, spacing_mm), bone[where]
+    cut = _find_told(coords, owner, cut)
     is_core = _depth(bone, spacing_mm)[where] >= CORE_SHARE
     least = MIN_BODY_MM3 / float(np.prod(spacing_mm))
     told = _told(owner, is_core, cut)
@@ -124,6 +129,26 @@ def part_bodies(
     mask = np.zeros_like(where)
     mask[where] = is_body
     return mask, curve
+
+
+def _find_told(coords: Floats, owner: Bytes, cut: Collection[int]) -> list[int]:
+    """Those of the bones that are cut which have a whole one near by, nearest first.
+
+    Of several far from all whole ones the nearest is taken for one, and tells of the others.
+    """
+    middle = {int(n): coords[owner == n].mean(axis=0) for n in np.unique(owner)}
+    whole = [at for n, at in middle.items() if n not in cut]
+    told: list[int] = []
+    rest = [n for n in middle if n in cut]
+    while rest and whole:
+        away = {n: min(float(np.linalg.norm(middle[n] - at)) for at in whole) for n in rest}
+        nearest = min(rest, key=lambda n: away[n])
+        rest.remove(nearest)
+        if away[nearest] > TOLD_MM:
+            whole.append(middle[nearest])
+        else:
+            told.append(nearest)
+    return [*told, *rest]
 
 
 def _told(owner: Bytes, is_meant: Mask, left_out: Collection[int]) -> Mask:

@@ -30,4 +30,6 @@ def place_instances(instances: Instances, layers: slice, depth: int) -> Instance
         items.append(dataclasses.replace(item, centroid_ijk=(i, j, k + layers.start)))
     maps = (instances.parts, instances.vertebra_map, instances.disc_map)
     parts, vertebrae, discs = (np.pad(one, around) for one in maps)
-    return Instances(parts, vertebrae, discs, tuple(items), instances.spacing_mm)
+    return dataclasses.replace(
+        instances, parts=parts, vertebra_map=vertebrae, disc_map=discs, items=tuple(items)
+    )

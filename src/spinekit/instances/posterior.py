@@ -26,7 +26,7 @@ ARCH_MM = 16.0
 ARCH_DROP_PITCH = 0.28
 """Descent of a border over the arch, in pitches (median of 30 lumbar spines: 0.28 at L1 to L5)."""
 SLOPE_DEPTH_MM = (15.0, 18.0, 23.0, 28.0, 30.5, 32.5)
-SLOPE = (0.3, 0.5, 1.0, 1.0, 0.4, 0.0)
+SLOPE = (0.5, 0.7, 1.0, 1.0, 0.4, 0.0)
 """Downward slope (mm per mm backwards) of the processes behind it, by depth of the body.
 
 The processes of neck and loin point back, those of the thorax down (Gray's Anatomy, 41st ed.,

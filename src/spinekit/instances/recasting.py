@@ -32,10 +32,9 @@ def recast_sacrum(instances: Instances, cut: Collection[int]) -> Instances:
         replace(item, kind="vertebra", index=number, partial=True) if n in cut else item
         for n, item in enumerate(instances.items)
     ]
-    return Instances(
-        np.where(is_sacral, np.uint8(BODY), instances.parts),
-        np.where(is_sacral, np.uint8(number), instances.vertebra_map),
-        instances.disc_map,
-        tuple(items),
-        instances.spacing_mm,
+    return replace(
+        instances,
+        parts=np.where(is_sacral, np.uint8(BODY), instances.parts),
+        vertebra_map=np.where(is_sacral, np.uint8(number), instances.vertebra_map),
+        items=tuple(items),
     )

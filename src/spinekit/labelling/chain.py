@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from spinekit.anatomy.column import LEVELS, SACRUM, VARIANTS
+from spinekit.anatomy.column import LEVELS, SACRUM, VARIANTS, Variant
 from spinekit.anatomy.items import Instance, Instances
 from spinekit.labelling.hypotheses import Posterior, infer
 from spinekit.labelling.naming import (
@@ -231,9 +231,19 @@ def _missed_levels(best: Hypothesis, bones: Sequence[int]) -> list[Anomaly]:
     for (a, upper), (b, lower) in itertools.pairwise(used):
         above, below = LEVELS[upper[-1]], LEVELS[lower[0]]
         if best.variant.below(above) != below:
-            text = f"a level between {above} and {below} was not found"
+            text = _describe_missed(best.variant, above, below)
             found.append(_anomaly("missed", best.probability, text, a, b))
     return found
+
+
+def _describe_missed(variant: Variant, above: str, below: str) -> str:
+    """What is said of levels between two that a column does not have one after the other."""
+    chain = variant.levels
+    between = chain[chain.index(above) + 1 : chain.index(below)]
+    if len(between) == 1:
+        return f"a level between {above} and {below} was not found"
+    which = f"{between[0]} to {between[-1]}"
+    return f"{len(between)} levels ({which}) between {above} and {below} were not found"
 
 
 def _odd_bones(

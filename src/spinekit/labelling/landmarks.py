@@ -28,15 +28,7 @@ from numpy.typing import NDArray
 
 from spinekit.anatomy.column import CERVICAL, LEVELS, LUMBAR, SACRUM, THORACIC, Variant
 from spinekit.anatomy.items import Instance, Instances
-from spinekit.labelling.naming import (
-    Choice,
-    Naming,
-    count_deviations,
-    counted_variant,
-    join_evidence,
-    name_items,
-    spread_to_discs,
-)
+from spinekit.labelling.naming import Choice, Naming, counted_naming, join_evidence
 
 USUAL = Variant().levels
 """Counted upwards; the disc numbered n lies below level n."""
@@ -77,17 +69,9 @@ def name_by_landmarks(
     above = _count(len(discs), {discs.index(disc): level for disc, level in anchors.items()})
     levels = _name_bones(items, bones, dict(zip(discs, above, strict=True)))
     choices = _without_doubles([levels.get(bone) for bone in bones], items, bones)
-    variant = counted_variant(items, bones, choices)
-    names = name_items(items, bones, choices, variant)
     of_bones = [1.0 if item.kind == "sacrum" else None for item in items]
-    return Naming(
-        names=names,
-        probability=spread_to_discs(items, names, of_bones),
-        alternatives=(),
-        ambiguous=not anchors,
-        reason=None if anchors else "no landmark in view: no disc to count from",
-        anomalies=count_deviations(variant, names),
-    )
+    reason = None if anchors else "no landmark in view: no disc to count from"
+    return counted_naming(items, bones, choices, of_bones, reason)
 
 
 def _find_anchors(items: Sequence[Instance], discs: list[int], evidence: Floats) -> dict[int, str]:

@@ -16,15 +16,20 @@ from numpy.typing import NDArray
 
 from spinekit.anatomy.column import LEVELS, SACRUM, ends_of
 from spinekit.anatomy.items import Instances
-from spinekit.anatomy.scheme import NAMES, VALUES, name_in_context
+from spinekit.anatomy.scheme import (
+    ABSTAINED_DISC,
+    ABSTAINED_VERTEBRA,
+    NAMES,
+    VALUES,
+    name_in_context,
+)
 from spinekit.core.errors import InputError, Notice
 from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
-from spinekit.io.discovery import ending_of
-from spinekit.io.nrrd import read_segments
 from spinekit.io.reading import hash_files, read_labels
 from spinekit.labelling.earlier import names_in, rely_on, rows_beside
-from spinekit.labelling.meanings import settle_meanings
+from spinekit.labelling.meanings import read_meanings
+from spinekit.labelling.numbers import may_be_first_step
 from spinekit.labelling.outside import LEAST_SEEN, Outside, usual_reliability, weigh
 from spinekit.labelling.places import item_points, values_at
 
@@ -33,6 +38,8 @@ DISC_SHARE = 0.5
 
 LEAST_KNOWN = 0.9
 """Share of the marked voxels whose values must be structures; brightness is not."""
+_NAMELESS = (*ABSTAINED_VERTEBRA, *ABSTAINED_DISC)
+"""Values of structures without a name: known, but no evidence."""
 _NAMING = {name for name in VALUES if name in LEVELS or "-" in name} - {SACRUM}
 """Names of vertebrae and discs."""
 
@@ -74,13 +81,14 @@ def read_localizer(path: Path) -> NamedMap:
     for value, name in meant.items():
         table[value] = VALUES[name]
     labels = table[array]
-    is_scan = (labels > 0).sum() < LEAST_KNOWN * (found.array != 0).sum()
+    is_known = (labels > 0) | np.isin(array, _NAMELESS)
+    is_scan = is_known.sum() < LEAST_KNOWN * (found.array != 0).sum()
     values = [int(value) for value in np.unique(labels) if value]
     names = {value: name_in_context(value, values) for value in values}
     names |= {VALUES[name]: name for name in (*(row["name"] for row in rows), *told)}
     present = {names[value] for value in values}
     shown = [level for level in LEVELS if level in present]
-    if shown in ([SACRUM], ["C1", SACRUM]):
+    if may_be_first_step(present):
         labels[labels == VALUES[SACRUM]] = 0
         shown = ["C2"] if "C2-C3" in present else [SACRUM] if "L5-S1" in present else []
     names_none = not present & _NAMING
@@ -111,8 +119,7 @@ def _read_meanings(
     rows = rows_beside(path)
     usual = {value: name for value, name in NAMES.items() if value < VALUES["vertebra_1"]}
     known = {row["value"]: row["name"] for row in rows} or usual
-    segments = read_segments(path) if ending_of(path) == ".nrrd" else {}
-    meanings = settle_meanings(known, segments, [value for value in present if value])
+    meanings = read_meanings(path, known, [value for value in present if value])
     told = [meanings.names[value] for value in sorted(meanings.told)]
     is_as_reported = all(known.get(value) == meanings.names[value] for value in meanings.told)
     return meanings.names, rows if is_as_reported else [], told

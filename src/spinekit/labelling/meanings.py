@@ -1,6 +1,6 @@
 """What the values of a map mean: by a label scheme, and by the names that its file gives them.
 
-It knows values and names, and no voxel.
+It knows values and names, of files their headers, and no voxel.
 """
 
 from __future__ import annotations
@@ -9,8 +9,11 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from spinekit.anatomy.scheme import ABSTAINED_DISC, ABSTAINED_VERTEBRA, NAMES, VALUES, kind_of_value
+from spinekit.io.discovery import ending_of
+from spinekit.io.nrrd import read_segments
 
 _OURS = {name.casefold(): name for name in VALUES}
 _LEVEL = re.compile(r"(?<![A-Za-z0-9])[CTLctl][0-9]{1,2}(?![A-Za-z0-9])")
@@ -23,13 +26,31 @@ _SINGLE = ("vertebra", "disc")
 class Meanings:
     """What the values of a map mean.
 
-    `names` is value → our name, `told` those values that the file itself names; `unused` are the
-    values whose names in the file say something else, and what they say.
+    `names` is value → our name, `told` those values that the file itself names; `overruled` are
+    those of them that are another structure by the scheme, and which; `unused` are the values whose
+    names in the file say something else, and what they say.
     """
 
     names: Mapping[int, str]
     told: frozenset[int]
+    overruled: Mapping[int, str]
     unused: Mapping[int, str]
+
+
+def read_meanings(path: Path, known: Mapping[int, str], present: Collection[int]) -> Meanings:
+    """`settle_meanings` with the names that a segmentation of 3D Slicer gives its values.
+
+    Args:
+        path: a label file; one of another format gives no names.
+        known: as there.
+        present: as there.
+
+    Raises:
+        HeaderError: it ends in `.nrrd` and is no such file.
+        OSError: it cannot be opened.
+    """
+    segments = read_segments(path) if ending_of(path) == ".nrrd" else {}
+    return settle_meanings(known, segments, present)
 
 
 def settle_meanings(
@@ -41,7 +62,7 @@ def settle_meanings(
     it. What a scheme calls so too is then without a name, for it is another bone.
 
     Args:
-        known: value → our name by the scheme; empty without one.
+        known: value → name by the scheme, ours or that of a part; empty without one.
         segments: value → name in the file; empty where it gives none.
         present: the values of the map.
     """
@@ -56,14 +77,20 @@ def settle_meanings(
     names = {value: name for value, name in known.items() if value in present} | told
     taken = {VALUES[name] for name in told.values()}
     for value in names.keys() - told.keys():
-        if VALUES[names[value]] in taken and kind_of_value(VALUES[names[value]]) in _SINGLE:
-            names[value] = _nameless(names, kind_of_value(VALUES[names[value]]))
+        ours_value = VALUES.get(names[value])
+        if ours_value in taken and kind_of_value(ours_value) in _SINGLE:
+            names[value] = _nameless(names, kind_of_value(ours_value))
+    overruled = {
+        value: known[value]
+        for value, name in told.items()
+        if VALUES.get(known.get(value, name), VALUES[name]) != VALUES[name]
+    }
     unused = {
         value: text
         for value, text in said.items()
         if value not in told and _says_other(text, names.get(value))
     }
-    return Meanings(names, frozenset(told), unused)
+    return Meanings(names, frozenset(told), overruled, unused)
 
 
 def _nameless(names: Mapping[int, str], kind: str) -> str:

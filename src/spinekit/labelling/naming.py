@@ -136,7 +136,35 @@ def move_anomalies(anomalies: Sequence[Anomaly], place: Mapping[int, int]) -> tu
     )
 
 
-def count_deviations(variant: Variant, names: Sequence[str | None]) -> tuple[Anomaly, ...]:
+def counted_naming(
+    items: Sequence[Instance],
+    bones: list[int],
+    choices: Sequence[Choice],
+    of_bones: Sequence[float | None],
+    reason: str | None,
+) -> Naming:
+    """The naming of a method that counts: one column, of usual counts unless it shows others.
+
+    Args:
+        items: from the top.
+        bones: positions in items of those that are no disc.
+        choices: what each bone is.
+        of_bones: probability of each item, whatever stands for the discs.
+        reason: why the column is ambiguous; None where it is not.
+    """
+    variant = _counted_variant(items, bones, choices)
+    names = name_items(items, bones, choices, variant)
+    return Naming(
+        names=names,
+        probability=spread_to_discs(items, names, of_bones),
+        alternatives=(),
+        ambiguous=reason is not None,
+        reason=reason,
+        anomalies=_deviating_counts(variant, names),
+    )
+
+
+def _deviating_counts(variant: Variant, names: Sequence[str | None]) -> tuple[Anomaly, ...]:
     """Deviating counts that names show, of a method without probabilities."""
     loin = {"L1", SACRUM} <= set(names)
     thorax = {"T1", "L1"} <= set(names)
@@ -149,16 +177,10 @@ def count_deviations(variant: Variant, names: Sequence[str | None]) -> tuple[Ano
     return tuple(Anomaly(name, None, text) for name, text in COUNTS.items() if is_shown[name])
 
 
-def counted_variant(
+def _counted_variant(
     items: Sequence[Instance], bones: list[int], choices: Sequence[Choice]
 ) -> Variant:
-    """The usual column, unless the names themselves show another.
-
-    Args:
-        items: from the top.
-        bones: positions in items of those that are no disc.
-        choices: what each bone is.
-    """
+    """The usual column, unless the names themselves show another."""
     used = [(bone, choice) for bone, choice in zip(bones, choices, strict=True) if choice]
     shown = {LEVELS[level] for _, choice in used for level in choice}
     # Two discs between two bones: a vertebra was missed, and the names do not follow each other.

@@ -5,17 +5,22 @@ It knows label schemes and values, and nothing of places or of how the map came 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from spinekit.anatomy.column import LEVELS, is_nameless
+from spinekit.anatomy.column import LEVELS, SACRUM, is_nameless
+from spinekit.anatomy.parts import CANAL, CORD, DISC, VERTEBRA
+from spinekit.anatomy.parts import SACRUM as SACRUM_PART
 from spinekit.anatomy.scheme import (
+    LAST_DISC,
     NAMES,
     PARTS,
+    SACRUM_VALUE,
     VALUES,
     Lost,
     kind_of_value,
@@ -110,12 +115,24 @@ def read_parts(
             "say what they are: --as bone, --as parts or --as instances, or --from SCHEME",
         )
     if meaning == "parts":
-        if values[-1] >= len(PARTS):
-            raise InputError(
-                "not-parts", f"{file}: holds values beyond 1 to 6", "renumber them, or --as bone"
-            )
+        _check_parts(file, values)
         return label_map.astype(np.uint8)
     return np.where(label_map != 0, PARTS.index("body"), 0).astype(np.uint8)
+
+
+def _check_parts(file: str, values: Sequence[int]) -> None:
+    """Refuse values that are no parts; discs, canal, cord and sacrum are no bone to be split."""
+    if values[-1] < len(PARTS):
+        return
+    if values[-1] == VERTEBRA:
+        raise InputError(
+            "not-parts",
+            f"{file}: holds {VERTEBRA}, vertebrae whose bodies are not told from their arches",
+            "give each vertebra a value and say --as instances, or mark bodies 1 and arches 2",
+        )
+    is_bone_alone = not {DISC, CANAL, CORD, SACRUM_PART} & set(values)
+    remedy = "renumber them, or --as bone" if is_bone_alone else "renumber them"
+    raise InputError("not-parts", f"{file}: holds values beyond 1 to 6", remedy)
 
 
 def read_given(
@@ -138,7 +155,7 @@ def read_given(
 
     Raises:
         InputError: nothing is marked, or everything with no scheme; no value has a meaning, or
-            there are too many.
+            there are too many; or all vertebrae bear the sacrum's value.
         UsageError: no scheme bears the name.
     """
     found = _marked(file, label_map)
@@ -163,11 +180,42 @@ def read_given(
     values = {o: t for o, t in zip(each.tolist(), theirs, strict=True) if o}
     told = {value: name_in_context(value, list(values)) for value in values}
     present = list(told.values())
+    if may_be_first_step(present) and _holds_discs(ours):
+        raise InputError(
+            "first-step",
+            f"{file}: all vertebrae bear the sacrum's value, as in TotalSpineSeg's first step",
+            "give the file of its step2_output",
+        )
     names = {v: name for v, name in told.items() if not is_nameless(name)}
     counted = loaded.bottom_up_vertebra is not None
     sure = NO_END_IN_VIEW if counted else usual_reliability(present)
     reliability = _rely(sure, meanings, present)
     return Given(numbers, tissue, values, names, reliability, file, lost, _tell_unused(meanings))
+
+
+def may_be_first_step(names: Collection[str]) -> bool:
+    """Whether a map calls no vertebra but C1 anything else than sacrum.
+
+    So does TotalSpineSeg's first step, where all other vertebrae bear the sacrum's value.
+
+    Args:
+        names: of all that it holds.
+    """
+    shown = {name for name in names if name in LEVELS}
+    return SACRUM in shown and shown <= {"C1", SACRUM}
+
+
+def _holds_discs(ours: NDArray[np.uint8]) -> bool:
+    """Whether what is called sacrum reaches around a disc that lies on a vertebra."""
+    boxes = ndimage.find_objects(ours)
+    around = boxes[SACRUM_VALUE - 1]
+    for value, box in enumerate(boxes, start=1):
+        if box is None or value == LAST_DISC or _tissue(value) != DISC:
+            continue
+        middles = [(side.start + side.stop - 1) / 2 for side in box]
+        if all(s.start <= at < s.stop for s, at in zip(around, middles, strict=True)):
+            return True
+    return False
 
 
 def _read_instances(file: str, label_map: NDArray[np.integer], meanings: Meanings) -> Given:

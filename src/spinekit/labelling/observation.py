@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from spinekit.anatomy.column import LEVELS, SACRUM, VARIANTS, Variant
 from spinekit.anatomy.items import Instance, Instances
+from spinekit.labelling.distances import weigh_distances
 from spinekit.labelling.pieces import Pair, admit_first_sacral, pair_bones, weigh_pieces
 from spinekit.labelling.priors import variant_log_prior
 from spinekit.labelling.sizes import weigh_sizes
-from spinekit.labelling.terms import IMPOSSIBLE, MAX_NOISE_RUN, Observations, log_sum
+from spinekit.labelling.terms import IMPOSSIBLE, Observations, log_sum
 
 NETWORK_WEIGHT = 0.8
 """Temperature of the network's distributions, beside a drift that is inferred too."""
@@ -55,8 +56,6 @@ _CHAINS: NDArray[np.int64] = np.array(
     ]
 )
 """(variants, 27) level at each place of a variant's column; the last one is repeated."""
-MISSED = np.log(0.02)
-"""Log probability that a level in view was not found."""
 MERGED = np.log(0.005)
 """Log probability that a bone holds two vertebrae."""
 NOISE = np.log(0.004)
@@ -65,18 +64,6 @@ SMALL_NOISE = np.log(0.08)
 """The same for a bone much smaller than its neighbours."""
 ODD_SIZE = -1.5
 """Size likelihood of what is no vertebra, against at best 0 for a level that fits."""
-GAP_RATIO = 0.28
-"""Usual gap between neighbouring bodies over the depth of the body."""
-GAP_SD = 0.22
-"""Spread of that ratio for neighbours."""
-GAP_CAP = 14.0
-"""Most that one gap may speak against a count."""
-TWO_DISCS = -4.0
-"""Two discs between neighbouring bodies: one of them would be false."""
-NO_DISC = np.log(0.05)
-"""No disc between them, where most others have one: fused, or the two are one bone's pieces."""
-ATLAS_DISC = -4.0
-"""A disc between C1 and C2: it would be false, there is none."""
 UNSEEN_IN_ROOM = -1.0
 """Per level that would have to lie in the scan beyond the outermost bone without being found."""
 UNSEEN_CAP = 4
@@ -131,9 +118,15 @@ def observe(
         told = _beside_corrected(outside[where]) if is_corrected else outside[where]
         likeness = likeness + told
         network = network + told[:, _CHAINS][:, :, None]
-    missed, atlas = _gaps(items, where)
-    is_axis = safe.argmax(axis=1) == LEVELS.index("C2")
-    pairs = pair_bones(items, where, is_axis)
+    told_apart = instances.told_apart
+    missed, atlas = weigh_distances(items, where, told_apart=told_apart)
+    axis = LEVELS.index("C2")
+    is_axis = safe.argmax(axis=1) == axis
+    pairs = (
+        [Pair()] * (len(where) - 1)
+        if told_apart
+        else pair_bones(items, where, is_axis, safe[:, axis])
+    )
     volume = np.array([bone.volume_mm3 for bone in bones])
     noise = _noise(volume, is_sacrum) - (NETWORK_WEIGHT - weight) * said.max(axis=1)
     weigh_pieces(pairs, likeness, missed, volume)
@@ -284,44 +277,6 @@ def _wander() -> NDArray[np.float64]:
     # A literal network is one all along.
     result[-1, -1] = 0.0
     return result
-
-
-def _missed(above: Instance, below: Instance) -> NDArray[np.float64]:
-    """(27,) log likelihood of 0, 1, … levels that were not found between two bones."""
-    bones = [bone for bone in (above, below) if bone.kind == "vertebra"]
-    depth = max(float(np.mean([bone.depth_mm for bone in bones])), 8.0)
-    gap = (below.top_mm - above.bottom_mm) / depth
-    levels = np.arange(len(LEVELS))
-    expected = GAP_RATIO + levels
-    spread = GAP_SD * np.sqrt(1.0 + levels)
-    deviation = (gap - expected) / spread
-    # Bodies that touch or overlap are neighbours all the same.
-    deviation[0] = max(deviation[0], 0.0)
-    result = -np.minimum(0.5 * deviation**2, GAP_CAP) + MISSED * levels
-    return result
-
-
-def _gaps(
-    items: tuple[Instance, ...], where: list[int]
-) -> tuple[dict[tuple[int, int], NDArray[np.float64]], dict[tuple[int, int], float]]:
-    """`_missed` for every two bones with no more than a run of noise between them.
-
-    Beside it what is added where the two are C1 and C2, between which there is no disc.
-    """
-    result, atlas = {}, {}
-    have_disc = sum(item.kind == "disc" for item in items) > 0.5 * (len(where) - 1)
-    for a in range(len(where)):
-        for b in range(a + 1, min(len(where), a + 2 + MAX_NOISE_RUN)):
-            discs = [n for n in range(where[a] + 1, where[b]) if items[n].kind == "disc"]
-            result[a, b] = _missed(items[where[a]], items[where[b]])
-            atlas[a, b] = ATLAS_DISC if discs else 0.0
-            if len(discs) > 1:
-                result[a, b][0] += TWO_DISCS
-            elif not discs and have_disc and a > 0:
-                # Nothing is said of the first two, where a disc may be cut off.
-                result[a, b][0] += NO_DISC
-                atlas[a, b] = -NO_DISC
-    return result, atlas
 
 
 def _steps(

@@ -160,11 +160,11 @@ def compare(
     if agrees or (own.ambiguous and is_followed):
         return row, None
     shown = differing(told, own.names, bones)
-    alone, given = read_out(own, shown), span(final.names, shown)
+    alone = read_out(own, shown)
     by_itself = BY_ITSELF.get(reading["source"], "the scan alone")
     text = (
         f"{reading['source']} {reading['file']} says {span(told, shown)} where {by_itself} says "
-        f"{alone}; named {given}, look at the preview"
+        f"{alone}; {tell_given(final.names, shown)}, look at the preview"
     )
     return row, Notice("sources-disagree", text)
 
@@ -195,6 +195,12 @@ def read_out(naming: Naming, bones: Sequence[int]) -> str:
     sure = [p for n in bones if (p := naming.probability[n]) is not None]
     told = f" ({float(np.median(sure)):.0%})" if sure else ""
     return span(naming.names, bones) + told
+
+
+def tell_given(names: Sequence[str | None], bones: Sequence[int]) -> str:
+    """What became of some bones, `named L1 to L5`, where names may be left out as unsure."""
+    is_named = any(names[n] for n in bones)
+    return f"named {span(names, bones)}" if is_named else "left without names"
 
 
 def span(names: Sequence[str | None], bones: Sequence[int]) -> str:

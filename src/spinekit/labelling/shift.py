@@ -12,9 +12,10 @@ Defects of the method that are kept, because they are the method: a missed, fuse
 merges or adds a number and moves all names on one side of it; T11 and T13 cannot occur, and L6 or
 four lumbar vertebrae only with S1 in view. Defects of the program that are not inherited: the fit
 is ill-posed with fewer than three discs (here the degree falls with their number); it must find
-discs (here bones without any are numbered by their order); two bones between two discs were one
-(here the larger bears the name, but C1 above C2 bears its own); pieces were dropped by a count of
-voxels whatever their size.
+discs (here bones without any are numbered by their order); planes that crossed, or whose fit
+turned back, put names out of order (here they face downwards, and numbers never fall); two bones
+between two discs were one (here the larger bears the name, but C1 above C2 bears its own); pieces
+were dropped by a count of voxels whatever their size.
 It knows instances and evidence, no voxel.
 """
 
@@ -27,15 +28,7 @@ from numpy.typing import NDArray
 
 from spinekit.anatomy.column import CERVICAL, LEVELS, LUMBAR, SACRUM, THORACIC
 from spinekit.anatomy.items import Instances
-from spinekit.labelling.naming import (
-    Choice,
-    Naming,
-    count_deviations,
-    counted_variant,
-    join_evidence,
-    name_items,
-    spread_to_discs,
-)
+from spinekit.labelling.naming import Choice, Naming, counted_naming, join_evidence
 
 LINE = (*CERVICAL[1:], *THORACIC[:12], *LUMBAR, SACRUM)
 """The sequence that is shifted along; there is no C1 and no T13 in it."""
@@ -76,20 +69,12 @@ def name_by_shift(
         np.array([items[bone].kind == "sacrum" for bone in bones], dtype=bool),
     )
     choices = _choose(places, instances, bones)
-    variant = counted_variant(items, bones, choices)
-    names = name_items(items, bones, choices, variant)
     of_bones: list[float | None] = [None] * len(items)
     for row, bone, choice in zip(votes, bones, choices, strict=True):
         is_sacrum = items[bone].kind == "sacrum"
         of_bones[bone] = 1.0 if is_sacrum else float(row[choice[0]]) if choice else 0.0
-    return Naming(
-        names=names,
-        probability=spread_to_discs(items, names, of_bones),
-        alternatives=(),
-        ambiguous=not bones,
-        reason=None if bones else "no vertebra in view",
-        anomalies=count_deviations(variant, names),
-    )
+    reason = None if bones else "no vertebra in view"
+    return counted_naming(items, bones, choices, of_bones, reason)
 
 
 def number_bones(instances: Instances) -> Numbers:
@@ -99,7 +84,8 @@ def number_bones(instances: Instances) -> Numbers:
         instances: the split column.
 
     Returns:
-        (n,) numbers from 0 in the order of the bones; their order alone without discs.
+        (n,) numbers from 0 that never fall in the order of the bones; their order alone without
+        discs.
     """
     spacing = np.array(instances.spacing_mm)
     centres = [np.array(item.centroid_ijk) * spacing for item in instances.items]
@@ -113,11 +99,14 @@ def number_bones(instances: Instances) -> Numbers:
     else:
         line = np.stack([_beyond(discs), *discs, _beyond(discs[::-1])])
     normals = line[2:] - line[:-2]
+    # Where discs lie unevenly, a fit may turn back beyond them.
+    down = discs[-1] - discs[0] if len(discs) > 1 else line[-1] - line[0]
+    normals[normals @ down < 0] *= -1
     below = [
         sum(float(np.dot(bone - disc, n)) > 0 for disc, n in zip(discs, normals, strict=True))
         for bone in bones
     ]
-    return np.array(below, dtype=np.int64)
+    return np.maximum.accumulate(np.array(below, dtype=np.int64))
 
 
 def _beyond(discs: list[Floats]) -> Floats:
