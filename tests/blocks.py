@@ -1,5 +1,6 @@
 """A lumbar spine of blocks, whose every size is known, and a predictor that knows the truth."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from spinekit.anatomy.scheme import LEVELS, PARTS, VALUES
 from spinekit.core.grid import Grid
 from spinekit.core.resampling import resample_nearest
 from spinekit.core.volume import Volume
+from spinekit.prediction.predictor import Predictor
 from spinekit.prediction.runner import Prediction
 
 BODY_MM = (40.0, 32.0, 26.0)
@@ -19,6 +21,8 @@ STRIDE = 8
 NAMES = ("T12", "L1", "L2", "L3", "L4", "L5")
 INTENSITY = np.array([20, 90, 80, 160, 220, 140, 100], np.float32)
 """Of each part."""
+PredictWith = Callable[[Predictor], None]
+"""The fixture `predict_with`: what the command line predicts with from now on."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Fixtures that several folders of tests share."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import nibabel as nib
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from blocks import BlockSpine, draw_blocks, oracle_for
+from blocks import BlockSpine, PredictWith, draw_blocks, oracle_for
+from spinekit.prediction.predictor import Predictor
 from tiny_model import write_tiny_model
 
 # How long an example takes says how busy the machine is, and nothing about the code.
@@ -37,11 +39,19 @@ def scan_file(spine: BlockSpine, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def oracle(spine: BlockSpine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the command line predict the block spine without a model file."""
-    from spinekit.apps import jobs
+def predict_with(monkeypatch: pytest.MonkeyPatch) -> Iterator[PredictWith]:
+    """Lets the command line predict with what it is given, whatever model was asked for."""
+    from spinekit.apps import earlier
 
-    jobs._predictor.cache_clear()
-    monkeypatch.setattr(jobs, "load_predictor", lambda model, threads: oracle_for(spine))
-    yield
-    jobs._predictor.cache_clear()
+    def replace(predictor: Predictor) -> None:
+        earlier.shared_predictor.cache_clear()
+        monkeypatch.setattr(earlier, "load_predictor", lambda model, threads: predictor)
+
+    yield replace
+    earlier.shared_predictor.cache_clear()
+
+
+@pytest.fixture
+def oracle(spine: BlockSpine, predict_with: PredictWith) -> None:
+    """Let the command line predict the block spine without a model file."""
+    predict_with(oracle_for(spine))

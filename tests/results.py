@@ -1,10 +1,20 @@
-"""What a run of the command line left in a folder."""
+"""A run of the command line, and what it left in a folder."""
 
 import json
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
+
+from spinekit.apps.cli import main
+
 FILES = ["spine_dseg.json", "spine_dseg.nii.gz", "spine_parts.nii.gz", "spine_preview.png"]
 """Of the scan `spine`, by their order in a listing."""
+
+
+def run(*words: object) -> int:
+    """The exit status of a command that prints errors only."""
+    return main([*map(str, words), "--quiet"])
 
 
 def listing(folder: Path) -> list[str]:
@@ -28,9 +38,30 @@ def a_report(**sections: object) -> dict:
         "column": {"ambiguous": False, "anomalies": [], "outside": []},
         "warnings": [],
         "evidence": {"items": []},
+        "provenance": [],
+        "files": [],
+        "voxels_sha256": {},
         **sections,
     }
 
 
 def report_of(folder: Path, stem: str = "spine") -> dict:
-    return json.loads((folder / f"{stem}_dseg.json").read_text(encoding="utf-8"))
+    return read_json(folder / f"{stem}_dseg.json")
+
+
+def read_json(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def vertebrae(report: dict) -> list[str]:
+    """Their names, from above."""
+    return [row["name"] for row in report["structures"] if row["part"] == "vertebra"]
+
+
+def codes(report: dict) -> list[str]:
+    """Those of its warnings."""
+    return [warning["code"] for warning in report["warnings"]]
+
+
+def voxels(path: Path) -> np.ndarray:
+    return np.asarray(nib.load(path).dataobj)

@@ -1,4 +1,4 @@
-"""A scan with blank layers above and below, as registration leaves them, is as good without."""
+"""Where a scan holds no image, as registration and resampling leave it, nothing is labelled."""
 
 import json
 from dataclasses import replace
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from blocks import BlockSpine, oracle_for, turned
+from spinekit.anatomy.scheme import VALUES
 from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
 from spinekit.pipeline import segment
@@ -66,6 +67,31 @@ def test_a_sheared_scan_is_labelled_where_it_holds_image(spine: BlockSpine) -> N
     assert np.mean(after.labels[:, :, 90:-60] == before.labels) > 0.99
 
 
+def turned_away(spine: BlockSpine) -> BlockSpine:
+    """A spine whose upper end, from the top of T12 in front, was not imaged; filled with 0."""
+    _, j, k = np.indices(spine.image.shape)
+    below = k < spine.image.shape[2] - 22 - 0.3 * (j - 56)
+    return replace(spine, image=np.where(below, spine.image + 10, 0))
+
+
+@pytest.mark.parametrize("codes", ["RAS", "SLA"])
+@pytest.mark.parametrize("shear", [0.0, 0.15])
+def test_fill_in_the_corners_holds_nothing(spine: BlockSpine, codes: str, shear: float) -> None:
+    askew = turned_away(spine)
+    affine = askew.grid.affine.copy()
+    affine[1, 2] = shear
+    askew, truth = (replace(one, grid=Grid(one.grid.shape, affine)) for one in (askew, spine))
+    scan = turned(askew, codes)
+
+    found = segment(scan.array, affine=scan.grid.affine, predictor=oracle_for(truth), soft=True)
+
+    assert (spine.labels[askew.image == 0] == VALUES["T12"]).any()
+    for array in (found.labels, found.parts, found.soft["canal"]):
+        assert not array[scan.array == 0].any()
+    cut = {row.name for row in found.structures if row.touches_edge and row.part == "vertebra"}
+    assert cut == {row.name for row in found.structures if row.partial} - {"sacrum"} == {"T12"}
+
+
 def test_what_the_image_cuts_stays_cut_when_a_name_is_corrected(
     spine: BlockSpine, tmp_path: Path
 ) -> None:
@@ -90,6 +116,20 @@ def test_margins_are_no_room_in_what_a_network_sees_for_a_mask(spine: BlockSpine
         around.column.labels.array[:, :, 90:-60], plain.column.labels.array
     )
     assert not around.column.labels.array[:, :, :90].any()
+
+
+@pytest.mark.parametrize("fill", [0.0, 37.3, -1000.0])
+def test_margins_of_any_value_are_none_on_another_grid(spine: BlockSpine, fill: float) -> None:
+    around = in_margins(spine, 90, 60)
+    image = np.where(around.image == 0, np.float32(fill), around.image)
+    oracle = replace(oracle_for(spine), grid_mm=(0.87, 2.0))
+
+    seen = look_at(Volume(image, around.grid), oracle, file="scan").column.labels
+
+    k = np.flatnonzero(seen.array.any(axis=(0, 1)))
+    at = around.grid.ras_to_ijk(seen.grid.ijk_to_ras([[0, 0, k[0]], [0, 0, k[-1]]]))[:, 2]
+    assert at[0] == pytest.approx(90, abs=0.9)
+    assert at[1] == pytest.approx(image.shape[2] - 61, abs=0.9)
 
 
 def test_a_few_thin_layers_among_blank_ones_are_no_scan_to_cut_out() -> None:

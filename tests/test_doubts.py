@@ -3,7 +3,9 @@ import pytest
 from numpy.typing import NDArray
 
 from spinekit.anatomy.items import Instances
-from spinekit.doubts import doubt_image, doubt_prediction, doubt_spine
+from spinekit.core.errors import Notice
+from spinekit.core.grid import Grid
+from spinekit.doubts import doubt_image, doubt_orientation, doubt_prediction, doubt_spine
 
 SHAPE = (8, 64, 64)
 
@@ -134,3 +136,24 @@ def test_a_sure_canal_speaks_for_a_dim_spine() -> None:
     small.parts[:, 20:24], probs[4, :, 20:24] = 4, 0.9
 
     assert doubt_spine(probs, small) == ()
+
+
+@pytest.mark.parametrize(
+    ("shape", "affine", "is_told"),
+    [
+        ((256, 256, 19), np.eye(4), True),
+        ((256, 256, 19), np.diag([-1.0, -1.0, 4.0, 1.0]), True),
+        ((19, 256, 256), np.diag([4.0, 1.0, 1.0, 1.0]), False),
+        ((256, 256, 19), np.eye(4)[[2, 0, 1, 3]], False),
+    ],
+)
+def test_slices_that_may_only_by_their_header_be_axial_are_told(
+    shape: tuple[int, int, int], affine: NDArray[np.float64], is_told: bool
+) -> None:
+    missing, other = Notice("no-spine", "nothing was found"), Notice("sheared", "so it is")
+
+    told = doubt_orientation([missing, other], Grid(shape, affine))
+
+    assert [notice.code for notice in told] == ["no-spine", "sheared"]
+    assert ("repair its orientation" in told[0].text) == is_told
+    assert told[1] == other

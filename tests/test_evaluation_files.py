@@ -9,11 +9,11 @@ import pytest
 from spinekit.anatomy.scheme import VALUES
 from spinekit.core.errors import GeometryError, InputError, UsageError
 from spinekit.core.grid import Grid
-from spinekit.core.volume import Volume
 from spinekit.evaluation import files
-from spinekit.evaluation.files import evaluate_files, orient_ras
-from spinekit.evaluation.table import read_csv, write_csv
+from spinekit.evaluation.files import evaluate_files
+from spinekit.evaluation.table import to_csv, write_csv
 from spinekit.io.reading import read_labels
+from spinekit.io.writing import write_seg_nrrd
 
 AFFINE = np.diag([4.0, 1.0, 1.0, 1.0])
 
@@ -54,7 +54,7 @@ def test_places_may_be_strings(folders):
     found = evaluate_files(str(folders / "pred"), str(folders / "ref"))
     assert found == evaluate_files(folders / "pred", folders / "ref")
     write_csv(str(folders / "scores.csv"), found.cases)
-    assert [case.name for case in read_csv(str(folders / "scores.csv"))] == ["one", "two"]
+    assert (folders / "scores.csv").read_bytes() == to_csv(found.cases)
 
 
 def test_index_beside_the_references_names_dataset_and_subject(folders):
@@ -284,19 +284,6 @@ def test_nothing_in_common_and_nothing_there(folders):
         evaluate_files(folders / "nowhere", folders / "ref")
 
 
-def test_orienting_keeps_every_voxel_where_it_is():
-    rng = np.random.default_rng(0)
-    affine = np.array(
-        [[0.1, 0.0, -3.9, 7.0], [-1.1, 0.1, 0.0, -20.0], [0.1, -0.9, 0.1, 40.0], [0, 0, 0, 1.0]]
-    )
-    volume = Volume(rng.integers(0, 9, (5, 6, 4)), Grid((5, 6, 4), affine))
-    oriented = orient_ras(volume)
-    assert oriented.grid.orientation == "RAS"
-    voxels = np.argwhere(np.ones(oriented.shape))
-    back = volume.grid.ras_to_ijk(oriented.grid.ijk_to_ras(voxels)).round().astype(int)
-    assert (volume.array[tuple(back.T)] == oriented.array[tuple(voxels.T)]).all()
-
-
 @pytest.fixture
 def scan():
     """The grey values of an image, whole numbers of 12 bits."""
@@ -374,3 +361,39 @@ def test_a_scan_near_its_prediction_is_passed_over(folders, scan):
     found = evaluate_files(folders / "pred", folders / "ref")
     assert (found.failed, [case.name for case in found.cases]) == ({}, ["one", "two"])
     assert found.cases[0].mean_dice("body") == 1.0
+
+
+def segmented(path, array, names):
+    """A segmentation of 3D Slicer."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [(value, name, (255, 0, 0)) for value, name in names.items()]
+    write_seg_nrrd(path, array.astype(np.uint8), Grid(array.shape, AFFINE), rows)
+
+
+def test_segments_are_what_they_are_called(tmp_path):
+    labels = two_bodies()
+    segmented(tmp_path / "pred.seg.nrrd", labels, {44: "L4", 43: "L3"})
+    segmented(tmp_path / "renamed.seg.nrrd", labels, {44: "L5", 43: "L4"})
+    segmented(tmp_path / "anew.seg.nrrd", np.where(labels == 44, 101, labels), {101: "L4"})
+
+    (case,) = evaluate_files(tmp_path / "pred.seg.nrrd", tmp_path / "renamed.seg.nrrd").cases
+    assert [(row.name, row.predicted) for row in case.instances] == [("L4", "L3"), ("L5", "L4")]
+    found = evaluate_files(tmp_path / "anew.seg.nrrd", tmp_path / "pred.seg.nrrd")
+    assert [(row.name, row.predicted) for row in found.cases[0].instances] == [
+        ("L3", "L3"),
+        ("L4", "L4"),
+    ]
+    assert found.foreign == {}
+
+
+def test_a_segment_whose_name_is_none_of_ours_and_contradicts_its_value_fails(tmp_path):
+    for name in ("one", "two"):
+        save(tmp_path / "pred" / f"{name}_dseg.nii.gz", two_bodies())
+    segmented(tmp_path / "ref" / "one.seg.nrrd", two_bodies(), {44: "L5 new", 43: "L3"})
+    segmented(tmp_path / "ref" / "two.seg.nrrd", two_bodies(), {44: "mine", 43: "vertebrae_L3"})
+
+    found = evaluate_files(tmp_path / "pred", tmp_path / "ref")
+
+    assert [case.name for case in found.cases] == ["two"]
+    assert found.failed["one"].code == "segment-names"
+    assert "calls 44 'L5 new', which is L4 by its value" in found.failed["one"].message

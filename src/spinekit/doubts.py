@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from spinekit.anatomy.items import Instances
 from spinekit.anatomy.parts import BODY, CANAL, CORD, DISC
 from spinekit.core.errors import InputError, Notice
+from spinekit.core.grid import Grid
 
 CT_AIR = (-1100.0, -900.0)
 """Air in a CT: -1000 Hounsfield units, give or take its noise."""
@@ -179,6 +180,24 @@ def doubt_prediction(parts_probs: NDArray[np.floating], instances: Instances) ->
         )
         return (Notice("contrast-unlike-training", text),)
     return ()
+
+
+def doubt_orientation(doubts: Sequence[Notice], grid: Grid) -> list[Notice]:
+    """Say with `no-spine` that slices are axial by a header that may know of no directions.
+
+    Args:
+        doubts: Notices.
+        grid: Of the scan as it was read.
+    """
+    matrix = grid.affine[:3, :3]
+    is_plain = np.count_nonzero(matrix) == 3 and bool(np.diag(matrix).all())
+    if not is_plain or min(grid.shape[:2]) <= grid.shape[2]:
+        return list(doubts)
+    hint = "by its header the slices are axial; if they are not, repair its orientation"
+    return [
+        Notice(doubt.code, f"{doubt.text}; {hint}") if doubt.code == "no-spine" else doubt
+        for doubt in doubts
+    ]
 
 
 def doubt_spine(parts_probs: NDArray[np.floating], instances: Instances) -> tuple[Notice, ...]:

@@ -23,12 +23,14 @@ from spinekit.core.geometry import (
     isotropic_grid,
     normalise_geometry,
 )
+from spinekit.core.grid import Grid
 from spinekit.core.intensity import normalise_intensity
-from spinekit.core.margins import Imaged, find_imaged, trim_margins
+from spinekit.core.margins import Imaged, clear_fill, find_imaged, trim_margins
 from spinekit.core.resampling import resample_linear
 from spinekit.core.volume import Volume
-from spinekit.doubts import doubt_image, doubt_prediction, doubt_spine
+from spinekit.doubts import doubt_image, doubt_orientation, doubt_prediction, doubt_spine
 from spinekit.instances import split_instances
+from spinekit.instances.cutting import mark_cut
 from spinekit.io.reading import Scan, read_scan, scan_from_array
 from spinekit.io.voxels import is_plausible
 from spinekit.labelling.evidence import pool_levels
@@ -49,6 +51,8 @@ from spinekit.structures import (
     give_names,
     tabulate,
 )
+
+_CROP = "crop the scan to the spine, or use --force if the computer has the memory"
 
 
 @dataclass(frozen=True)
@@ -141,23 +145,25 @@ def examine(
         predictor = load_predictor(options.model, threads=options.threads)
     with _timed(seconds, "normalise"):
         imaged = find_imaged(scan.volume)
-        working, record, doubts = _normalise(scan, imaged, predictor)
+        working, record, doubts = _normalise(scan, imaged, predictor, options)
         foreign = any(notice.code == "not-mri" for notice in scan.notices)
         unseen = bool(doubts)
         doubts += [] if foreign else doubt_image(scan.volume.array)
     with _timed(seconds, "predict"):
         prediction = ask_predictor(predictor, working, progress)
-        probs = prediction.parts_probs
+        probs, fill = prediction.parts_probs, imaged.fill_in(working.grid)
+        clear_fill(probs, fill)
         if unseen or ((foreign or doubts) and not options.force):
             _empty(probs)
     with _timed(seconds, "label"):
-        instances = split_instances(probs, working.spacing_mm)
+        instances = mark_cut(split_instances(probs, working.spacing_mm), fill)
         spurious = () if options.force else doubt_spine(probs, instances)
         if spurious:
             _empty(probs)
             instances = split_instances(probs, working.spacing_mm)
         evidence = pool_levels(prediction.level_probs, prediction.level_stride, instances)
         doubts += spurious or doubt_prediction(probs, instances)
+        doubts = doubt_orientation(doubts, scan.volume.grid)
     return Findings(
         scan,
         imaged,
@@ -196,9 +202,8 @@ def decide(found: Findings, options: SegmentOptions) -> tuple[Naming, Outside]:
     naming = own
     if told.likelihood is not None:
         naming = name_with(options.labeller, instances, found.evidence, outside=told.likelihood)
-    return leave_out_unsure(instances.items, naming, least), told.settle(
-        own, naming, instances.items
-    )
+    kept = leave_out_unsure(instances.items, naming, least)
+    return kept, told.settle(own, kept, instances.items)
 
 
 def consult(found: Findings, options: SegmentOptions) -> Outside:
@@ -238,7 +243,7 @@ def conclude(
     with _timed(seconds, "restore"):
         view = View(found.working.array, *compose_labels(instances, named), found.working.grid)
         if options.iso:
-            record = dataclasses.replace(record, input_grid=isotropic_grid(found.scan.volume.grid))
+            record = dataclasses.replace(record, input_grid=_iso_grid(found.scan, options))
         probs, imaged = found.probs, found.imaged
         soft = restore_soft(probs, instances.parts, record, imaged) if options.soft else None
         labels, parts = restore_instances(probs, instances, named, record, imaged)
@@ -327,8 +332,28 @@ def _read(
     )
 
 
+def _iso_grid(scan: Scan, options: SegmentOptions) -> Grid:
+    """The grid of isotropic results.
+
+    Raises:
+        GeometryError: It has too many voxels.
+    """
+    grid = scan.volume.grid
+    try:
+        return isotropic_grid(grid, force=options.force and is_plausible(grid))
+    except GeometryError as error:
+        raise _too_large(scan, error, options) from error
+
+
+def _too_large(scan: Scan, error: GeometryError, options: SegmentOptions) -> GeometryError:
+    """The error of a grid, with the scan's name and what helps where its size is plausible."""
+    is_header_right = is_plausible(scan.volume.grid) and not options.force
+    remedy = _CROP if is_header_right else error.remedy
+    return GeometryError(error.code, f"{scan.source['file']}: {error.message}", remedy)
+
+
 def _normalise(
-    scan: Scan, imaged: Imaged, predictor: Predictor
+    scan: Scan, imaged: Imaged, predictor: Predictor, options: SegmentOptions
 ) -> tuple[Volume, GeometryRecord, list[Notice]]:
     """The scan on the working grid with intensities in [0, 1], the way back, and what it lacks.
 
@@ -336,18 +361,23 @@ def _normalise(
     and the notice says that nothing can be seen there.
 
     Raises:
-        GeometryError: A scan of plausible size has too many voxels.
+        GeometryError: A scan of plausible size, or its isotropic grid, has too many voxels.
     """
+    if options.iso:
+        _iso_grid(scan, options)
     in_plane_mm, min_slice_mm = predictor.grid_mm
     volume, notices = trim_margins(scan.volume, imaged), []
+    may_be_spine = is_plausible(volume.grid)
     try:
         working, record = normalise_geometry(
-            volume, in_plane_mm=in_plane_mm, min_slice_mm=min_slice_mm
+            volume,
+            in_plane_mm=in_plane_mm,
+            min_slice_mm=min_slice_mm,
+            force=options.force and may_be_spine,
         )
     except GeometryError as error:
-        if is_plausible(volume.grid):
-            text = f"{scan.source['file']}: {error.message}"
-            raise GeometryError(error.code, text, error.remedy) from error
+        if may_be_spine:
+            raise _too_large(scan, error, options) from error
         working, record = normalise_geometry(
             volume, in_plane_mm=max(volume.spacing_mm), min_slice_mm=min_slice_mm
         )

@@ -51,6 +51,7 @@ def restore_instances(
         Labels and parts, uint8 on the input grid.
     """
     if record.working_grid == oriented_grid(record.input_grid):
+        # Only voxels that hold image were split.
         labels, parts = compose_labels(instances, named)
         return restore_labels(labels, record), restore_labels(parts, record)
     settle_probs(probs, instances.parts)
@@ -114,7 +115,7 @@ def restore_soft(
 
 
 def _as_seen(array: NDArray[Any], record: GeometryRecord, imaged: Imaged | None) -> NDArray[Any]:
-    """The array on the input grid, in place, with 0 in the scan's margins."""
+    """The array on the input grid, in place, with 0 where the scan holds no image."""
     if imaged is not None and not imaged.is_all:
         np.copyto(array, 0, where=imaged.blank_in(record.input_grid))
     return array

@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.anatomy.scheme import COLOURS, PARTS, VALUES
-from spinekit.core.errors import OutputError
+from spinekit.core.errors import OutputError, UsageError
 from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
+from spinekit.io.locks import alone
 from spinekit.io.reading import HeaderInfo
 from spinekit.io.reports import StoredReport
-from spinekit.io.staging import staged
+from spinekit.io.staging import remove_abandoned, staged
 from spinekit.io.voxels import hash_voxels
 from spinekit.io.writing import write_bytes, write_image, write_json, write_labels, write_seg_nrrd
 from spinekit.levels import LevelPoint, describe_levels, draw_levels
@@ -40,6 +41,41 @@ What goes are paths inside the folder, of files that an earlier result has there
 def leave_earlier(report: dict[str, Any]) -> tuple[dict[str, Any], Collection[str]]:
     """Settle that nothing of an earlier result goes, and that the report is as it should be."""
     return report, ()
+
+
+def settle_over(
+    before: StoredReport | None,
+    folder: Path,
+    files: Mapping[str, str],
+    reach: Mapping[str, str],
+    undo: str,
+    *,
+    beside: bool,
+) -> Settle:
+    """Settle that no file of an earlier result stays that would contradict the new one.
+
+    Args:
+        before: The earlier report; None without one, and nothing goes.
+        folder: The folder under which both lie.
+        files: Path below it → kind, of the new files.
+        reach: The same of every file that a result of the scan may have.
+        undo: Path below it of the archive that an earlier change of names left; it goes.
+        beside: Leave the other files that the earlier report lists, such as the same in another
+            format; not labels that say something else.
+    """
+    earlier = set() if before is None else before.files & (reach.keys() - files.keys())
+    hashes = before.voxels_sha256 if before is not None and beside else {}
+
+    def settle(report: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
+        # What is known of files that stay beside the new ones goes into the new report.
+        written = {**hashes, **report["voxels_sha256"]}
+        stale = {kind for kind, digest in hashes.items() if written[kind] != digest}
+        there = {name for name in earlier if (folder / name).exists()} if beside else set()
+        kept = {name for name in there if reach[name] not in stale}
+        gone = set() if before is None else {*earlier, undo} - kept
+        return {**report, "voxels_sha256": written, "files": sorted({*files} | kept)}, gone
+
+    return settle
 
 
 Segment = tuple[int, str, tuple[int, int, int]]
@@ -124,15 +160,21 @@ class Segmentation:
         )
 
     def save(
-        self, folder: str | Path, *, fmt: str = "nii.gz", stem: str | None = None
+        self,
+        folder: str | Path,
+        *,
+        fmt: str = "nii.gz",
+        stem: str | None = None,
+        overwrite: bool = False,
     ) -> dict[str, Path]:
         """Write labels, parts, report and preview; all of them appear, or none.
 
         Args:
-            folder: Made when missing; files of the same names in it are replaced. The same result
-                in another format stays, and the report lists both.
+            folder: Made when missing. Files of the same scan, options and model in it are replaced;
+                the same result in another format stays, and the report lists both.
             fmt: Ending of the volumes, one of `FORMATS`.
             stem: First part of the names; that of the input by default.
+            overwrite: Replace whatever is there; all of an earlier result goes.
 
         Returns:
             Kind of file (`dseg`, `parts`, `json`, `preview`, with a fresh grid `image`, where asked
@@ -141,13 +183,59 @@ class Segmentation:
         Raises:
             OutputError: The folder or a file cannot be written, there is no such format, or the
                 names are none or would lead out of the folder.
+            UsageError: Without `overwrite`, what is there is of another scan, was made with other
+                options or by another program, or was changed by hand.
         """
         if fmt not in FORMATS:
             raise OutputError(
                 "unknown-format", f"no volume is written as {fmt!r}", f"use {', '.join(FORMATS)}"
             )
         _check_place(folder, stem)
-        return self.write(Path(folder), fmt, stem or self.stem)
+        folder, stem = Path(folder), stem or self.stem
+        reach = [output_names(stem, other, image=True, levels=True, soft=True) for other in FORMATS]
+        kinds = {name: kind for names in reach for kind, name in names.items()}
+        files = {name: kind for kind, name in self._name_files(fmt, stem).items()}
+        path = folder / f"{stem}_dseg.json"
+        with alone(path):
+            remove_abandoned(folder)
+            if not overwrite:
+                self._check_earlier(folder, files, reach)
+            before, undo = StoredReport.find(path), undo_name(stem)
+            settle = settle_over(before, folder, files, kinds, undo, beside=not overwrite)
+            return self.write(folder, fmt, stem, settle)
+
+    def _check_earlier(
+        self, folder: Path, files: Collection[str], reach: Sequence[Mapping[str, str]]
+    ) -> None:
+        """Refuse to replace what is not this result: another scan's, or a person's work.
+
+        Args:
+            folder: Where to.
+            files: Paths below it of the files that would be written.
+            reach: For each format, kind → path below it of every file that a result may have.
+
+        Raises:
+            UsageError: It would be replaced.
+        """
+        before = StoredReport.find(folder / reach[0]["json"])
+        if before is not None:
+            obstacle = before.find_obstacle(folder, self.report, reach)
+        else:
+            there = [folder / name for name in files if (folder / name).exists()]
+            text = f"{there[0]} is there, but no report of this program" if there else ""
+            obstacle = ("results-exist", text) if there else None
+        if obstacle is not None:
+            raise UsageError(*obstacle, "say overwrite=True, or choose another folder or stem")
+
+    def _name_files(self, fmt: str, stem: str) -> dict[str, str]:
+        """Kind of file → name, of those that this result has."""
+        return output_names(
+            stem,
+            fmt,
+            image=self.image is not None,
+            levels=self.levels is not None,
+            soft=self.soft is not None,
+        )
 
     def write(
         self, folder: Path, fmt: str, stem: str, settle: Settle = leave_earlier
@@ -158,8 +246,7 @@ class Segmentation:
             folder: As there.
             fmt: As there.
             stem: First part of the names.
-            settle: What the report lists, and what goes. Where it does not say what is listed,
-                the same result in another format is too.
+            settle: What the report lists, by default what is written, and what goes.
 
         Returns:
             As there.
@@ -171,18 +258,12 @@ class Segmentation:
         import time
 
         started = time.perf_counter()
-        files = output_names(
-            stem,
-            fmt,
-            image=self.image is not None,
-            levels=self.levels is not None,
-            soft=self.soft is not None,
-        )
+        files = self._name_files(fmt, stem)
         label_maps = {"dseg": self.labels, "parts": self.parts}
         if self.levels is not None:
             label_maps["levels"] = draw_levels(self.levels, self.grid.shape)
         report, gone = settle(self.report_with(label_maps))
-        listed = report.get("files") or _list_all(folder, files, report)
+        listed = report.get("files") or sorted(files.values())
         with staged(folder, last=files["json"], gone=gone) as stage:
             self._write_volumes(stage, files, fmt, label_maps)
             if self.levels is not None:
@@ -226,13 +307,6 @@ class Segmentation:
                 write_seg_nrrd(stage / files[kind], array, self.grid, segments[kind])
             else:
                 write_labels(stage / files[kind], array, header, fmt=fmt)
-
-
-def _list_all(folder: Path, files: Mapping[str, str], report: Mapping[str, Any]) -> list[str]:
-    """The files of a result, with those that lie there of the same result in another format."""
-    before = StoredReport.find(folder / files["json"])
-    is_same = before is not None and before.voxels_sha256 == report["voxels_sha256"]
-    return sorted({*files.values(), *(before.files if before is not None and is_same else ())})
 
 
 def _check_place(folder: Any, stem: Any) -> None:
@@ -286,6 +360,11 @@ def output_names(
         names["cord_soft"] = f"{stem}_cord_soft.{_plain(fmt)}"
         names["canal_soft"] = f"{stem}_canal_soft.{_plain(fmt)}"
     return names
+
+
+def undo_name(stem: str) -> str:
+    """Name the archive that a change of names leaves beside the files of one scan."""
+    return f"{stem}_undo.zip"
 
 
 def _plain(fmt: str) -> str:

@@ -18,9 +18,10 @@ from spinekit.core.errors import Notice
 from spinekit.core.geometry import GeometryRecord, normalise_geometry
 from spinekit.core.grid import Grid
 from spinekit.core.intensity import normalise_intensity
-from spinekit.core.margins import Imaged, find_imaged, trim_margins
+from spinekit.core.margins import clear_fill, find_imaged
 from spinekit.core.volume import Volume
 from spinekit.instances import split_instances
+from spinekit.instances.cutting import mark_cut
 from spinekit.instances.placing import place_instances
 from spinekit.labelling.chain import name_column
 from spinekit.labelling.earlier import rely_on, temper
@@ -100,11 +101,15 @@ def look_at(image: Volume, predictor: Predictor, *, file: str) -> Sight:
         ModelError: What the predictor answers cannot be used.
     """
     working = normalise_like(image, predictor)[0]
-    imaged = find_imaged(working)
+    imaged = find_imaged(image)
+    layers, fill = imaged.seen_in(working.grid), imaged.fill_in(working.grid)
     shown = np.zeros(working.shape, np.float32)
-    shown[:, :, imaged.layers] = normalise_intensity(trim_margins(working, imaged).array)
+    shown[:, :, layers] = normalise_intensity(working.array[:, :, layers])
     seen = ask_predictor(predictor, Volume(shown, working.grid))
-    column, sure = _name_seen(seen, imaged, {"source": "image", "file": file})
+    clear_fill(seen.parts_probs, fill)
+    own = split_instances(seen.parts_probs[:, :, :, layers], working.spacing_mm)
+    own = mark_cut(own, None if fill is None else fill[:, :, layers])
+    column, sure = _name_seen(seen, own, layers, working.grid, {"source": "image", "file": file})
 
     def see(instances: Instances) -> NDArray[np.float64]:
         return pool_levels(seen.level_probs, seen.level_stride, instances)
@@ -113,11 +118,9 @@ def look_at(image: Volume, predictor: Predictor, *, file: str) -> Sight:
 
 
 def _name_seen(
-    seen: Prediction, imaged: Imaged, source: dict[str, str]
+    seen: Prediction, own: Instances, layers: slice, grid: Grid, source: dict[str, str]
 ) -> tuple[NamedMap, dict[str, float]]:
-    """The column in a prediction on the working grid, and how sure each level's name is."""
-    grid, layers = imaged.grid, imaged.layers
-    own = split_instances(seen.parts_probs[:, :, :, layers], grid.spacing_mm)
+    """The column in layers of a prediction on a grid, and how sure each level's name is."""
     instances = place_instances(own, layers, grid.shape[2])
     # Margins are no room for bones that were not found: names are those of what is imaged.
     naming = name_column(own, pool_levels(seen.level_probs, seen.level_stride, instances))

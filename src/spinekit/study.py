@@ -21,14 +21,14 @@ from spinekit.labelling.outside import (
     compare,
     differing,
     read_out,
-    span,
+    tell_given,
     usual_reliability,
     weigh,
 )
 from spinekit.labelling.series import Pool, SeriesColumn, pool_series
 from spinekit.options import SegmentOptions
 from spinekit.pipeline import Findings, conclude, consult, examine
-from spinekit.prediction.predictor import Predictor, Progress, load_predictor
+from spinekit.prediction.predictor import Predictor, Progress
 from spinekit.segmentation import Segmentation
 
 
@@ -38,7 +38,7 @@ def segment_study(
     names: Sequence[str],
     frames: Sequence[str] = (),
     lacking: Sequence[bool] = (),
-    predictor: Predictor | None = None,
+    predictor: Predictor,
     progress: Progress | None = None,
 ) -> list[Segmentation | Exception]:
     """Name the spine in all series of one study, whose scanner frame is one.
@@ -50,17 +50,15 @@ def segment_study(
             different frames are not compared.
         lacking: Which of them lack a result, all by default; where none of those can be done, the
             others are not looked at either.
-        predictor: What to predict with, instead of loading the first one's model.
+        predictor: What to predict with.
         progress: Told the share of the predictions that is done, 0 to 1.
 
     Returns:
         For each series its result, or what it failed with; one failure does not stop the others.
 
     Raises:
-        ModelError: The model file cannot be used.
+        ModelError: What the predictor answers cannot be used.
     """
-    if predictor is None and series:
-        predictor = load_predictor(series[0][1].model, threads=series[0][1].threads)
     results: list[Segmentation | Exception] = [RuntimeError("not done")] * len(series)
     found: dict[int, Findings] = {}
     told: dict[int, Outside] = {}
@@ -78,13 +76,12 @@ def segment_study(
         known = [names[order[n]] for n in pool.members]
         for m, member in enumerate(pool.members):
             s, items = order[member], columns[member].instances.items
-            naming = pool.share_out(joint, m)
-            outside = _account(pool, m, naming, items, alone, known)
-            outside = _with_localizer(outside, told[s], alone[member], naming, items)
+            options, naming = series[s][1], pool.share_out(joint, m)
+            kept = leave_out_unsure(items, naming, options.min_probability)
+            outside = _account(pool, m, naming, kept, items, alone, known)
+            outside = _with_localizer(outside, told[s], alone[member], kept, items)
             if len(series) > 1 and len(pool.members) == 1 and items:
                 outside = dataclasses.replace(outside, notices=(*outside.notices, _ALONE))
-            options = series[s][1]
-            kept = leave_out_unsure(items, naming, options.min_probability)
             try:
                 results[s] = conclude(found[s], kept, options, outside=outside)
             except Exception as error:
@@ -101,7 +98,7 @@ _ALONE = Notice(
 def _look(
     series: Sequence[tuple[str | Path, SegmentOptions]],
     lacking: Sequence[bool],
-    predictor: Predictor | None,
+    predictor: Predictor,
     progress: Progress | None,
 ) -> Iterator[tuple[int, tuple[Findings, Outside] | Exception]]:
     """What is in each series and what its localizer says; those that lack a result come first."""
@@ -136,11 +133,15 @@ def _account(
     pool: Pool,
     member: int,
     naming: Naming,
+    kept: Naming,
     items: Sequence[Instance],
     alone: Sequence[Naming],
     known: Sequence[str],
 ) -> Outside:
-    """What the other series of a pool say of one: their own readings, and what they add up to."""
+    """What the other series of a pool say of one: their own readings, and what they add up to.
+
+    `naming` is what they come to together, `kept` what is left of it where unsure names are not.
+    """
     if len(pool.members) == 1:
         return Outside()
     place = pool.place[member]
@@ -164,8 +165,8 @@ def _account(
         others = ", ".join(name for m, name in enumerate(known) if m != member)
         shown = differing(naming.names, own.names, bones)
         text = (
-            f"this series alone says {read_out(own, shown)}; named "
-            f"{span(naming.names, shown)} together with {others}, look at the previews"
+            f"this series alone says {read_out(own, shown)}; {tell_given(kept.names, shown)} "
+            f"together with {others}, look at the previews"
         )
         notices.append(Notice("series-disagree", text))
     shares = np.zeros((len(items), len(LEVELS)))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from nibabel.nifti1 import Nifti1Header
 
-from blocks import NAMES, BlockSpine
+from blocks import NAMES, BlockSpine, PredictWith, oracle_for
 from scan_files import Slices
 from spinekit.apps.cli import main
 
@@ -252,6 +252,26 @@ def test_millimetres_called_metres_are_found_as_millimetres(
     found = nib.load(tmp_path / "out" / "wrong_dseg.nii.gz")
     np.testing.assert_array_equal(np.asarray(found.dataobj), spine.labels)
     assert found.header.get_xyzt_units()[0] == "meter"
+
+
+@pytest.mark.parametrize("fmt", ["mha", "seg.nrrd"])
+def test_a_format_for_no_sheared_grid_is_refused_before_the_network_looks(
+    fmt: str,
+    spine: BlockSpine,
+    tmp_path: Path,
+    predict_with: PredictWith,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    make_sheared(tmp_path / "sheared.nii", spine)
+    predictor = oracle_for(spine)
+    predictor.predict = pytest.fail  # type: ignore[method-assign]
+    predict_with(predictor)
+
+    code = main(["segment", str(tmp_path / "sheared.nii"), str(tmp_path / "out"), "--format", fmt])
+
+    assert code == 1
+    assert "a sheared grid cannot be written as mha or nrrd" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_is_many_metres_by_its_header_is_not_looked_at(

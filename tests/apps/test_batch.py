@@ -8,7 +8,7 @@ import pytest
 
 from dying import Fatal
 from spinekit.apps.batch import _report, describe, run_jobs
-from spinekit.apps.jobs import Job, Outcome
+from spinekit.apps.job import Job, Outcome
 from spinekit.apps.options import RunOptions
 from spinekit.apps.summary import write_rows
 from spinekit.layouts.wanted import Wanted

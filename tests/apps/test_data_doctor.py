@@ -59,7 +59,7 @@ def test_the_report_never_lands_in_the_set(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(folder, folder / "report") == 2
-    assert "lies in the set" in capsys.readouterr().err
+    assert "lies in it; choose another folder with --out" in capsys.readouterr().err
     assert not (folder / "report").exists()
 
 

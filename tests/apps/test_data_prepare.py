@@ -12,7 +12,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from curation.sets import save, voxels, write_set
+from curation.sets import save, small_spine, write_set
+from results import voxels
 from spinekit.anatomy.scheme import VALUES
 from spinekit.apps.cli import main
 from spinekit.datasets.real import real_data_folder
@@ -36,6 +37,25 @@ def test_a_folder_and_options(folder, tmp_path, capsys) -> None:
     assert np.unique(voxels(out / "labels" / "sub01_T2w.nii.gz")).tolist() == [0, 1, 2, 3]
     rows = json.loads((out / "labels.json").read_text())["labels"]
     assert [row["name"] for row in rows] == ["L4-L5", "L4", "L5"]
+
+
+def test_what_was_erased_of_a_result_is_in_no_set(tmp_path) -> None:
+    """Upper halves of a vertebra, the canal and the sacrum; the parts beside still have them."""
+    spine = small_spine()
+    erased = np.isin(spine.labels, [VALUES[name] for name in ("L3", "spinal_canal", "sacrum")])
+    erased[:, :, : spine.labels.shape[2] // 2] = False
+    erased |= spine.labels == VALUES["sacrum"]
+    corrected = np.where(erased, 0, spine.labels)
+    save(tmp_path / "in" / "images" / "a.nii.gz", spine.image, spine.grid.affine)
+    for kind, array in (("dseg", corrected), ("parts", spine.parts), ("cord_soft", spine.image)):
+        save(tmp_path / "in" / "labels" / f"a_{kind}.nii.gz", array, spine.grid.affine)
+
+    words = [str(tmp_path / "in"), str(tmp_path / "out"), "--values", "spinekit", "--quiet"]
+    assert main(["data", "prepare", *words]) == 0
+
+    assert (voxels(tmp_path / "out" / "labels" / "a.nii.gz") == corrected).all()
+    record = json.loads((tmp_path / "out" / "cases" / "a.json").read_text())
+    assert (record["conflicts"], record["losses"]) == ([], [])
 
 
 def test_a_recipe_and_what_wins_over_it(folder, tmp_path, capsys) -> None:

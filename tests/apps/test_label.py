@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from blocks import NAMES, BlockSpine, draw_blocks
+from results import report_of, vertebrae
 from scan_files import Slices
 from spinekit.anatomy.scheme import PARTS, VALUES, load_scheme
 from spinekit.apps.cli import main
@@ -107,14 +108,6 @@ def test_results_are_left_alone_until_they_are_to_be_replaced(
     assert picture.read_bytes() != b"mine"
 
 
-def report_of(tmp_path: Path, stem: str = "mask") -> dict:
-    return json.loads((tmp_path / "out" / f"{stem}_dseg.json").read_text(encoding="utf-8"))
-
-
-def names_of(report: dict) -> list[str]:
-    return [row["name"] for row in report["structures"] if row["part"] == "vertebra"]
-
-
 def test_numbers_of_any_kind_stay_apart_and_are_put_in_order(tmp_path: Path) -> None:
     bones = np.isin(SPINE.parts, (BODY, PARTS.index("posterior")))
     table = np.zeros(256, np.int32)
@@ -125,7 +118,7 @@ def test_numbers_of_any_kind_stay_apart_and_are_put_in_order(tmp_path: Path) -> 
 
     assert main([*words, "--as", "instances"]) == 0
 
-    report = report_of(tmp_path)
+    report = report_of(tmp_path / "out", "mask")
     assert report["column"]["ambiguous"]
     found = np.asarray(nib.load(tmp_path / "out" / "mask_dseg.nii.gz").dataobj)
     np.testing.assert_array_equal(found > 0, array > 0)
@@ -146,7 +139,7 @@ def test_the_values_of_a_scheme_come_back_as_ours(tmp_path: Path) -> None:
     found = np.asarray(nib.load(tmp_path / "out" / "mask_dseg.nii.gz").dataobj)
     bones = np.isin(SPINE.labels, [VALUES[name] for name in (*NAMES, "sacrum")])
     np.testing.assert_array_equal(found[bones], SPINE.labels[bones])
-    report = report_of(tmp_path)
+    report = report_of(tmp_path / "out", "mask")
     (row,) = report["column"]["outside"]
     assert (row["source"], row["matched"]) == ("mask", len(NAMES))
     assert not report["column"]["ambiguous"]
@@ -158,8 +151,8 @@ def test_a_scheme_that_counts_from_below_is_believed_less(tmp_path: Path) -> Non
 
     assert main(["label", mask, str(tmp_path / "out"), "--from", "spider", "--quiet"]) == 0
 
-    report = report_of(tmp_path)
-    assert names_of(report) == list(NAMES)
+    report = report_of(tmp_path / "out", "mask")
+    assert vertebrae(report) == list(NAMES)
     lowest = next(row for row in report["structures"] if row["name"] == "L5")
     assert lowest["probability"] < 0.99
 
@@ -262,7 +255,7 @@ def test_values_that_mean_nothing_in_a_scheme_are_told(tmp_path: Path) -> None:
 
     assert main(["label", mask, str(tmp_path / "out"), "--from", "spinekit", "--quiet"]) == 0
 
-    warnings = report_of(tmp_path, "mask")["warnings"]
+    warnings = report_of(tmp_path / "out", "mask")["warnings"]
     (told,) = [row["text"] for row in warnings if row["code"] == "values-left-out"]
     assert f"7 ({count} voxels)" in told
 
@@ -279,13 +272,13 @@ def test_the_scan_is_evidence_unless_only_rules_are_asked_for(
     words += ["--image", str(tmp_path / "scans")]
 
     assert main([*words, "--rules-only"]) == 0
-    report = report_of(tmp_path, "s_bodies")
+    report = report_of(tmp_path / "out", "s_bodies")
     assert report["column"]["ambiguous"]
     assert report["model"]["name"] is None
 
     assert main([*words, "--overwrite"]) == 0
-    report = report_of(tmp_path, "s_bodies")
-    assert names_of(report) == list(NAMES)
+    report = report_of(tmp_path / "out", "s_bodies")
+    assert vertebrae(report) == list(NAMES)
     assert not report["column"]["ambiguous"]
     assert report["model"]["name"] == "oracle"
 
@@ -309,7 +302,7 @@ def test_a_dicom_folder_is_the_scan_itself(tmp_path: Path, mask: str) -> None:
     words = ["label", path, str(tmp_path / "out"), "--image", str(scan), "--rules-only"]
 
     assert main(words) == 0
-    report = report_of(tmp_path, Path(mask).name)
+    report = report_of(tmp_path / "out", Path(mask).name)
     assert report["options"]["image"] == hash_scan(scan)
     assert main(words) == 0
 

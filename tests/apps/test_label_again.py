@@ -8,8 +8,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from blocks import PredictWith
 from spinekit.anatomy.scheme import VALUES
-from spinekit.apps import jobs
 from spinekit.apps.cli import main
 from spinekit.core.grid import Grid
 from spinekit.io.writing import write_seg_nrrd
@@ -17,15 +17,11 @@ from views import blind, save_view, stretch
 
 
 @pytest.fixture
-def result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
+def result(tmp_path: Path, predict_with: PredictWith, request: pytest.FixtureRequest) -> Path:
     """The labels of a stretch of the loin, segmented by a network that knows little of levels."""
-    jobs._predictor.cache_clear()
-    monkeypatch.setattr(
-        jobs, "load_predictor", lambda model, threads: blind(claims=getattr(request, "param", 0.0))
-    )
+    predict_with(blind(claims=getattr(request, "param", 0.0)))
     scan = save_view(tmp_path / "loin.nii.gz", stretch(150, 290))
     assert main(["segment", str(scan), str(tmp_path / "first"), "--quiet"]) == 0
-    jobs._predictor.cache_clear()
     return tmp_path / "first" / "loin_dseg.nii.gz"
 
 

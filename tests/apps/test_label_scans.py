@@ -1,6 +1,5 @@
 """`spinekit label --image`: what there is to doubt about the scan, and one that is another now."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,25 +8,24 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from blocks import draw_blocks, oracle_for
+from blocks import PredictWith, draw_blocks, oracle_for
+from results import report_of
 from spinekit import sight
 from spinekit.anatomy.scheme import PARTS, VALUES
-from spinekit.apps import jobs
 from spinekit.apps.cli import main
 from spinekit.core.volume import Volume
+from spinekit.prediction.predictor import Predictor
 from spinekit.prediction.runner import Prediction
 
 SPINE = draw_blocks((4.0, 2.0, 2.0))
 
 
-@pytest.fixture
-def using(monkeypatch: pytest.MonkeyPatch):
-    """Let the command line predict with whatever is put in here."""
-    using = {"predictor": oracle_for(SPINE)}
-    jobs._predictor.cache_clear()
-    monkeypatch.setattr(jobs, "load_predictor", lambda model, threads: using["predictor"])
-    yield using
-    jobs._predictor.cache_clear()
+@pytest.fixture(autouse=True)
+def predictor(predict_with: PredictWith) -> Predictor:
+    """Let the command line predict the block spine without a model file."""
+    predictor = oracle_for(SPINE)
+    predict_with(predictor)
+    return predictor
 
 
 def save_scan(folder: Path, image: np.ndarray = SPINE.image) -> None:
@@ -42,25 +40,21 @@ def label(folder: Path, *words: str) -> int:
     return main(["label", *places, "--image", str(folder / "scan.nii.gz"), *words])
 
 
-def report_of(folder: Path) -> dict:
-    return json.loads((folder / "out" / "mask_dseg.json").read_text(encoding="utf-8"))
-
-
 def draw_ct() -> np.ndarray:
     rng = np.random.default_rng(1)
     around = np.where(rng.random(SPINE.parts.shape) < 0.4, -100.0, 50.0)
     return np.where(SPINE.parts > 0, 300.0, around) + rng.normal(0, 15, SPINE.parts.shape)
 
 
-def test_a_ct_is_not_looked_at_for_levels(using: dict, tmp_path: Path) -> None:
+def test_a_ct_is_not_looked_at_for_levels(tmp_path: Path) -> None:
     save_scan(tmp_path, draw_ct())
     assert label(tmp_path, "--rules-only", "--quiet") == 0
-    by_rules = report_of(tmp_path)
+    by_rules = report_of(tmp_path / "out", "mask")
     assert by_rules["warnings"] == []
 
     assert label(tmp_path, "--overwrite", "--quiet") == 0
 
-    report = report_of(tmp_path)
+    report = report_of(tmp_path / "out", "mask")
     (warning,) = report["warnings"]
     assert warning["code"] == "not-mri"
     assert warning["text"].startswith("scan.nii.gz: ")
@@ -69,27 +63,27 @@ def test_a_ct_is_not_looked_at_for_levels(using: dict, tmp_path: Path) -> None:
     assert report["structures"] == by_rules["structures"]
 
 
-def test_what_was_taken_of_the_scan_is_told_with_its_name(using: dict, tmp_path: Path) -> None:
+def test_what_was_taken_of_the_scan_is_told_with_its_name(tmp_path: Path) -> None:
     save_scan(tmp_path, np.stack([SPINE.image, SPINE.image], axis=-1))
 
     assert label(tmp_path, "--quiet") == 0
 
-    (warning,) = report_of(tmp_path)["warnings"]
+    (warning,) = report_of(tmp_path / "out", "mask")["warnings"]
     assert (warning["code"], warning["text"][:13]) == ("volumes-averaged", "scan.nii.gz: ")
 
 
 def test_a_result_by_another_scan_or_model_is_not_taken_for_done(
-    using: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    predictor: Predictor,
+    predict_with: PredictWith,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     save_scan(tmp_path)
     assert label(tmp_path) == 0
     assert label(tmp_path) == 0
     assert "done before" in capsys.readouterr().out
 
-    using["predictor"] = replace(
-        using["predictor"], card={**using["predictor"].card, "sha256": "1"}
-    )
-    jobs._predictor.cache_clear()
+    predict_with(replace(predictor, card={**predictor.card, "sha256": "1"}))
     assert label(tmp_path) == 2
     assert "was made with another model; add --overwrite" in capsys.readouterr().err
 
@@ -101,7 +95,7 @@ def test_a_result_by_another_scan_or_model_is_not_taken_for_done(
 
 
 def test_a_mask_cut_off_around_its_bones_hides_nothing_of_the_scan(
-    using: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
     ask = sight.ask_predictor
@@ -132,7 +126,7 @@ def test_a_mask_cut_off_around_its_bones_hides_nothing_of_the_scan(
     assert set(np.unique(labels[1])) == {0, VALUES["L1"], VALUES["L2"], VALUES["L3"]}
 
 
-def test_a_mask_is_no_scan(using: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mask_is_no_scan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_scan(tmp_path, SPINE.labels)
 
     assert label(tmp_path) == 1

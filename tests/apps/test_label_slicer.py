@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from blocks import NAMES, draw_blocks
+from results import codes
 from spinekit.anatomy.scheme import LEVELS, VALUES, disc_name, load_scheme
 from spinekit.apps.cli import main
 from spinekit.io.writing import write_seg_nrrd
@@ -36,10 +37,6 @@ def own_names(array: np.ndarray) -> dict[int, str]:
     """Value → name of a map of ours."""
     known = {value: name for name, value in reversed(VALUES.items())}
     return {value: known[value] for value in np.unique(array).tolist() if value}
-
-
-def codes(report: dict) -> list[str]:
-    return [row["code"] for row in report["warnings"]]
 
 
 def test_segments_renamed_in_slicer_have_their_new_names(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from blocks import PredictWith
+from results import codes, report_of, vertebrae
 from spinekit.anatomy.scheme import VALUES
-from spinekit.apps import jobs
 from spinekit.apps.cli import main
 from spinekit.io.writing import write_seg_nrrd
 from spinekit.labelling.localizer import read_localizer
@@ -20,26 +21,14 @@ LOIN = stretch(150, 290)
 WIDE = stretch(0, SPINE.grid.size_mm[2], (6.0, 1.5, 1.5))
 
 
-@pytest.fixture
-def predictor(monkeypatch: pytest.MonkeyPatch):
-    """Let the command line predict with whatever is put in here."""
-    using = {"predictor": blind()}
-    jobs._predictor.cache_clear()
-    monkeypatch.setattr(jobs, "load_predictor", lambda model, threads: using["predictor"])
-    yield using
-    jobs._predictor.cache_clear()
+@pytest.fixture(autouse=True)
+def predictor(predict_with: PredictWith) -> None:
+    """Let the command line predict the parts of the block spine without any level."""
+    predict_with(blind())
 
 
 def run(*words: object) -> int:
     return main(["segment", *map(str, words)])
-
-
-def report_of(out: Path, stem: str = "loin") -> dict:
-    return json.loads((out / f"{stem}_dseg.json").read_text(encoding="utf-8"))
-
-
-def codes(report: dict) -> list[str]:
-    return [warning["code"] for warning in report["warnings"]]
 
 
 def test_a_suffix_of_localizers_without_any_is_wrong_use(
@@ -55,20 +44,20 @@ def test_a_suffix_of_localizers_without_any_is_wrong_use(
 
 @pytest.mark.parametrize("moved_mm", [0.0, 0.9, -6.0])
 def test_a_column_without_landmark_gets_the_localizers_names(
-    predictor: dict, tmp_path: Path, moved_mm: float
+    tmp_path: Path, moved_mm: float
 ) -> None:
     scan = save_view(tmp_path / "loin.nii.gz", LOIN)
     loc = save_view(tmp_path / "whole.nii.gz", WIDE, of="labels", moved_mm=moved_mm)
     assert run(scan, tmp_path / "alone", "--quiet") == 0
-    assert report_of(tmp_path / "alone")["column"]["ambiguous"]
-    assert report_of(tmp_path / "alone")["column"]["outside"] == []
+    assert report_of(tmp_path / "alone", "loin")["column"]["ambiguous"]
+    assert report_of(tmp_path / "alone", "loin")["column"]["outside"] == []
 
     assert run(scan, tmp_path / "out", "--loc", loc) == 0
 
     found = np.asarray(nib.load(tmp_path / "out" / "loin_dseg.nii.gz").dataobj)
     bones = np.isin(truth_on(LOIN), [VALUES[name] for name in ("T12", "L1", "L2", "L3")])
     np.testing.assert_array_equal(found[bones], truth_on(LOIN)[bones])
-    report = report_of(tmp_path / "out")
+    report = report_of(tmp_path / "out", "loin")
     assert not report["column"]["ambiguous"]
     assert codes(report) == []
     (row,) = report["column"]["outside"]
@@ -78,15 +67,15 @@ def test_a_column_without_landmark_gets_the_localizers_names(
 
 
 def test_a_contradiction_is_told_with_both_readings(
-    predictor: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    predict_with: PredictWith, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    predictor["predictor"] = blind(shift=1, claims=0.98)
+    predict_with(blind(shift=1, claims=0.98))
     scan = save_view(tmp_path / "loin.nii.gz", LOIN)
     loc = save_view(tmp_path / "whole.nii.gz", WIDE, of="labels")
 
     assert run(scan, tmp_path / "out", "--loc", loc) == 0
 
-    report = report_of(tmp_path / "out")
+    report = report_of(tmp_path / "out", "loin")
     assert codes(report) == ["sources-disagree"]
     (row,) = report["column"]["outside"]
     assert row["agrees"] is False
@@ -97,7 +86,7 @@ def test_a_contradiction_is_told_with_both_readings(
 
 
 def test_a_scan_in_place_of_its_labels_is_refused(
-    predictor: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scan = save_view(tmp_path / "loin.nii.gz", LOIN)
     grey = np.random.default_rng(3).integers(0, 256, (12, 40, 90)).astype(np.uint8)
@@ -109,7 +98,7 @@ def test_a_scan_in_place_of_its_labels_is_refused(
 
 
 def test_a_localizer_of_another_place_or_none_at_all_is_a_warning(
-    predictor: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scan = save_view(tmp_path / "scans" / "loin.nii.gz", LOIN)
     save_view(tmp_path / "scans" / "other.nii.gz", LOIN)
@@ -117,7 +106,7 @@ def test_a_localizer_of_another_place_or_none_at_all_is_a_warning(
 
     assert run(scan.parent, tmp_path / "out", "--loc", tmp_path / "locs", "--quiet") == 0
 
-    (told,) = report_of(tmp_path / "out")["warnings"]
+    (told,) = report_of(tmp_path / "out", "loin")["warnings"]
     assert told["code"] == "localizer-elsewhere"
     assert "shows none of the vertebrae" in told["text"]
     assert codes(report_of(tmp_path / "out", "other")) == ["localizer-missing"]
@@ -126,7 +115,7 @@ def test_a_localizer_of_another_place_or_none_at_all_is_a_warning(
 
 
 def test_another_localizer_is_another_option(
-    predictor: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scan = save_view(tmp_path / "loin.nii.gz", LOIN)
     loc = save_view(tmp_path / "whole.nii.gz", WIDE, of="labels")
@@ -138,7 +127,7 @@ def test_another_localizer_is_another_option(
     assert "made with other options (localizer)" in capsys.readouterr().err
 
 
-def test_suffixes_choose_scans_and_find_their_localizers(predictor: dict, tmp_path: Path) -> None:
+def test_suffixes_choose_scans_and_find_their_localizers(tmp_path: Path) -> None:
     for name in ("sub-1_T2w", "sub-1_T1w", "sub-2_STIR"):
         save_view(tmp_path / "scans" / f"{name}.nii.gz", LOIN)
     for name in ("sub-1_loc", "sub-2_loc_dseg"):
@@ -153,7 +142,7 @@ def test_suffixes_choose_scans_and_find_their_localizers(predictor: dict, tmp_pa
         assert report_of(tmp_path / "out", stem)["column"]["outside"][0]["file"] == file
 
 
-def test_a_folder_of_bids_derivatives_has_localizers_too(predictor: dict, tmp_path: Path) -> None:
+def test_a_folder_of_bids_derivatives_has_localizers_too(tmp_path: Path) -> None:
     scan = save_view(tmp_path / "raw/sub-1/anat/sub-1_STIR.nii.gz", LOIN)
     name = "sub-1_acq-loc_space-orig_seg-spine_desc-T1w_dseg.nii.gz"
     save_view(tmp_path / "derived/sub-1/anat" / name, WIDE, of="labels")
@@ -168,41 +157,39 @@ def test_a_folder_of_bids_derivatives_has_localizers_too(predictor: dict, tmp_pa
     assert report["column"]["outside"][0]["file"] == name
 
 
-def test_our_own_result_counts_with_its_own_probabilities(predictor: dict, tmp_path: Path) -> None:
+def test_our_own_result_counts_with_its_own_probabilities(
+    predict_with: PredictWith, tmp_path: Path
+) -> None:
     whole = save_view(tmp_path / "whole.nii.gz", WIDE)
-    predictor["predictor"] = blind(claims=1.0)
+    predict_with(blind(claims=1.0))
     assert run(whole, tmp_path / "first", "--quiet", "--scheme", "totalspineseg") == 0
-    jobs._predictor.cache_clear()
-    predictor["predictor"] = blind()
+    predict_with(blind())
     scan = save_view(tmp_path / "loin.nii.gz", LOIN)
 
     loc = tmp_path / "first" / "whole_dseg.nii.gz"
     assert run(scan, tmp_path / "out", "--loc", loc, "--quiet") == 0
 
-    rows = report_of(tmp_path / "out")["structures"]
-    assert [row["name"] for row in rows if row["part"] == "vertebra"] == ["T12", "L1", "L2", "L3"]
+    assert vertebrae(report_of(tmp_path / "out", "loin")) == ["T12", "L1", "L2", "L3"]
 
 
-def test_an_unsure_result_is_as_unsure_in_every_layout(predictor: dict, tmp_path: Path) -> None:
+def test_an_unsure_result_is_as_unsure_in_every_layout(tmp_path: Path) -> None:
     scan = save_view(tmp_path / "loin.nii.gz", LOIN)
     assert run(scan, tmp_path / "plain", "--quiet") == 0
     assert run(scan, tmp_path / "tree", "--layout", "totalspineseg", "--quiet") == 0
-    assert report_of(tmp_path / "plain")["column"]["ambiguous"]
+    assert report_of(tmp_path / "plain", "loin")["column"]["ambiguous"]
 
     told = []
     for loc in ("plain/loin_dseg.nii.gz", "tree/step2_output/loin.nii.gz", "tree"):
         out = tmp_path / "out" / Path(loc).parts[-1]
         assert run(scan, out, "--loc", tmp_path / loc, "--quiet") == 0
-        told.append([row["outside"] for row in report_of(out)["evidence"]["items"]])
+        told.append([row["outside"] for row in report_of(out, "loin")["evidence"]["items"]])
 
     assert any(any(row) for row in told[0])
     assert told[1] == told[2] == told[0]
 
 
 @pytest.mark.parametrize("words", [(), ("--min-probability", "1")])
-def test_a_result_that_names_nothing_does_not_harm(
-    predictor: dict, tmp_path: Path, words: tuple[str, ...]
-) -> None:
+def test_a_result_that_names_nothing_does_not_harm(tmp_path: Path, words: tuple[str, ...]) -> None:
     moved_mm = 0.0 if words else 500.0
     first = save_view(tmp_path / "first.nii.gz", LOIN, moved_mm=moved_mm)
     assert run(first, tmp_path, "--quiet", *words) == 0
@@ -212,13 +199,13 @@ def test_a_result_that_names_nothing_does_not_harm(
 
     assert run(scan, tmp_path / "out", "--loc", tmp_path / "first_dseg.nii.gz", "--quiet") == 0
 
-    (told,) = report_of(tmp_path / "out")["warnings"]
+    (told,) = report_of(tmp_path / "out", "loin")["warnings"]
     assert told["code"] == "localizer-elsewhere"
     assert "first_dseg.nii.gz names no vertebra" in told["text"]
 
 
 def test_a_file_that_names_nothing_is_refused(
-    predictor: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scan = save_view(tmp_path / "loin.nii.gz", LOIN)
     loc = save_view(tmp_path / "parts.nii.gz", WIDE, of="parts")
@@ -229,24 +216,37 @@ def test_a_file_that_names_nothing_is_refused(
     assert "absent.nii.gz: no such localizer" in capsys.readouterr().err
 
 
-def test_another_programs_json_beside_a_localizer_is_not_read(
-    predictor: dict, tmp_path: Path
+def test_bones_without_a_name_are_called_so_and_no_scan(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    scan = save_view(tmp_path / "loin.nii.gz", LOIN)
+    loc = save_view(tmp_path / "whole.nii.gz", WIDE, of="labels")
+    image = nib.load(loc)
+    labels = np.asarray(image.dataobj).astype(np.uint8)
+    present = [int(value) for value in np.unique(labels) if value]
+    for n, value in enumerate(present):
+        labels[labels == value] = VALUES["vertebra_1"] + n
+    nib.save(nib.Nifti1Image(labels, image.affine), loc)
+
+    assert run(scan, tmp_path / "out", "--loc", loc) == 1
+    assert "whole.nii.gz: names no vertebra and no disc" in capsys.readouterr().err
+
+
+def test_another_programs_json_beside_a_localizer_is_not_read(tmp_path: Path) -> None:
     scan = save_view(tmp_path / "loin.nii.gz", LOIN)
     loc = save_view(tmp_path / "whole_dseg.nii.gz", WIDE, of="labels")
     (tmp_path / "whole_dseg.json").write_text('{"SpatialReference": "orig"}', encoding="utf-8")
 
     assert run(scan, tmp_path / "out", "--loc", loc, "--quiet") == 0
 
-    rows = report_of(tmp_path / "out")["structures"]
-    assert [row["name"] for row in rows if row["part"] == "vertebra"] == ["T12", "L1", "L2", "L3"]
+    assert vertebrae(report_of(tmp_path / "out", "loin")) == ["T12", "L1", "L2", "L3"]
 
 
 @pytest.mark.parametrize("reported", [True, False])
 def test_names_given_in_slicer_count_more_than_values_and_the_report(
-    predictor: dict, tmp_path: Path, reported: bool
+    predict_with: PredictWith, tmp_path: Path, reported: bool
 ) -> None:
-    predictor["predictor"] = blind(shift=1, claims=1.0)
+    predict_with(blind(shift=1, claims=1.0))
     whole = save_view(tmp_path / "whole.nii.gz", WIDE)
     assert run(whole, tmp_path, "--quiet", "--format", "seg.nrrd") == 0
     path = tmp_path / "whole_dseg.seg.nrrd"
@@ -289,24 +289,26 @@ def test_the_last_disc_is_called_as_the_localizers_column_ends(
     assert read_localizer(path).names[VALUES["L5-S1"]] == last
 
 
-def test_a_word_settles_what_sources_disagreed_on(predictor: dict, tmp_path: Path) -> None:
-    predictor["predictor"] = blind(shift=1, claims=0.98)
+def test_a_word_settles_what_sources_disagreed_on(
+    predict_with: PredictWith, tmp_path: Path
+) -> None:
+    predict_with(blind(shift=1, claims=0.98))
     scan = save_view(tmp_path / "loin.nii.gz", LOIN)
     loc = save_view(tmp_path / "whole.nii.gz", WIDE, of="labels")
     assert run(scan, tmp_path / "out", "--loc", loc, "--quiet") == 0
-    before = report_of(tmp_path / "out")
+    before = report_of(tmp_path / "out", "loin")
     assert codes(before) == ["sources-disagree"]
-    first = next(row["name"] for row in before["structures"] if row["part"] == "vertebra")
+    first = vertebrae(before)[0]
 
     result = tmp_path / "out" / "loin_dseg.nii.gz"
     assert main(["relabel", str(result), "--set", f"{first}=T12", "--quiet"]) == 0
 
-    assert codes(report_of(tmp_path / "out")) == []
+    assert codes(report_of(tmp_path / "out", "loin")) == []
 
 
 @pytest.mark.parametrize("changed", ["localizer", "localizer_report"])
 def test_a_result_by_another_localizer_is_not_taken_for_done(
-    predictor: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str], changed: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], changed: str
 ) -> None:
     whole = save_view(tmp_path / "whole.nii.gz", WIDE)
     assert run(whole, tmp_path / "first", "--quiet") == 0

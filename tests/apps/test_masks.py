@@ -11,7 +11,7 @@ from scan_files import Slices
 from spinekit.adoption import MaskOptions
 from spinekit.apps.cli import main
 from spinekit.apps.options import RunOptions
-from spinekit.apps.planning import MaskRequest, plan_masks
+from spinekit.apps.planning import plan_masks
 from spinekit.core.errors import UsageError
 from spinekit.io.reading import read_label_file
 from spinekit.io.writing import write_labels
@@ -26,7 +26,7 @@ def plan(
 ) -> dict[str, str]:
     """Mask → first part of its results' names; nothing is opened."""
     run = RunOptions(out or source.parent / "out", quiet=quiet)
-    jobs = plan_masks(MaskRequest(source, MaskOptions(meaning)), run)
+    jobs = plan_masks(source, MaskOptions(meaning), run)
     return {job.shown.removesuffix(".nii.gz"): job.wanted.stem for job in jobs}
 
 

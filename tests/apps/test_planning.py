@@ -7,7 +7,7 @@ import pytest
 from spinekit.adoption import MaskOptions
 from spinekit.apps.grouping import Localizers
 from spinekit.apps.options import RunOptions
-from spinekit.apps.planning import MaskRequest, ScanRequest, plan_jobs, plan_masks
+from spinekit.apps.planning import ScanRequest, plan_jobs, plan_masks
 from spinekit.core.errors import UsageError
 from spinekit.options import SegmentOptions
 
@@ -17,9 +17,8 @@ def plan(top: Path, files: str) -> dict[str, str]:
     for name in files.split():
         (top / name).parent.mkdir(parents=True, exist_ok=True)
         (top / f"{name}.nii.gz").touch()
-    request = MaskRequest(top / "masks", MaskOptions("bone"), image=top / "scans")
-    found = {}
-    for job in plan_masks(request, RunOptions(top / "out")):
+    run, found = RunOptions(top / "out"), {}
+    for job in plan_masks(top / "masks", MaskOptions("bone"), run, image=top / "scans"):
         image = Path(str(job.options.image))
         found[job.shown.removesuffix(".nii.gz")] = (
             str(image.relative_to(top / "scans")).removesuffix(".nii.gz")
@@ -44,7 +43,7 @@ def test_scans_in_an_out_inside_the_input_are_told(
     def plan_into(out: Path, *, quiet: bool = False) -> list[str]:
         run = RunOptions(out, quiet=quiet)
         if command == "label":
-            return [job.shown for job in plan_masks(MaskRequest(tmp_path, MaskOptions()), run)]
+            return [job.shown for job in plan_masks(tmp_path, MaskOptions(), run)]
         request = ScanRequest(tmp_path, SegmentOptions(), Localizers(None, (), ""))
         return [job.shown for job in plan_jobs(request, run)]
 

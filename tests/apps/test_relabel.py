@@ -7,8 +7,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from blocks import BlockSpine, draw_blocks, draw_loin, oracle_for
-from results import bytes_of
+from blocks import BlockSpine, PredictWith, draw_blocks, draw_loin, oracle_for
+from results import bytes_of, report_of, vertebrae, voxels
 from spinekit.anatomy.items import Instance, Instances
 from spinekit.anatomy.scheme import VALUES
 from spinekit.apps.cli import main
@@ -38,27 +38,15 @@ def result(made: Path, tmp_path: Path) -> Path:
     return shutil.copytree(made, tmp_path / "out") / "spine_dseg.nii.gz"
 
 
-def labels_of(path: Path) -> np.ndarray:
-    return np.asarray(nib.load(path).dataobj)
-
-
-def report_of(path: Path) -> dict:
-    return json.loads((path.parent / "spine_dseg.json").read_text(encoding="utf-8"))
-
-
-def bones(report: dict) -> list[str]:
-    return [row["name"] for row in report["structures"] if row["part"] == "vertebra"]
-
-
 def test_one_word_moves_every_name_below_and_above(result: Path) -> None:
-    before = labels_of(result)
-    old = report_of(result)
-    assert bones(old) == ["T12", "L1", "L2", "L3"]
+    before = voxels(result)
+    old = report_of(result.parent)
+    assert vertebrae(old) == ["T12", "L1", "L2", "L3"]
 
     assert main(["relabel", str(result), "--set", "42=L3", "--quiet"]) == 0
 
-    after, new = labels_of(result), report_of(result)
-    assert bones(new) == ["L1", "L2", "L3", "L4"]
+    after, new = voxels(result), report_of(result.parent)
+    assert vertebrae(new) == ["L1", "L2", "L3", "L4"]
     for was, now in (("T12", "L1"), ("L2", "L3"), ("L1-L2", "L2-L3"), ("T12-L1", "L1-L2")):
         np.testing.assert_array_equal(after == VALUES[now], before == VALUES[was])
     np.testing.assert_array_equal(after > 0, before > 0)
@@ -76,17 +64,17 @@ def test_a_word_names_what_was_left_without_a_name(loin: BlockSpine, tmp_path: P
     found = segment(
         loin.image, affine=loin.grid.affine, predictor=oracle_for(loin), min_probability=1.0
     )
-    assert bones(found.report)[0] == "vertebra_1"
+    assert vertebrae(found.report)[0] == "vertebra_1"
     path = found.save(tmp_path, stem="spine")["dseg"]
-    before = labels_of(path)
+    before = voxels(path)
 
     assert main(["relabel", str(path), "--set", "vertebra_1=T12", "--quiet"]) == 0
 
     first = before == VALUES["vertebra_1"]
     assert first.any()
-    np.testing.assert_array_equal(labels_of(path) == VALUES["T12"], first)
-    np.testing.assert_array_equal(labels_of(path) > 0, before > 0)
-    rows = {row["name"]: row for row in report_of(path)["structures"]}
+    np.testing.assert_array_equal(voxels(path) == VALUES["T12"], first)
+    np.testing.assert_array_equal(voxels(path) > 0, before > 0)
+    rows = {row["name"]: row for row in report_of(path.parent)["structures"]}
     assert rows["T12"]["probability"] == 1.0
 
 
@@ -95,7 +83,9 @@ def test_undo_leads_back_step_by_step_to_the_same_bytes(result: Path) -> None:
     for word in ("l2=L3", "L3=L1"):
         main(["relabel", str(result), "--set", word, "--quiet"])
         states.append(bytes_of(result.parent))
-    assert bones(report_of(result)) != bones(json.loads(states[1]["spine_dseg.json"]))
+    assert vertebrae(report_of(result.parent)) != vertebrae(
+        json.loads(states[1]["spine_dseg.json"])
+    )
 
     for state in reversed(states[:-1]):
         assert main(["relabel", str(result), "--undo", "--quiet"]) == 0
@@ -120,7 +110,7 @@ def test_a_picture_that_was_not_there_goes_again(result: Path) -> None:
 def test_names_changed_in_the_report_by_hand_are_refused(
     result: Path, name: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report = report_of(result)
+    report = report_of(result.parent)
     row = next(row for row in report["structures"] if row["name"] == "L2")
     row["name"] = name
     (result.parent / "spine_dseg.json").write_text(json.dumps(report))
@@ -151,8 +141,8 @@ def test_a_later_word_about_the_same_bone_replaces_the_earlier(result: Path) -> 
 
     assert main(["relabel", str(result), "--set", "L3=L4", "--quiet"]) == 0
 
-    assert bones(report_of(result))[2] == "L4"
-    assert len(report_of(result)["provenance"]) == 2
+    assert vertebrae(report_of(result.parent))[2] == "L4"
+    assert len(report_of(result.parent)["provenance"]) == 2
 
 
 def test_a_word_against_an_earlier_one_about_another_structure_says_the_way_out(
@@ -166,13 +156,13 @@ def test_a_word_against_an_earlier_one_about_another_structure_says_the_way_out(
 
     assert main(["relabel", str(result), "--undo", "--quiet"]) == 0
     assert main(["relabel", str(result), "--set", "L3=L2", "--quiet"]) == 0
-    assert bones(report_of(result)) == ["T11", "T12", "L1", "L2"]
+    assert vertebrae(report_of(result.parent)) == ["T11", "T12", "L1", "L2"]
 
 
 def test_a_place_means_the_bone_that_lies_there(
     result: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    row = next(row for row in report_of(result)["structures"] if row["name"] == "L2")
+    row = next(row for row in report_of(result.parent)["structures"] if row["name"] == "L2")
     right, _, up = row["centroid_ras_mm"]
 
     words = ["--at", f"{right},12,{up}=l3", "--at", "-9,12,-900=L3"]
@@ -181,7 +171,7 @@ def test_a_place_means_the_bone_that_lies_there(
 
     assert main(["relabel", str(result), *words[:2], "--quiet"]) == 0
 
-    assert bones(report_of(result)) == ["L1", "L2", "L3", "L4"]
+    assert vertebrae(report_of(result.parent)) == ["L1", "L2", "L3", "L4"]
 
 
 def test_a_disc_tells_nothing_of_a_bone_beyond_a_missed_one() -> None:
@@ -203,7 +193,7 @@ def test_a_disc_tells_nothing_of_a_bone_beyond_a_missed_one() -> None:
 def test_a_disc_names_the_bones_beside_it(result: Path) -> None:
     assert main(["relabel", str(result), "--set", "L1-L2=L2-L3", "--quiet"]) == 0
 
-    assert bones(report_of(result)) == ["L1", "L2", "L3", "L4"]
+    assert vertebrae(report_of(result.parent)) == ["L1", "L2", "L3", "L4"]
 
 
 @pytest.mark.parametrize(
@@ -247,7 +237,7 @@ def test_names_that_no_column_above_the_sacrum_has_are_refused(
     whole = draw_blocks((4.0, 2.0, 2.0))
     found = segment(whole.image, affine=whole.grid.affine, predictor=oracle_for(whole))
     path = found.save(tmp_path / "out", stem="spine")["dseg"]
-    assert {"T12", "L5", "sacrum"} <= {row["name"] for row in report_of(path)["structures"]}
+    assert {"T12", "L5", "sacrum"} <= {row["name"] for row in report_of(path.parent)["structures"]}
     before = bytes_of(path.parent)
     assert main(["relabel", str(path), "--set", word]) == 2
     assert "above the sacrum in view" in capsys.readouterr().err
@@ -300,7 +290,7 @@ def test_slicer_files_and_other_schemes_follow(loin: BlockSpine, tmp_path: Path)
     assert main(["relabel", str(path), "--set", "L2=L3", "--quiet"]) == 0
 
     after = read_labels(path).array
-    rows = {row["name"]: row["value"] for row in report_of(path)["structures"]}
+    rows = {row["name"]: row["value"] for row in report_of(path.parent)["structures"]}
     np.testing.assert_array_equal(after == rows["L3"], before == VALUES["L2"])
     assert b":=L4\n" in path.read_bytes().split(b"\n\n")[0]
 
@@ -326,7 +316,7 @@ def test_a_scheme_that_lost_structures_is_refused(
 ) -> None:
     made = segment(loin.image, affine=loin.grid.affine, predictor=oracle_for(loin), scheme="gliwa")
     path = made.save(tmp_path, stem="spine")["dseg"]
-    if not any(row["value"] is None for row in report_of(path)["structures"]):
+    if not any(row["value"] is None for row in report_of(path.parent)["structures"]):
         pytest.fail("the scheme holds everything; choose one that does not")
 
     assert main(["relabel", str(path), "--set", "L2=L3"]) == 1
@@ -347,19 +337,15 @@ def test_the_archive_for_undo_is_the_same_every_time(result: Path) -> None:
 
 
 @pytest.fixture
-def run_of_two(loin: BlockSpine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def run_of_two(loin: BlockSpine, tmp_path: Path, predict_with: PredictWith) -> Path:
     """OUT of a run over two scans, one in a folder of its own."""
-    from spinekit.apps import jobs
-
-    jobs._predictor.cache_clear()
-    monkeypatch.setattr(jobs, "load_predictor", lambda model, threads: oracle_for(loin))
+    predict_with(oracle_for(loin))
     for name in ("p1/spine", "other"):
         path = tmp_path / "scans" / f"{name}.nii.gz"
         path.parent.mkdir(parents=True, exist_ok=True)
         nib.save(nib.Nifti1Image(loin.image, loin.grid.affine), path)
     words = [str(tmp_path / "scans"), str(tmp_path / "out"), "--levels", "--quiet"]
     assert main(["segment", *words]) == 0
-    jobs._predictor.cache_clear()
     return tmp_path / "out"
 
 
@@ -367,14 +353,14 @@ def test_the_table_of_the_run_and_the_levels_follow_and_come_back(run_of_two: Pa
     table = run_of_two / "summary.csv"
     before = bytes_of(run_of_two / "p1"), table.read_bytes()
     seg = run_of_two / "p1" / "spine_dseg.nii.gz"
-    points = labels_of(run_of_two / "p1" / "spine_levels.nii.gz")
+    points = voxels(run_of_two / "p1" / "spine_levels.nii.gz")
 
     assert main(["relabel", str(seg), "--set", "L2=L3", "--quiet"]) == 0
 
     rows = dict(line.split(",", 1) for line in table.read_text().splitlines())
     assert "L1 L2 L3 L4" in rows["p1/spine.nii.gz"]
     assert "T12 L1 L2 L3" in rows["other.nii.gz"]
-    moved = labels_of(run_of_two / "p1" / "spine_levels.nii.gz")
+    moved = voxels(run_of_two / "p1" / "spine_levels.nii.gz")
     np.testing.assert_array_equal(moved[points > 0], points[points > 0] + 1)
 
     assert main(["relabel", str(seg), "--undo", "--quiet"]) == 0

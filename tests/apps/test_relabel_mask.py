@@ -6,17 +6,12 @@ import numpy as np
 import pytest
 
 from blocks import BlockSpine
-from results import report_of
+from results import report_of, run
 from spinekit.anatomy.scheme import VALUES
-from spinekit.apps.cli import main
 from spinekit.io.reading import read_labels
 from spinekit.io.writing import write_labels
 
 UPPER, LOWER = "L1-L2", VALUES["disc_1"]
-
-
-def run(*words: object) -> int:
-    return main([*map(str, words), "--quiet"])
 
 
 def left_out(out: Path) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 from results import FILES, bytes_of, listing, report_of
 from scan_files import Slices, save_itk
 from spinekit.apps.cli import main
+from spinekit.apps.job import Job
 
 pytestmark = pytest.mark.usefixtures("oracle")
 
@@ -143,7 +144,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, other: list[str]) -> None:
 
     work = jobs._work
 
-    def slow(job: jobs.Job, bar: object) -> object:
+    def slow(job: Job, bar: object) -> object:
         monkeypatch.setattr(jobs, "_work", work)
         assert main(other) == 0
         return work(job, bar)

@@ -11,7 +11,7 @@ from blocks import NAMES, BlockSpine
 from results import FILES, listing, report_of
 from scan_files import Slices
 from spinekit.apps.cli import main
-from spinekit.apps.jobs import Job, Outcome
+from spinekit.apps.job import Job, Outcome
 
 pytestmark = pytest.mark.usefixtures("oracle")
 

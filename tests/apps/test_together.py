@@ -8,9 +8,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from blocks import PredictWith
+from results import codes, report_of, vertebrae
 from scan_files import Slices, edit_dicom
 from spinekit.anatomy.scheme import VALUES
-from spinekit.apps import jobs
 from spinekit.apps.cli import main
 from spinekit.core.grid import Grid
 from spinekit.core.resampling import resample_nearest
@@ -26,28 +27,13 @@ UPPER = ("T12", "L1", "L2", "L3")
 
 
 @pytest.fixture(autouse=True)
-def predictor(monkeypatch: pytest.MonkeyPatch):
+def predictor(predict_with: PredictWith) -> None:
     """Let the command line predict the parts of the block spine without any level."""
-    jobs._predictor.cache_clear()
-    monkeypatch.setattr(jobs, "load_predictor", lambda model, threads: blind())
-    yield
-    jobs._predictor.cache_clear()
+    predict_with(blind())
 
 
 def run(*words: object) -> int:
     return main(["segment", *map(str, words)])
-
-
-def report_of(out: Path, stem: str) -> dict:
-    return json.loads((out / f"{stem}_dseg.json").read_text(encoding="utf-8"))
-
-
-def vertebrae(report: dict) -> list[str]:
-    return [row["name"] for row in report["structures"] if row["part"] == "vertebra"]
-
-
-def codes(report: dict) -> list[str]:
-    return [warning["code"] for warning in report["warnings"]]
 
 
 def write_series(folder: Path, number: int, grid: Grid, frame: str) -> None:

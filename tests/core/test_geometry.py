@@ -10,11 +10,11 @@ from scipy.ndimage import map_coordinates
 from spinekit.core.errors import GeometryError
 from spinekit.core.geometry import (
     GeometryRecord,
-    canonical_array,
     isotropic_grid,
     normalise_geometry,
     normalise_labels,
     oriented_grid,
+    oriented_volume,
     restore_labels,
     restore_linear,
     restore_probs_argmax,
@@ -289,13 +289,16 @@ def test_results_can_be_restored_onto_another_grid() -> None:
     assert set(np.unique(restored)) == set(np.unique(values))
 
 
-def test_canonical_array_turns_without_resampling() -> None:
-    grid = grid_of(ORIENTATIONS[40], 20.0, (4.0, 0.7, 1.3))
-    labels = np.arange(np.prod(grid.shape)).reshape(grid.shape)
-    array, spacing_mm = canonical_array(Volume(labels, grid))
-    assert spacing_mm == pytest.approx((4.0, 0.7, 1.3))
-    assert array.shape == (6, 9, 11)
-    assert sorted(array.ravel()) == sorted(labels.ravel())
+@pytest.mark.parametrize("grid", [*ALL_GRIDS, SHEARED], ids=lambda g: g.orientation)
+def test_turning_the_axes_keeps_every_voxel_where_it_is(grid: Grid) -> None:
+    volume = Volume(np.arange(np.prod(grid.shape)).reshape(grid.shape), grid)
+    turned = oriented_volume(volume)
+    assert turned.grid.orientation == "RAS"
+    assert sorted(turned.spacing_mm) == pytest.approx(sorted(grid.spacing_mm))
+    voxels = np.argwhere(np.ones(turned.shape))
+    back = grid.ras_to_ijk(turned.grid.ijk_to_ras(voxels)).round().astype(int)
+    assert (volume.array[tuple(back.T)] == turned.array[tuple(voxels.T)]).all()
+    assert oriented_grid(turned.grid, grid.orientation).is_close(grid, tolerance_mm=1e-9)
 
 
 def test_absurd_sizes_are_refused_before_memory_is_taken() -> None:
@@ -303,6 +306,16 @@ def test_absurd_sizes_are_refused_before_memory_is_taken() -> None:
         working_grid(Grid((20, 256, 256), np.diag([1000, 1000, 1000, 1])))
     assert caught.value.code == "grid-too-large"
     assert "\n" not in str(caught.value)
+
+
+def test_large_grids_are_made_if_forced_absurd_ones_never() -> None:
+    whole_body = Grid((224, 174, 950), np.diag([2.2, 2.2, 2.0, 1]))
+    for make in (working_grid, isotropic_grid):
+        with pytest.raises(GeometryError, match="is too large to work on"):
+            make(whole_body)
+        assert np.prod(make(whole_body, force=True).shape) > 2**27
+        with pytest.raises(GeometryError):
+            make(Grid((20, 256, 256), np.diag([1000, 1000, 1000, 1])), force=True)
 
 
 def test_wrong_shape_is_refused() -> None:

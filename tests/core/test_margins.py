@@ -1,7 +1,8 @@
-"""Blank layers above and below a scan: what is cut off, and where results may lie."""
+"""Margins and fill of a scan: what is cut off, and where results may lie."""
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from blocks import turn
 from spinekit.core.geometry import isotropic_grid
@@ -49,6 +50,74 @@ def test_a_single_layer_of_image_is_not_cut_out() -> None:
 
     assert find_imaged(volume).is_all
     assert trim_margins(volume, find_imaged(volume)) is volume
+
+
+def thinning() -> Volume:
+    """Noise from 0 to 1 in layers 12 to 41 of 54, and 0 in the others, of 1000 voxels each."""
+    array = np.zeros((20, 50, 54), np.float32)
+    array[..., 12:42] = np.random.default_rng(3).random((20, 50, 30))
+    return Volume(array, Grid(array.shape, OBLIQUE))
+
+
+def test_faint_values_and_text_lie_in_margins() -> None:
+    volume = thinning()
+    volume.array[..., :12] = 0.008 * np.random.default_rng(0).random((20, 50, 12))
+    volume.array[2, 5:8, 45:50] = 0.9
+
+    assert find_imaged(volume).layers == slice(12, 42)
+
+
+def test_what_thins_out_is_no_margin() -> None:
+    volume = thinning()
+    volume.array[..., :12] = 0.02 * np.random.default_rng(0).random((20, 50, 12))
+    volume.array[2, 5:8, 42:46] = 0.9
+
+    assert find_imaged(volume).layers == slice(0, 46)
+
+
+def askew(degrees: float) -> tuple[Volume, np.ndarray]:
+    """Noise that was turned in sagittal slices and filled with 0, and where that is."""
+    array = 1 + np.random.default_rng(3).random((4, 60, 80))
+    turned = ndimage.rotate(array, degrees, axes=(1, 2), order=1, cval=0).astype(np.float32)
+    grid = Grid(turned.shape, np.diag([4.0, 1.0, 1.0, 1.0]))
+    return Volume(turned, grid), turned == 0
+
+
+@pytest.mark.parametrize("codes", ["RAS", "LPI", "SLA"])
+@pytest.mark.parametrize("degrees", [-10, 25])
+def test_fill_lies_around_an_image_that_was_turned(codes: str, degrees: float) -> None:
+    plain, empty = askew(degrees)
+    there = turn(empty.astype(np.uint8), plain.grid, codes).array > 0
+
+    fill = find_imaged(turn(plain.array, plain.grid, codes)).fill
+
+    assert fill is not None
+    assert not fill[~there].any()
+    assert np.count_nonzero(fill) > 0.6 * np.count_nonzero(empty)
+
+
+def test_fill_is_known_on_other_grids() -> None:
+    volume, _ = askew(15)
+    grid = isotropic_grid(volume.grid, spacing_mm=0.5)
+
+    imaged = find_imaged(volume)
+
+    assert not imaged.is_all
+    centres = np.argwhere(np.ones(grid.shape))
+    at = volume.grid.ras_to_ijk(grid.ijk_to_ras(centres)).round().astype(int)
+    at = at.clip(0, np.array(volume.shape) - 1)
+    inside = np.abs(centres - (np.array(grid.shape) - 1) / 2).max(axis=1) < 60
+    blank = np.broadcast_to(imaged.blank_in(grid), grid.shape)
+    np.testing.assert_array_equal(blank[tuple(centres[inside].T)], imaged.fill[tuple(at[inside].T)])
+
+
+@pytest.mark.parametrize("hole", [(slice(20, 30), slice(30, 50)), (slice(0, 2), slice(None))])
+def test_dark_holes_and_thin_edges_are_no_fill(hole: tuple[slice, slice]) -> None:
+    volume = scan(0, 0, layers=80)
+    array = np.repeat(volume.array, 3, axis=1)
+    array[:, *hole] = 0
+
+    assert find_imaged(Volume(array, Grid(array.shape, OBLIQUE))).is_all
 
 
 @pytest.mark.parametrize("codes", ["RAS", "LPI", "SLA"])

@@ -42,7 +42,11 @@ def test_what_may_be_anything_is_taken_as_it_is() -> None:
         ({"pair": [1]}, r"r: 'pair' = \[1\]; give 2 values"),
         ({"pair": [1, 2.5]}, "r: 'pair' = 2.5; give a whole number"),
         ({"numbers": [1, "x"]}, "r: 'numbers' = 'x'; give a number"),
-        ({"words": "abc"}, "r: 'words' = 'abc'; give a list"),
+        (
+            {"words": "abc"},
+            r"""r: 'words' = 'abc'; give a list: words = \["abc"\], with --set 'words=\["abc"\]'""",
+        ),
+        ({"numbers": 3}, "r: 'numbers' = 3; give a list"),
         ({"words": [1]}, "r: 'words' = 1; give text in quotes"),
         ({"weights": {"a": "x"}}, r"r: 'weights\.a' = 'x'; give a number"),
     ],
@@ -55,6 +59,13 @@ def test_a_value_of_another_type_is_named(table: dict[str, Any], message: str) -
 def test_pairs_of_one_table_add_up():
     pairs = ["weights.a=1", "weights.b=2", "weights.a=3", "name=x y"]
     assert parse_pairs(pairs) == {"weights": {"a": 3, "b": 2}, "name": "x y"}
+
+
+@pytest.mark.parametrize("word", ["steps", "", "=3", " =3"])
+def test_a_word_that_is_no_pair_is_named(word: str) -> None:
+    with pytest.raises(RecipeError, match=f"^'{word}' is not KEY=VALUE") as caught:
+        parse_pairs(["steps=3", word])
+    assert caught.value.code == "bad-setting"
 
 
 def test_a_recipe_that_is_not_there_is_wrong_use(tmp_path):

@@ -13,7 +13,7 @@ import spinekit.io.dicom  # noqa: F401  (nobody may be unable to import it later
 from scan_files import AFFINE, SHAPE, picture, save_itk, save_nifti
 from spinekit.core.errors import GeometryError, InputError, SpineKitError, UsageError
 from spinekit.io.discovery import find_scans
-from spinekit.io.reading import read_scan, scan_from_array
+from spinekit.io.reading import hash_scan, read_labels, read_scan, scan_from_array
 from unprivileged import as_nobody
 
 Maker = Callable[[Path], Path]
@@ -54,6 +54,25 @@ def folder_of_text(folder: Path) -> Path:
     return folder
 
 
+def pointer(text: str) -> Maker:
+    def make(folder: Path) -> Path:
+        (folder / "scan.nii.gz").write_text(text)
+        return folder / "scan.nii.gz"
+
+    return make
+
+
+def broken_link(folder: Path) -> Path:
+    (folder / "scan.nii.gz").symlink_to(".git/annex/objects/MD5E-s9--0.nii.gz")
+    return folder / "scan.nii.gz"
+
+
+NOT_FETCHED: dict[str, Maker] = {
+    "link": broken_link,
+    "git-annex": pointer("/annex/objects/MD5E-s9--0.nii.gz\n"),
+    "Git LFS": pointer("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"),
+}
+
 REFUSED: dict[str, tuple[Maker, str]] = {
     "missing": (lambda folder: folder / "gone.nii.gz", "file-missing"),
     "missing folder": (lambda folder: folder / "gone" / "scan.nii", "file-missing"),
@@ -74,9 +93,12 @@ REFUSED: dict[str, tuple[Maker, str]] = {
     "all Inf": (filled(np.inf), "no-finite-voxels"),
     "constant": (filled(3), "constant-image"),
     "no voxels": (header(dim=[3, 0, 40, 36, 1, 1, 1, 1]), "empty-image"),
-    "singular affine": (header(srow_x=[4, 1, 0, 0], srow_y=[0] * 4), "affine-singular"),
-    "zero spacing": (header(srow_x=[0, 0, 0, 0]), "zero-spacing"),
-    "NaN affine": (header(srow_y=[0, np.nan, 0, 0]), "affine-invalid"),
+    "singular affine": (
+        header(srow_x=[4, 1, 0, 0], srow_y=[0] * 4, qform_code=0),
+        "affine-singular",
+    ),
+    "zero spacing": (header(srow_x=[0, 0, 0, 0], qform_code=0), "zero-spacing"),
+    "NaN affine": (header(srow_y=[0, np.nan, 0, 0], qform_code=0), "affine-invalid"),
     "RGB": (header(datatype=128), "colour-image"),
     "RGBA": (header(datatype=2304), "colour-image"),
     "complex": (header(datatype=32), "complex-image"),
@@ -100,6 +122,42 @@ def test_refused_with_one_line_that_names_the_file(case: str, tmp_path: Path) ->
     assert path.name in str(error)
     assert error.remedy
     assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("case", NOT_FETCHED)
+def test_a_file_that_was_not_fetched_is_to_be_fetched(case: str, tmp_path: Path) -> None:
+    path = NOT_FETCHED[case](tmp_path)
+    for read in (read_scan, hash_scan, read_labels):
+        with pytest.raises(InputError, match="to a file that is not here; fetch it") as caught:
+            read(path)
+        assert caught.value.code == "file-missing"
+
+
+def test_a_link_that_leads_nowhere_is_said_to_be_one_when_it_is_all_that_is_given(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(UsageError, match="a link to a file that is not here; fetch it"):
+        find_scans(broken_link(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["study.zip", "study.TAR.GZ", "study.7z"])
+def test_an_archive_is_to_be_unpacked_given_itself_or_its_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / name).write_bytes(b"PK" * 100)
+
+    with pytest.raises(InputError, match="an archive, no scan; unpack it") as caught:
+        read_scan(tmp_path / "sub" / name)
+    assert caught.value.code == "wrong-type"
+    with pytest.raises(UsageError, match=f"unpack sub/{name} and give") as told:
+        find_scans(tmp_path)
+    assert told.value.code == "no-scans"
+
+
+def test_a_folder_of_scans_is_not_one_scan(tmp_path: Path) -> None:
+    save_nifti(tmp_path / "a.nii")
+
+    with pytest.raises(InputError, match="`spinekit segment` does folders of scans"):
+        read_scan(tmp_path)
 
 
 def test_size_is_judged_by_the_header_before_anything_is_loaded(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.filereader import read_partial
+from pydicom.uid import SecondaryCaptureImageStorage
 
 from scan_files import SERIES_UID, Slices, edit_dicom, refused, rescaled
 from spinekit.core.errors import Notice
@@ -32,6 +33,53 @@ def test_without_a_uid_number_and_description_tell_series(tmp_path: Path, uid: s
     message = refused(folder, series=3).message
     assert "2 series are called 3: 3 (6 images, T2 sag 3), 3 (6 images, T2 sag 4)" in message
     assert read_scan(folder, series="T2 sag 3").volume.shape == (36, 40, 6)
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Path:
+    """A folder with series 3 and 4."""
+    folder = Slices(number=3, uid="1.2.3").write(tmp_path / "two", prefix="A")
+    return Slices(number=4, uid="1.2.4", slope=5).write(folder, prefix="B")
+
+
+def test_a_series_is_chosen_by_a_description_that_no_other_bears(two: Path) -> None:
+    for wanted in ("T2 sag 4", "t2  SAG 4"):
+        array = read_scan(two, series=wanted).volume.array
+        np.testing.assert_array_equal(array, rescaled(Slices(slope=5)))
+    error = refused(two, series="T2 sag")
+    assert (error.code, error.remedy) == ("no-such-series", "choose one of these by its number")
+
+    for path in two.iterdir():
+        edit_dicom(path, SeriesDescription="T2 sag")
+    error = refused(two, series="t2 sag")
+    assert error.code == "several-series"
+    assert "2 series are called t2 sag: 1.2.3, 1.2.4" in error.message
+
+
+COLOURED = {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"}
+SCREEN = {"SOPClassUID": SecondaryCaptureImageStorage, "ImagePositionPatient": None}
+
+
+@pytest.mark.parametrize("picture", [COLOURED, SCREEN], ids=["colours", "screen"])
+def test_pictures_beside_a_scan_are_left_out_unless_they_are_meant(
+    two: Path, picture: dict[str, Any]
+) -> None:
+    for path in two.glob("A*"):
+        edit_dicom(path, **picture)
+
+    np.testing.assert_array_equal(read_scan(two).volume.array, rescaled(Slices(slope=5)))
+    code = "colour-image" if picture == COLOURED else "no-geometry"
+    assert refused(two, series=3).code == code
+    for path in two.glob("B*"):
+        path.unlink()
+    assert refused(two).code == code
+
+
+def test_a_secondary_capture_with_a_place_is_a_scan(two: Path) -> None:
+    for path in two.glob("A*"):
+        edit_dicom(path, SOPClassUID=SecondaryCaptureImageStorage)
+
+    assert "2 series" in refused(two).message
 
 
 @pytest.mark.parametrize("number", [None, 4])

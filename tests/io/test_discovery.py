@@ -69,7 +69,7 @@ def test_dicom_folders_without_an_image_are_passed_over_beside_others(tmp_path: 
     SMALL.write(tmp_path / "study" / "T2")
     SMALL.write(tmp_path / "study" / "mixed", prefix="z")
     touch(tmp_path, "study/damaged/a.dcm")
-    with pytest.warns(PassedOver, match="^2 DICOM folders in .*study without an image; passed"):
+    with pytest.warns(PassedOver, match="^2 DICOM folders in .*study without a scan; passed"):
         scans = found(tmp_path / "study")
     assert scans == [("T2", "T2", "."), ("damaged", "damaged", "."), ("mixed", "mixed", ".")]
 

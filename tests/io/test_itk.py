@@ -139,6 +139,15 @@ def test_nrrd_with_spacings_only(tmp_path: Path) -> None:
     assert "i → L, j → P, k → S" in scan.notices[0].text
 
 
+@pytest.mark.parametrize("space", ["space dimension: 3", "space: right-anterior-supperior"])
+def test_nrrd_without_a_known_space_is_said_to_be_taken_for_lps(tmp_path: Path, space: str) -> None:
+    scan = read_scan(nrrd(tmp_path / "a.nrrd", space, "space directions: (0,4,0) (1,0,0) (0,0,1)"))
+
+    assert scan.volume.grid.orientation == "PLS"
+    assert [notice.code for notice in scan.notices] == ["orientation-assumed"]
+    assert "i → P, j → L, k → S" in scan.notices[0].text
+
+
 @pytest.mark.parametrize(
     ("space", "orientation"),
     [

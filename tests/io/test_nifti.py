@@ -72,6 +72,17 @@ def test_scaling_is_applied_unless_void(
     np.testing.assert_allclose(read_scan(path).volume.array, expected(picture()))
 
 
+@pytest.mark.parametrize("slope", [1, 2])
+def test_large_whole_numbers_are_told_apart_scaled_or_not(tmp_path: Path, slope: int) -> None:
+    array = picture().astype(np.int32) + 10**9
+    path = save_nifti(tmp_path / "a.nii", array, scl_slope=slope, scl_inter=0)
+
+    scan = read_scan(path)
+
+    assert [notice.code for notice in scan.notices] == ["values-scaled"]
+    assert len(np.unique(scan.volume.array)) == len(np.unique(array))
+
+
 @pytest.mark.parametrize("affine", [AFFINE, OBLIQUE])
 def test_sform_comes_before_qform_and_qform_before_spacing(
     tmp_path: Path, affine: np.ndarray
@@ -85,6 +96,42 @@ def test_sform_comes_before_qform_and_qform_before_spacing(
     image.set_sform(None, 0)
     nib.save(image, path)
     np.testing.assert_allclose(read_scan(path).volume.grid.affine, np.diag([3, 3, 3, 1]), atol=1e-5)
+
+
+@pytest.mark.parametrize("row", [(0, 0, 0, 0), (np.nan, 0, 0, 0)])
+def test_qform_is_taken_where_the_sform_is_no_place(tmp_path: Path, row: object) -> None:
+    empty = {f"srow_{axis}": row for axis in "xyz"}
+    scan = read_scan(save_nifti(tmp_path / "a.nii", **empty))
+
+    np.testing.assert_allclose(scan.volume.grid.affine, AFFINE, atol=1e-4)
+    assert [notice.code for notice in scan.notices] == ["forms-disagree"]
+    assert "qform was taken" in scan.notices[0].text
+    with pytest.raises(GeometryError):
+        read_scan(save_nifti(tmp_path / "b.nii", **empty, qform_code=0))
+
+
+@pytest.mark.parametrize(
+    ("directions", "orientation"), [((-1, -1), "PIL"), ((1, 1), "PSL"), ((1, -1), "PIL")]
+)
+def test_a_picture_is_a_sagittal_slice_as_in_other_formats(
+    tmp_path: Path, directions: tuple[int, int], orientation: str
+) -> None:
+    affine = np.diag([*(2.0 * sign for sign in directions), 1.0, 1.0])
+
+    scan = read_scan(save_nifti(tmp_path / "a.nii", picture((40, 36)), affine))
+
+    assert scan.volume.grid.orientation == orientation
+    assert scan.volume.spacing_mm == (2, 2, 1)
+    assert [notice.code for notice in scan.notices] == ["orientation-assumed"]
+
+
+def test_a_slice_that_lies_in_space_stays_there(tmp_path: Path) -> None:
+    affine = np.array([[0, 0, -1, 9], [-2, 0, 0, 8], [0, 2, 0, 7], [0, 0, 0, 1.0]])
+
+    scan = read_scan(save_nifti(tmp_path / "a.nii", picture((40, 36)), affine))
+
+    np.testing.assert_allclose(scan.volume.grid.affine, affine, atol=1e-5)
+    assert scan.notices == ()
 
 
 def test_qform_alone_gives_oblique_places(tmp_path: Path) -> None:

@@ -42,14 +42,6 @@ def test_what_a_report_says_is_read_and_all_of_it_kept() -> None:
     assert found.whole == told
 
 
-def test_what_earlier_versions_did_not_tell_is_empty() -> None:
-    found = parse(a_report())
-
-    assert found is not None
-    assert [*found.provenance, *found.files, *found.voxels_sha256] == []
-    assert found.model_sha256 is None
-
-
 @pytest.mark.parametrize("content", [{}, [], 3, "spinekit_version", {"SpatialReference": "orig"}])
 def test_json_of_others_is_no_report(tmp_path: Path, content: object) -> None:
     path = tmp_path / "a_dseg.json"
@@ -65,11 +57,17 @@ def test_json_of_others_is_no_report(tmp_path: Path, content: object) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        *({key: wrong} for key in list(a_report())[1:] for wrong in (None, 3, "text", [3])),
+        *(
+            {key: wrong}
+            for key in list(a_report())[1:]
+            for wrong in (None, 3, "text", [3])
+            if key != "files"
+        ),
         {"input": {}},
         *({"structures": [{k: v for k, v in ROW.items() if k != key}]} for key in ROW),
         {"warnings": [{"code": "no-spine"}]},
         {"provenance": [{"action": "relabel"}]},
+        {"files": None},
         {"files": 3},
         {"voxels_sha256": ["cc"]},
     ],
@@ -78,6 +76,14 @@ def test_json_of_others_is_no_report(tmp_path: Path, content: object) -> None:
 def test_a_report_that_lacks_what_is_read_of_it_is_damaged(damage: dict) -> None:
     with pytest.raises(ValueError, match="incomplete"):
         parse(a_report(**damage))
+
+
+@pytest.mark.parametrize("key", list(a_report())[1:])
+def test_a_report_without_a_key_that_is_read_is_damaged(key: str) -> None:
+    told = a_report()
+    del told[key]
+    with pytest.raises(ValueError, match=f"incomplete: '{key}'"):
+        parse(told)
 
 
 @pytest.mark.parametrize("content", [b"", b'{"spinekit_version": "0.1.0", "inp', b"\xff\xfe\0"])

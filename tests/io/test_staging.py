@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from spinekit.core.errors import OutputError
-from spinekit.io.staging import LOCK, check_writable, remove_abandoned, staged
+from spinekit.core.errors import OutputError, UsageError
+from spinekit.io.staging import LOCK, check_writable, refuse_inside, remove_abandoned, staged
+from staged_files import WHOLE, forking, result, write_result
 from unprivileged import as_nobody
 
 
@@ -164,22 +165,6 @@ def test_what_a_killed_process_left_goes_and_what_is_in_use_stays(tmp_path: Path
     assert found == [".spinekit", ".spinekit-mine", "whole.txt"]
 
 
-def write_result(folder: Path, text: str) -> None:
-    with staged(folder, last="a.json") as stage:
-        for name in ("b.json", "a.json", "in/c.png", "d.nii"):
-            (stage / name).parent.mkdir(exist_ok=True)
-            (stage / name).write_text(text)
-
-
-def result(folder: Path) -> dict[str, str]:
-    """What lies in a folder, hidden files too."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_text() for path in files}
-
-
-WHOLE = ("a.json", "b.json", "d.nii", "in/c.png")
-
-
 def interrupt_moves(monkeypatch: pytest.MonkeyPatch, error: BaseException, *at: int) -> None:
     """Let the moves of these numbers, counted from 1, be interrupted before they happen."""
     replace, calls = os.replace, []
@@ -257,9 +242,6 @@ def killed_at(folder: Path, move: int) -> None:
         finally:
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-
-
-forking = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a system with fork")
 
 
 @forking
@@ -363,3 +345,16 @@ def test_a_closed_folder_is_told_before_work_begins_and_an_open_one_stays_as_it_
         assert told.startswith(f"OutputError no-permission {Path(place).name}: ")
     assert as_nobody(tmp_path, lambda: check_writable(Path("open/new/out"))) == "no error"
     assert [path for path in tmp_path.rglob("*") if path.parent != tmp_path] == []
+
+
+@pytest.mark.parametrize("out", ["set", "set/out", "set/new/out", "else/../set", "link/out"])
+def test_what_is_read_is_not_written_into(tmp_path: Path, out: str) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "else").mkdir()
+    (tmp_path / "link").symlink_to("set")
+
+    with pytest.raises(UsageError, match=r"or lies in it; choose another folder$") as caught:
+        refuse_inside(tmp_path / out, tmp_path / "set")
+    assert caught.value.code == "out-is-input"
+    for other in (".", "set2", "else"):
+        refuse_inside(tmp_path / other, tmp_path / "set")

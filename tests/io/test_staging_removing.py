@@ -10,22 +10,7 @@ import pytest
 
 from spinekit.core.errors import OutputError
 from spinekit.io.staging import remove_abandoned, staged
-
-forking = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a system with fork")
-WHOLE = ("a.json", "b.json", "d.nii", "in/c.png")
-
-
-def write_result(folder: Path) -> None:
-    with staged(folder, last="a.json") as stage:
-        for name in WHOLE:
-            (stage / name).parent.mkdir(exist_ok=True)
-            (stage / name).write_text("old")
-
-
-def result(folder: Path) -> dict[str, str]:
-    """What lies in a folder, hidden files too."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_text() for path in files}
+from staged_files import WHOLE, forking, result, write_result
 
 
 def write_over(folder: Path) -> None:
@@ -56,7 +41,7 @@ def killed_before_removing(folder: Path, name: str) -> None:
 def test_what_is_to_go_goes_once_all_has_moved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_result(tmp_path)
+    write_result(tmp_path, "old")
     monkeypatch.setattr(os, "replace", lambda *paths: (_ for _ in ()).throw(OSError(errno.EIO)))
     with pytest.raises(OutputError):
         write_over(tmp_path)
@@ -73,7 +58,7 @@ def test_what_is_to_go_goes_once_all_has_moved(
 def test_what_was_killed_before_all_had_gone_is_finished_by_the_next(
     tmp_path: Path, name: str
 ) -> None:
-    write_result(tmp_path)
+    write_result(tmp_path, "old")
     killed_before_removing(tmp_path, name)
     assert result(tmp_path)["a.json"] == "new"
     assert result(tmp_path)[name] == "old"
@@ -85,7 +70,7 @@ def test_what_was_killed_before_all_had_gone_is_finished_by_the_next(
 
 @forking
 def test_what_was_to_go_and_somebody_has_written_anew_stays(tmp_path: Path) -> None:
-    write_result(tmp_path)
+    write_result(tmp_path, "old")
     killed_before_removing(tmp_path, "d.nii")
     (tmp_path / "d.nii").write_text("by hand")
 
@@ -98,7 +83,7 @@ def test_what_was_to_go_and_somebody_has_written_anew_stays(tmp_path: Path) -> N
 def test_what_cannot_be_removed_now_is_removed_by_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_result(tmp_path)
+    write_result(tmp_path, "old")
     unlink = Path.unlink
 
     def refuse(self: Path, missing_ok: bool = False) -> None:

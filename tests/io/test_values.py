@@ -40,6 +40,49 @@ def test_usual_values_stay_as_they_are(kind: type) -> None:
     assert scan.notices == ()
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int32, np.int64])
+@pytest.mark.parametrize("fill", [-32768, 65535, -(2**31) + 2])
+def test_fill_far_from_all_values_becomes_dark(kind: type, fill: int) -> None:
+    around = picture().astype(kind)
+    around[:, :4] = fill
+
+    scan = scan_from_array(around, affine=AFFINE)
+
+    image = picture().astype(np.float32)
+    image[:, :4] = image[:, 4:].min()
+    np.testing.assert_array_equal(scan.volume.array, image)
+    assert [notice.code for notice in scan.notices] == ["fill-replaced"]
+    assert around[0, 0, 0] == fill
+
+
+@pytest.mark.parametrize("fill", [-1.7e308, -3.4e38])
+def test_the_least_float_there_is_can_be_fill(fill: float) -> None:
+    around = picture().astype(np.float64)
+    around[:, :4] = fill
+    around[:, 4] = 65535
+
+    scan = scan_from_array(around, affine=AFFINE)
+
+    assert scan.volume.array.max() == picture()[:, 5:].max()
+    assert scan.volume.array.min() == picture()[:, 5:].min()
+    assert [notice.code for notice in scan.notices] == ["fill-replaced"] * 2
+
+
+def test_few_voxels_near_values_and_labels_are_no_fill() -> None:
+    span = float(np.ptp(picture()))
+    few, near = picture().astype(np.float32), picture().astype(np.float32)
+    few[0, 0, :3] = -32768
+    near[:, :4] = near.min() - 0.9 * span
+    labels = np.where(picture() > picture().mean(), np.float32(50), np.float32(0))
+    labels[:, :4] = 41
+
+    for image in (few, near, labels):
+        scan = scan_from_array(image, affine=AFFINE)
+
+        np.testing.assert_array_equal(scan.volume.array, image)
+        assert scan.notices == ()
+
+
 def test_infinite_values_do_not_decide_the_range() -> None:
     plain = picture().astype(np.float64)
     plain[0, 0, 0] = np.inf

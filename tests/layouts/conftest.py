@@ -1,13 +1,12 @@
 """A result of a small block spine, made once."""
 
-import json
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 
-from blocks import BlockSpine, draw_blocks, oracle_for
+from blocks import BlockSpine, PredictWith, draw_blocks, oracle_for
 from spinekit.apps.cli import main
 
 SCAN = "sub-01/ses-a/anat/sub-01_ses-a_acq-sag_T2w.nii.gz"
@@ -22,14 +21,9 @@ def small() -> BlockSpine:
 
 
 @pytest.fixture
-def small_oracle(small: BlockSpine, monkeypatch: pytest.MonkeyPatch) -> None:
+def small_oracle(small: BlockSpine, predict_with: PredictWith) -> None:
     """Let the command line predict the small spine without a model file."""
-    from spinekit.apps import jobs
-
-    jobs._predictor.cache_clear()
-    monkeypatch.setattr(jobs, "load_predictor", lambda model, threads: oracle_for(small))
-    yield
-    jobs._predictor.cache_clear()
+    predict_with(oracle_for(small))
 
 
 @pytest.fixture
@@ -59,11 +53,3 @@ def dataset(store, tmp_path: Path) -> Path:
 
 def run(*words: object) -> int:
     return main(["segment", *map(str, words), "--quiet"])
-
-
-def read_json(path: Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def voxels(path: Path) -> np.ndarray:
-    return np.asarray(nib.load(path).dataobj)

@@ -8,11 +8,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from blocks import BlockSpine, oracle_for
-from layouts.conftest import FIGURE, SCAN, START, read_json, run, voxels
-from results import bytes_of, listing
+from blocks import BlockSpine, PredictWith, oracle_for
+from layouts.conftest import FIGURE, SCAN, START, run
+from results import bytes_of, listing, read_json, voxels
 from spinekit.anatomy.scheme import PARTS, VALUES
-from spinekit.apps import jobs
 from spinekit.apps.cli import main
 from spinekit.core.errors import UsageError
 from spinekit.io.discovery import find_scans
@@ -144,13 +143,15 @@ def test_the_table_explains_every_value(dataset: Path, tmp_path: Path) -> None:
 
 
 def test_a_value_of_several_structures_is_explained_once(
-    small: BlockSpine, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: BlockSpine,
+    dataset: Path,
+    tmp_path: Path,
+    predict_with: PredictWith,
 ) -> None:
     parts, labels = small.parts.copy(), small.labels.copy()
     middle = (slice(7, 9), slice(22, 26))
     parts[middle], labels[middle] = PARTS.index("cord"), VALUES["spinal_cord"]
-    with_cord = dataclasses.replace(small, parts=parts, labels=labels)
-    monkeypatch.setattr(jobs, "load_predictor", lambda model, threads: oracle_for(with_cord))
+    predict_with(oracle_for(dataclasses.replace(small, parts=parts, labels=labels)))
 
     run(dataset / SCAN, tmp_path / "out", "--layout", "bids", "--scheme", "spider")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from layouts.conftest import FIGURE, SCAN, START, read_json, run, voxels
-from results import bytes_of, listing
+from layouts.conftest import FIGURE, SCAN, START, run
+from results import bytes_of, listing, read_json, voxels
 from spinekit.anatomy.scheme import VALUES
 from spinekit.apps.cli import main
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from blocks import BlockSpine
-from layouts.conftest import read_json, run, voxels
-from results import bytes_of, listing
+from layouts.conftest import run
+from results import bytes_of, listing, read_json, voxels
 from spinekit.anatomy.scheme import VALUES
 from spinekit.apps.cli import main
 from spinekit.core.grid import Grid

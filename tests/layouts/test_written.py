@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from layouts.conftest import read_json, run
-from results import bytes_of, listing
+from layouts.conftest import run
+from results import bytes_of, listing, read_json
 from spinekit.apps.cli import main
 from spinekit.io.reading import read_label_file, read_labels
 from spinekit.io.voxels import hash_voxels

@@ -14,7 +14,8 @@ from typing import Any
 from tqdm import tqdm
 
 from spinekit.apps.duration import expect_seconds
-from spinekit.apps.jobs import Job, Outcome, lose, process
+from spinekit.apps.job import Job, Outcome
+from spinekit.apps.jobs import lose, process
 from spinekit.apps.options import RunOptions
 from spinekit.apps.summary import (
     FILE,
@@ -22,6 +23,7 @@ from spinekit.apps.summary import (
     is_summary,
     is_told,
     merge_rows,
+    place_in,
     set_aside,
     write_rows,
 )
@@ -32,6 +34,8 @@ from spinekit.io.staging import check_writable, remove_abandoned
 from spinekit.io.writing import write_json
 
 FAILURES = "failures.json"
+ABSENT = "no-such-series"
+"""What a DICOM folder fails with that has not the series asked for."""
 LONG_RUN_S = 30.0
 """Runs expected to take longer say so first."""
 
@@ -71,13 +75,15 @@ def run_command(plan: Callable[[], list[Job]], run: RunOptions) -> int:
 def run_jobs(jobs: Sequence[Job], run: RunOptions, *, many: bool) -> list[Outcome]:
     """Do all jobs and report each as it ends; an interrupted run sums up those that have.
 
+    Of several DICOM folders those without the series asked for are passed over, where one has it.
+
     Args:
         jobs: What is to be done.
         run: How they are done.
         many: Show a bar over scans rather than over the per cent of one.
 
     Returns:
-        One outcome per job, in the order of the jobs.
+        One outcome per job that was not passed over, in the order of the jobs.
     """
     for folder in {job.place.root for job in jobs}:
         remove_abandoned(folder)
@@ -89,17 +95,37 @@ def run_jobs(jobs: Sequence[Job], run: RunOptions, *, many: bool) -> list[Outcom
                 outcomes[outcome.input] = outcome
                 if many:
                     bar.update(1)
-                _report(outcome, run)
+                if outcome.code != ABSENT:
+                    _report(outcome, run)
     except KeyboardInterrupt:
         if many and outcomes:
             ended = [outcomes[job.shown] for job in jobs if job.shown in outcomes]
             write_summary(run.out, ended, jobs, quiet=run.quiet)
         raise
-    return [outcomes[job.shown] for job in jobs]
+    return _leave_absent(jobs, [outcomes[job.shown] for job in jobs], run)
+
+
+def _leave_absent(
+    jobs: Sequence[Job], outcomes: Sequence[Outcome], run: RunOptions
+) -> list[Outcome]:
+    """The outcomes but those for want of the series; a line counts them. All where none has it."""
+    absent = [outcome for outcome in outcomes if outcome.code == ABSENT]
+    is_there = any(
+        job.source.is_dir() and outcome.code != ABSENT
+        for job, outcome in zip(jobs, outcomes, strict=True)
+    )
+    if not is_there:
+        for outcome in absent:
+            _report(outcome, run)
+        return list(outcomes)
+    if absent and not run.quiet:
+        many = f"{len(absent)} DICOM folder{'s' if len(absent) > 1 else ''}"
+        print(f"spinekit: {many} without the series; passed over", file=sys.stderr)
+    return [outcome for outcome in outcomes if outcome.code != ABSENT]
 
 
 def _outcomes(jobs: Sequence[Job], processes: int, bar: Any) -> Iterator[Outcome]:
-    groups = group_jobs(jobs)
+    groups = _group(jobs)
     if processes == 1 or len(groups) == 1:
         for group in groups:
             yield from process(group, bar)
@@ -110,50 +136,57 @@ def _outcomes(jobs: Sequence[Job], processes: int, bar: Any) -> Iterator[Outcome
             yield from outcomes
 
 
-def group_jobs(jobs: Sequence[Job]) -> list[tuple[Job, ...]]:
+def _group(jobs: Sequence[Job]) -> list[tuple[Job, ...]]:
     """Jobs of one study together, all others by themselves, in the order of the first of each."""
     groups: dict[str, list[Job]] = {}
     for job in jobs:
-        groups.setdefault(f"study {job.study}" if job.study else f"scan {job.shown}", []).append(
-            job
-        )
+        name = f"study {job.study}" if job.study else f"scan {job.shown}"
+        groups.setdefault(name, []).append(job)
     return [tuple(group) for group in groups.values()]
 
 
 def write_summary(
-    folder: Path, outcomes: Sequence[Outcome], jobs: Sequence[Job] = (), *, quiet: bool = False
+    folder: Path, outcomes: Sequence[Outcome], jobs: Sequence[Job], *, quiet: bool = False
 ) -> None:
     """Write `summary.csv` and `failures.json` of a run over several scans.
 
     What earlier runs into the folder wrote of other scans stays, where it is not out of date. A
-    file of such a name that is another program's gets another name.
+    file of such a name that is another program's gets another name. Paths of results are told
+    from the folder.
 
     Args:
         folder: Where to.
         outcomes: One row each; the failures go into the JSON.
-        jobs: What was to be done; it tells which earlier rows are of the same results.
+        jobs: What was to be done; it tells where the result of each scan lies, or would.
         quiet: Do not say on the terminal that a file got another name.
 
     Raises:
         OutputError: They cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [outcome.to_dict() for outcome in outcomes]
+    reports = {job.shown: job.files["json"] for job in jobs}
+    rows = [
+        {
+            **outcome.to_dict(),
+            "preview": place_in(folder, outcome.preview),
+            "report": place_in(folder, reports[outcome.input]),
+        }
+        for outcome in outcomes
+    ]
     failures = [
         {"input": outcome.input, "code": outcome.code, "message": outcome.message}
         for outcome in outcomes
         if outcome.status == "failed"
     ]
-    told = {outcome.input for outcome in outcomes}
-    reach = {job.shown: job.reach for job in jobs}
     with alone(folder / FILE):
-        merged = merge_rows(folder, rows, reach)
+        merged, replaced = merge_rows(folder, rows)
+        told = replaced.union(outcome.input for outcome in outcomes)
         before = _read_failures(folder / FAILURES)
         if not is_summary(folder / FILE):
             _set_aside(folder / FILE, quiet=quiet)
         if before is None:
             _set_aside(folder / FAILURES, quiet=quiet)
-        write_rows(folder / FILE, Outcome.__dataclass_fields__, merged)
+        write_rows(folder / FILE, rows[0], merged)
         earlier = [failure for failure in before or [] if not is_told(failure["input"], told)]
         write_json(folder / FAILURES, earlier + failures)
 
@@ -191,18 +224,17 @@ def _announce(jobs: Sequence[Job], run: RunOptions) -> None:
         print(f"{number} to do, about {expected / 60:.1f} minutes", file=sys.stderr)
 
 
-@contextlib.contextmanager
-def _bar(total: int | None, run: RunOptions) -> Iterator[Any]:
+def _bar(total: int | None, run: RunOptions) -> Any:
     silent = run.quiet or run.json or not sys.stderr.isatty()
     unit = "%" if total is None else "scan"
-    with tqdm(total=total or 100, unit=unit, leave=False, disable=silent) as bar:
-        yield bar
+    return tqdm(total=total or 100, unit=unit, leave=False, disable=silent)
 
 
 def _report(outcome: Outcome, run: RunOptions) -> None:
     """Print what became of a scan: a line, and one for each warning or the error."""
     if outcome.status == "failed":
-        text = outcome.message.removeprefix(f"{Path(outcome.input).name}: ")
+        named, _, rest = outcome.message.partition(": ")
+        text = rest if Path(named).name == Path(outcome.input).name else outcome.message
         tqdm.write(_one_line(f"spinekit: error: {outcome.input}: {text}"), file=sys.stderr)
         return
     if run.quiet:

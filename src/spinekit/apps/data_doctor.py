@@ -31,7 +31,7 @@ EXAMPLES = 3
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the step."""
-    from spinekit.apps.options import positive
+    from spinekit.apps.options import add_settings, positive
 
     parser.epilog = EPILOG
     parser.add_argument("path", metavar="PATH", type=Path, help="folder of the set")
@@ -39,13 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--out", metavar="OUT", type=Path, default=Path("doctor_out"), help="folder for the report"
     )
     parser.add_argument("--dataset", metavar="NAME", help="set or layout (default: recognised)")
-    parser.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="a setting of the set, such as values=spider; may be repeated",
-    )
+    add_settings(parser, "a setting of the set, such as values=spider")
     parser.add_argument(
         "--expect",
         metavar="NAMES",
@@ -71,11 +65,11 @@ def run(args: argparse.Namespace) -> int:
     from spinekit.curation.doctor.page import render_page
     from spinekit.curation.doctor.rounds import diagnose
     from spinekit.curation.doctor.statistics import describe_diagnosis
-    from spinekit.io.staging import staged
+    from spinekit.io.staging import refuse_inside, staged
     from spinekit.io.writing import write_bytes, write_json
 
     dataset, cases = _find(args.path, args.dataset, args.set)
-    _check_out(args.out, args.path)
+    refuse_inside(args.out, args.path, "choose another folder with --out")
     expect = _expected(args.expect)
     options = ExamineOptions(image_axes=not args.no_model, pictures=not args.no_pictures)
     silent = args.quiet or args.json or not sys.stderr.isatty()
@@ -134,26 +128,16 @@ def table_of(diagnosis: Diagnosis) -> str:
 def _find(path: Path, dataset: str | None, pairs: Sequence[str]) -> tuple[str, list[Case]]:
     """Layout and cases of the set."""
     from spinekit.core.errors import UsageError
-    from spinekit.datasets.entry import read_settings
+    from spinekit.core.settings import parse_pairs
     from spinekit.datasets.registry import entry_named, find_cases, recognise
 
     if not path.is_dir():
         raise UsageError("file-missing", f"{path}: no such folder", "check the path")
-    settings = read_settings(pairs)
+    settings = parse_pairs(pairs)
     known = dataset or recognise(path) or "folder"
     if dataset is None:
         entry_named(known).check(settings, otherwise="--dataset folder")
     return known, find_cases(path, known, settings)
-
-
-def _check_out(out: Path, source: Path) -> None:
-    """Refuse to write into the set."""
-    from spinekit.core.errors import UsageError
-
-    if source.resolve() in (out.resolve(), *out.resolve().parents):
-        raise UsageError(
-            "out-is-input", f"OUT ({out}) lies in the set", "choose another folder with --out"
-        )
 
 
 def _expected(text: str | None) -> tuple[str, ...]:

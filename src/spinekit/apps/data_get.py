@@ -40,13 +40,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Bring the set, then count what of it is found."""
     from spinekit.apps.cli import INTERRUPTED
-    from spinekit.core.errors import UsageError
     from spinekit.datasets.fetching import fetch_dataset, take
     from spinekit.datasets.registry import entry_named
+    from spinekit.io.staging import check_writable
 
     entry = entry_named(args.name)
-    if args.out.exists() and not args.out.is_dir():
-        raise UsageError("out-is-file", f"{args.out} is a file", "give a folder")
+    check_writable(args.out)
     progress, close = _bar(args.quiet)
     try:
         if args.origin is not None:

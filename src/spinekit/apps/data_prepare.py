@@ -24,7 +24,7 @@ or changed is done."""
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the step."""
-    from spinekit.apps.options import positive
+    from spinekit.apps.options import add_settings, positive
 
     parser.epilog = EPILOG
     parser.add_argument("recipe", metavar="RECIPE", type=Path, help="TOML file, or a set's folder")
@@ -57,13 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--export", metavar="LAYOUT", action="append", help="layout to write besides; repeatable"
     )
     parser.add_argument("--noaug", action="store_true", help="exports without changed copies")
-    parser.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="a recipe value that wins over the file's, in TOML; may be repeated",
-    )
+    add_settings(parser, "a recipe value that wins over the file's, in TOML")
     parser.add_argument(
         "--jobs", metavar="N", type=positive, default=1, help="cases at a time (default 1)"
     )

@@ -15,17 +15,13 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
+    from spinekit.apps.options import add_settings
+
     parser.add_argument(
         "name", metavar="NAME", help="one of `spinekit data list`, or `auto` to guess by FOLDER"
     )
     parser.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="where it lies")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="a setting of the set, such as 'images=scans/{name}.nii.gz'; may be repeated",
-    )
+    add_settings(parser, "a setting of the set, such as 'images=scans/{name}.nii.gz'")
     parser.add_argument("--json", action="store_true", help="print every case as JSON")
 
 
@@ -34,9 +30,10 @@ def run(args: argparse.Namespace) -> int:
     import json
 
     from spinekit.core.errors import UsageError
-    from spinekit.datasets.entry import read_settings
+    from spinekit.core.settings import parse_pairs
     from spinekit.datasets.registry import entry_named, find_cases, recognise
 
+    settings = parse_pairs(args.set)
     name = args.name
     if name == "auto":
         if args.folder is None:
@@ -49,12 +46,12 @@ def run(args: argparse.Namespace) -> int:
                 "name one of `spinekit data list`; `folder` takes patterns",
             )
         name = found
-        entry_named(name).check(read_settings(args.set), otherwise="folder in place of auto")
+        entry_named(name).check(settings, otherwise="folder in place of auto")
     entry = entry_named(name)
     if args.folder is None:
         print(card(entry))
         return 0
-    cases = find_cases(args.folder, name, read_settings(args.set))
+    cases = find_cases(args.folder, name, settings)
     if args.json:
         print(json.dumps([as_row(case) for case in cases], indent=1, ensure_ascii=False))
     else:

@@ -5,12 +5,13 @@ It looks at names, and at the headers of DICOM folders that hold several series.
 
 import argparse
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spinekit.apps.jobs import Job
-from spinekit.core.errors import SpineKitError
+from spinekit.apps.job import Job
+from spinekit.core.errors import PassedOver, SpineKitError
 from spinekit.io.localizers import PATIENT, find_localizer
 from spinekit.options import SegmentOptions
 
@@ -106,23 +107,28 @@ def _split_series(job: Job, localizers: Localizers, source: Path) -> list[Job]:
     """A job for each series of a DICOM folder, called by its number."""
     if not job.source.is_dir():
         return [job]
-    from spinekit.io.dicom import choose_series, list_series
+    from spinekit.io.dicom import choose_series, leave_pictures, list_series
 
     chosen = _of_scan(job).series
     try:
         found = list_series(job.source, force=_of_scan(job).force)
-        found = found if chosen is None else [choose_series(job.shown, found, chosen)]
+        scans = leave_pictures(found)
+        if chosen is not None:
+            scans = [choose_series(job.shown, found, chosen)]
+        elif beside := len(found) - len(scans):
+            text = f"{beside} series in {job.source} without a scan; passed over"
+            warnings.warn(PassedOver(text), stacklevel=2)
     except (SpineKitError, OSError):
         return [job]
-    if len(found) == 1:
-        return [dataclasses.replace(job, frame=found[0].frame)]
+    if len(scans) == 1:
+        return [dataclasses.replace(job, frame=scans[0].frame)]
     wanted = job.wanted
     inside = wanted.inside if job.source == source else wanted.inside / wanted.stem
     jobs = []
-    for n, series in enumerate(found):
+    for n, series in enumerate(scans):
         number = series.number
-        before = [other.number for other in found[:n]].count(number)
-        alone = bool(number) and [other.number for other in found].count(number) == 1
+        before = [other.number for other in scans[:n]].count(number)
+        alone = bool(number) and [other.number for other in scans].count(number) == 1
         stem = number or "series"
         stem = f"{stem}_{before + 1}" if before else stem
         options = dataclasses.replace(_of_scan(job), series=number if alone else series.word)

@@ -5,10 +5,6 @@ It knows options; which masks there are, and how they are named, is told elsewhe
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from spinekit.apps.planning import MaskRequest
 
 EPILOG = """\
 Examples:
@@ -25,7 +21,7 @@ Research use; not a medical device."""
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    from spinekit.apps.options import add_running
+    from spinekit.apps.options import add_format, add_running
 
     parser.epilog = EPILOG
     parser.add_argument(
@@ -60,39 +56,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--suffix", metavar="S", nargs="+", default=[], help="only masks whose names end in S"
     )
-    parser.add_argument(
-        "--format",
-        dest="fmt",
-        choices=("nii.gz", "nii", "mha", "nrrd", "seg.nrrd"),
-        default="nii.gz",
-        help="file type of the volumes",
-    )
+    add_format(parser)
     add_running(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Split and name what MASK names."""
+    from spinekit.adoption import MaskOptions
     from spinekit.apps.batch import run_command
     from spinekit.apps.options import RunOptions
     from spinekit.apps.planning import plan_masks
 
-    request, running = from_args(args), RunOptions.from_args(args)
-    return run_command(lambda: plan_masks(request, running), running)
-
-
-def from_args(args: argparse.Namespace) -> "MaskRequest":
-    """What the options of the command ask for.
-
-    Raises:
-        UsageError: They give the mask's values two meanings.
-    """
-    from spinekit.adoption import MaskOptions
-    from spinekit.apps.planning import MaskRequest
-
-    return MaskRequest(
-        source=args.input,
-        options=MaskOptions(args.meaning, args.scheme, rules_only=args.rules_only),
-        image=args.image,
-        suffixes=tuple(args.suffix),
-        fmt=args.fmt,
-    )
+    options = MaskOptions(args.meaning, args.scheme, rules_only=args.rules_only)
+    running = RunOptions.from_args(args)
+    asked = {"image": args.image, "suffixes": tuple(args.suffix), "fmt": args.fmt}
+    return run_command(lambda: plan_masks(args.input, options, running, **asked), running)

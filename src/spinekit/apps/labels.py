@@ -136,7 +136,7 @@ def _check_places(jobs: list[tuple[Path, Path | None]], *, overwrite: bool) -> N
 
 
 def convert_file(
-    path: Path, source: Any, target: Any, *, lowest: str = "L5", out: Path | None = None
+    path: Path, source: Any, target: Any, *, lowest: str, out: Path | None
 ) -> dict[str, Any]:
     """Convert one label map.
 
@@ -186,20 +186,20 @@ def _check_segments(path: Path, labels: NDArray[np.integer], source: Any, lowest
     import numpy as np
 
     from spinekit.core.errors import InputError
-    from spinekit.io.nrrd import read_segments
-    from spinekit.labelling.meanings import settle_meanings
+    from spinekit.labelling.meanings import read_meanings
 
     present = [int(value) for value in np.unique(labels) if value]
     known = source.meanings(lowest=lowest, present=present)
-    meanings = settle_meanings(known, read_segments(path), present)
-    for value in sorted(meanings.told):
-        if known.get(value) != meanings.names[value]:
-            raise InputError(
-                "segment-names",
-                f"{path.name}: calls {value} {meanings.names[value]}, which is "
-                f"{known.get(value, 'nothing')} by the values of {source.name}",
-                "give the scheme of its values with --from, or take its names with spinekit label",
-            )
+    meanings = read_meanings(path, known, present)
+    renamed = meanings.overruled.keys() | (meanings.told - known.keys())
+    if renamed:
+        value = min(renamed)
+        raise InputError(
+            "segment-names",
+            f"{path.name}: calls {value} {meanings.names[value]}, which is "
+            f"{known.get(value, 'nothing')} by the values of {source.name}",
+            "give the scheme of its values with --from, or take its names with spinekit label",
+        )
 
 
 def _segments(result: Translation) -> list[tuple[int, str, tuple[int, int, int]]]:

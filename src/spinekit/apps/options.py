@@ -50,7 +50,7 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--series",
         metavar="S",
-        help="series of a DICOM folder: number, UID, or description if none",
+        help="series of a DICOM folder: number, UID or description",
     )
     parser.add_argument(
         "--force", action="store_true", help="go on with scans that would be refused"
@@ -108,6 +108,24 @@ def add_layout(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         help="layout totalspineseg: write these folders only",
+    )
+
+
+def add_settings(parser: argparse.ArgumentParser, text: str) -> None:
+    """Add `--set`, whose words `core.settings.parse_pairs` reads; `text` is its help."""
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help=f"{text}; may be repeated"
+    )
+
+
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """Add what the volumes are written as."""
+    parser.add_argument(
+        "--format",
+        dest="fmt",
+        choices=("nii.gz", "nii", "mha", "nrrd", "seg.nrrd"),
+        default="nii.gz",
+        help="file type of the volumes; seg.nrrd carries names and colours for 3D Slicer",
     )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from spinekit.adoption import MaskOptions
 from spinekit.apps.grouping import Localizers, group_series
-from spinekit.apps.jobs import Job
+from spinekit.apps.job import Job
 from spinekit.apps.masks import find_masks, name_results
 from spinekit.apps.options import RunOptions
 from spinekit.core.errors import UsageError
@@ -45,22 +45,6 @@ class ScanRequest:
     """Only the first of the two steps, in a layout that has steps."""
     keep: tuple[str, ...] = ()
     """The only folders to write, in a layout that has folders of one kind; empty for all."""
-
-
-@dataclass(frozen=True)
-class MaskRequest:
-    """What `spinekit label` is asked for."""
-
-    source: Path
-    """MASK: a label map, or a folder of them."""
-    options: MaskOptions
-    """How every mask is read and named; planning adds its scan."""
-    image: Path | None = None
-    """The scan, or a folder of scans."""
-    suffixes: tuple[str, ...] = ()
-    """Ends of the names of the masks meant; empty for all."""
-    fmt: str = "nii.gz"
-    """Ending of the volumes."""
 
 
 def plan_jobs(request: ScanRequest, run: RunOptions) -> list[Job]:
@@ -156,26 +140,37 @@ def _tell_of_out(source: Path, run: RunOptions, *, masks: bool = False) -> None:
     print(f"spinekit: {text}; give another OUT to do them", file=sys.stderr)
 
 
-def plan_masks(request: MaskRequest, run: RunOptions) -> list[Job]:
+def plan_masks(
+    source: Path,
+    options: MaskOptions,
+    run: RunOptions,
+    *,
+    image: Path | None = None,
+    suffixes: tuple[str, ...] = (),
+    fmt: str = "nii.gz",
+) -> list[Job]:
     """Find the masks and their scans, and decide where files go, before anything runs.
 
     Args:
-        request: Which masks, and what to make of them.
+        source: MASK: a label map, or a folder of them.
+        options: How every mask is read and named; planning adds its scan.
         run: Where to, and how.
+        image: The scan, or a folder of scans.
+        suffixes: Ends of the names of the masks meant; empty for all.
+        fmt: Ending of the volumes.
 
     Raises:
         SpineKitError: Nothing could start: no mask, a clash of names, a wrong option.
     """
     from spinekit.anatomy.scheme import load_scheme
 
-    options, source = request.options, request.source
     if options.scheme is not None:
         load_scheme(options.scheme)
     _check_places(source, run.out)
     _tell_of_out(source, run, masks=True)
     kind = "parts" if options.meaning == "parts" else "dseg"
     found = find_masks(source, exclude=run.out, quiet=run.quiet, kind=kind)
-    found = _with_suffix(found, source, request.suffixes)
+    found = _with_suffix(found, source, suffixes)
     stems = name_results(found, run.out)
     alone = is_single(found, source)
     taken = frozenset(os.path.realpath(mask.path) for mask in found)
@@ -184,10 +179,10 @@ def plan_masks(request: MaskRequest, run: RunOptions) -> list[Job]:
         Job(
             source=mask.path,
             shown=mask.path.name if alone else str(mask.path.relative_to(source)),
-            wanted=Wanted(mask.path, stems[mask.path], run.out, mask.relative_dir, request.fmt),
+            wanted=Wanted(mask.path, stems[mask.path], run.out, mask.relative_dir, fmt),
             layout="spinekit",
             options=dataclasses.replace(
-                options, image=_image_of(mask, request.image, look_into, alone=alone)
+                options, image=_image_of(mask, image, look_into, alone=alone)
             ),
             overwrite=run.overwrite,
             debug=run.debug,

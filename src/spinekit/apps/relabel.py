@@ -65,11 +65,11 @@ def run(args: argparse.Namespace) -> int:
     from spinekit.apps.summary import refresh_row
     from spinekit.core.errors import UsageError
     from spinekit.relabelling.correction import relabel, undo
-    from spinekit.relabelling.words import Word
+    from spinekit.relabelling.words import Word, split_word
 
-    words = [Word(*_halves(text)) for text in args.values]
+    words = [Word(*split_word(text)) for text in args.values]
     for text in args.places:
-        where, name = _halves(text)
+        where, name = split_word(text)
         words.append(Word(_place(where), name))
     if args.undo == bool(words):
         raise UsageError(
@@ -119,20 +119,6 @@ def _like(given: Path, shown: Path) -> Path:
         return Path(os.path.relpath(shown))
     except ValueError:  # another drive
         return shown
-
-
-def _halves(text: str) -> tuple[str, str]:
-    """Both sides of `L2=L1`; names are written as this program writes them.
-
-    Raises:
-        UsageError: It has no two sides.
-    """
-    from spinekit.core.errors import UsageError
-
-    where, _, name = (part.strip() for part in text.partition("="))
-    if not where or not name:
-        raise UsageError("not-a-word", f"{text!r} is no VALUE=NAME", "write it like L2=L1")
-    return where, "sacrum" if name.lower() == "sacrum" else name.upper()
 
 
 def _place(text: str) -> tuple[float, float, float]:

@@ -22,6 +22,7 @@ Research use; not a medical device."""
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     from spinekit.apps.options import (
+        add_format,
         add_knowledge,
         add_layout,
         add_reading,
@@ -55,13 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         help="leave out names less probable than P (0 to 1); the bones stay, numbered",
     )
-    parser.add_argument(
-        "--format",
-        dest="fmt",
-        choices=("nii.gz", "nii", "mha", "nrrd", "seg.nrrd"),
-        default="nii.gz",
-        help="file type of the volumes; seg.nrrd carries names and colours for 3D Slicer",
-    )
+    add_format(parser)
     add_knowledge(parser)
     add_layout(parser)
     add_reading(parser)

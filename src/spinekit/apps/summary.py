@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from spinekit.anatomy.column import is_nameless
+from spinekit.anatomy.column import SACRUM, is_nameless
 from spinekit.io.locks import alone
 from spinekit.io.writing import output_errors, write_bytes
 from spinekit.preview.outlines import UNSURE_BELOW
@@ -23,6 +23,8 @@ IN_THE_WAY = ("other-scan", "other-options", "results-exist")
 """Failures because of a result that lies there; it is left as it is."""
 FARTHEST = 4
 """A summary lies at most so many folders above a result: patient, visit and two more."""
+_SENTENCES = ("anomalies", "warnings")
+"""Columns whose cells hold texts; all other cells with several values hold words."""
 
 
 def describe_report(report: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,8 +35,8 @@ def describe_report(report: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         `vertebrae` (the sacrum last), `discs` (their number), `probability` (of the least certain
-        name of a vertebra, None without any), `ambiguous`, likely `anomalies` and `warnings`
-        (texts).
+        name of a vertebra, None without any), `ambiguous` (as the sidecar says, or no vertebra
+        bears a name), likely `anomalies` and `warnings` (texts), `warning_codes`.
     """
     kinds: dict[str, list[str]] = {"vertebra": [], "disc": [], "sacrum": []}
     for structure in report["structures"]:
@@ -48,13 +50,15 @@ def describe_report(report: Mapping[str, Any]) -> dict[str, Any]:
         "vertebrae": (*kinds["vertebra"], *kinds["sacrum"]),
         "discs": len(kinds["disc"]),
         "probability": min(sure, default=None),
-        "ambiguous": bool(report["column"]["ambiguous"]),
+        "ambiguous": bool(report["column"]["ambiguous"])
+        or all(map(is_nameless, kinds["vertebra"])),
         "anomalies": tuple(
             anomaly["text"]
             for anomaly in report["column"]["anomalies"]
             if anomaly["probability"] is None or anomaly["probability"] >= LIKELY
         ),
         "warnings": tuple(warning["text"] for warning in report["warnings"]),
+        "warning_codes": tuple(warning["code"] for warning in report["warnings"]),
     }
 
 
@@ -73,15 +77,15 @@ def describe_names(row: Mapping[str, Any]) -> str:
         return f"{found} without a vertebra" if discs else "no spine found"
     ends = dict.fromkeys((bones[0], bones[-1]))
     text = f"{' to '.join(ends)}, {found}"
-    if row["ambiguous"] or (sure is not None and sure < UNSURE_BELOW):
+    nameless = sum(map(is_nameless, bones))
+    is_named = nameless < len([bone for bone in bones if bone != SACRUM])
+    if is_named and (row["ambiguous"] or (sure is not None and sure < UNSURE_BELOW)):
         return f"{text}, names unsure" + ("" if sure is None else f" ({sure:.0%})")
-    if nameless := sum(map(is_nameless, bones)):
-        return f"{text}, {nameless} without a name"
-    return text
+    return f"{text}, {nameless} without a name" if nameless else text
 
 
 def write_rows(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write the table; several values in one cell are parted by a blank.
+    """Write the table; several words in one cell are parted by a blank, several texts by ` | `.
 
     Raises:
         OutputError: It cannot be written.
@@ -90,62 +94,55 @@ def write_rows(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, A
     table = csv.DictWriter(text, list(columns), lineterminator="\n")
     table.writeheader()
     for row in rows:
-        table.writerow(
-            {key: " ".join(cell) if isinstance(cell, tuple) else cell for key, cell in row.items()}
-        )
+        cells = {
+            key: (" | " if key in _SENTENCES else " ").join(cell) if type(cell) is tuple else cell
+            for key, cell in row.items()
+        }
+        table.writerow(cells)
     write_bytes(path, text.getvalue().encode("utf-8", "backslashreplace"))
 
 
 def merge_rows(
-    folder: Path,
-    rows: Sequence[Mapping[str, Any]],
-    reach: Mapping[str, Collection[Path]] | None = None,
-) -> list[dict[str, Any]]:
+    folder: Path, rows: Sequence[Mapping[str, Any]]
+) -> tuple[list[dict[str, Any]], set[str]]:
     """The rows of a run with those of earlier runs into one folder that it says nothing of.
 
     Of these, failures stay and all others whose result is still there: of other scans, and of the
-    same ones where it lies elsewhere, as on another grid. What was done before keeps the seconds it
-    took. Where a run failed because a result lay in its way, the row of that result stays; the
-    failure is told in `failures.json`.
+    same ones where it lies elsewhere, as on another grid. A row is known by its `report`, since
+    what a scan is called depends on the folder that was given. What was done before keeps the
+    seconds it took. Where a run failed because a result lay in its way, the row of that result
+    stays; the failure is told in `failures.json`.
 
     Args:
         folder: Where the summary is.
         rows: Of the run.
-        reach: Input → files in `folder` that its result may have; all results of an input that is
-            not named are one.
 
     Returns:
-        Earlier rows first.
+        The rows, earlier ones first, and what the replaced ones called their scans.
     """
     told = {_as_written(row["input"]) for row in rows}
-    places = {_place(folder, _as_written(row["preview"])) for row in rows} - {None}
-    own = {
-        _as_written(name): {
-            Path(_as_written(str(file.relative_to(folder)))).parts for file in files
-        }
-        for name, files in (reach or {}).items()
-    }
+    places = {row["report"] for row in rows}
     earlier: dict[str, dict[str, str]] = {}
-    kept: dict[tuple[str, tuple[str, ...] | None], dict[str, str]] = {}
-    for old in _read_rows(folder / FILE)[1]:
-        name, place = old.get("input", ""), _place(folder, old.get("preview", ""))
-        failed = old.get("status") == "failed"
-        if name in told and (failed or place is None or place in own.get(name, {place})):
-            earlier[name] = old
-        elif not (failed and is_told(name, told)) and place not in places and _stands(folder, old):
-            kept[name, place] = old
+    kept: dict[str, dict[str, str]] = {}
+    for old in _read_rows(folder / FILE)[1] if is_summary(folder / FILE) else ():
+        place = old["report"]
+        if place in places:
+            earlier[place] = old
+        elif _stands(folder, old) and not (_has_failed(old) and is_told(old["input"], told)):
+            kept[place] = old
     merged: list[dict[str, Any]] = [
         {key: old.get(key, "") for key in rows[0]} for old in kept.values()
     ]
     for row in rows:
-        before = earlier.get(_as_written(row["input"]), {})
-        in_the_way = row.get("code") in IN_THE_WAY and before.get("status") not in (None, "failed")
-        if in_the_way and _stands(folder, before):
+        before = earlier.get(row["report"])
+        if before is None:
+            merged.append({**row})
+        elif row["code"] in IN_THE_WAY and not _has_failed(before) and _stands(folder, before):
             merged.append({key: before.get(key, "") for key in rows[0]})
-            continue
-        took = before.get("seconds") if row["status"] == "skipped" else None
-        merged.append({**row, "seconds": took or row["seconds"]})
-    return merged
+        else:
+            took = before["seconds"] if row["status"] == "skipped" else ""
+            merged.append({**row, "seconds": took or row["seconds"]})
+    return merged, {old["input"] for old in earlier.values()}
 
 
 def is_told(failed: str, told: Collection[str]) -> bool:
@@ -160,31 +157,18 @@ def is_told(failed: str, told: Collection[str]) -> bool:
     return failed in told or any(name.startswith(f"{failed}/") for name in told)
 
 
+def _has_failed(row: Mapping[str, str]) -> bool:
+    return row["status"] == "failed"
+
+
 def _stands(folder: Path, row: Mapping[str, str]) -> bool:
     """Whether an earlier row still tells something: a failure, or a result that is there."""
-    place = _place(folder, row.get("preview", ""))
-    return row.get("status") == "failed" or bool(place and folder.joinpath(*place).exists())
-
-
-def _place(folder: Path, preview: str) -> tuple[str, ...] | None:
-    """Where a picture lies inside the folder of its summary; None for a row without one.
-
-    A row has the path from where the run was started, which need not be known: it leads through
-    the folder, unless that was moved or renamed since. Then it is the longest end of the path that
-    is there.
-    """
-    parts = tuple(part for part in Path(preview).parts if part not in ("..", "."))
-    if not parts:
-        return None
-    own = folder.resolve().parts
-    through = [parts[n:] for n in range(len(parts) - 1, 0, -1) if own[-n:] == parts[:n]]
-    ends = [*through, parts] if through else [parts[n:] for n in range(len(parts))]
-    return next((end for end in ends if folder.joinpath(*end).exists()), ends[0])
+    return _has_failed(row) or (folder / row["report"]).is_file()
 
 
 def is_summary(path: Path) -> bool:
     """Whether a file is a summary of ours."""
-    return {"input", "status", "preview"} <= set(_read_rows(path)[0])
+    return {"input", "status", "report"} <= set(_read_rows(path)[0])
 
 
 def _as_written(text: str) -> str:
@@ -260,13 +244,13 @@ def refresh_row(preview: Path, report: Mapping[str, Any]) -> Path | None:
         path = folder / FILE
         if not path.is_file():
             continue
-        inside = place.relative_to(folder).parts
+        inside = place_in(folder, place)
         # A table that does not list the result may be another program's, where none may write.
-        if not _find_rows(folder, inside, _read_rows(path)[1]):
+        if not _find_rows(inside, _read_rows(path)[1]):
             continue
         with alone(path):
             columns, rows = _read_rows(path)
-            mine = _find_rows(folder, inside, rows)
+            mine = _find_rows(inside, rows)
             told = describe_report(report).items()
             for row in mine:
                 row.update({key: cell for key, cell in told if key in columns})
@@ -276,8 +260,12 @@ def refresh_row(preview: Path, report: Mapping[str, Any]) -> Path | None:
     return None
 
 
-def _find_rows(
-    folder: Path, inside: tuple[str, ...], rows: Sequence[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """The rows of a summary's folder whose picture lies at a place in it."""
-    return [row for row in rows if _place(folder, row.get("preview") or "") == inside]
+def place_in(folder: Path, path: str | Path) -> str:
+    """A path from the folder of a summary, as rows have it; an empty one stays empty."""
+    inside = Path(os.path.relpath(path, folder)).as_posix() if path else ""
+    return _as_written(inside)
+
+
+def _find_rows(inside: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows whose picture lies at a place in the folder of their summary."""
+    return [row for row in rows if row.get("preview") == inside]

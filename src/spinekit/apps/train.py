@@ -9,6 +9,8 @@ from pathlib import Path
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
+    from spinekit.apps.options import add_settings
+
     parser.add_argument("recipe", metavar="RECIPE", type=Path, help="a TOML file")
     parser.add_argument(
         "--work",
@@ -18,13 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="packed data and checkpoints (default .spinekit); a killed run goes on from there",
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="a recipe value that wins over the file's, in TOML; may be repeated",
-    )
+    add_settings(parser, "a recipe value that wins over the file's, in TOML")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.core.errors import GeometryError
-from spinekit.core.grid import Grid, closest_axes
+from spinekit.core.grid import OPPOSITE, Grid
 from spinekit.core.resampling import (
     AxisMap,
     apply_taps,
@@ -35,7 +35,7 @@ from spinekit.core.volume import Volume
 _KEEP_WITHIN = 0.02
 """A spacing this close (relative) to the model's is left as it is."""
 _MOST_VOXELS = 2**27
-"""Largest working grid: a metre of spine at 1 mm in a field of view of 0.5 × 0.25 m."""
+"""Largest working grid, if not forced: a metre of spine at 1 mm in a field of 0.5 × 0.25 m."""
 _MOST_GROWTH = 64
 """Largest ratio of working to input voxels, that of voxels 8 mm wide: no spine is seen in them."""
 _ALWAYS_FINE = 2**22
@@ -56,7 +56,7 @@ class GeometryRecord:
 
 
 def normalise_geometry(
-    volume: Volume, *, in_plane_mm: float = 1.0, min_slice_mm: float = 2.0
+    volume: Volume, *, in_plane_mm: float = 1.0, min_slice_mm: float = 2.0, force: bool = False
 ) -> tuple[Volume, GeometryRecord]:
     """Bring an image onto the working grid.
 
@@ -67,6 +67,7 @@ def normalise_geometry(
         volume: (I, J, K) image on any grid.
         in_plane_mm: Spacing in mm along A and S.
         min_slice_mm: Thinner slices along R are resampled to this spacing in mm.
+        force: Work on more than 2**27 voxels.
 
     Returns:
         The float32 image on the working grid (it may share memory with the input) and the
@@ -76,7 +77,9 @@ def normalise_geometry(
         GeometryError: If the working grid would be absurdly large (more than 2**27 voxels, or more
             than 64 times those of the scan).
     """
-    grid = working_grid(volume.grid, in_plane_mm=in_plane_mm, min_slice_mm=min_slice_mm)
+    grid = working_grid(
+        volume.grid, in_plane_mm=in_plane_mm, min_slice_mm=min_slice_mm, force=force
+    )
     image = resample_linear(volume.array, volume.grid, grid, antialias=True)
     return Volume(image, grid), GeometryRecord(volume.grid, grid)
 
@@ -132,7 +135,9 @@ def restore_probs_argmax(probs: NDArray[Any], record: GeometryRecord) -> NDArray
     return result
 
 
-def working_grid(grid: Grid, *, in_plane_mm: float = 1.0, min_slice_mm: float = 2.0) -> Grid:
+def working_grid(
+    grid: Grid, *, in_plane_mm: float = 1.0, min_slice_mm: float = 2.0, force: bool = False
+) -> Grid:
     """The grid `normalise_geometry` resamples to; arguments and errors as there."""
     oriented = oriented_grid(grid)
     is_thin = oriented.spacing_mm[0] < min_slice_mm * (1 - _KEEP_WITHIN)
@@ -140,16 +145,22 @@ def working_grid(grid: Grid, *, in_plane_mm: float = 1.0, min_slice_mm: float = 
     slice_mm = upright.spacing_mm[0]
     if upright.shape[0] > 1 and is_thin:
         slice_mm = min_slice_mm
-    return _respaced(upright, (slice_mm, in_plane_mm, in_plane_mm))
+    return _respaced(upright, (slice_mm, in_plane_mm, in_plane_mm), force=force)
 
 
-def isotropic_grid(grid: Grid, *, spacing_mm: float = 1.0) -> Grid:
+def isotropic_grid(grid: Grid, *, spacing_mm: float = 1.0, force: bool = False) -> Grid:
     """RAS-ordered orthogonal grid with cubic voxels that covers ``grid``; oblique stays oblique.
+
+    Args:
+        grid: Any grid.
+        spacing_mm: Width of the voxels in mm.
+        force: Make more than 2**27 of them.
 
     Raises:
         GeometryError: If it would be absurdly large, as in `normalise_geometry`.
     """
-    return _respaced(_orthogonal(oriented_grid(grid)), (spacing_mm,) * 3, keep_within=0.0)
+    upright = _orthogonal(oriented_grid(grid))
+    return _respaced(upright, (spacing_mm,) * 3, keep_within=0.0, force=force)
 
 
 def coarsened_grid(grid: Grid, *, in_plane_mm: float) -> Grid:
@@ -158,14 +169,20 @@ def coarsened_grid(grid: Grid, *, in_plane_mm: float) -> Grid:
     return _respaced(oriented_grid(grid), (slice_mm, *(max(mm, in_plane_mm) for mm in plane_mm)))
 
 
-def oriented_grid(grid: Grid) -> Grid:
-    """The same voxels with axes permuted and flipped to i → R, j → A, k → S."""
-    axes = closest_axes(grid.affine)
-    order = [next(i for i, (axis, _) in enumerate(axes) if axis == a) for a in range(3)]
+def oriented_grid(grid: Grid, letters: str = "RAS") -> Grid:
+    """The same voxels in the same places with axes permuted and flipped.
+
+    Args:
+        grid: Any grid.
+        letters: Where i, j and k shall point, as nearly as can be: one each of R or L, A or P,
+            S or I.
+    """
+    now = grid.orientation
+    order = [next(n for n, x in enumerate(now) if x in (y, OPPOSITE[y])) for y in letters]
     change = np.zeros((4, 4))
     change[3, 3] = 1
     for new, old in enumerate(order):
-        if axes[old][1] > 0:
+        if now[old] == letters[new]:
             change[old, new] = 1
         else:
             change[old, new] = -1
@@ -174,10 +191,10 @@ def oriented_grid(grid: Grid) -> Grid:
     return Grid(shape, grid.affine @ change)
 
 
-def canonical_array(volume: Volume) -> tuple[NDArray[Any], tuple[float, float, float]]:
-    """The voxels as (I, J, K) with i → R, j → A, k → S, not resampled, and their spacing in mm."""
+def oriented_volume(volume: Volume) -> Volume:
+    """The same voxels (I, J, K) in the same places with i → R, j → A, k → S; not resampled."""
     grid = oriented_grid(volume.grid)
-    return resample_nearest(volume.array, volume.grid, grid), grid.spacing_mm
+    return Volume(resample_nearest(volume.array, volume.grid, grid), grid)
 
 
 def _orthogonal(grid: Grid, *, keep_slices: bool = False) -> Grid:
@@ -207,7 +224,11 @@ def _orthogonal(grid: Grid, *, keep_slices: bool = False) -> Grid:
 
 
 def _respaced(
-    grid: Grid, spacing_mm: tuple[float, ...], *, keep_within: float = _KEEP_WITHIN
+    grid: Grid,
+    spacing_mm: tuple[float, ...],
+    *,
+    keep_within: float = _KEEP_WITHIN,
+    force: bool = False,
 ) -> Grid:
     """Same axes and centre, other spacing; covers the whole of ``grid``."""
     shape: list[int] = []
@@ -224,10 +245,11 @@ def _respaced(
         change[axis, axis] = step
         change[axis, 3] = ((size - 1) - step * (count - 1)) / 2
     growth = max(_ALWAYS_FINE, _MOST_GROWTH * math.prod(grid.shape))
-    if math.prod(shape) > min(_MOST_VOXELS, growth):
+    if math.prod(shape) > (growth if force else min(_MOST_VOXELS, growth)):
+        extent, voxels = ("×".join(f"{n:.4g}" for n in row) for row in (grid.size_mm, shape))
         raise GeometryError(
             "grid-too-large",
-            f"a scan of {'×'.join(f'{mm:.4g}' for mm in grid.size_mm)} mm is too large to work on",
+            f"a scan of {extent} mm is too large to work on, with {voxels} voxels",
             "check the voxel spacing in its header, or crop the scan to the spine",
         )
     return Grid((shape[0], shape[1], shape[2]), grid.affine @ change)

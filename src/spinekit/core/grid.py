@@ -19,6 +19,8 @@ _SHEAR_COSINE = 1e-3
 # Beyond a thousand kilometres, or below a picometre of spacing, a header is damaged.
 _FARTHEST_MM = 1e9
 _AXIS_LETTERS = (("L", "R"), ("P", "A"), ("I", "S"))
+OPPOSITE = {"R": "L", "L": "R", "A": "P", "P": "A", "S": "I", "I": "S"}
+"""Letter of a direction → that of the other way."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -31,7 +31,7 @@ def normalise_intensity(array: NDArray[Any]) -> NDArray[np.float32]:
         float32 of the same shape. A constant, empty or wholly non-finite array gives zeros.
     """
     image = np.asarray(array, dtype=np.float32)
-    low, high = _robust_range(image)
+    low, high = robust_range(image)
     if not high > low:
         return np.zeros(image.shape, np.float32)
     safe = _SAFE_RANGE[0] < high - low < _SAFE_RANGE[1]
@@ -44,8 +44,14 @@ def normalise_intensity(array: NDArray[Any]) -> NDArray[np.float32]:
     return np.clip(result, 0, 1, out=result)
 
 
-def _robust_range(image: NDArray[np.float32]) -> tuple[float, float]:
-    """Percentiles of the finite voxels; (0, 0) where there are none."""
+def robust_range(image: NDArray[np.float32]) -> tuple[float, float]:
+    """The 0.5 and 99.5 percentiles of the finite voxels; (0, 0) where there are none.
+
+    Where both are one value the lowest and the highest take their place.
+
+    Args:
+        image: Of any shape.
+    """
     step = max(1, math.ceil(math.sqrt(image.size / _ENOUGH_SAMPLES)))
     samples = image[..., ::step, ::step] if image.ndim > 1 else image
     samples = samples[np.isfinite(samples)]

@@ -1,40 +1,66 @@
-"""Margins of a scan above and below what was imaged, as resampling and registration leave them.
+"""What of a scan holds no image, as resampling and registration leave it: margins and fill.
 
+Margins are whole layers above and below the image, fill lies in its corners where it was turned.
 It knows arrays on grids; neither files nor anatomy.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from spinekit.core.grid import Grid, closest_axes
+from spinekit.core.intensity import HIGH_PERCENTILE, LOW_PERCENTILE, robust_range
+from spinekit.core.resampling import resample_nearest
 from spinekit.core.volume import Volume
 
 LEAST_MARGIN_MM = 3.0
-"""A thinner margin is left: it is no room for anything. Nor is a thinner image cut out."""
+"""Thinner margins and fill are left: no room for anything. Nor is a thinner image cut out."""
+LEAST_FILL_MM = 8.0
+"""Fill is so deep along S: some scanners leave a few black layers with vague edges."""
+BLANK_RANGE = 0.01
+"""Values of a margin span at most this share of what the scan's values span."""
 _HALF = 0.5 - 1e-3
 """A voxel's centre lies in a layer if it is nearer than this to the layer's, in layers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Imaged:
-    """Layers of a grid, along the axis closest to S, that hold image."""
+    """Layers of a grid, along the axis closest to S, that hold image, but for fill."""
 
     grid: Grid
     axis: int
     layers: slice
+    fill: NDArray[np.bool_] | None = dataclasses.field(default=None, compare=False)
+    """(I, J, K) where the grid was filled in around the image; None for nowhere."""
+
+    @property
+    def has_margins(self) -> bool:
+        """Whether some layers hold no image."""
+        return self.layers != slice(0, self.grid.shape[self.axis])
 
     @property
     def is_all(self) -> bool:
-        """Whether there is no margin."""
-        return self.layers == slice(0, self.grid.shape[self.axis])
+        """Whether there is neither margin nor fill."""
+        return not self.has_margins and self.fill is None
 
     def blank_in(self, grid: Grid) -> NDArray[np.bool_]:
+        """Where voxels of a grid hold no image: a mask that broadcasts to its shape."""
+        fill = self.fill_in(grid)
+        return self._margins_in(grid) if fill is None else self._margins_in(grid) | fill
+
+    def fill_in(self, grid: Grid) -> NDArray[np.bool_] | None:
+        """(I, J, K) where voxels of a grid lie in fill; None for nowhere."""
+        return None if self.fill is None else resample_nearest(self.fill, self.grid, grid)
+
+    def _margins_in(self, grid: Grid) -> NDArray[np.bool_]:
         """Where voxels of a grid lie in the margins: a mask that broadcasts to its shape."""
         row = np.linalg.solve(self.grid.affine, grid.affine)[self.axis]
         at = np.full((1, 1, 1), row[3])
@@ -43,21 +69,23 @@ class Imaged:
                 shape = [size if other == axis else 1 for other in range(3)]
                 at = at + row[axis] * np.arange(size).reshape(shape)
         below, above = self.layers.start - 1 + _HALF, self.layers.stop - _HALF
-        return np.asarray((at <= below) | (at >= above)) & (not self.is_all)
+        return np.asarray((at <= below) | (at >= above)) & self.has_margins
 
     def seen_in(self, grid: Grid) -> slice:
         """Layers of a grid, along its axis closest to S, that hold image; all if none does."""
         up, size = _up(grid), grid.shape[_up(grid)]
         others = tuple(axis for axis in range(3) if axis != up)
-        seen = np.broadcast_to(~self.blank_in(grid).all(axis=others), size)
+        seen = np.broadcast_to(~self._margins_in(grid).all(axis=others), size)
         at = np.flatnonzero(seen)
         return slice(int(at[0]), int(at[-1]) + 1) if at.size else slice(0, size)
 
 
 def find_imaged(volume: Volume) -> Imaged:
-    """The layers between those, at both ends, in which all voxels are equal.
+    """What lies between the margins at both ends, and outside of fill.
 
-    A column ends where its image does. A margin would be room in which nothing was seen.
+    A column ends where its image does. A margin would be room in which nothing was seen. Its
+    layers are of one value, give or take a hundredth of the scan's range; marks on fewer voxels
+    than normalisation cuts off, such as a line of text, may lie between such layers.
 
     Args:
         volume: (I, J, K) image in any orientation.
@@ -65,16 +93,18 @@ def find_imaged(volume: Volume) -> Imaged:
     axis = _up(volume.grid)
     layers = np.moveaxis(volume.array, axis, 0)
     thick = volume.grid.spacing_mm[axis]
-    ends = (_count_blank(layers), _count_blank(layers[::-1]))
+    low, high = robust_range(volume.array)
+    most = BLANK_RANGE * (high - low)
+    ends = (_count_blank(layers, most), _count_blank(layers[::-1], most))
     first, last = (n if n * thick >= LEAST_MARGIN_MM else 0 for n in ends)
     if (len(layers) - first - last) * thick < LEAST_MARGIN_MM:
-        first, last = 0, 0
-    return Imaged(volume.grid, axis, slice(first, len(layers) - last))
+        return Imaged(volume.grid, axis, slice(0, len(layers)))
+    return Imaged(volume.grid, axis, slice(first, len(layers) - last), _find_fill(volume))
 
 
 def trim_margins(volume: Volume, imaged: Imaged) -> Volume:
     """The imaged layers alone, a view; the volume itself without margins."""
-    if imaged.is_all:
+    if not imaged.has_margins:
         return volume
     axis, left = imaged.axis, imaged.layers
     array = volume.array[(slice(None),) * axis + (left,)]
@@ -84,10 +114,47 @@ def trim_margins(volume: Volume, imaged: Imaged) -> Volume:
     return Volume(array, Grid((i, j, k), affine))
 
 
-def _count_blank(layers: NDArray[Any]) -> int:
-    """How many layers from the first on hold one value each."""
-    blank = ((layer == layer.flat[0]).all() for layer in layers)
-    return sum(1 for _ in itertools.takewhile(bool, blank))
+def clear_fill(probs: NDArray[np.floating], fill: NDArray[np.bool_] | None) -> None:
+    """Make probabilities those of background in fill, in place.
+
+    Args:
+        probs: (C, I, J, K), background first.
+        fill: (I, J, K) where it lies; None for nowhere.
+    """
+    if fill is not None:
+        probs[:, fill] = 0
+        probs[0, fill] = 1
+
+
+def _count_blank(layers: NDArray[Any], most: float) -> int:
+    """How many layers from the first on are margin, whose values span at most so much."""
+    count = 0
+    for n, layer in enumerate(layers):
+        if np.ptp(layer) <= most:
+            count = n + 1
+        elif np.ptp(np.percentile(layer, (LOW_PERCENTILE, HIGH_PERCENTILE))) > most:
+            break
+    return count
+
+
+def _find_fill(volume: Volume) -> NDArray[np.bool_] | None:
+    """Where the lowest value fills the corners of sagittal slices.
+
+    Whatever lies between a voxel and one corner of its slice is fill with it: that is all there is
+    around an image with straight edges, and little of the air that a scanner sets to 0.
+    """
+    axes = [axis for axis, _ in closest_axes(volume.grid.affine)]
+    lowest = np.moveaxis(volume.array, np.argsort(axes), (0, 1, 2)) == volume.array.min()
+    if not lowest[:, :: max(1, lowest.shape[1] - 1), :: max(1, lowest.shape[2] - 1)].any():
+        return None
+    fill = np.zeros_like(lowest)
+    for corner in itertools.product((slice(None), slice(None, None, -1)), repeat=2):
+        seen = np.logical_and.accumulate(lowest[:, *corner], axis=1)
+        fill[:, *corner] |= np.logical_and.accumulate(seen, axis=2)
+    front_mm, up_mm = (volume.grid.spacing_mm[axes.index(n)] for n in (1, 2))
+    box = (1, math.ceil(LEAST_MARGIN_MM / front_mm), math.ceil(LEAST_FILL_MM / up_mm))
+    fill = ndimage.binary_opening(fill, np.ones(box, bool))
+    return np.moveaxis(fill, (0, 1, 2), np.argsort(axes)) if fill.any() else None
 
 
 def _up(grid: Grid) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -78,10 +79,17 @@ def parse_pairs(pairs: Iterable[str]) -> dict[str, Any]:
 
     Returns:
         Key → value; empty for no pair.
+
+    Raises:
+        RecipeError: A pair has no key or no `=`.
     """
     values: dict[str, Any] = {}
     for pair in pairs:
-        key, _, text = pair.partition("=")
+        key, equals, text = pair.partition("=")
+        if not equals or not key.strip():
+            raise RecipeError(
+                "bad-setting", f"{pair!r} is not KEY=VALUE", "put `=` between a key and its value"
+            )
         try:
             found = tomllib.loads(f"{key.strip()} = {text}")
             for name, value in found.items():
@@ -104,7 +112,11 @@ def _checked(source: str, key: str, value: Any, hint: Any) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not kind or (kind is float and not math.isfinite(value)):
-        raise RecipeError("recipe-type", f"{source}: '{key}' = {value!r}", f"give {WORDS[kind]}")
+        remedy = f"give {WORDS[kind]}"
+        if get_args(hint) == (str, ...) and isinstance(value, str):
+            listed = json.dumps([value], ensure_ascii=False)
+            remedy += f": {key} = {listed}, with --set '{key}={listed}'"
+        raise RecipeError("recipe-type", f"{source}: '{key}' = {value!r}", remedy)
     if kind is dict:
         for name, item in value.items():
             _checked(source, f"{key}.{name}", item, get_args(hint)[1])

@@ -21,7 +21,7 @@ from spinekit.core.errors import InputError, Notice, UsageError
 from spinekit.io.dicom_faults import AGAIN, dicom_errors
 from spinekit.io.dicom_frames import read_frames
 from spinekit.io.dicom_neighbours import find_split, is_one_of_several
-from spinekit.io.dicom_objects import is_index, is_other
+from spinekit.io.dicom_objects import is_index, is_other, is_picture
 from spinekit.io.dicom_pixels import fill_padding
 from spinekit.io.dicom_values import read_padding
 from spinekit.io.discovery import dicom_files, name_of
@@ -78,6 +78,11 @@ class Series:
         """Such as `MR`, `CT` or `RTDOSE`; empty if it states none."""
         return str(self.items[0][1].get("Modality") or "")
 
+    @property
+    def is_picture(self) -> bool:
+        """Whether it is no scan: colours, or screens that were saved."""
+        return all(is_picture(header) for _, header in self.items)
+
     def __str__(self) -> str:
         count = sum(int(header.get("NumberOfFrames") or 1) for _, header in self.items)
         told = f", {self.description}" if self.description else ""
@@ -107,8 +112,8 @@ def read_dicom(
 
     Args:
         path: A folder that directly holds the files, or a file.
-        series: Number, UID or end of the UID of the series, where there are several; an end has
-            six characters or more, or is whole components, two or more: `3.14`.
+        series: Number, description, UID or end of the UID of the series, where there are several;
+            an end has six characters or more, or is whole components, two or more: `3.14`.
         volume_index: Which of several volumes (echoes, time points); None takes their mean.
         force: See `stack_frames`; files and frames that cannot be read count as missing.
 
@@ -189,7 +194,10 @@ def list_series(path: Path, *, force: bool = False) -> list[Series]:
                 "give the folder it lies in",
             )
         raise InputError(
-            "no-scans", f"{name_of(path)}: no DICOM image in it", "give a folder of DICOM images"
+            "no-scans",
+            f"{name_of(path)}: no DICOM image in it",
+            "give one scan, a file or a folder of DICOM images; `spinekit segment` does folders "
+            "of scans",
         )
     found = []
     for items in grouped.values():
@@ -213,18 +221,24 @@ def series_files(path: Path, series: str | int | None, *, force: bool = False) -
         return [file for file, _ in choose_series(name_of(path), found, series).items]
 
 
+def leave_pictures(found: Sequence[Series]) -> list[Series]:
+    """The series that are scans; all where none is, so that reading tells what is wrong."""
+    return [series for series in found if not series.is_picture] or list(found)
+
+
 def choose_series(name: str, found: Sequence[Series], wanted: str | int | None) -> Series:
-    """The only series, or the one that was asked for.
+    """The only series that is a scan, or the one that was asked for.
 
     Args:
         name: What the folder is called in errors.
         found: Its series.
-        wanted: Number, UID or the UID's end, description of a series without a UID, an empty
-            text for one that states none of them; None takes the only one.
+        wanted: Number, UID, the UID's end, or description, where it fits only one; an empty text
+            for a series that states none of them; None takes the only one.
 
     Raises:
         UsageError: There are several, or none such.
     """
+    found = leave_pictures(found) if wanted is None else found
     listed = "; ".join(map(str, found[:20]))
     if wanted is None:
         if len(found) == 1:
@@ -232,25 +246,28 @@ def choose_series(name: str, found: Sequence[Series], wanted: str | int | None) 
         raise UsageError(
             "several-series",
             f"{name}: {len(found)} series: {listed}",
-            "choose one with --series NUMBER, or segment all of them with --together",
+            "choose one by its number (--series NUMBER, from Python series=NUMBER), or segment "
+            "all of them with --together",
         )
     text = str(wanted)
     fitting = [s for s in found if s.number == text == s.word]
     fitting = fitting or [s for s in found if text in (s.number or None, s.word)]
     fitting = fitting or [s for s in found if _ends_in(s.uid, text)]
+    words = " ".join(text.split()).casefold()
+    fitting = fitting or [s for s in found if words and s.description.casefold() == words]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        words = ", ".join(s.uid or str(s) for s in fitting)
+        called = ", ".join(s.uid or str(s) for s in fitting)
         raise UsageError(
             "several-series",
-            f"{name}: {len(fitting)} series are called {text or _WORDLESS}: {words}",
+            f"{name}: {len(fitting)} series are called {text or _WORDLESS}: {called}",
             "choose one of these",
         )
     raise UsageError(
         "no-such-series",
         f"{name}: no series {text or _WORDLESS}; it has {listed}",
-        "choose one of these",
+        "choose one of these by its number",
     )
 
 

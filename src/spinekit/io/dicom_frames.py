@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset
 
 from spinekit.core.errors import InputError
 from spinekit.io.dicom_faults import AGAIN, dicom_errors
+from spinekit.io.dicom_objects import is_coloured
 from spinekit.io.dicom_pixels import load_plane, read_pixels
 from spinekit.io.dicom_values import (
     find_value,
@@ -76,8 +77,7 @@ def _frames(
     file: Path, header: Dataset, pixels: Callable[[], NDArray[Any]]
 ) -> list[Callable[[], Frame]]:
     """What makes each slice of a file."""
-    kind = str(header.get("PhotometricInterpretation") or "MONOCHROME2").strip().upper()
-    if int(header.get("SamplesPerPixel") or 1) != 1 or not kind.startswith("MONOCHROME"):
+    if is_coloured(header):
         raise InputError(
             "colour-image",
             f"{file.name}: the pixels are colours",

@@ -1,4 +1,4 @@
-"""What a DICOM file holds: an image, or a report, a presentation state, an index of a study.
+"""What a DICOM file holds: a scan, a picture, or a report, a presentation state, an index.
 
 Knows classes of objects; neither pixels nor places. Patient fields are never read.
 """
@@ -13,7 +13,8 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import MediaStorageDirectoryStorage
 
-_TAGS = ["SOPClassUID", "Rows", "Columns"]
+_OF_PICTURES = ["SamplesPerPixel", "PhotometricInterpretation", "ImagePositionPatient"]
+_TAGS = ["SOPClassUID", "Rows", "Columns", *_OF_PICTURES]
 
 
 def is_other(header: Dataset) -> bool:
@@ -39,18 +40,29 @@ def is_index(header: Dataset) -> bool:
     return bool(meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage)
 
 
-def may_hold_image(files: Iterable[Path]) -> bool:
-    """Whether any file is an image; one that cannot be read may be one."""
+def is_coloured(header: Dataset) -> bool:
+    """Whether the pixels of an image are colours."""
+    kind = str(header.get("PhotometricInterpretation") or "MONOCHROME2").strip().upper()
+    return int(header.get("SamplesPerPixel") or 1) != 1 or not kind.startswith("MONOCHROME")
+
+
+def is_picture(header: Dataset) -> bool:
+    """Whether an image is no part of a scan: in colours, or a saved screen without a place."""
+    is_screen = "Secondary Capture" in str(getattr(header.get("SOPClassUID"), "name", ""))
+    return is_coloured(header) or (is_screen and not header.get("ImagePositionPatient"))
+
+
+def may_hold_scan(files: Iterable[Path]) -> bool:
+    """Whether any file may be of a scan; one that cannot be read may be."""
     with warnings.catch_warnings():
         # pydicom's, about values that break the standard but can be read
         warnings.simplefilter("ignore")
-        return any(not _is_other(file) for file in files)
+        return any(not _is_beside(file) for file in files)
 
 
-def _is_other(file: Path) -> bool:
+def _is_beside(file: Path) -> bool:
     try:
-        return is_other(
-            pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_TAGS, force=True)
-        )
+        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_TAGS, force=True)
+        return is_other(header) or is_picture(header)
     except Exception:  # pydicom raises nearly every built-in exception on damage
         return False

@@ -16,6 +16,10 @@ from spinekit.core.errors import PassedOver, UsageError
 FILE_ENDINGS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd")
 """Extensions of single-file scans, the longer of two first."""
 DICOM_ENDINGS = (".dcm", ".ima")
+ARCHIVE_ENDINGS = (".zip", ".7z", ".rar", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
+"""Of files in which others are packed, and which are no scans."""
+FETCH = "fetch it, as by `datalad get`, `git annex get` or `git lfs pull`"
+"""What to do about a file of which only a link or a pointer is here."""
 SEGMENTATION_ENDING = ".seg.nrrd"
 """Of 3D Slicer's segmentations, which are no scans."""
 
@@ -74,11 +78,11 @@ def find_scans(
     found = sorted(_walk(source, exclude, leave_out), key=lambda scan: scan.path)
     found = [scan for scan in found if masks or not _is_segmentation(scan.path)]
     if not found:
-        raise UsageError(
-            "no-scans",
-            f"{source}: no scan in this folder",
-            f"give a folder with {', '.join(FILE_ENDINGS)} or DICOM files",
-        )
+        packed = next(filter(is_archive, source.rglob("*")), None)
+        remedy = f"give a folder with {', '.join(FILE_ENDINGS)} or DICOM files"
+        if packed is not None:
+            remedy = f"unpack {packed.relative_to(source)} and give the folder"
+        raise UsageError("no-scans", f"{source}: no scan in this folder", remedy)
     return found
 
 
@@ -90,6 +94,26 @@ def is_single(found: Sequence[ScanSource], source: Path) -> bool:
         source: Where it looked.
     """
     return len(found) == 1 and found[0].path == source
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is by its name one in which others are packed."""
+    return path.name.lower().endswith(ARCHIVE_ENDINGS)
+
+
+def tell_foreign(path: Path) -> tuple[str, str]:
+    """What to say of a file that is no scan by its name, and its remedy."""
+    if is_archive(path):
+        return f"{path.name}: an archive, no scan", "unpack it and give the folder"
+    remedy = f"give one of {', '.join(FILE_ENDINGS)} or a folder of DICOM files"
+    return f"{path.name}: not a scan this program reads", remedy
+
+
+def tell_missing(path: Path) -> tuple[str, str]:
+    """What to say of a path where nothing is, and its remedy."""
+    if path.is_symlink():
+        return f"{path}: a link to a file that is not here", FETCH
+    return f"{path}: no such file or folder", "check the path"
 
 
 def ending_of(path: Path) -> str:
@@ -171,11 +195,12 @@ def _walk(
 ) -> Iterable[ScanSource]:
     """Every scan and segmentation below ``top``, in no particular order.
 
-    DICOM folders without an image, such as the report of a study, are passed over with a warning
-    of `PassedOver`; where there is nothing else, reading them will tell what is wrong.
+    DICOM folders without a scan, such as the report of a study or screens that were saved, are
+    passed over with a warning of `PassedOver`; where there is nothing else, reading them will tell
+    what is wrong.
     """
     unopened: list[str] = []
-    imageless: list[ScanSource] = []
+    scanless: list[ScanSource] = []
     is_empty = True
     for here, files in walk_folders(top, exclude, unopened):
         relative = here.relative_to(top)
@@ -186,22 +211,22 @@ def _walk(
                 is_empty = False
                 yield ScanSource(path, stem_of(path), relative)
         if slices := dicom_files(here):
-            from spinekit.io.dicom_objects import may_hold_image
+            from spinekit.io.dicom_objects import may_hold_scan
 
             scan = ScanSource(here, stem_of(here), relative if here == top else relative.parent)
-            if may_hold_image(slices):
+            if may_hold_scan(slices):
                 is_empty = False
                 yield scan
             else:
-                imageless.append(scan)
+                scanless.append(scan)
     for folder in unopened:
         here = Path(folder)
         yield ScanSource(here, stem_of(here), here.relative_to(top).parent)
     if is_empty:
-        yield from imageless
-    elif imageless:
-        many = f"{len(imageless)} DICOM folder{'s' if len(imageless) > 1 else ''}"
-        warnings.warn(PassedOver(f"{many} in {top} without an image; passed over"), stacklevel=3)
+        yield from scanless
+    elif scanless:
+        many = f"{len(scanless)} DICOM folder{'s' if len(scanless) > 1 else ''}"
+        warnings.warn(PassedOver(f"{many} in {top} without a scan; passed over"), stacklevel=3)
 
 
 def walk_folders(
@@ -254,5 +279,5 @@ def _cannot_open(path: Path, error: OSError) -> UsageError:
     if isinstance(error, PermissionError):
         return UsageError("no-permission", f"{path}: no permission to read it", "ask for access")
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return UsageError("file-missing", f"{path}: no such file or folder", "check the path")
+        return UsageError("file-missing", *tell_missing(path))
     return UsageError("unreadable", f"{path}: {error.strerror or error}", "check the path")

@@ -40,8 +40,8 @@ _REMEDIES = {
     "five-dimensional": "give one volume, or a series of volumes with four axes",
 }
 _ASSUMED = {
-    False: "the header states no orientation; i → L, j → P, k → S was assumed",
-    True: "a 2-D image states no place; a sagittal slice (i → P, j → I) was assumed",
+    False: "the header does not say which way is which in the patient; {} was assumed",
+    True: "a 2-D image states no place; a sagittal slice ({}) was assumed",
 }
 """Whether it is 2-D → what is said of an image without a place."""
 
@@ -84,7 +84,9 @@ def read_itk(
     check_volume_index(name, volume_index, count)
     grid, geometry, notices = _grid(name, full, raster)
     if not raster.placed:
-        notices.append(Notice("orientation-assumed", _ASSUMED[dims < 3]))
+        ends = zip("ijk"[:dims], grid.orientation, strict=False)
+        text = _ASSUMED[dims < 3].format(", ".join(f"{axis} → {end}" for axis, end in ends))
+        notices.append(Notice("orientation-assumed", text))
     array = load_raster(name, raster)
     if raster.volume_axis is not None:
         if count > 1:

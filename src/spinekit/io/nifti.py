@@ -20,10 +20,10 @@ from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
 from numpy.typing import NDArray
 
-from spinekit.core.errors import GeometryError, InputError, Notice
+from spinekit.core.errors import InputError, Notice
 from spinekit.core.grid import Grid
 from spinekit.io.header import HeaderInfo
-from spinekit.io.nifti_forms import describe_disagreement, read_qform, read_unit_mm
+from spinekit.io.nifti_forms import describe_disagreement, find_affine, read_unit_mm
 from spinekit.io.voxels import (
     VolumeMean,
     check_layers,
@@ -263,19 +263,9 @@ def _scaling(header: Nifti1Header) -> tuple[float, float] | None:
 
 
 def _grid(name: str, header: Nifti1Header, spatial: tuple[int, ...]) -> tuple[Grid, list[Notice]]:
-    """Grid in mm from sform, qform or spacing, in this order."""
-    notices = []
+    """Grid in mm, and notices about it."""
     shape = (*spatial, 1, 1)[:3]
-    pixdim = np.asarray(header["pixdim"], dtype=np.float64)
-    if int(header["sform_code"]) > 0:
-        affine = np.asarray(header.get_sform(), dtype=np.float64)
-    elif int(header["qform_code"]) > 0:
-        affine = _qform(name, header)
-    else:
-        affine, notice = _assumed_affine(len(spatial), shape, pixdim)
-        notices.append(notice)
-    if apart := describe_disagreement(header):
-        notices.append(Notice("forms-disagree", f"{apart}; sform was taken"))
+    affine, notices = find_affine(name, header, spatial)
     scale = read_unit_mm(header)
     if scale == 1:
         return make_grid(name, shape, affine), notices
@@ -283,35 +273,6 @@ def _grid(name: str, header: Nifti1Header, spatial: tuple[int, ...]) -> tuple[Gr
     converted = np.diag([scale, scale, scale, 1]) @ affine
     grid, more = make_grid_in_mm(name, shape, affine, converted, told)
     return grid, [*notices, *more]
-
-
-def _qform(name: str, header: Nifti1Header) -> NDArray[np.float64]:
-    """Affine of the quaternion."""
-    affine = read_qform(header)
-    if affine is None:
-        raise GeometryError(
-            "affine-invalid",
-            f"{name}: the orientation in the header is no rotation",
-            "repair the header, or export the scan again",
-        )
-    return affine
-
-
-def _assumed_affine(
-    dims: int, shape: tuple[int, ...], pixdim: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], Notice]:
-    """Affine of a header that states spacing only, centred on the scan."""
-    i, j, k = np.abs(pixdim[1:4])
-    affine = np.eye(4)
-    if dims < 3:
-        # One slice of a spine is sagittal: i → posterior, j → superior, as converters store it.
-        affine[:3, :3] = [[0, 0, -(k or 1.0)], [-i, 0, 0], [0, j, 0]]
-        text = "the header states no orientation; a sagittal slice (i → P, j → S) was assumed"
-    else:
-        affine[:3, :3] = np.diag([-i, j, k])
-        text = "the header states no orientation; i → L, j → A, k → S was assumed"
-    affine[:3, 3] = -affine[:3, :3] @ ((np.array(shape) - 1) / 2)
-    return affine, Notice("orientation-assumed", text)
 
 
 def _skip(name: str, stream: BinaryIO, count: int) -> None:
@@ -361,10 +322,11 @@ def _read_volume(
 
 
 def _scaled(array: NDArray[Any], scaling: tuple[float, float] | None) -> NDArray[Any]:
+    """Voxels times the slope, plus the intercept; of integers 32-bit floats hold 16 bits surely."""
     if scaling is None:
         return array
     slope, intercept = scaling
-    kind = np.float64 if array.dtype.itemsize == 8 else np.float32
+    kind = np.float32 if array.dtype.itemsize < 4 or array.dtype.char == "f" else np.float64
     with np.errstate(over="ignore", invalid="ignore"):
         scaled: NDArray[Any] = array.astype(kind)
         scaled *= kind(slope)

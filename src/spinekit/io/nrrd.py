@@ -42,6 +42,7 @@ _UNITS = {
 """Unit of length, in the singular → what it is called, and millimetres of one."""
 _RAS_SPACES = ("right-anterior-superior", "ras", "rast")
 _LAS_SPACES = ("left-anterior-superior", "las", "last")
+_LPS_SPACES = ("left-posterior-superior", "lps", "lpst")
 """Long names may end in `-time`, for which the short ones end in T."""
 
 
@@ -77,7 +78,7 @@ def parse_nrrd(path: Path) -> Raster:
         volume_axis=volume_axis,
         affine=affine,
         geometry=geometry,
-        placed=geometry is None or (len(geometry.spacing) == 3 and "space directions" in fields),
+        placed=geometry is None or _is_placed(fields, len(geometry.spacing)),
         unit=unit,
         unit_mm=unit_mm,
     )
@@ -195,7 +196,7 @@ def _place(
     origin = _vector(fields["space origin"])[:3] if "space origin" in fields else np.zeros(size)
     if len(origin) != size:
         raise HeaderError(f"states an origin of {len(origin)} numbers")
-    turn = _to_lps(fields.get("space", ""), size)
+    turn = _to_lps(_space(fields), size)
     matrix = turn @ np.array(chosen).T
     origin = turn @ origin
     if size == len(chosen):
@@ -207,6 +208,16 @@ def _place(
     affine[:3, len(chosen) : 3] = 0
     affine[:3, 3] = origin
     return LPS_TO_RAS @ affine, None
+
+
+def _is_placed(fields: dict[str, str], size: int) -> bool:
+    """Whether the header says where axes run, and in which space of a patient.
+
+    ITK names none for a series of volumes, which it writes in LPS.
+    """
+    known = (*_RAS_SPACES, *_LAS_SPACES, *_LPS_SPACES)
+    is_known = _space(fields) in known or fields.get("space dimension") == "4"
+    return size == 3 and "space directions" in fields and is_known
 
 
 def _unit(fields: dict[str, str], spatial: list[int]) -> tuple[str, float]:
@@ -228,9 +239,13 @@ def _singular(word: str) -> str:
     return name.removesuffix("s") if len(name) > 2 else name
 
 
-def _to_lps(space: str, size: int) -> NDArray[np.float64]:
-    """Signs that turn the stated space into LPS."""
-    name = space.lower().removesuffix("-time")
+def _space(fields: dict[str, str]) -> str:
+    """Name of the space in lower case, without its time."""
+    return fields.get("space", "").lower().removesuffix("-time")
+
+
+def _to_lps(name: str, size: int) -> NDArray[np.float64]:
+    """Signs that turn a space into LPS, for which an unknown one is taken."""
     signs = [1.0] * size
     if size == 3 and name in _RAS_SPACES:
         signs = [-1.0, -1.0, 1.0]

@@ -20,7 +20,16 @@ from numpy.typing import ArrayLike, NDArray
 from spinekit.core.errors import GeometryError, InputError, Notice, SpineKitError, UsageError
 from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
-from spinekit.io.discovery import DICOM_ENDINGS, FILE_ENDINGS, ending_of, name_of, stem_of
+from spinekit.io.discovery import (
+    DICOM_ENDINGS,
+    FETCH,
+    FILE_ENDINGS,
+    ending_of,
+    name_of,
+    stem_of,
+    tell_foreign,
+    tell_missing,
+)
 from spinekit.io.header import HeaderInfo
 from spinekit.io.voxels import (
     check_slices,
@@ -34,6 +43,8 @@ from spinekit.io.voxels import (
 
 _REAL = "buif"
 """Kinds of numpy's types that are real numbers."""
+_POINTERS = (b"/annex/objects/", b"version https://git-lfs")
+"""How files begin that git-annex and Git LFS leave in place of those they have not fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,11 +304,7 @@ def _read_file(
         from spinekit.io.itk import read_itk
 
         return read_itk(path, volume_index=volume_index, force=force, label_map=label_map)
-    raise InputError(
-        "wrong-type",
-        f"{path.name}: not a scan this program reads",
-        f"give one of {', '.join(FILE_ENDINGS)} or a folder of DICOM files",
-    )
+    raise InputError("wrong-type", *tell_foreign(path))
 
 
 def _is_dicom(path: Path) -> bool:
@@ -312,10 +319,16 @@ def _is_dicom(path: Path) -> bool:
 
 
 def _check_there(path: Path) -> None:
-    """Refuse a path that does not exist, with a remedy."""
+    """Refuse a path that does not exist, or whose content was not fetched, with a remedy."""
     path.stat()
-    if not (path.is_dir() or path.is_file()):
+    if path.is_dir():
+        return
+    if not path.is_file():
         raise InputError("wrong-type", f"{path.name}: not a file", "give a scan file or a folder")
+    with path.open("rb") as file:
+        if file.read(max(map(len, _POINTERS))).startswith(_POINTERS):
+            text = f"{path.name}: a pointer to a file that is not here"
+            raise InputError("file-missing", text, FETCH)
 
 
 def _describe(name: str, digest: str, grid: Grid) -> dict[str, Any]:
@@ -357,7 +370,7 @@ def _file_errors(path: Path) -> Iterator[None]:
     except SpineKitError:
         raise
     except FileNotFoundError as error:
-        raise InputError("file-missing", f"{path}: no such file", "check the path") from error
+        raise InputError("file-missing", *tell_missing(path)) from error
     except PermissionError as error:
         raise InputError(
             "no-permission", f"{name}: no permission to read it", "ask for read access"

@@ -1,4 +1,4 @@
-"""The report beside a result, read back: whether it is ours, and what it says.
+"""The report beside a result, read back: whether it is ours, what it says, and what still holds.
 
 It knows the report's keys and when one is of use; what is done where none is, its readers know.
 """
@@ -12,12 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spinekit.core.errors import InputError
+from spinekit.core.errors import InputError, SpineKitError
+from spinekit.io.reading import read_labels
+from spinekit.io.voxels import hash_voxels
 
 _MARK = "spinekit_version"
 """The key by which a report is known; the second of those that are written."""
 _MARK_WITHIN = 200
 """Bytes from the beginning of a report that hold the mark."""
+_MATTERS_WITH = {
+    "force": {"not-mri", "no-spine", "uneven-slices", "uneven-volumes", "mixed-orientation"},
+    "strict": {"implausible-spacing", "units-doubtful"},
+}
+"""Option → warnings of a result that it would have changed, or kept from being."""
 _OF_STRUCTURE = ("name", "value", "part", "probability", "centroid_ras_mm", "touches_edge")
 
 
@@ -42,9 +49,9 @@ class StoredReport:
     provenance: Sequence[Mapping[str, Any]]
     """Changes of names, the first one first."""
     files: frozenset[str]
-    """The result's files below the folder of its layout; empty in reports of earlier versions."""
+    """The result's files below the folder of its layout."""
     voxels_sha256: Mapping[str, str]
-    """Kind of label map → hash of its voxels as written; empty in reports of earlier versions."""
+    """Kind of label map → hash of its voxels as written."""
 
     @classmethod
     def parse(cls, content: bytes) -> StoredReport | None:
@@ -67,9 +74,9 @@ class StoredReport:
                 column={**told["column"]},
                 warnings=_rows(told["warnings"], "code", "text"),
                 evidence={**told["evidence"]},
-                provenance=_rows(told.get("provenance", ()), "action", "words"),
-                files=frozenset(map(str, told.get("files", ()))),
-                voxels_sha256={**(told.get("voxels_sha256") or {})},
+                provenance=_rows(told["provenance"], "action", "words"),
+                files=frozenset(map(str, told["files"])),
+                voxels_sha256={**told["voxels_sha256"]},
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"incomplete: {error}") from error
@@ -103,6 +110,64 @@ class StoredReport:
             return cls.read(path)
         except InputError:
             return None
+
+    def other_options(self, options: Mapping[str, Any]) -> list[str]:
+        """The options that differ from others and can have changed the result.
+
+        Which series was taken shows in the scan's content. `force` and `strict` matter only where
+        the result says that there was something to put up with.
+
+        Args:
+            options: As another report would have them.
+        """
+        told = {warning["code"] for warning in self.warnings}
+        idle = {"series"} | {name for name, codes in _MATTERS_WITH.items() if not codes & told}
+        keys = sorted({*self.options, *options} - idle)
+        return [key for key in keys if self.options.get(key) != options.get(key)]
+
+    def find_obstacle(
+        self, folder: Path, new: Mapping[str, Any], reach: Sequence[Mapping[str, str]]
+    ) -> tuple[str, str] | None:
+        """Why a new result must not take this one's place: code and text; None where it may.
+
+        Args:
+            folder: The folder of the layout.
+            new: The new report.
+            reach: Kind → path below it of the files that this result may have, for each format.
+        """
+        path = folder / reach[0]["json"]
+        if self.input_sha256 != new["input"]["sha256"]:
+            return "other-scan", f"{path} was made of another scan of this name"
+        if other := self.other_options(new["options"]):
+            return "other-options", f"{path} was made with other options ({', '.join(other)})"
+        if self.model_sha256 != new["model"]["sha256"]:
+            return "other-options", f"{path} was made with another model"
+        if self.provenance:
+            return "results-exist", f"names in {path} were corrected by hand"
+        for file in (file for names in reach for file in self.find_changed(folder, names)):
+            return "results-exist", f"{file} was changed since it was written, by hand"
+        return None
+
+    def find_changed(self, folder: Path, files: Mapping[str, str]) -> list[Path]:
+        """The label volumes that no longer hold what was written; none that is missing.
+
+        Args:
+            folder: The folder of the layout.
+            files: Kind of file → path below it; those that the report does not list are passed by.
+        """
+        known = self.voxels_sha256
+        written = {
+            k: folder / name for k, name in files.items() if k in known and name in self.files
+        }
+        return [path for k, path in written.items() if path.is_file() and _differs(path, known[k])]
+
+
+def _differs(path: Path, digest: str) -> bool:
+    """Whether a file's voxels have another hash; those of a file that cannot be read have."""
+    try:
+        return hash_voxels(read_labels(path).array) != digest
+    except SpineKitError:
+        return True
 
 
 def _rows(told: Any, *keys: str) -> list[dict[str, Any]]:

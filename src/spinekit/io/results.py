@@ -13,7 +13,7 @@ from pathlib import Path
 from spinekit.io.discovery import FILE_ENDINGS, SEGMENTATION_ENDING, stem_of
 from spinekit.io.reports import is_report
 
-_KINDS = ("_dseg", "_parts", "_image", "_levels", "_cord_soft", "_canal_soft")
+KINDS = ("_dseg", "_parts", "_image", "_levels", "_cord_soft", "_canal_soft")
 """What follows the scan's stem in the names of its volumes."""
 _BIDS = {"dseg": "spine", "parts": "parts"}
 """Kind of file → what its name says after `seg-` in BIDS."""
@@ -44,7 +44,7 @@ def is_result(path: Path, top: Path) -> bool:
         for that; a name alone tells nothing.
     """
     stem = stem_of(path)
-    for kind in _KINDS:
+    for kind in KINDS:
         if stem.endswith(kind) and is_report(
             path.with_name(f"{stem.removesuffix(kind)}_dseg.json")
         ):
@@ -92,7 +92,7 @@ def is_part_of_result(path: Path, kind: str) -> bool:
     stem = stem_of(path)
     wanted = [
         f"{stem.removesuffix(other)}_{kind}"
-        for other in _KINDS
+        for other in KINDS
         if stem.endswith(other) and other != f"_{kind}"
     ]
     if "_seg-" in stem:

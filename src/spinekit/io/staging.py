@@ -212,6 +212,16 @@ def check_writable(folder: Path) -> None:
         os.rmdir(tempfile.mkdtemp(prefix=PREFIX, dir=there))
 
 
+def refuse_inside(out: Path, source: Path, remedy: str = "choose another folder") -> None:
+    """Refuse to write into what is read.
+
+    Raises:
+        UsageError: `out` is `source`, or lies in it.
+    """
+    if out.resolve().is_relative_to(source.resolve()):
+        raise UsageError("out-is-input", f"OUT ({out}) is {source} or lies in it", remedy)
+
+
 def _publish(
     stage: Path, folder: Path, last: str, gone: Collection[str], missing: list[Path]
 ) -> None:
@@ -257,7 +267,7 @@ def _finish(stage: Path, folder: Path) -> None:
     try:
         told = json.loads((stage / COMPLETE).read_bytes())
         last, holds, replaced = str(told["last"]), {**told["holds"]}, {**told["replaces"]}
-        removed = {**told.get("removes", {})}
+        removed = {**told["removes"]}
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return
     waiting = _names(stage, last)

@@ -27,6 +27,10 @@ _LEAST_FLOAT = 1e-30
 _LARGEST = float(np.finfo(np.float32).max)
 _OUTLIERS = 0.01
 """Share of voxels that may be beyond that."""
+_FILL_SHARE = 0.01
+"""A value that so many voxels share, far from all others, was filled in."""
+_FILL_AMONG = 32
+"""What was filled lies among more values than these, or it is the background of a label map."""
 SPINE_MM = (20.0, 2000.0)
 """The longest side of a scan of a spine lies within this range."""
 
@@ -264,11 +268,14 @@ def _fitting_unit(grid: Grid) -> str:
 
 
 def clean_image(name: str, array: NDArray[Any]) -> tuple[NDArray[np.float32], list[Notice]]:
-    """Finite float32 image: NaN and -Inf become the minimum, +Inf the maximum.
+    """Finite float32 image: NaN, -Inf and fill become the minimum, +Inf the maximum.
+
+    Fill is the lowest or highest value where a hundredth of the voxels shares it and it lies
+    farther from the next value than all others span, such as -32768 around an image.
 
     Args:
         name: File name for messages.
-        array: Real values of any dtype and shape; may be changed in place.
+        array: Real values of any dtype and shape.
 
     Returns:
         The image and the notices.
@@ -276,6 +283,7 @@ def clean_image(name: str, array: NDArray[Any]) -> tuple[NDArray[np.float32], li
     Raises:
         InputError: If no voxel is finite, or all finite voxels have one value.
     """
+    array, filled = _without_fill(array)
     array, notices = _in_range(array)
     with np.errstate(over="ignore", invalid="ignore"):
         image = np.ascontiguousarray(array, dtype=np.float32)
@@ -295,7 +303,46 @@ def clean_image(name: str, array: NDArray[Any]) -> tuple[NDArray[np.float32], li
         raise InputError(
             "constant-image", f"{name}: every voxel has the value {low:g}", "export the scan again"
         )
-    return image, notices
+    return image, [*filled, *notices]
+
+
+def _without_fill(array: NDArray[Any]) -> tuple[NDArray[Any], list[Notice]]:
+    """The array with fill as dark as the darkest of the rest, and a notice for each value of it."""
+    notices = []
+    while (found := _find_fill(array)) is not None:
+        is_fill, value, lowest = found
+        array = np.where(is_fill, lowest, array)
+        text = f"{np.count_nonzero(is_fill)} voxels of {value:g}, far from all others, became dark"
+        notices.append(Notice("fill-replaced", text))
+    return array, notices
+
+
+def _find_fill(array: NDArray[Any]) -> tuple[NDArray[np.bool_], float, Any] | None:
+    """Where the lowest or highest value is fill, that value, and the lowest of the rest."""
+    for fill in _finite_ends(array):
+        is_fill = array == fill
+        if np.count_nonzero(is_fill) < _FILL_SHARE * array.size:
+            continue
+        rest = array[~is_fill & np.isfinite(array)]
+        if rest.size == 0:
+            return None
+        lowest, (low, high) = rest.min(), (float(rest.min()), float(rest.max()))
+        gap = max(low - float(fill), float(fill) - high)
+        if gap > high - low and len(np.unique(rest)) > _FILL_AMONG:
+            return is_fill, float(fill), lowest
+    return None
+
+
+def _finite_ends(array: NDArray[Any]) -> tuple[Any, Any]:
+    """The lowest and the highest finite value; infinite, the wrong way round, without one."""
+    low, high = array.min(), array.max()
+    if math.isfinite(low) and math.isfinite(high):
+        return low, high
+    is_finite = np.isfinite(array)
+    return (
+        array.min(where=is_finite, initial=np.inf),
+        array.max(where=is_finite, initial=-np.inf),
+    )
 
 
 def _in_range(array: NDArray[Any]) -> tuple[NDArray[Any], list[Notice]]:
@@ -305,11 +352,7 @@ def _in_range(array: NDArray[Any]) -> tuple[NDArray[Any], list[Notice]]:
     """
     if array.dtype.itemsize < 4 or array.dtype == np.float32:
         return array, []
-    low, high = float(array.min()), float(array.max())
-    if not (math.isfinite(low) and math.isfinite(high)):
-        is_finite = np.isfinite(array)
-        low = float(array.min(where=is_finite, initial=np.inf))
-        high = float(array.max(where=is_finite, initial=-np.inf))
+    low, high = map(float, _finite_ends(array))
     if low >= high or _are_told_apart(low, high):
         return array, []
     finite = array[np.isfinite(array)].astype(np.float64)

@@ -268,7 +268,7 @@ def write(result: Segmentation, wanted: Wanted, settle: Settle = leave_earlier) 
             elif kind in images:
                 write_image(stage / path, images[kind], header, fmt=wanted.fmt)
             elif kind.removesuffix("_tsv") in tables:
-                write_bytes(stage / path, _table(tables[kind.removesuffix("_tsv")]))
+                write_bytes(stage / path, format_table(tables[kind.removesuffix("_tsv")]))
             elif kind in sidecars:
                 write_json(stage / path, sidecars[kind])
         png = io.BytesIO()
@@ -296,22 +296,15 @@ def _describe_dataset(name: RawName, out: Path) -> None:
     Raises:
         OutputError: A file cannot be written.
     """
-    description, ignored = _description(name, out), _ignored(out)
+    description, there = _description(name, out), b""
     if description is not None and description != _read_table(out):
         write_json(out / DESCRIPTION, description)
     with contextlib.suppress(OSError):
-        if (out / IGNORE).read_bytes() == ignored:
-            return
-    write_bytes(out / IGNORE, ignored)
-
-
-def _ignored(out: Path) -> bytes:
-    """`.bidsignore`: the lines that are there, and ours."""
-    there = b""
-    with contextlib.suppress(OSError):
         there = (out / IGNORE).read_bytes()
-    lines = there.splitlines()
-    return b"".join(line + b"\n" for line in dict.fromkeys((*lines, *_IGNORED)))
+    lines = dict.fromkeys((*there.splitlines(), *_IGNORED))
+    ignored = b"".join(line + b"\n" for line in lines)
+    if ignored != there:
+        write_bytes(out / IGNORE, ignored)
 
 
 def _description(name: RawName, out: Path) -> dict[str, Any] | None:
@@ -355,7 +348,7 @@ def _read_table(folder: Path) -> dict[str, Any]:
     return {}
 
 
-def _table(rows: Sequence[Segment]) -> bytes:
+def format_table(rows: Sequence[Segment]) -> bytes:
     """A look-up table: index, name and colour, tab-separated.
 
     An index that stands for several structures has one row, with all their names.

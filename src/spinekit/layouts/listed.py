@@ -7,10 +7,7 @@ a changed file, others decide.
 from collections.abc import Iterable
 from pathlib import Path
 
-from spinekit.core.errors import SpineKitError
-from spinekit.io.reading import read_labels
 from spinekit.io.reports import StoredReport
-from spinekit.io.voxels import hash_voxels
 from spinekit.layouts.wanted import Place
 
 
@@ -41,23 +38,10 @@ def find_changed(places: Iterable[Place], report: StoredReport) -> list[Path]:
 
     Args:
         places: Where its files may lie.
-        report: Its report; one without hashes, of an earlier version, tells of no change.
+        report: Its report; one without hashes tells of no change.
 
     Returns:
         Of the files that the report lists; none that is missing.
     """
-    written = {
-        path: report.voxels_sha256[kind]
-        for place in places
-        for kind, path in find_listed(place, report).items()
-        if kind in report.voxels_sha256
-    }
-    return [path for path, digest in written.items() if not _holds(path, digest)]
-
-
-def _holds(path: Path, digest: str) -> bool:
-    """Whether a file's voxels have a hash; of a file that cannot be read they do not."""
-    try:
-        return hash_voxels(read_labels(path).array) == digest
-    except SpineKitError:
-        return False
+    found = (report.find_changed(place.root, place.files) for place in places)
+    return list(dict.fromkeys(path for changed in found for path in changed))

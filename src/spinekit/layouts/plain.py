@@ -12,7 +12,14 @@ from spinekit.core.errors import UsageError
 from spinekit.io.discovery import FILE_ENDINGS, ScanSource
 from spinekit.layouts.listed import find_kinds
 from spinekit.layouts.wanted import Place, Wanted
-from spinekit.segmentation import FORMATS, Segmentation, Settle, leave_earlier, output_names
+from spinekit.segmentation import (
+    FORMATS,
+    Segmentation,
+    Settle,
+    leave_earlier,
+    output_names,
+    undo_name,
+)
 
 OPTIONS: Mapping[str, Any] = {}
 """Options of the segmentation that this layout fixes: none."""
@@ -52,8 +59,7 @@ def plan(wanted: Wanted) -> Place:
     names = output_names(
         wanted.stem, wanted.fmt, image=wanted.iso, levels=wanted.levels, soft=wanted.soft
     )
-    undo = f"{wanted.stem}_undo.zip"
-    return Place(wanted.out / wanted.inside, names, "preview", "dseg", undo)
+    return Place(wanted.out / wanted.inside, names, "preview", "dseg", undo_name(wanted.stem))
 
 
 def reach(wanted: Wanted) -> list[Place]:

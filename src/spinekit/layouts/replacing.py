@@ -3,13 +3,10 @@
 It knows paths and what reports list, in whatever layout; not how a result came about.
 """
 
-import dataclasses
-from typing import Any
-
 from spinekit.io.reports import StoredReport
 from spinekit.layouts.registry import Layout
 from spinekit.layouts.wanted import Wanted
-from spinekit.segmentation import Segmentation
+from spinekit.segmentation import Segmentation, settle_over
 
 
 def replace_result(
@@ -34,21 +31,10 @@ def replace_result(
         OutputError: A file cannot be written or removed.
     """
     place = layout.plan(wanted)
-    path, new = place.path("json"), set(place.files.values())
-    before = StoredReport.find(path)
+    path = place.path("json")
     kinds = {name: kind for other in layout.reach(wanted) for kind, name in other.files.items()}
-    earlier = set() if before is None else before.files & (kinds.keys() - new)
-    hashes = before.voxels_sha256 if before is not None and beside else {}
-
-    def settle(report: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
-        written = report["voxels_sha256"]
-        stale = {kind for kind, digest in hashes.items() if written[kind] != digest}
-        there = {name for name in earlier if (place.root / name).exists()} if beside else set()
-        kept = {name for name in there if kinds[name] not in stale}
-        gone = set() if before is None else {*earlier, place.undo} - kept
-        return {**report, "files": sorted(new | kept)}, gone
-
-    # What is known of files that stay beside the new ones goes into its report.
-    told = {**result.report, "voxels_sha256": hashes}
-    layout.write(dataclasses.replace(result, report=told), wanted, settle)
+    new = {name: kind for kind, name in place.files.items()}
+    before = StoredReport.find(path)
+    settle = settle_over(before, place.root, new, kinds, place.undo, beside=beside)
+    layout.write(result, wanted, settle)
     return StoredReport.read(path)

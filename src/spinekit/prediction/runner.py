@@ -74,7 +74,9 @@ def load_model(path: Path | None = None, *, threads: int = 2) -> Model:
         )
     except OSError as error:
         raise ModelError(
-            "model-missing", f"{name}: {error.strerror or error}", "give --model a file that exists"
+            "model-missing",
+            f"{name}: {error.strerror or error}",
+            "give a file that exists (--model, from Python model=)",
         ) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

@@ -40,12 +40,7 @@ from spinekit.relabelling.result import (
     refuse_changed,
     view_result,
 )
-from spinekit.relabelling.words import (
-    Column,
-    Word,
-    add_words,
-    words_in_force,
-)
+from spinekit.relabelling.words import Column, Word, add_words, split_word, words_in_force
 from spinekit.report import describe_column, read_report, recall_evidence, recall_outside, sum_canal
 from spinekit.segmentation import Segmentation
 from spinekit.structures import Structure, convert_labels, give_names, tabulate
@@ -78,13 +73,17 @@ class Corrected:
 
 
 def relabel(
-    path: str | Path, words: Sequence[Word], *, image: str | Path | None = None
+    path: str | Path,
+    words: Word | str | Sequence[Word | str],
+    *,
+    image: str | Path | None = None,
 ) -> Corrected:
     """Name the column again with some names certain, and replace the files of the result.
 
     Args:
         path: The labels of a result, in any layout, its other files where the layout has them.
-        words: What is certain; earlier words about other structures stay in force.
+        words: What is certain, one word or several, or texts such as `L2=L1`; earlier words about
+            other structures stay in force.
         image: The scan, for the picture; looked for where it was, or beside, when None.
 
     Returns:
@@ -97,8 +96,10 @@ def relabel(
         OutputError: The files cannot be written; the old ones are then still there.
     """
     path = Path(path)
+    several = [words] if isinstance(words, Word | str) else words
+    given = [Word(*split_word(word)) if isinstance(word, str) else word for word in several]
     with _held(find_result(path)):
-        return _relabel(path, words, image)
+        return _relabel(path, given, image)
 
 
 @contextlib.contextmanager
@@ -137,13 +138,15 @@ def _relabel(path: Path, words: Sequence[Word], image: str | Path | None) -> Cor
     levels = find_levels(labels, grid, structures) if result.found.wanted.levels else None
     scheme = str(before.options.get("scheme", "spinekit"))
     written, structures, lost = convert_labels(labels, structures, scheme)
+    rows = zip(before.evidence["items"], new_names, strict=True)
+    items = [{**row, "name": name} for row, name in rows]
     report = {
         **before.whole,
         "structures": [dataclasses.asdict(row) for row in structures],
         "canal_with_cord_mm3": sum_canal(structures),
         "column": {**before.column, **describe_column(naming)},
         "warnings": _warnings(result, naming, [*_tell_painted(result, changed), *lost]),
-        "evidence": _renamed(before.evidence, new_names),
+        "evidence": {**before.evidence, "items": items},
         "provenance": [*before.provenance, _change(given, names)],
     }
     picture, has_image = view_result(result, labels, image)
@@ -337,8 +340,3 @@ def _change(given: Mapping[int, str], names: Sequence[str | None]) -> dict[str, 
 def _names_by_item(instances: Instances, named: Sequence[Any]) -> tuple[str | None, ...]:
     found = {id(entry.item): entry.name for entry in named}
     return tuple(found.get(id(item)) for item in instances.items)
-
-
-def _renamed(evidence: Mapping[str, Any], names: Sequence[str | None]) -> dict[str, Any]:
-    items = [{**row, "name": name} for row, name in zip(evidence["items"], names, strict=True)]
-    return {**evidence, "items": items}

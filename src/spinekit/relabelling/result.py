@@ -230,7 +230,7 @@ def view_result(
     source = Volume(result.parts.astype(np.float32) / len(PARTS), grid)
     if scan is not None:
         source = Volume(resample_linear(scan.array, scan.grid, grid, antialias=True), grid)
-    working, record = normalise_geometry(source)
+    working, record = normalise_geometry(source, force=True)
     view = View(
         normalise_intensity(working.array),
         normalise_labels(labels, record),

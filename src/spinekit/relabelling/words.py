@@ -18,8 +18,6 @@ from spinekit.core.grid import Grid
 
 NEAR_MM = 10.0
 """A place that lies in no bone or disc means the nearest one up to this far away, mm."""
-
-
 FAR_SHARE = 0.5
 """A bone farther from a disc than this share of its own height is not the disc's neighbour."""
 REGIONS = (THORACIC, LUMBAR, (SACRUM,))
@@ -34,6 +32,18 @@ class Word:
     """Its value or name in the result, or a place in it in RAS+ mm."""
     name: str
     """What it is: a level such as `L5`, or a disc such as `L4-L5`."""
+
+
+def split_word(text: str) -> tuple[str, str]:
+    """Both sides of a word as it is typed, `L2=L1`; the name as this program writes it.
+
+    Raises:
+        UsageError: It has no two sides.
+    """
+    where, _, name = (part.strip() for part in text.partition("="))
+    if not where or not name:
+        raise UsageError("not-a-word", f"{text!r} is no VALUE=NAME", "write it like L2=L1")
+    return where, SACRUM if name.lower() == SACRUM else name.upper()
 
 
 @dataclass(frozen=True)
