@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from accuracy import score_cases, segment_cases
-from spinekit.datasets.real import HOLD_OUTS, list_real_cases, real_data_folder
+from results_of import need_real_scans
+from spinekit.datasets.real import HOLD_OUTS, list_real_cases
 from spinekit.evaluation.summary import SummaryRow, summarise
 from spinekit.prediction.predictor import ModelPredictor, load_predictor
 from tables import print_comments, read_records, write_records
@@ -92,10 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run_variants(args: argparse.Namespace) -> int:
     """Measure what the CSV lacks; returns the exit status."""
-    folder = real_data_folder()
-    if folder is None:
-        print("no real scans found; set SPINEKIT_REAL_DATA", file=sys.stderr)
-        return 2
+    folder = need_real_scans()
     rows = read_records(RESULTS, Row) if RESULTS.is_file() else []
     done = {(row.hold_out, row.variant, row.steps, row.every) for row in rows}
     for variant in args.variants:

@@ -25,17 +25,18 @@ from pathlib import Path
 
 import numpy as np
 
+from results_of import need_real_scans
 from spinekit.core.errors import ModelError, SpineKitError
 from spinekit.core.modelspec import ModelSpec, ancestors
-from spinekit.datasets.real import RealCase, is_held_out, list_real_cases, real_data_folder
+from spinekit.datasets.real import RealCase, is_held_out, list_real_cases
 from spinekit.evaluation.files import evaluate_files, read_reference
 from spinekit.evaluation.scoring import CaseScores, evaluate_case
 from spinekit.evaluation.summary import SummaryRow, summarise
-from spinekit.evaluation.table import format_table, read_csv, write_csv
+from spinekit.evaluation.table import format_table
 from spinekit.pipeline import segment
 from spinekit.prediction.predictor import ModelPredictor, load_predictor
 from spinekit.prediction.runner import load_model
-from tables import print_comments
+from tables import print_comments, read_scores, write_scores
 
 RESULTS = Path(__file__).parent / "results"
 EMBEDDED = Path(__file__).parents[1] / "src/spinekit/models/default.onnx"
@@ -70,10 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run_row(args: argparse.Namespace) -> int:
     """Segment and score the sets with one model."""
-    folder = real_data_folder()
-    if folder is None:
-        print("no real scans found; set SPINEKIT_REAL_DATA", file=sys.stderr)
-        return 2
+    folder = need_real_scans()
     predictor = load_predictor(str(args.model), threads=args.threads)
     assert isinstance(predictor, ModelPredictor)
     hold_out = predictor.model.spec.recipe.get("hold_out", "")
@@ -108,7 +106,7 @@ def run_row(args: argparse.Namespace) -> int:
     }
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{args.row}.csv"
-    write_csv(path, scores, comments=comments)
+    write_scores(path, scores, comments)
     print_row(path)
     return 1 if failed else 0
 
@@ -167,7 +165,7 @@ def embed_scores(model: Path) -> None:
     scores = {
         path.stem: {
             f"{row.dataset} {row.structure} ({row.scope})": round(row.dice.mean, 4)
-            for row in summarise(read_csv(path))
+            for row in summarise(read_scores(path))
             if math.isfinite(row.dice.mean)
         }
         for path in list_rows()
@@ -216,7 +214,7 @@ def score_nothing(case: RealCase) -> CaseScores:
 def print_row(path: Path) -> None:
     """Print a CSV's comments and its table."""
     print_comments(path)
-    rows = summarise(read_csv(path))
+    rows = summarise(read_scores(path))
     print(format_table(rows))
     print("\n  worst scan as a share of its set's mean Dice")
     for row in rows:

@@ -18,7 +18,7 @@ import numpy as np
 
 from results_of import find_results
 from spinekit.anatomy.scheme import PARTS, VALUES
-from spinekit.core.geometry import canonical_array
+from spinekit.core.geometry import oriented_volume
 from spinekit.datasets.cord import cord_in_canal
 from spinekit.datasets.partial import CANAL_WITH_CORD
 from spinekit.datasets.real import CORD_SEEN, RealCase
@@ -45,18 +45,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def score(case: RealCase, found: Path) -> tuple[float, float, float]:
     """Volumes in ml of the cord seen and found above the middle of L1, and their Dice."""
-    image, spacing_mm = canonical_array(read_scan(case.image).volume)
-    parts = canonical_array(read_labels(case.masks["parts"]))[0]
-    names = canonical_array(read_labels(case.masks["names"]))[0]
-    seen = cord_in_canal(image, parts == CANAL_WITH_CORD, spacing_mm)
+    image = oriented_volume(read_scan(case.image).volume)
+    parts = oriented_volume(read_labels(case.masks["parts"])).array
+    names = oriented_volume(read_labels(case.masks["names"])).array
+    seen = cord_in_canal(image.array, parts == CANAL_WITH_CORD, image.spacing_mm)
     heights = np.flatnonzero((names == L1).any(axis=(0, 1)))
     bottom = int(heights.mean()) if len(heights) else seen.shape[2]
-    cord = canonical_array(read_labels(found))[0] == CORD
+    cord = oriented_volume(read_labels(found)).array == CORD
     # Both are compared where the reference speaks of the canal at all.
     told = seen.any(axis=(0, 1))
     told[:bottom] = False
     seen, cord = seen & told, cord & told
-    ml = float(np.prod(spacing_mm)) / 1000
+    ml = float(np.prod(image.spacing_mm)) / 1000
     total = int(seen.sum() + cord.sum())
     dice = 2 * int((seen & cord).sum()) / total if total else 0.0
     return float(seen.sum() * ml), float(cord.sum() * ml), dice

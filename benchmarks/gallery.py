@@ -20,17 +20,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from results_of import need_real_scans
 from spinekit.anatomy.scheme import PARTS
 from spinekit.core.errors import ModelError, SpineKitError
+from spinekit.core.geometry import oriented_volume
 from spinekit.core.volume import Volume
-from spinekit.datasets.real import RealCase, list_real_cases, real_data_folder
-from spinekit.evaluation.files import orient_ras, read_reference
+from spinekit.datasets.real import RealCase, list_real_cases
+from spinekit.evaluation.files import read_reference
 from spinekit.evaluation.reference import Reference
 from spinekit.evaluation.scoring import CaseScores, finite_mean
-from spinekit.evaluation.table import read_csv
 from spinekit.io.reading import read_scan
 from spinekit.pipeline import segment
 from spinekit.prediction.predictor import ModelPredictor, load_predictor
+from tables import read_scores
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks/results"
@@ -60,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--picture", type=Path, default=Path("/tmp/worst-scans.png"))
     parser.add_argument("--list", action="store_true", help="the table alone")
     args = parser.parse_args(argv)
-    worst = find_worst({row: read_csv(RESULTS / f"{row}.csv") for row in args.rows}, args.count)
+    worst = find_worst({row: read_scores(RESULTS / f"{row}.csv") for row in args.rows}, args.count)
     print("\n".join(tabulate(worst)))
     if args.list:
         return 0
@@ -68,10 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if ROOT in picture.parents:
         print("the picture shows real scans: put it outside the repository", file=sys.stderr)
         return 2
-    folder = real_data_folder()
-    if folder is None:
-        print("no real scans found; set SPINEKIT_REAL_DATA", file=sys.stderr)
-        return 2
+    folder = need_real_scans()
     cases = {case.name: case for case in list_real_cases(folder)}
     predictors = {row: load(row, args.models) for row in dict.fromkeys(f.row for f in worst)}
     draw([(f, *gather(cases[f.scores.name], predictors[f.row])) for f in worst], picture)
@@ -156,10 +155,10 @@ def gather(case: RealCase, predictor: ModelPredictor) -> tuple[Volume, NDArray[A
         SpineKitError: The scan cannot be segmented.
     """
     reference, grid = read_reference(case.name, case.masks)
-    image = orient_ras(read_scan(case.image).volume)
+    image = oriented_volume(read_scan(case.image).volume)
     result = segment(case.image, predictor=predictor)
     labels, parts = (
-        orient_ras(Volume(a, result.grid)).array for a in (result.labels, result.parts)
+        oriented_volume(Volume(a, result.grid)).array for a in (result.labels, result.parts)
     )
     if reference.bodies is not None and not reference.masks:
         labels = np.where(parts == PARTS.index("body"), labels, 0)

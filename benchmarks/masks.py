@@ -21,12 +21,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from results_of import need_real_scans
+from shares import share_interval
 from spinekit.adoption import MaskOptions, adopt_mask
 from spinekit.anatomy.scheme import NAMES
-from spinekit.datasets.real import RealCase, list_real_cases, real_data_folder
+from spinekit.datasets.real import RealCase, list_real_cases
 from spinekit.io.reading import read_label_file
 from spinekit.io.writing import write_labels
-from spinekit.metrics.intervals import share_interval
 from spinekit.prediction.predictor import Predictor, load_predictor
 
 WHOLE = 0.95
@@ -57,10 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", help="model file to look with; the embedded one without")
     parser.add_argument("--sets", nargs="+", help="sets whose masks are tried; all without")
     args = parser.parse_args(argv)
-    folder = real_data_folder()
-    if folder is None:
-        print("no real scans found; set SPINEKIT_REAL_DATA", file=sys.stderr)
-        return 2
+    folder = need_real_scans()
     predictor = load_predictor(args.model) if args.image else None
     cases = [case for case in list_real_cases(folder) if "bodies" in case.masks]
     chosen = [case for case in cases if not args.sets or case.dataset in args.sets]

@@ -48,9 +48,9 @@ from naming_scores import (
     score,
 )
 from naming_sizes import format_shared, gather_drawn, gather_real
+from shares import share_interval
 from spinekit.labelling import observation
 from spinekit.labelling.methods import LABELLERS, name_with
-from spinekit.metrics.intervals import share_interval
 from tables import read_records, spoken_command, write_records
 
 RESULTS = Path(__file__).parent / "results" / "naming"

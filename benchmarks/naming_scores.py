@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from columns import COUNTS, Column
+from shares import share_interval
 from spinekit.anatomy.column import LEVELS
 from spinekit.labelling.naming import Naming
-from spinekit.metrics.intervals import bootstrap_interval, share_interval
+from spinekit.metrics.intervals import bootstrap_interval
 
 SURE = 0.8
 """Names below this are shown as unsure; the table's abstaining leaves them out."""

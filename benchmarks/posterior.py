@@ -17,7 +17,7 @@ import numpy as np
 
 from results_of import find_results
 from spinekit.anatomy.scheme import PARTS
-from spinekit.core.geometry import canonical_array
+from spinekit.core.geometry import oriented_volume
 from spinekit.datasets.real import RealCase
 from spinekit.evaluation.reference import SPIDER_CANAL, SPIDER_VERTEBRA, in_front_of
 from spinekit.io.reading import read_labels
@@ -42,8 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def score(case: RealCase, result: Path) -> tuple[float, float, float]:
     """Share of the reference found, painted beside it in shares of the reference, and Dice."""
-    marked = canonical_array(read_labels(case.masks["parts"]))[0]
-    parts = canonical_array(read_labels(result))[0]
+    marked = oriented_volume(read_labels(case.masks["parts"])).array
+    parts = oriented_volume(read_labels(result)).array
     canal = marked == SPIDER_CANAL
     told = canal.any(axis=(0, 1)) & ~in_front_of(canal)
     truth, seen = (marked == SPIDER_VERTEBRA) & told, (parts == POSTERIOR) & told

@@ -1,4 +1,4 @@
-"""Results of `spinekit segment` on the real scans, for tables of what no benchmark row holds.
+"""The real scans, and results of `spinekit segment` on them for tables of what no row holds.
 
 It knows the folder of results and the folder of real scans, and scores nothing.
 """
@@ -25,8 +25,13 @@ def find_results(about: str, argv: Sequence[str] | None = None) -> tuple[Path, l
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("out", type=Path, help="results of `spinekit segment` on the real scans")
     args = parser.parse_args(argv)
+    return args.out, list(list_real_cases(need_real_scans()))
+
+
+def need_real_scans() -> Path:
+    """The folder of the real scans; without any, it says so and ends with status 2."""
     folder = real_data_folder()
     if folder is None:
         print("no real scans found; set SPINEKIT_REAL_DATA", file=sys.stderr)
         sys.exit(2)
-    return args.out, list(list_real_cases(folder))
+    return folder

@@ -22,18 +22,18 @@ import numpy as np
 
 from disturbances import CROPS, DISTURBANCES, Trial, applies, crop, disturb, untouched
 from spinekit.core.errors import SpineKitError
+from spinekit.core.geometry import oriented_volume
 from spinekit.core.volume import Volume
 from spinekit.datasets.real import RealCase, list_real_cases, real_data_folder
-from spinekit.evaluation.files import orient_ras, read_reference
+from spinekit.evaluation.files import read_reference
 from spinekit.evaluation.reference import Reference, labels_reference
 from spinekit.evaluation.scoring import CaseScores, evaluate_case
 from spinekit.evaluation.summary import SummaryRow, summarise
-from spinekit.evaluation.table import read_csv, write_csv
 from spinekit.io.reading import read_scan
 from spinekit.pipeline import segment
 from spinekit.prediction.predictor import ModelPredictor, Predictor, load_predictor
 from spinekit.synth.phantom import draw_phantom
-from tables import print_comments
+from tables import print_comments, read_scores, write_scores
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "robustness"
@@ -119,7 +119,7 @@ def do_jobs(
     same = path.is_file() and f"# weights_sha256: {comments['weights_sha256']}\n" in path.read_text(
         encoding="utf-8"
     )
-    done = {scores.name: scores for scores in read_csv(path)} if same else {}
+    done = {scores.name: scores for scores in read_scores(path)} if same else {}
     path.parent.mkdir(parents=True, exist_ok=True)
     for number, (dataset, subject, name, make) in enumerate(jobs, start=1):
         print(f"[{number}/{len(jobs)}] {name}", file=sys.stderr)
@@ -127,7 +127,7 @@ def do_jobs(
             continue
         scores = score(trial, predictor)
         done[name] = dataclasses.replace(scores, name=name, dataset=dataset, subject=subject)
-        write_csv(path, list(done.values()), comments=comments)
+        write_scores(path, list(done.values()), comments)
 
 
 def real_jobs(folder: Path, sets: Sequence[str], per_set: int) -> Iterator[Job]:
@@ -155,7 +155,7 @@ class Loaded:
         """The scan and its reference."""
         if self.read is None:
             reference, grid = read_reference(self.case.name, self.case.masks)
-            image = orient_ras(read_scan(self.case.image).volume)
+            image = oriented_volume(read_scan(self.case.image).volume)
             if not image.grid.is_close(grid, tolerance_mm=0.05):
                 raise SystemExit(f"{self.case.name}: image and masks lie on different grids")
             self.read = Volume(image.array.astype(np.float32), grid), reference
@@ -297,7 +297,7 @@ def shares(rows: Sequence[SummaryRow]) -> dict[str, str]:
 def print_row(path: Path) -> None:
     """Print a CSV's comments and its two tables in Markdown."""
     print_comments(path)
-    cases = read_csv(path)
+    cases = read_scores(path)
     for rows in (curve_rows(cases), phantom_rows(cases)):
         if rows:
             print("\n| " + " | ".join(rows[0]) + " |\n|" + "---|" * len(rows[0]))
@@ -311,7 +311,7 @@ def draw(path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    rows = curve_rows(read_csv(path))
+    rows = curve_rows(read_scores(path))
     titles = [title for title in dict.fromkeys(r["disturbance"] for r in rows) if title != "none"]
     figure, axes = pyplot.subplots(
         2, -(-len(titles) // 2), figsize=(15, 6), constrained_layout=True, sharey=True

@@ -5,7 +5,7 @@ import pytest
 
 import gallery
 from spinekit.evaluation.scoring import CaseScores, InstanceScore, MaskScore
-from spinekit.evaluation.table import write_csv
+from tables import write_scores
 
 
 def case(name, dataset, dice, *, predicted="L4", mask=None):
@@ -41,7 +41,7 @@ def test_table_tells_what_went_wrong():
 
 def test_no_picture_inside_the_repository(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(gallery, "RESULTS", tmp_path)
-    write_csv(tmp_path / "h1.csv", ROWS["h1"])
+    write_scores(tmp_path / "h1.csv", ROWS["h1"], {})
     inside = gallery.ROOT / "docs" / "worst.png"
     assert gallery.main(["--rows", "h1", "--picture", str(inside)]) == 2
     assert "outside the repository" in capsys.readouterr().err

@@ -12,8 +12,8 @@ from disturbances import crop, disturb
 from spinekit.core.errors import ModelError
 from spinekit.core.volume import Volume
 from spinekit.evaluation.reference import labels_reference
-from spinekit.evaluation.table import read_csv
 from spinekit.training.recipe import read_recipe
+from tables import read_scores
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 
@@ -33,7 +33,7 @@ def jobs(spine):
 def test_rows_and_shares(jobs, spine, tmp_path):
     path = tmp_path / "row.csv"
     robustness.do_jobs(jobs, oracle_for(spine), path, {"weights_sha256": "1"})
-    cases = read_csv(path)
+    cases = read_scores(path)
     curves = robustness.curve_rows(cases)
     assert [(r["disturbance"], r["strength"]) for r in curves] == [("none", "0"), ("blur", "2.0")]
     assert curves[0]["missed %"] == "0.0"
@@ -53,7 +53,7 @@ def test_what_is_done_is_not_done_again(jobs, spine, tmp_path, monkeypatch):
     assert len(done) == 2  # the crop has too few vertebrae, the first was there
     robustness.do_jobs(jobs[:1], oracle_for(spine), path, {"weights_sha256": "2"})
     assert len(done) == 3
-    assert len(read_csv(path)) == 1
+    assert len(read_scores(path)) == 1
 
 
 def test_a_failure_is_all_missed(jobs, tmp_path, monkeypatch):
@@ -62,7 +62,7 @@ def test_a_failure_is_all_missed(jobs, tmp_path, monkeypatch):
 
     monkeypatch.setattr(robustness, "segment", fail)
     robustness.do_jobs(jobs[:1], None, tmp_path / "row.csv", {"weights_sha256": "1"})
-    (row,) = robustness.curve_rows(read_csv(tmp_path / "row.csv"))
+    (row,) = robustness.curve_rows(read_scores(tmp_path / "row.csv"))
     assert (row["Dice"], row["missed %"]) == ("0.000", "100.0")
 
 
@@ -72,7 +72,7 @@ def test_c1_stands_alone(spine, tmp_path):
     make = lambda: disturb("none", 0, Volume(spine.image, spine.grid), reference)  # noqa: E731
     jobs = [("phantom cervical T2", "c", "phantom8", make)]
     robustness.do_jobs(jobs, oracle_for(spine), tmp_path / "row.csv", {"weights_sha256": "1"})
-    rows = robustness.phantom_rows(read_csv(tmp_path / "row.csv"))
+    rows = robustness.phantom_rows(read_scores(tmp_path / "row.csv"))
     assert [row["phantoms"] for row in rows] == ["cervical T2", "C1 alone"]
     assert (rows[1]["scans"], rows[1]["names right %"]) == ("1", "0.0")
 

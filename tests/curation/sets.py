@@ -6,6 +6,8 @@ import nibabel as nib
 import numpy as np
 
 from blocks import BlockSpine, draw_blocks
+from spinekit.curation.recipe import prepare_recipe
+from spinekit.curation.run import prepare_set
 
 SPACING = (8.0, 4.0, 4.0)
 
@@ -43,6 +45,6 @@ def recipe_table(root: Path, **values: object) -> dict[str, object]:
     return {"name": "set", "sources": [source], **values}
 
 
-def voxels(path: Path) -> np.ndarray:
-    """Voxels of a file."""
-    return np.asarray(nib.load(path).dataobj)
+def prepare(table: dict, out: Path, **options: object) -> dict:
+    """The report of a set."""
+    return prepare_set(prepare_recipe(table), out, **options)

@@ -6,15 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from curation.sets import recipe_table, save, small_spine, voxels
+from curation.sets import recipe_table, save, small_spine
+from results import voxels
 from spinekit.anatomy.scheme import VALUES
 from spinekit.apps.cli import main
 from spinekit.core.errors import RecipeError, UsageError
+from spinekit.core.geometry import oriented_grid
 from spinekit.core.grid import Grid
 from spinekit.core.resampling import resample_nearest
 from spinekit.core.volume import Volume
 from spinekit.curation import repair
-from spinekit.curation.axes import oriented, turn_header
+from spinekit.curation.axes import turn_header
 from spinekit.curation.doctor import image_axes
 from spinekit.curation.doctor.axes import AxisReading
 from spinekit.curation.layer import Layer
@@ -130,7 +132,7 @@ def reread(labels: np.ndarray, grid: Grid) -> str | None:
 
 @pytest.mark.parametrize("truth", ["RAS", "PIR", "SRA", "LPS", "ARI", "IRA"])
 def test_labels_tell_where_the_axes_point(truth: str) -> None:
-    true = oriented(SPINE.grid, truth)
+    true = oriented_grid(SPINE.grid, truth)
     labels = resample_nearest(SPINE.labels, SPINE.grid, true)
     assert reread(labels, true) is None
     for header in ("RAS", "LAI", "PSR", "ARS"):

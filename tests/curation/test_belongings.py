@@ -8,17 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from curation.sets import recipe_table, save, small_spine, voxels, write_set
+from curation.sets import prepare, recipe_table, save, small_spine, write_set
+from results import voxels
 from spinekit.core.errors import OutputError, UsageError
 from spinekit.curation import preparation
 from spinekit.curation.recipe import prepare_recipe
-from spinekit.curation.run import plan_jobs, prepare_set
+from spinekit.curation.run import plan_jobs
 
 MINE = b"drawn by hand"
-
-
-def prepare(table: dict, out: Path, **options: object) -> dict:
-    return prepare_set(prepare_recipe(table), out, **options)
 
 
 def put(path: Path) -> Path:

@@ -4,16 +4,16 @@ import numpy as np
 
 from blocks import draw_blocks
 from spinekit.anatomy.scheme import VALUES
+from spinekit.core.geometry import oriented_grid
 from spinekit.core.resampling import resample_nearest
 from spinekit.core.volume import Volume
-from spinekit.curation.axes import oriented
 from spinekit.curation.crops import cut, cut_grid_at, sample_crops
 
 
 def test_crops_hold_what_they_name() -> None:
     spine = draw_blocks()
     for letters in ("RAS", "LIP"):
-        grid = oriented(spine.grid, letters)
+        grid = oriented_grid(spine.grid, letters)
         labels = Volume(resample_nearest(spine.labels, spine.grid, grid), grid)
 
         crops = sample_crops(labels, 20, (2, 4), np.random.default_rng(0))

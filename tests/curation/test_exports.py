@@ -1,13 +1,13 @@
 """Layouts other tools read: TotalSpineSeg's nnU-Net datasets to the class, and three more."""
 
 import hashlib
-import json
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from curation.sets import recipe_table, save, small_spine, voxels, write_set
+from curation.sets import recipe_table, save, small_spine, write_set
+from results import read_json, voxels
 from spinekit.anatomy import totalspineseg
 from spinekit.anatomy.column import is_nameless
 from spinekit.anatomy.scheme import NAMES, VALUES
@@ -17,10 +17,6 @@ from spinekit.curation.recipe import EXPORTS, prepare_recipe
 from spinekit.curation.run import prepare_set
 
 SPINE = small_spine()
-
-
-def content(path):
-    return json.loads(path.read_text())
 
 
 @pytest.fixture(scope="module")
@@ -107,11 +103,11 @@ def test_classes_of_dataset_103() -> None:
 
 
 def test_nnunet_folders_hold_what_the_json_promises(exported) -> None:
-    split = content(exported / "splits.json")
+    split = read_json(exported / "splits.json")
     assert (len(split["train"]), len(split["test"])) == (6, 1)
     for number, dataset in DATASETS.items():
         root = exported / "nnUNet_raw" / dataset.folder
-        told = content(root / "dataset.json")
+        told = read_json(root / "dataset.json")
         double = 2 if number == 102 else 1
         # Four patients of two pairs each: copies of the one that validates are left out.
         assert told["numTraining"] == len(list((root / "labelsTr").iterdir())) == 7 * double
@@ -119,7 +115,7 @@ def test_nnunet_folders_hold_what_the_json_promises(exported) -> None:
         assert len(list((root / "labelsTs").iterdir())) == 1
         assert told["channel_names"] == {str(n): c for n, c in enumerate(dataset.channels)}
         assert told["file_ending"] == ".nii.gz"
-        for fold in content(root / "splits_final.json"):
+        for fold in read_json(root / "splits_final.json"):
             assert set(fold) == {"train", "val"}
             for name in (*fold["train"], *fold["val"]):
                 assert (root / "labelsTr" / f"{name}.nii.gz").exists()
@@ -127,7 +123,7 @@ def test_nnunet_folders_hold_what_the_json_promises(exported) -> None:
 
 def test_second_cases_of_102_have_the_other_discs_and_classes(exported) -> None:
     root = exported / "nnUNet_raw" / DATASETS[102].folder
-    name = content(exported / "splits.json")["train"][0].split("_a")[0]
+    name = read_json(exported / "splits.json")["train"][0].split("_a")[0]
     first, second = (voxels(root / "labelsTr" / f"{name}{e}.nii.gz") for e in ("", "_o2e"))
     channel, other = (voxels(root / "imagesTr" / f"{name}{e}_0001.nii.gz") for e in ("", "_o2e"))
 
@@ -193,7 +189,7 @@ def test_patients_that_come_to_the_test_leave_the_training_behind(tmp_path) -> N
 
     prepare_set(prepare_recipe(table | {"test": 0.5}), out)
 
-    split = content(out / "splits.json")
+    split = read_json(out / "splits.json")
     raw = out / "nnUNet_raw" / DATASETS[101].folder
     for part, kind in (("train", "Tr"), ("test", "Ts")):
         files = {path.name for path in (raw / f"images{kind}").iterdir()}
@@ -205,7 +201,7 @@ def test_patients_that_come_to_the_test_leave_the_training_behind(tmp_path) -> N
 
 
 def test_decathlon_lists_pairs_that_are_there(exported) -> None:
-    told = content(exported / "dataset.json")
+    told = read_json(exported / "dataset.json")
 
     assert told["labels"]["0"] == "background"
     assert told["labels"][str(VALUES["L4"])] == "L4"
@@ -213,9 +209,9 @@ def test_decathlon_lists_pairs_that_are_there(exported) -> None:
     for row in (*told["training"], *told["validation"]):
         assert (exported / row["image"]).exists()
         assert (exported / row["label"]).exists()
-    assert content(exported / "dataset_fold1.json")["validation"]
+    assert read_json(exported / "dataset_fold1.json")["validation"]
     pairs = {
-        name: row["pairs"] for name, row in content(exported / "report.json")["exports"].items()
+        name: row["pairs"] for name, row in read_json(exported / "report.json")["exports"].items()
     }
     assert pairs["decathlon"] == 8
     assert all(pairs.values())
@@ -223,11 +219,11 @@ def test_decathlon_lists_pairs_that_are_there(exported) -> None:
 
 def test_a_monai_label_server_finds_its_files(exported) -> None:
     root = exported / "monai-label"
-    told = content(root / "datastore_v2.json")
+    told = read_json(root / "datastore_v2.json")
 
     assert (told["images_dir"], told["labels_dir"]) == (".", "labels")
     final = [name for name, row in told["objects"].items() if "final" in row["labels"]]
-    assert sorted(final) == sorted(content(exported / "splits.json")["train"])
+    assert sorted(final) == sorted(read_json(exported / "splits.json")["train"])
     for name, row in told["objects"].items():
         assert (root / f"{name}{row['image']['ext']}").exists()
         for tag, label in row["labels"].items():
@@ -237,7 +233,7 @@ def test_a_monai_label_server_finds_its_files(exported) -> None:
 
 
 def test_correcting_a_label_there_leaves_the_set_alone(exported) -> None:
-    name = content(exported / "splits.json")["train"][0]
+    name = read_json(exported / "splits.json")["train"][0]
     mine = exported / "labels" / f"{name}.nii.gz"
     before = mine.read_bytes()
 
@@ -250,12 +246,16 @@ def test_correcting_a_label_there_leaves_the_set_alone(exported) -> None:
 def test_bids_derivatives_have_names_and_a_table(exported) -> None:
     root = exported / "bids"
 
-    assert content(root / "dataset_description.json")["DatasetType"] == "derivative"
+    assert read_json(root / "dataset_description.json")["DatasetType"] == "derivative"
     labels = sorted(p.name for p in root.glob("sub-*/anat/*_dseg.nii.gz"))
     images = sorted(p.name for p in root.glob("sub-*/anat/*_T2w.nii.gz"))
     assert len(labels) == len(images) == 8
     assert "sub-insub01_desc-prepared_dseg.nii.gz" in labels
-    assert (root / "dseg.tsv").read_text().startswith("index\tname\tcolor\n")
+    head, *rows = (line.split("\t") for line in (root / "dseg.tsv").read_text().splitlines())
+    assert head == ["index", "name", "color"]
+    labels = read_json(exported / "labels.json")["labels"]
+    known = {str(row["value"]): row["name"] for row in labels}
+    assert {index: name for index, name, _ in rows} == known
     people = (root / "participants.tsv").read_text().splitlines()
     assert len(people) == 6
     assert sum(line.endswith("\ttest") for line in people) == 1

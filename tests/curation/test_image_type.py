@@ -7,7 +7,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from curation.sets import recipe_table, save, small_spine, voxels, write_set
+from curation.sets import recipe_table, save, small_spine, write_set
+from results import voxels
 from spinekit.curation.recipe import prepare_recipe
 from spinekit.curation.run import prepare_set
 

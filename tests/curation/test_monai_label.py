@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from curation.sets import recipe_table, small_spine, voxels, write_set
+from curation.sets import recipe_table, small_spine, write_set
+from results import voxels
 from spinekit.anatomy.scheme import VALUES
 from spinekit.curation.recipe import prepare_recipe
 from spinekit.curation.run import prepare_set

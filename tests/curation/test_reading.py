@@ -8,14 +8,15 @@ import pytest
 from scipy import ndimage
 
 from curation.sets import save, small_spine
-from spinekit.anatomy.scheme import VALUES
+from spinekit.anatomy.scheme import NAMES, VALUES
 from spinekit.core.errors import InputError
+from spinekit.core.geometry import oriented_grid
 from spinekit.core.resampling import resample_nearest
-from spinekit.curation.axes import oriented
 from spinekit.curation.reading import read_case
 from spinekit.curation.recipe import PrepareRecipe, Source
 from spinekit.datasets.case import Case, MaskFile
 from spinekit.datasets.meaning import POINT_VALUES, mask_file
+from spinekit.io.writing import write_seg_nrrd
 
 SPINE = small_spine()
 
@@ -81,8 +82,70 @@ def test_values_without_a_meaning_are_refused(case_of) -> None:
     assert "--values totalspineseg" in error.value.remedy
 
 
+def segmented(tmp_path, array: np.ndarray, segments: dict[int, str], values: object) -> Case:
+    """A case whose mask is a segmentation of 3D Slicer with these names."""
+    path = tmp_path / "mask.seg.nrrd"
+    rows = [(value, name, (255, 0, 0)) for value, name in segments.items()]
+    write_seg_nrrd(path, array.astype(np.uint8), SPINE.grid, rows)
+    image = save(tmp_path / "image.nii.gz", SPINE.image, SPINE.grid.affine)
+    return Case("case", "set", "p1", image, (mask_file(path, values),))
+
+
+OWN = {int(v): NAMES[int(v)] for v in np.unique(SPINE.labels) if v}
+
+
+def test_segments_are_what_they_are_called(tmp_path) -> None:
+    """Everything from L5 upwards is renamed, the values left as they were."""
+    below = {"T12": "L1", "L1": "L2", "L2": "L3", "L3": "L4", "L4": "L5", "L5": "L6"}
+    bones = np.isin(SPINE.labels, [VALUES[name] for name in below])
+    named = {value: below.get(name, name) for value, name in OWN.items() if name in below}
+    case = segmented(tmp_path, np.where(bones, SPINE.labels, 0), named, "spinekit")
+
+    data = read_case(case, Source(), PrepareRecipe())
+
+    for old, new in below.items():
+        assert ((data.labels == VALUES[new]) == (SPINE.labels == VALUES[old])).all()
+    (notice,) = data.notices
+    assert notice["code"] == "segment-names"
+    assert "45 (L5) is called L6" in notice["text"]
+
+
+@pytest.mark.parametrize("values", ["spinekit", None])
+def test_a_segment_drawn_anew_has_its_name(tmp_path, values) -> None:
+    redrawn = np.where(SPINE.labels == VALUES["L5"], 101, SPINE.labels)
+    named = OWN | {101: "L5"}
+
+    data = read_case(segmented(tmp_path, redrawn, named, values), Source(), PrepareRecipe())
+
+    assert (data.labels == SPINE.labels).all()
+    assert (codes(data), data.losses) == ([], [])
+
+
+def test_a_name_that_is_none_of_ours_is_told_and_not_used(tmp_path) -> None:
+    case = segmented(tmp_path, SPINE.labels, OWN | {VALUES["L5"]: "L4 new"}, "spinekit")
+
+    data = read_case(case, Source(), PrepareRecipe())
+
+    assert (data.labels == SPINE.labels).all()
+    assert "45 (L5) is called 'L4 new', which is not used" in data.notices[0]["text"]
+
+
+@pytest.mark.parametrize("meaning", ["body", {5: "vertebra", 7: "disc"}])
+def test_segments_of_tissue_keep_their_meaning(tmp_path, meaning) -> None:
+    tissue = np.where(np.isin(SPINE.parts, (1, 2)), 5, 0)
+    tissue[SPINE.parts == 3] = 7
+    named = {5: "Segment_1", 7: "Segment_2"}
+
+    data = read_case(
+        segmented(tmp_path, tissue, named, meaning), Source(), PrepareRecipe(split_bone=False)
+    )
+
+    assert {row["name"] for row in data.losses} <= {"vertebra", "disc"}
+    assert sum(row["voxels"] for row in data.losses) == (tissue > 0).sum()
+
+
 def test_a_mask_on_another_grid_is_brought_over(case_of) -> None:
-    turned = oriented(SPINE.grid, "PSR")
+    turned = oriented_grid(SPINE.grid, "PSR")
     labels = resample_nearest(SPINE.labels, SPINE.grid, turned)
     values = {value: name for name, value in VALUES.items()}
 

@@ -7,10 +7,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from curation.sets import save, small_spine, voxels
+from curation.sets import save, small_spine
+from results import voxels
 from spinekit.anatomy.scheme import VALUES, load_scheme
+from spinekit.core.geometry import oriented_grid
 from spinekit.core.resampling import resample_nearest
-from spinekit.curation.axes import oriented
 from spinekit.curation.exports.classes import DATASETS
 from spinekit.curation.run import prepare_set
 from spinekit.io.writing import write_image, write_labels
@@ -79,7 +80,7 @@ def test_two_sets_of_different_axes_and_tags_become_one(run, tmp_path) -> None:
     """One set's bone is in one tag and lies the other way round; in the result both are alike."""
     al_khalil(tmp_path / "data" / "al_khalil", 2)
     spine = small_spine(("T11", "T12", "L1", "L2", "L3", "L4", "L5"))
-    stored = oriented(spine.grid, "PIR")
+    stored = oriented_grid(spine.grid, "PIR")
     image = resample_nearest(spine.image, spine.grid, stored)
     bone = resample_nearest((spine.parts == 1).astype(np.uint8), spine.grid, stored)
     for n in (1, 2, 3):

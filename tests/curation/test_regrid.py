@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from spinekit.core.errors import GeometryError
+from spinekit.core.geometry import oriented_grid
 from spinekit.core.grid import Grid
 from spinekit.core.resampling import resample_linear
-from spinekit.curation.axes import oriented
 from spinekit.curation.regrid import (
     cut_grid,
     resample_image,
@@ -143,7 +143,7 @@ def test_no_value_is_lost_or_made_up_on_any_grid(data: st.DataObject) -> None:
     for value in range(1, count + 1):
         labels[tuple(data.draw(st.integers(0, n - 1)) for n in shape)] = value
     source = grid_of(shape, spacing)
-    target = oriented(source, data.draw(letters))
+    target = oriented_grid(source, data.draw(letters))
     target = spaced_grid(target, data.draw(st.tuples(*[st.floats(0.4, 6)] * 3)))
 
     result, beyond = resample_labels(
@@ -162,7 +162,7 @@ def test_turning_there_and_back_changes_nothing(seed: int, word: str) -> None:
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 5, (5, 6, 7)).astype(np.uint8)
     source = grid_of(labels.shape, (3.0, 1.0, 2.0))
-    target = oriented(source, word)
+    target = oriented_grid(source, word)
 
     there, _ = resample_labels(labels, source, target, method="linear")
     back, _ = resample_labels(there, target, source, method="linear")

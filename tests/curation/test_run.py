@@ -8,20 +8,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from curation.sets import recipe_table, save, small_spine, voxels, write_set
+from curation.sets import prepare, recipe_table, save, small_spine, write_set
+from results import read_json, voxels
 from spinekit.anatomy.scheme import NAMES, VALUES
 from spinekit.core.errors import UsageError
-from spinekit.curation.recipe import prepare_recipe
 from spinekit.curation.report import has_pairs
-from spinekit.curation.run import prepare_set
-
-
-def prepare(table: dict, out: Path, **options: object) -> dict:
-    return prepare_set(prepare_recipe(table), out, **options)
-
-
-def content(path: Path) -> dict:
-    return json.loads(path.read_text())
 
 
 def snapshot(root: Path) -> dict[str, tuple[bytes, int]]:
@@ -50,16 +41,16 @@ def test_a_set_is_written_and_its_source_is_not_touched(tmp_path) -> None:
         assert file.header.get_zooms() == pytest.approx((8, 5, 5))
     assert labels.get_data_dtype() == np.uint8
     values = np.unique(np.asarray(labels.dataobj))
-    rows = {row["name"]: row["value"] for row in content(out / "labels.json")["labels"]}
+    rows = {row["name"]: row["value"] for row in read_json(out / "labels.json")["labels"]}
     assert (rows["L1"], rows["L5"], rows["C2-C3"]) == (1, 5, 6)
     assert set(values) == {0, *(rows[f"L{n}"] for n in range(1, 6)), *(
         rows[n] for n in ("T12-L1", "L1-L2", "L2-L3", "L3-L4", "L4-L5", "L5-S1"))}  # fmt: skip
-    record = content(out / "cases" / "sub01_T2w.json")
+    record = read_json(out / "cases" / "sub01_T2w.json")
     assert [row["file"] for row in record["inputs"]] == [
         "images/sub01_T2w.nii.gz", "labels/sub01_T2w.nii.gz"]  # fmt: skip
     assert "C2-C3" in record["missing"]
     assert str(tmp_path) not in (out / "cases" / "sub01_T2w.json").read_text()
-    assert content(out / "failures.json") == []
+    assert read_json(out / "failures.json") == []
     assert "sub" not in (out / "report.txt").read_text().split("missing")[0]
 
 
@@ -133,7 +124,7 @@ def test_an_image_without_a_mask_is_in_no_part_and_no_layout_and_is_named(tmp_pa
 
     assert report["unmarked"] == ["sub02_T2w"]
     assert "sub02_T2w" in (out / "report.txt").read_text()
-    split = content(out / "splits.json")
+    split = read_json(out / "splits.json")
     names = ["sub01_T2w", "sub03_T2w"]
     assert sorted(split["train"] + split["validation"] + split["test"]) == names
     assert sorted(split["folds"][0]["train"] + split["folds"][0]["validation"]) == names
@@ -198,7 +189,7 @@ def test_a_failure_is_reported_and_the_rest_goes_on(tmp_path) -> None:
 
     report = prepare(recipe_table(root), out)
 
-    codes = {row["input"]: row["code"] for row in content(out / "failures.json")}
+    codes = {row["input"]: row["code"] for row in read_json(out / "failures.json")}
     assert codes == {"sub02_T2w": "file-damaged", "sub03_T2w": "not-labels"}
     assert (report["counts"]["done"], report["counts"]["failed"]) == (2, 2)
     names = {path.name.split(".")[0] for path in out.rglob("sub0*")}
@@ -218,7 +209,8 @@ def test_two_processes_do_the_same(tmp_path) -> None:
 
     assert files(tmp_path / "one") == files(tmp_path / "two")
     assert len(files(tmp_path / "one")) == 3 * 3 * 2
-    assert content(tmp_path / "one" / "splits.json") == content(tmp_path / "two" / "splits.json")
+    one, two = (read_json(tmp_path / name / "splits.json") for name in ("one", "two"))
+    assert one == two
 
 
 def test_patients_stay_together_and_copies_only_train(tmp_path) -> None:
@@ -226,7 +218,7 @@ def test_patients_stay_together_and_copies_only_train(tmp_path) -> None:
 
     report = prepare(recipe_table(root, augment=1, folds=5), out)
 
-    split = content(out / "splits.json")
+    split = read_json(out / "splits.json")
     parts = [{name[:5] for name in split[part]} for part in ("train", "validation")]
     assert not parts[0] & parts[1]
     assert report["splits"] == {"train": 16, "validation": 2, "test": 0, "folds": [2] * 5}
@@ -247,7 +239,7 @@ def test_merged_sets_keep_their_names_and_report_doubles(tmp_path) -> None:
 
     assert report["datasets"] == {"one": 2, "two": 1}
     assert report["duplicates"] == [["one_sub01_T2w", "two_sub01_T2w"]]
-    split = content(tmp_path / "out" / "splits.json")
+    split = read_json(tmp_path / "out" / "splits.json")
     sides = {n: part for part in ("train", "validation") for n in split[part]}
     assert sides["one_sub01_T2w"] == sides["two_sub01_T2w"]
 
@@ -271,7 +263,7 @@ def test_cases_that_are_no_longer_asked_for_are_named(tmp_path) -> None:
     report = prepare(recipe_table(root), out)
 
     assert report["stale"] == ["sub03_T2w"]
-    assert "sub03_T2w" not in str(content(out / "splits.json"))
+    assert "sub03_T2w" not in str(read_json(out / "splits.json"))
 
 
 def test_a_case_that_is_called_as_anothers_copy_is_refused(tmp_path) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from curation.sets import recipe_table, save, small_spine, voxels
+from curation.sets import recipe_table, save, small_spine
+from results import voxels
 from spinekit.anatomy.scheme import VALUES, load_scheme
 from spinekit.curation.doctor.examination import ExamineOptions
 from spinekit.curation.doctor.rounds import diagnose

@@ -7,21 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from curation.sets import recipe_table, save, small_spine, voxels, write_set
+from curation.sets import prepare, recipe_table, save, small_spine, write_set
+from results import voxels
 from spinekit.anatomy.scheme import VALUES, load_scheme
 from spinekit.curation import touched
 from spinekit.curation.exports.classes import DATASETS
-from spinekit.curation.recipe import prepare_recipe
-from spinekit.curation.run import prepare_set
 from spinekit.datasets.prepared import open_prepared
 
 SPINE = small_spine()
 L5, L4 = VALUES["L5"], VALUES["L4"]
 NNUNET = f"nnUNet_raw/{DATASETS[103].folder}/labelsTr/sub01_T2w.nii.gz"
-
-
-def prepare(table: dict, out: Path, **options: object) -> dict:
-    return prepare_set(prepare_recipe(table), out, **options)
 
 
 def paint(path: Path, array: np.ndarray) -> bytes:

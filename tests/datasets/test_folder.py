@@ -33,6 +33,30 @@ def test_a_mask_goes_to_the_image_whose_name_it_bears_longest(tmp_path: Path) ->
     assert [mask.path.name for mask in long.masks] == ["p1_T1.nii", "p1_T1_discs.nii"]
 
 
+RESULT = ("parts", "levels", "image", "cord_soft", "canal_soft")
+"""What `segment` writes beside `_dseg`."""
+
+
+def test_of_a_result_the_label_map_alone_is_a_mask(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.nii.gz", "labels/a_dseg.nii.gz", "labels/a_mine.nii.gz")
+    touch(tmp_path, *(f"labels/a_{kind}.nii.gz" for kind in RESULT))
+
+    (case,) = find_cases(tmp_path, "folder", {"values": "spinekit"})
+    assert [mask.path.name for mask in case.masks] == ["a_dseg.nii.gz", "a_mine.nii.gz"]
+
+    (case,) = find_cases(tmp_path, "folder", {"masks": {"dseg": "spinekit", "parts": "parts"}})
+    assert [mask.path.name for mask in case.masks] == ["a_dseg.nii.gz", "a_parts.nii.gz"]
+
+
+def test_without_a_label_map_files_called_like_a_result_are_masks(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.nii.gz", "images/b.nii.gz", "labels/b_dseg.nii.gz")
+    touch(tmp_path, *(f"labels/a_{kind}.nii.gz" for kind in RESULT))
+
+    first, second = find_cases(tmp_path, "folder")
+
+    assert [len(case.masks) for case in (first, second)] == [len(RESULT), 1]
+
+
 def test_patterns_say_where_and_what_masks_are(tmp_path: Path) -> None:
     touch(tmp_path, "p7/t2.nii.gz", "p7/t1.nii.gz", "p7/L1.nii.gz", "p7/all.nii.gz")
     settings = {
@@ -237,5 +261,6 @@ def test_a_set_that_was_recognised_says_so_and_how_to_name_another(
 def test_a_set_that_was_named_is_not_called_recognised(tmp_path: Path) -> None:
     touch(tmp_path, "images/phantom00001.nii.gz")
 
-    with pytest.raises(RecipeError, match=r"^phantom has no setting 'values'; its settings: none$"):
+    text = r"^phantom has no setting 'values'; leave it out; its settings: none$"
+    with pytest.raises(RecipeError, match=text):
         find_cases(tmp_path, "phantom", {"values": "spider"})

@@ -28,13 +28,14 @@ def test_no_split_leaves_nothing_out():
     assert not any(is_held_out("chu", name, "") for name in SUBJECTS)
 
 
-def test_what_a_scan_is_good_for_need_not_be_said(tmp_path):
-    rows = [
-        {"name": "a", "dataset": "d", "subject": "p"},
-        {"name": "b", "dataset": "d", "subject": "p", "usable_for": ["names"]},
-    ]
+def test_a_scan_has_the_masks_that_are_there(tmp_path):
+    rows = [{"name": name, "dataset": "d", "subject": "p", "age": 40} for name in ("b", "a")]
     (tmp_path / "index.json").write_text(json.dumps(rows))
-    assert [case.usable_for for case in list_real_cases(tmp_path)] == [(), ("names",)]
+    (tmp_path / "labels").mkdir()
+    for name in ("a_discs", "a_cord", "a_other", "c_discs"):
+        (tmp_path / "labels" / f"{name}.nii.gz").touch()
+    found = list_real_cases(tmp_path)
+    assert [(case.name, [*case.masks]) for case in found] == [("b", []), ("a", ["discs", "cord"])]
 
 
 @pytest.mark.parametrize(

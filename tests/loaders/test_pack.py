@@ -1,7 +1,6 @@
 """Packs come back as they were written, or are refused."""
 
 import dataclasses
-import json
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -53,16 +52,6 @@ def test_hash_follows_the_shape():
     turned = {field: np.zeros((2, 4, 6), np.uint8) for field in flat}
     one, other = (dataclasses.replace(case(), **arrays) for arrays in (flat, turned))
     assert pack_hash([one]) != pack_hash([other])
-
-
-def test_a_pack_without_sources_is_read(tmp_path):
-    """As earlier versions wrote them."""
-    arrays = {f"{f}_0000": getattr(case(), f) for f in ("image", "allowed", "level")}
-    meta = [{"name": "a", "subject": "s", "spacing_mm": [4.0, 1.0, 1.0]}]
-    arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
-    np.savez(tmp_path / "old.npz", **arrays)
-    (read,) = load_pack(tmp_path / "old.npz")
-    assert (read.part, read.source, read.spacing_mm) == ("", "", (4.0, 1.0, 1.0))
 
 
 def test_arrays_of_different_shapes_are_no_case():

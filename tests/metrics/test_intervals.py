@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinekit.metrics.intervals import bootstrap_interval, share_interval
+from spinekit.metrics.intervals import bootstrap_interval
 
 SCORES = st.lists(
     st.tuples(st.floats(0, 1), st.sampled_from("abcde")), min_size=2, max_size=12
@@ -66,19 +66,3 @@ def test_nothing_has_no_mean():
 def test_lengths_must_agree():
     with pytest.raises(ValueError, match="shorter"):
         bootstrap_interval([1.0, 2.0], ["a"])
-
-
-@pytest.mark.parametrize(
-    ("hits", "of", "low", "high"),
-    [(3, 3, 0.4385, 1.0), (0, 10, 0.0, 0.2775), (8, 10, 0.4902, 0.9433)],
-)
-def test_share_of_cases_has_wilsons_interval(hits, of, low, high):
-    """Values of the closed form with z = 1.96, rounded to four digits."""
-    found = share_interval([n < hits for n in range(of)])
-    assert found.mean == hits / of
-    assert found.low == pytest.approx(low, abs=2e-4)
-    assert found.high == pytest.approx(high, abs=2e-4)
-
-
-def test_no_case_has_no_share():
-    assert np.isnan(share_interval([]).mean)

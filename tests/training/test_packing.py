@@ -49,7 +49,7 @@ def folder(tmp_path):
     rng = np.random.default_rng(0)
     rows = []
     for name, (dataset, kinds) in masks.items():
-        rows.append({"name": name, "dataset": dataset, "subject": name, "usable_for": []})
+        rows.append({"name": name, "dataset": dataset, "subject": name})
         _save(tmp_path / "images" / f"{name}.nii.gz", rng.uniform(0, 900, bodies.shape))
         for kind, mask in kinds.items():
             _save(tmp_path / "labels" / f"{name}_{kind}.nii.gz", mask)

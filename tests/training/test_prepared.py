@@ -117,15 +117,6 @@ def test_masks_of_bodies_alone_are_told_from_whole_vertebrae_case_by_case(tmp_pa
         np.testing.assert_array_equal(case.allowed, bodies.allowed)
 
 
-def test_a_set_made_before_masks_told_of_bodies_is_taken_as_whole(prepared, tmp_path):
-    _, before = pack_prepared(prepared, tmp_path / "packs")
-    for path in (prepared / "cases").iterdir():
-        record = json.loads(path.read_text())
-        assert record.pop("bodies_only") is False
-        path.write_text(json.dumps(record))
-    assert pack_prepared(prepared, tmp_path / "packs")[1] == before
-
-
 def test_patients_whom_two_sets_share_do_not_train_where_one_has_them_validate(
     prepared, tmp_path, monkeypatch
 ):
@@ -218,17 +209,6 @@ def test_structures_that_were_not_chosen_are_never_taught_as_background(tmp_path
 def test_structures_that_a_scheme_cannot_say_are_never_taught_as_background(tmp_path, column):
     whole = pack_of(tmp_path, UNUSUAL[column], "whole")
     check_against(whole, pack_of(tmp_path, UNUSUAL[column], "other", scheme="totalsegmentator"))
-
-
-@pytest.mark.parametrize("column", UNUSUAL)
-def test_of_sets_made_before_the_unusual_column_tells_what_was_not_chosen(tmp_path, column):
-    whole = pack_of(tmp_path, UNUSUAL[column], "whole")
-    pack_of(tmp_path, UNUSUAL[column], "chosen", labels=list(README))
-    path = tmp_path / "chosen/cases/sub01_T2w.json"
-    record = json.loads(path.read_text())
-    assert set(record.pop("shown")) >= set(UNUSUAL[column])
-    path.write_text(json.dumps(record))
-    check_against(whole, load_pack(pack_prepared(tmp_path / "chosen", tmp_path / "packs")[1])[0])
 
 
 def test_crops_know_the_whole_column(tmp_path):
@@ -342,13 +322,34 @@ def test_patients_who_share_a_scan_are_one_patient(tmp_path):
     assert [pair.subject for pair in open_prepared(tmp_path / "set").pairs] == ["sub01", "sub01"]
 
 
-def test_a_set_that_does_not_say_whose_scans_it_holds_is_refused(prepared):
-    split = json.loads((prepared / "splits.json").read_text())
-    del split["pairs"]
-    (prepared / "splits.json").write_text(json.dumps(split))
-    with pytest.raises(InputError, match="of which patient") as caught:
+@pytest.mark.parametrize(
+    ("file", "key", "read"),
+    [
+        *(("splits.json", key, open_prepared) for key in ("pairs", "train")),
+        *(
+            ("splits.json", key, lambda path: patients_who_test([path]))
+            for key in ("pairs", "test")
+        ),
+        *(
+            ("cases/sub01_T2w.json", key, open_prepared)
+            for key in ("shown", "bodies_only", "outputs")
+        ),
+    ],
+)
+def test_a_set_that_lacks_what_is_read_of_it_is_refused(prepared, file, key, read):
+    path = prepared / file
+    told = json.loads(path.read_text())
+    del told[key]
+    path.write_text(json.dumps(told))
+    with pytest.raises(InputError, match=rf"KeyError: '{key}'") as caught:
+        read(prepared)
+    assert caught.value.code == "not-prepared"
+
+
+def test_a_pair_without_a_record_is_refused(prepared):
+    (prepared / "cases/sub01_T2w.json").unlink()
+    with pytest.raises(InputError, match="KeyError: 'sub01_T2w'"):
         open_prepared(prepared)
-    assert caught.value.code == "set-outdated"
 
 
 def test_two_sets_of_one_name_are_told_apart_before_training(prepared, tmp_path):

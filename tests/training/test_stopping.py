@@ -15,7 +15,7 @@ pytest.importorskip("onnx")
 import torch
 
 from spinekit.core.errors import SpineKitError
-from spinekit.training.checkpoint import load_checkpoint, save_checkpoint
+from spinekit.training.checkpoint import load_checkpoint
 from training.test_loop import trainer
 
 
@@ -88,13 +88,3 @@ def test_the_loss_that_is_logged_is_the_mean_of_all_steps_since_the_last(cases, 
     run.run()
     rows = np.loadtxt(tmp_path / "log.csv", delimiter=",", skiprows=1, ndmin=2)
     np.testing.assert_array_equal(rows[:, [0, 2]], [[4, 3.0]])
-
-
-def test_a_checkpoint_from_before_losses_were_kept_is_gone_on_with(cases, recipe, tmp_path):
-    run = trainer(cases, recipe, tmp_path)
-    run._save("last.pt")
-    state = load_checkpoint(tmp_path / "last.pt", torch.device("cpu"))
-    for key in ("loss_sum", "loss_count"):
-        del state["progress"][key]
-    save_checkpoint(tmp_path / "last.pt", state)
-    trainer(cases, recipe, tmp_path).start(None)

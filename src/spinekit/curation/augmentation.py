@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from spinekit.core.geometry import oriented_grid
 from spinekit.core.grid import Grid
 from spinekit.core.resampling import resample_linear
 from spinekit.curation import artefacts
-from spinekit.curation.axes import oriented
 from spinekit.curation.regrid import resample_labels, spaced_grid
 
 _MOST_TURN = 0.3
@@ -194,7 +194,7 @@ def _turn(x: Image, labels: Bytes, grid: Grid, numbers: dict[str, Any]) -> tuple
 
     A slab is hardly turned out of its plane: its ends would leave the scan.
     """
-    sizes = oriented(grid, "RAS").size_mm
+    sizes = oriented_grid(grid).size_mm
     matrix = np.eye(3)
     for axis, degrees in enumerate(numbers["degrees"]):
         a, b = (axis + 1) % 3, (axis + 2) % 3

@@ -1,4 +1,4 @@
-"""Axes: a header that names other directions, or the same voxels stored in another order.
+"""Axes: a header that names other directions, and the words a recipe has for them.
 
 It knows letters and grids; where a spine truly lies, `doctor.axes` and `doctor.image_axes` tell.
 """
@@ -12,7 +12,6 @@ from spinekit.core.grid import Grid, closest_axes
 
 BY_LABELS, BY_DOCTOR, BY_REPORT = "labels", "doctor", ".json"
 """Who says where axes point: the masks; the masks and else the image; a report of the doctor."""
-_OPPOSITE = {"R": "L", "L": "R", "A": "P", "P": "A", "S": "I", "I": "S"}
 _AXES = (frozenset("RL"), frozenset("AP"), frozenset("SI"))
 
 
@@ -65,23 +64,3 @@ def turn_header(grid: Grid, letters: str) -> Grid:
     middle = (np.array(grid.shape) - 1) / 2
     affine[:3, 3] = grid.ijk_to_ras(middle)[0] - affine[:3, :3] @ middle
     return Grid(grid.shape, affine)
-
-
-def oriented(grid: Grid, letters: str) -> Grid:
-    """The same voxels in the same places with axes permuted and flipped to point to `letters`.
-
-    Raises:
-        RecipeError: The letters are no orientation.
-    """
-    check_letters(letters)
-    now = grid.orientation
-    change = np.zeros((4, 4))
-    change[3, 3] = 1
-    shape = []
-    for new, letter in enumerate(letters):
-        old = next(n for n, x in enumerate(now) if letter in (x, _OPPOSITE[x]))
-        shape.append(grid.shape[old])
-        change[old, new] = 1 if now[old] == letter else -1
-        if now[old] != letter:
-            change[old, 3] = grid.shape[old] - 1
-    return Grid((shape[0], shape[1], shape[2]), grid.affine @ change)

@@ -23,11 +23,10 @@ from scipy import ndimage
 from spinekit import __version__
 from spinekit.anatomy.scheme import NAMES
 from spinekit.core.errors import InputError, SpineKitError
-from spinekit.core.geometry import working_grid
+from spinekit.core.geometry import oriented_grid, working_grid
 from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
 from spinekit.curation.augmentation import apply_changes, sample_changes
-from spinekit.curation.axes import oriented
 from spinekit.curation.belongings import making, pair_files
 from spinekit.curation.crops import cut, cut_grid_at, sample_crops
 from spinekit.curation.doctor.meaning import kind_of
@@ -85,13 +84,10 @@ class Job:
     def said(self) -> str:
         """Digest of what is said of it: patient, facts, values of its masks, bodies or whole."""
         case = self.case
-        masks = [
-            [dict(mask.values), mask.scheme, mask.binary, *(["points"] if mask.points else [])]
-            for mask in case.masks
-        ]
+        masks = [[dict(m.values), m.scheme, m.binary, m.points] for m in case.masks]
         facts = [case.subject, case.session, case.contrast, dict(case.facts)]
-        bodies = ["bodies only"] if self._others is not None else []
-        return digest([self.source.name or case.dataset, facts, masks, *bodies])
+        is_bodies = self._others is not None
+        return digest([self.source.name or case.dataset, facts, masks, is_bodies])
 
     @property
     def bodies_only(self) -> bool:
@@ -175,7 +171,7 @@ def is_done(job: Job) -> str:
     if record["options"] != job.options:
         return "other"
     known = record["inputs"]
-    if record.get("said", job.said) != job.said or len(known) != len(job.inputs):
+    if record["said"] != job.said or len(known) != len(job.inputs):
         return "changed"
     for (path, uid), row in zip(job.inputs, known, strict=True):
         if not is_same(path, uid, job.source.folder, row):
@@ -195,7 +191,7 @@ def _read_record(job: Job) -> dict[str, Any] | None:
     try:
         record: dict[str, Any] = json.loads(job.record.read_bytes())
         names = [row["name"] for row in record["outputs"]]
-        is_whole = {"options", "inputs"} <= record.keys()
+        is_whole = {"options", "inputs", "said"} <= record.keys()
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     is_there = all(path.exists() for path in pair_files(job.out, names))
@@ -220,7 +216,7 @@ def _regrid(data: CaseData, recipe: PrepareRecipe) -> None:
     if target.is_sheared:
         target = working_grid(target, in_plane_mm=min(target.spacing_mm), min_slice_mm=0.1)
     if recipe.orientation:
-        target = oriented(target, recipe.orientation)
+        target = oriented_grid(target, recipe.orientation)
     if recipe.spacing_mm:
         target = spaced_grid(target, recipe.spacing_mm)
     elif recipe.size:

@@ -28,8 +28,8 @@ from spinekit.curation.merging import Merged, merge_layers, name_nearest
 from spinekit.curation.recipe import PrepareRecipe, Source
 from spinekit.curation.regrid import resample_labels
 from spinekit.curation.repair import reread_axes
+from spinekit.curation.segments import settle_values
 from spinekit.datasets.case import Case, MaskFile
-from spinekit.datasets.meaning import values_in
 from spinekit.datasets.partial import ALLOW_POSTERIOR, allowed_from_parts
 from spinekit.io.reading import read_label_file, read_scan
 
@@ -145,7 +145,9 @@ def _read_layer(mask: MaskFile, grid: Grid, source: Source, data: CaseData) -> L
             array = _onto(volume, grid, name, data)
         data.note("mask-grid", f"{name} does not lie on the grid of the image")
     found = [int(v) for v in np.unique(array) if v]
-    values = values_in(mask, found)
+    values, against = settle_values(mask, found)
+    if against:
+        data.note("segment-names", f"{name}: {against}")
     if found and not values:
         if not source.bone_names or len(found) > 1:
             raise InputError(

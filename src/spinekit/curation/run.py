@@ -32,6 +32,7 @@ from spinekit.datasets.folder import told_subjects
 from spinekit.datasets.naming import subject_of
 from spinekit.datasets.registry import entry_named, find_cases
 from spinekit.datasets.sources import Own
+from spinekit.io.staging import refuse_inside
 from spinekit.io.writing import write_bytes, write_json
 
 
@@ -62,10 +63,7 @@ def plan_jobs(recipe: PrepareRecipe, out: Path) -> list[Job]:
         raise UsageError("no-sources", "the recipe names no set", "add [[sources]], or give one")
     jobs: list[Job] = []
     for source in recipe.sources:
-        if _inside(out, source.folder):
-            raise UsageError(
-                "out-is-input", f"OUT ({out}) is the set or lies in it", "choose another folder"
-            )
+        refuse_inside(out, source.folder)
         found = _axes_found(source)
         for case in find_cases(source.folder, source.dataset, source.settings):
             wanted = [words for words in (recipe.contrasts, source.contrasts) if words]
@@ -348,11 +346,6 @@ def _attempt_task(task: Task) -> tuple[str, str | None]:
 
 def _lose_task(task: Task) -> tuple[str, str | None]:
     return task.name, LOST
-
-
-def _inside(path: Path, folder: Path) -> bool:
-    here, there = path.resolve(), folder.resolve()
-    return here == there or there in here.parents
 
 
 def _check_names(jobs: Sequence[Job]) -> None:

@@ -75,7 +75,7 @@ def _made_files(
     """Path within the set, how it was made, and whether its pair is told to be changed."""
     for row in told["outputs"]:
         if not is_anothers(row["name"], record):
-            for key, made in zip(("image", "labels"), row.get("made", ()), strict=False):
+            for key, made in zip(("image", "labels"), row["made"], strict=True):
                 yield row[key], made, row.get("touched", False)
 
 

@@ -157,11 +157,6 @@ def _patient(root: Path, path: Path) -> tuple[str, str]:
     return subject_of("_".join(words)), "/".join([*folders, stem])
 
 
-def recognise(root: Path) -> bool:
-    """Never: nothing in its names tells it from other folders."""
-    return False
-
-
 ENTRY = Entry(
     name="al-khalil",
     title="Al Khalil: multi-scanner, multi-modal lumbar MRI with bodies and discs (39 patients)",
@@ -172,7 +167,6 @@ ENTRY = Entry(
     layout=LAYOUT,
     labels="one binary mask per structure: bodies L1–L5, discs L1-L2 to L4-L5; some are missing",
     find=find,
-    recognise=recognise,
     source=Form(
         "follow the link under Data Records of https://www.nature.com/articles/s41597-022-01222-8 "
         "and fetch the archive with a browser",

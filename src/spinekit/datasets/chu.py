@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from spinekit.datasets.case import Case
-from spinekit.datasets.entry import Entry, Settings
+from spinekit.datasets.entry import Entry, Settings, holds
 from spinekit.datasets.meaning import mask_file
 from spinekit.datasets.naming import stem_path, volumes
 from spinekit.datasets.sources import Zenodo
@@ -55,11 +55,6 @@ def find(root: Path, settings: Settings) -> list[Case]:
     return cases
 
 
-def recognise(root: Path) -> bool:
-    """Whether an `Img_NN_Labels` lies in it."""
-    return next(root.glob("**/Img_[0-9]*_Labels.nii*"), None) is not None
-
-
 ENTRY = Entry(
     name="chu",
     title="CHU: annotated T2-weighted MR images of the lower spine (23 people)",
@@ -71,6 +66,6 @@ ENTRY = Entry(
     layout=LAYOUT,
     labels="above 0: bodies of T11, T12, L1–L5, all in one tag",
     find=find,
-    recognise=recognise,
+    recognise=holds("**/Img_[0-9]*_Labels.nii*"),
     source=Zenodo(("22304",)),
 )

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,10 +37,10 @@ class Entry:
     """What the masks' values are, in a sentence or a table."""
     find: Callable[[Path, Settings], list[Case]]
     """Lists the cases below a folder. A folder without any gives an empty list."""
-    recognise: Callable[[Path], bool]
-    """Whether a folder looks like this set."""
     source: Source
     """Where its files are had."""
+    recognise: Callable[[Path], bool] = lambda _: False
+    """Whether a folder looks like this set; never, where no name tells it from other folders."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Key to one line of help."""
 
@@ -67,35 +66,14 @@ class Entry:
             if key not in self.settings:
                 near = difflib.get_close_matches(key, self.settings, n=1)
                 known = ", ".join(self.settings) or "none"
+                rest = f"leave it out; its settings: {known}"
                 raise RecipeError(
                     "unknown-setting",
                     f"{who} has no setting {key!r}",
-                    (f"did you mean {near[0]!r}?" if near else f"its settings: {known}") + also,
+                    (f"did you mean {near[0]!r}?" if near else rest) + also,
                 )
 
 
-def read_settings(words: Sequence[str]) -> dict[str, Any]:
-    """Settings as written on the command line.
-
-    Args:
-        words: `KEY=VALUE` each; a value is TOML where it parses, else text:
-            `masks={bodies = "totalspineseg"}`, `images=images/{name}.nii.gz`.
-
-    Returns:
-        Key to value.
-
-    Raises:
-        RecipeError: A word has no `=`.
-    """
-    settings: dict[str, Any] = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals or not key.strip():
-            raise RecipeError(
-                "bad-setting", f"{word!r} is not KEY=VALUE", "such as --set contrast=T2w"
-            )
-        try:
-            settings[key.strip()] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            settings[key.strip()] = value.strip()
-    return settings
+def holds(pattern: str) -> Callable[[Path], bool]:
+    """For `Entry.recognise`: whether something in a folder fits a pattern of `Path.glob`."""
+    return lambda root: any(root.glob(pattern))

@@ -28,7 +28,7 @@ from spinekit.datasets.listing import (
 )
 from spinekit.datasets.sources import Form, GitAnnex, Osf, Own, Web, Zenodo
 from spinekit.io.archives import is_archive, links, unpack
-from spinekit.io.staging import PREFIX
+from spinekit.io.staging import PREFIX, refuse_inside
 from spinekit.io.transfer import RemoteFile, digest, fetch
 from spinekit.io.writing import output_errors, write_json
 
@@ -148,10 +148,7 @@ def take(
     progress = progress or Progress()
     if not origin.exists():
         raise UsageError("file-missing", f"{origin}: no such file or folder", "check --from")
-    if folder.resolve().is_relative_to(origin.resolve()):
-        raise UsageError(
-            "out-is-input", f"{folder} lies in {origin}", "choose a folder outside of it"
-        )
+    refuse_inside(folder, origin)
     files = [origin] if origin.is_file() else sorted(p for p in origin.rglob("*") if p.is_file())
     files = [path for path in files if not any(part.startswith(".") for part in path.parts[-1:])]
     if not files:

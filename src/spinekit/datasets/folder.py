@@ -2,7 +2,8 @@
 
 Without settings, images lie in `images/` (or `image/`, `imagesTr/`, `img/`) and masks in `labels/`,
 `masks/`, `labelsTr/`, `mask/` or `segmentations/`, named as the image, with or without a further
-`_word` that tells their kind. It knows names of files, not what is in them.
+`_word` that tells their kind; of a result of this package, its label map alone. It knows names of
+files, not what is in them.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from spinekit.datasets.naming import (
 )
 from spinekit.datasets.sources import Own
 from spinekit.io.discovery import stem_of
+from spinekit.io.results import KINDS
 
 IMAGE_FOLDERS = ("images", "image", "imagesTr", "img")
 MASK_FOLDERS = ("labels", "masks", "labelsTr", "mask", "segmentations")
@@ -72,6 +74,8 @@ def find(root: Path, settings: Settings) -> list[Case]:
     regex = read_regex(settings, "subject")
     _drop_masks(images, patterns)
     owned = _owned_masks(images, patterns, found)
+    if settings.get("masks") is None:
+        owned = {stem: _without_results(images[stem]["name"], owned[stem]) for stem in owned}
     for stem in images:
         for path in (found[stem], *(mask.path for mask in owned[stem])):
             _refuse_twin(path, twins)
@@ -198,6 +202,19 @@ def _owned_masks(
                     owned[image].append(mask_file(found[stem], pattern.meaning))
         stems = [stem for stem in stems if stem not in takers]
     return owned
+
+
+def _without_results(name: str, masks: list[MaskFile]) -> list[MaskFile]:
+    """The masks of an image without what `segment` writes beside its label map.
+
+    Parts, points and soft maps tell nothing that the label map does not, and stay as they were
+    where a person corrects it.
+    """
+    kinds = [stem_of(mask.path).removeprefix(name) for mask in masks]
+    if "_dseg" not in kinds:
+        return masks
+    beside = set(KINDS) - {"_dseg"}
+    return [mask for mask, kind in zip(masks, kinds, strict=True) if kind not in beside]
 
 
 def _matches(pattern: str, fields: Mapping[str, str], stems: list[str]) -> list[str]:

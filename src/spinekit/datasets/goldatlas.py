@@ -87,11 +87,6 @@ def _images(folder: Path) -> list[Series | None]:
     return [None] if len(series) == 1 and images else [*images]
 
 
-def recognise(root: Path) -> bool:
-    """Never: nothing in its names tells it from any folder of DICOM series."""
-    return False
-
-
 ENTRY = Entry(
     name="goldatlas",
     title="Gold Atlas male pelvis: MRI (T1, T2) and CT of 19 men, no masks of the spine",
@@ -102,7 +97,6 @@ ENTRY = Entry(
     layout=LAYOUT,
     labels="none of the spine",
     find=find,
-    recognise=recognise,
     source=Form(
         "ask for access on https://zenodo.org/record/583096, then fetch its archives with a browser"
     ),

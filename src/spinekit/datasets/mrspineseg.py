@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from spinekit.datasets.case import Case, MaskFile
-from spinekit.datasets.entry import Entry, Settings
+from spinekit.datasets.entry import Entry, Settings, holds
 from spinekit.datasets.sources import Form
 from spinekit.io.discovery import stem_of
 
@@ -69,11 +69,6 @@ def find(root: Path, settings: Settings) -> list[Case]:
     return cases
 
 
-def recognise(root: Path) -> bool:
-    """Whether a `mask_case` lies in a folder `Mask`."""
-    return next(root.glob("**/Mask/mask_case*.nii*"), None) is not None
-
-
 ENTRY = Entry(
     name="mrspineseg",
     title="MRSpineSeg challenge: lumbar MRI with sacrum, vertebrae and discs (172 marked)",
@@ -85,7 +80,7 @@ ENTRY = Entry(
     layout=LAYOUT,
     labels="1 sacrum, 2–10 vertebrae from L5 to T9, 11–19 discs from L5-S1 to T9-T10",
     find=find,
-    recognise=recognise,
+    recognise=holds("**/Mask/mask_case*.nii*"),
     source=Form(
         "sign the licence agreement on https://www.spinesegmentation-challenge.com/?page_id=1162, "
         "send it to the address given there, and unpack what the link that comes back gives"

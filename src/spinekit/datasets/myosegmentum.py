@@ -11,7 +11,7 @@ from pathlib import Path
 
 from spinekit.core.errors import RecipeError
 from spinekit.datasets.case import Case
-from spinekit.datasets.entry import Entry, Settings
+from spinekit.datasets.entry import Entry, Settings, holds
 from spinekit.datasets.meaning import mask_file
 from spinekit.datasets.sources import Osf
 
@@ -66,11 +66,6 @@ def find(root: Path, settings: Settings) -> list[Case]:
     return cases
 
 
-def recognise(root: Path) -> bool:
-    """Whether a person's folder `vertebrae` holds a mask."""
-    return next(root.glob("**/vertebrae/L[1-5]_*.mha"), None) is not None
-
-
 ENTRY = Entry(
     name="myosegmentum",
     title="MyoSegmenTUM spine: chemical-shift water-fat MRI (54 people)",
@@ -82,7 +77,7 @@ ENTRY = Entry(
     layout=LAYOUT,
     labels="one binary mask per body, L1 to L5",
     find=find,
-    recognise=recognise,
+    recognise=holds("**/vertebrae/L[1-5]_*.mha"),
     source=Osf(("3j54b",), "f5089274d4a449cda2fef1d2df0ecc56"),
     settings={"images": "`water`, `fat` or both (default)"},
 )

@@ -11,7 +11,7 @@ from typing import Any
 
 from spinekit.core.errors import InputError
 from spinekit.datasets.case import Case
-from spinekit.datasets.entry import Entry, Settings
+from spinekit.datasets.entry import Entry, Settings, holds
 from spinekit.datasets.meaning import mask_file
 from spinekit.datasets.sources import Own
 from spinekit.io.discovery import stem_of
@@ -80,11 +80,6 @@ def _facts(truth: dict[str, Any]) -> dict[str, str]:
     return facts | ({"anomalies": ", ".join(anomalies)} if anomalies else {})
 
 
-def recognise(root: Path) -> bool:
-    """Whether phantoms lie in `images`."""
-    return next((root / "images").glob("phantom[0-9]*.nii.gz"), None) is not None
-
-
 ENTRY = Entry(
     name="phantom",
     title="Phantoms: drawn spines whose truth is known",
@@ -94,6 +89,6 @@ ENTRY = Entry(
     layout=LAYOUT,
     labels="SpineKit's values, and parts in a file of their own",
     find=find,
-    recognise=recognise,
+    recognise=holds("images/phantom[0-9]*.nii.gz"),
     source=Own("draw as many as you like with `spinekit phantom OUT -n 100`"),
 )

@@ -20,14 +20,6 @@ from spinekit.core.errors import InputError
 Patient = tuple[str, str]
 """The set that scans were taken from, and the subject in it."""
 
-_SHOWN_BY: dict[str, frozenset[str]] = {
-    "L6": frozenset({"L6"}),
-    "T13": frozenset({"T13"}),
-    "four-lumbar": frozenset({"L4", "sacrum"}),
-    "eleven-thoracic": frozenset({"T11", "L1"}),
-}
-"""Structures that tell of an unusual column, by the word for it in a record."""
-
 
 @dataclass(frozen=True)
 class PreparedPair:
@@ -44,9 +36,10 @@ class PreparedPair:
     """Its patient."""
     values: NDArray[np.uint8]
     """(256,) this package's value of each value in the label map, 0 where there is none."""
-    shown: frozenset[str] = frozenset()
-    """Names of what its masks showed before structures were chosen of them; of a set that does not
-    say so, those that tell of an unusual column."""
+    shown: frozenset[str]
+    """Names of what its masks showed before structures were chosen of them."""
+    bodies_only: bool
+    """Its masks mark of a vertebra its body alone."""
 
 
 @dataclass(frozen=True)
@@ -59,15 +52,6 @@ class PreparedFolder:
     """Changes whenever a file of the set does."""
 
 
-@dataclass(frozen=True)
-class _Told:
-    """What the record of its case says of a pair."""
-
-    values: NDArray[np.uint8]
-    """(256,) as `PreparedPair.values`."""
-    shown: frozenset[str]
-
-
 def open_prepared(folder: Path) -> PreparedFolder:
     """Read what a prepared set holds; pairs for the test are left out.
 
@@ -75,13 +59,12 @@ def open_prepared(folder: Path) -> PreparedFolder:
         InputError: The folder is no prepared set, or a file of it is missing.
     """
     table = _read(folder / "labels.json")
-    split = _read_split(folder)
+    split = _read(folder / "splits.json")
     values = np.zeros(256, np.uint8)
     try:
         for row in table["labels"]:
             values[int(row["value"])] = int(row["spinekit_value"])
         told = _told_of_pairs(folder, values)
-        untold = _Told(values, frozenset())
         pairs = tuple(
             PreparedPair(
                 name,
@@ -89,11 +72,13 @@ def open_prepared(folder: Path) -> PreparedFolder:
                 folder / f"labels/{name}.nii.gz",
                 part,
                 *_patient(split["pairs"][name]),
-                told.get(name, untold).values,
-                told.get(name, untold).shown,
+                own,
+                shown,
+                is_bodies,
             )
             for part in ("train", "validation")
             for name in split[part]
+            for own, shown, is_bodies in (told[name],)
         )
         name = str(table["name"])
     except (KeyError, TypeError, ValueError, IndexError) as error:
@@ -123,10 +108,10 @@ def patients_who_test(folders: Iterable[Path]) -> set[Patient]:
     testing: set[Patient] = set()
     marks: list[tuple[Patient, str]] = []
     for folder in folders:
-        split = _read_split(folder)
+        split = _read(folder / "splits.json")
         try:
             rows = {name: _patient(row) for name, row in split["pairs"].items()}
-            testing |= {rows[name] for name in split.get("test", ())}
+            testing |= {rows[name] for name in split["test"]}
             for record in _records(folder):
                 file = str(record["inputs"][0]["sha256"])
                 names = [str(output["name"]) for output in record["outputs"]]
@@ -163,40 +148,23 @@ def _records(folder: Path) -> Iterator[dict[str, Any]]:
         yield _read(path)
 
 
-def _read_split(folder: Path) -> dict[str, Any]:
-    """`splits.json`, which says of which patient every pair is."""
-    split = _read(folder / "splits.json")
-    if "pairs" not in split:
-        raise InputError(
-            "set-outdated",
-            f"{folder}: its splits.json does not say of which patient a scan is",
-            "run the same `spinekit data prepare` again; what is done is not done again",
-        )
-    return split
+def _told_of_pairs(
+    folder: Path, common: NDArray[np.uint8]
+) -> dict[str, tuple[NDArray[np.uint8], frozenset[str], bool]]:
+    """Name of a pair → values, `shown` and `bodies_only` of a `PreparedPair`, by its case's record.
 
-
-def _told_of_pairs(folder: Path, common: NDArray[np.uint8]) -> dict[str, _Told]:
-    """Name of a pair → what its case's record says: its values, the set's table for the rest.
-
-    In schemes that count from the lowest vertebra the same value means one bone here, another
-    there.
+    Values that its label map does not hold are those of the set's table. In schemes that count from
+    the lowest vertebra the same value means one bone here, another there.
     """
     found = {}
     for record in _records(folder):
-        shown = _shown(record)
+        shown = frozenset(map(str, record["shown"]))
         for output in record["outputs"]:
             values = common.copy()
             for row in output["structures"]:
                 values[int(row["value"])] = int(row["spinekit_value"])
-            found[str(output["name"])] = _Told(values, shown)
+            found[str(output["name"])] = values, shown, bool(record["bodies_only"])
     return found
-
-
-def _shown(record: Mapping[str, Any]) -> frozenset[str]:
-    """What a case's masks showed, whatever was chosen of it."""
-    if "shown" in record:
-        return frozenset(map(str, record["shown"]))
-    return _SHOWN_BY.get(str(record.get("anomaly")), frozenset())
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -35,8 +35,7 @@ CORD_SEEN: frozenset[str] = frozenset({"spider"})
 class RealCase:
     """One scan and the masks drawn on it.
 
-    `masks` maps a kind (bodies, discs, parts, names, cord, points) to its file; `usable_for` says
-    what they are good for, where the index does.
+    `masks` maps a kind (bodies, discs, parts, names, cord, points) to its file.
     """
 
     name: str
@@ -44,7 +43,6 @@ class RealCase:
     subject: str
     image: Path
     masks: dict[str, Path]
-    usable_for: tuple[str, ...]
 
 
 def real_data_folder() -> Path | None:
@@ -109,7 +107,6 @@ def list_real_cases(folder: Path) -> list[RealCase]:
                 row["subject"],
                 folder / "images" / f"{row['name']}.nii.gz",
                 {kind: path for kind, path in masks.items() if path.is_file()},
-                tuple(row.get("usable_for", ())),
             )
         )
     return cases

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from spinekit.datasets.case import Case
-from spinekit.datasets.entry import Entry, Settings
+from spinekit.datasets.entry import Entry, Settings, holds
 from spinekit.datasets.sources import Zenodo
 
 LAYOUT = """\
@@ -49,11 +49,6 @@ def find(root: Path, settings: Settings) -> list[Case]:
     return cases
 
 
-def recognise(root: Path) -> bool:
-    """Whether a patient's folder of task 1 holds an MRI."""
-    return next(root.glob("**/1P[A-Z]*/mr.nii.gz"), None) is not None
-
-
 ENTRY = Entry(
     name="synthrad2023",
     title="SynthRAD2023 pelvis: MRI with registered CT (radiotherapy), no masks of the spine",
@@ -64,6 +59,6 @@ ENTRY = Entry(
     layout=LAYOUT,
     labels="none of the spine",
     find=find,
-    recognise=recognise,
+    recognise=holds("**/1P[A-Z]*/mr.nii.gz"),
     source=Zenodo(("7260705",), ("Task1.zip", "*.pdf")),
 )

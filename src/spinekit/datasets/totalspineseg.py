@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from spinekit.datasets.case import Case
-from spinekit.datasets.entry import Entry, Settings
+from spinekit.datasets.entry import Entry, Settings, holds
 from spinekit.datasets.meaning import mask_file
 from spinekit.datasets.naming import contrast_of, session_of
 from spinekit.datasets.sources import Web
@@ -72,11 +72,6 @@ def _case(home: str, stem: str, image: Path, masks: list[Path]) -> Case:
     )
 
 
-def recognise(root: Path) -> bool:
-    """Whether a folder of such masks lies in it."""
-    return next(root.glob("**/derivatives/labels_iso/sub-*"), None) is not None
-
-
 ENTRY = Entry(
     name="totalspineseg",
     title="TotalSpineSeg's labels of whole spine, SPIDER and Spine Generic scans (masks only)",
@@ -87,7 +82,7 @@ ENTRY = Entry(
     layout=LAYOUT,
     labels="TotalSpineSeg's values (docs/reference/labels.md), cord and canal in own files",
     find=find,
-    recognise=recognise,
+    recognise=holds("**/derivatives/labels_iso/sub-*"),
     source=Web(
         (
             "https://github.com/neuropoly/totalspineseg/releases/download/labels/"

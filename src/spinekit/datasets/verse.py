@@ -11,7 +11,7 @@ from pathlib import Path
 
 from spinekit.anatomy.column import CERVICAL, THORACIC
 from spinekit.datasets.case import Case, MaskFile
-from spinekit.datasets.entry import Entry, Settings
+from spinekit.datasets.entry import Entry, Settings, holds
 from spinekit.datasets.sources import Osf
 from spinekit.io.discovery import stem_of
 
@@ -63,11 +63,6 @@ def find(root: Path, settings: Settings) -> list[Case]:
     return cases
 
 
-def recognise(root: Path) -> bool:
-    """Whether a mask bears VerSe's name."""
-    return next(root.glob("**/derivatives/**/sub-verse*_seg-vert_msk.nii.gz"), None) is not None
-
-
 ENTRY = Entry(
     name="verse",
     title="VerSe 2019 and 2020: CT of 355 patients with named vertebrae",
@@ -80,6 +75,6 @@ ENTRY = Entry(
     layout=LAYOUT,
     labels="1–7 C1–C7, 8–19 T1–T12, 20–25 L1–L6, 28 T13",
     find=find,
-    recognise=recognise,
+    recognise=holds("**/derivatives/**/sub-verse*_seg-vert_msk.nii.gz"),
     source=Osf(("jtfa5", "4skx2")),
 )

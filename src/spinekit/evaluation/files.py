@@ -14,14 +14,17 @@ from scipy import ndimage
 
 from spinekit.anatomy.scheme import NAMES, VALUES
 from spinekit.core.errors import GeometryError, InputError, SpineKitError, UsageError
-from spinekit.core.grid import Grid, closest_axes
+from spinekit.core.geometry import oriented_volume
+from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
 from spinekit.doubts import refuse_scan
 from spinekit.evaluation import reference as annotations
 from spinekit.evaluation.pairing import Files, Pair, pair_files
 from spinekit.evaluation.reference import LabelMap, Reference
 from spinekit.evaluation.scoring import CaseScores, evaluate_case, tells_bodies
+from spinekit.io.discovery import ending_of
 from spinekit.io.reading import read_labels
+from spinekit.labelling.meanings import read_meanings
 
 NAMED_KINDS = ("dseg", "", "bodies", "discs", "names")  # kinds whose values are names
 WHOLE, SINGLY = ("dseg", ""), ("bodies", "discs", "names", "cord")  # of which a prediction is one
@@ -144,10 +147,35 @@ def find_foreign_values(files: Files, volumes: Mapping[str, Volume]) -> dict[Pat
 def read_volumes(files: Files) -> dict[str, Volume]:
     """Label files by kind, oriented so that i→R, j→A, k→S.
 
+    Where values are names, those that 3D Slicer keeps in the file count above the values.
+
     Raises:
-        InputError: an unreadable file.
+        InputError: an unreadable file, or names in it that contradict its values and are not ours.
     """
-    return {kind: orient_ras(read_labels(path)) for kind, path in files.items()}
+    volumes = {kind: oriented_volume(read_labels(path)) for kind, path in files.items()}
+    for kind in volumes.keys() & set(NAMED_KINDS):
+        if ending_of(files[kind]) == ".nrrd":
+            volumes[kind] = _by_segments(files[kind], volumes[kind])
+    return volumes
+
+
+def _by_segments(path: Path, volume: Volume) -> Volume:
+    """Labels in the values of what their segments are called; values without a name stay."""
+    present = np.unique(volume.array)
+    meanings = read_meanings(path, NAMES, present[present != 0].tolist())
+    if meanings.unused:
+        value, text = next(iter(meanings.unused.items()))
+        raise InputError(
+            "segment-names",
+            f"{path.name}: calls {value} {text!r}, which is {NAMES.get(value, 'nothing')} by its "
+            "value",
+            "name the segment as SpineKit does, such as L4, or put the file into its values: "
+            "`spinekit labels convert --from SCHEME`",
+        )
+    ours = present.astype(np.int32)
+    for value, name in meanings.names.items():
+        ours[present == value] = VALUES[name]
+    return Volume(ours[np.searchsorted(present, volume.array)], volume.grid)
 
 
 def read_annotated(files: Files) -> dict[str, Volume]:
@@ -170,17 +198,17 @@ def read_annotated(files: Files) -> dict[str, Volume]:
     return volumes
 
 
-def read_reference(stem: str, files: Files, *, bodies: bool = False) -> tuple[Reference, Grid]:
+def read_reference(stem: str, files: Files) -> tuple[Reference, Grid]:
     """Read all that is annotated in one scan; see build_reference.
 
     Raises:
         InputError: an unreadable file, or SPIDER's parts without names.
     """
-    return build_reference(stem, files, read_annotated(files), bodies=bodies)
+    return build_reference(stem, files, read_annotated(files), bodies=False)
 
 
 def build_reference(
-    stem: str, files: Files, volumes: Mapping[str, Volume], *, bodies: bool = False
+    stem: str, files: Files, volumes: Mapping[str, Volume], *, bodies: bool
 ) -> tuple[Reference, Grid]:
     """Join all that is annotated in one scan.
 
@@ -218,22 +246,6 @@ def build_reference(
     for other in found[1:]:
         joined = joined.joined(other)
     return joined, grid
-
-
-def orient_ras(volume: Volume) -> Volume:
-    """The same voxels with axes permuted and flipped so that i→R, j→A, k→S as nearly as can be."""
-    axes = closest_axes(volume.grid.affine)
-    order = [next(n for n, (axis, _) in enumerate(axes) if axis == want) for want in range(3)]
-    array = volume.array.transpose(order)
-    affine = np.eye(4)
-    affine[:3, :3] = volume.grid.affine[:3, order]
-    affine[:3, 3] = volume.grid.affine[:3, 3]
-    for axis, source in enumerate(order):
-        if axes[source][1] < 0:
-            affine[:3, 3] += affine[:3, axis] * (array.shape[axis] - 1)
-            affine[:3, axis] *= -1
-            array = np.flip(array, axis)
-    return Volume(array, Grid(array.shape, affine))
 
 
 def _score(

@@ -100,18 +100,6 @@ def summarise(cases: Sequence[CaseScores]) -> tuple[SummaryRow, ...]:
     return tuple(rows)
 
 
-def find_row(rows: Sequence[SummaryRow], dataset: str, structure: str, scope: str) -> SummaryRow:
-    """The row of a dataset, structure and scope.
-
-    Raises:
-        KeyError: there is none.
-    """
-    for row in rows:
-        if (row.dataset, row.structure, row.scope) == (dataset, structure, scope):
-            return row
-    raise KeyError(f"no scores for {dataset}, {structure}, {scope}")
-
-
 def _instance_row(dataset: str, kind: str, members: Sequence[CaseScores]) -> SummaryRow:
     cases = [case for case in members if case.scored(kind)]
     scored = [instance for case in cases for instance in case.scored(kind)]

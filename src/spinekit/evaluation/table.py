@@ -6,21 +6,13 @@ again from it.
 
 import csv
 import io
-import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from spinekit.core.errors import InputError
-from spinekit.evaluation.scoring import (
-    NAN,
-    CaseScores,
-    InstanceScore,
-    MaskScore,
-    PointScore,
-)
+from spinekit.evaluation.scoring import CaseScores
 from spinekit.evaluation.summary import INSTANCES, POINTS, WHOLE, SummaryRow
 from spinekit.io.writing import write_bytes
 
@@ -35,58 +27,28 @@ HEADINGS = (
 )  # fmt: skip
 
 
-def write_csv(
-    path: str | Path, cases: Sequence[CaseScores], *, comments: Mapping[str, str] | None = None
-) -> None:
-    """Write one line per scored instance, mask and point, whole or not at all.
-
-    Bytes of a file name that are no text are written as escapes of what Python takes them for.
-
-    Args:
-        path: file to write; replaced when it exists.
-        cases: scores of any number of scans.
-        comments: written first as `# key: value`, such as the weights' hash and the command.
+def write_csv(path: str | Path, cases: Sequence[CaseScores]) -> None:
+    """Write `to_csv` of any number of scans, whole or not at all; an older file is replaced.
 
     Raises:
         OutputError: the file cannot be written.
     """
+    write_bytes(path, to_csv(cases))
+
+
+def to_csv(cases: Sequence[CaseScores]) -> bytes:
+    """One line per scored instance, mask and point, in UTF-8; the header alone for no scan.
+
+    Bytes of a file name that are no text are written as escapes of what Python takes them for.
+    """
     text = io.StringIO(newline="")
-    for key, value in (comments or {}).items():
-        text.write(f"# {key}: {value}\n")
     writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
     for case in cases:
         owner = {"dataset": case.dataset, "subject": case.subject, "scan": case.name}
         for row in _rows(case):
             writer.writerow(owner | {key: _cell(value) for key, value in row.items()})
-    write_bytes(path, text.getvalue().encode("utf-8", "backslashreplace"))
-
-
-def read_csv(path: str | Path) -> list[CaseScores]:
-    """Scores from a file that write_csv wrote; numbers have four decimals.
-
-    Args:
-        path: the file.
-
-    Returns:
-        One entry per scan, in the file's order; none for a file without lines.
-
-    Raises:
-        InputError: the file cannot be read or is no such table.
-    """
-    path = Path(path)
-    try:
-        lines = io.StringIO(path.read_bytes().decode("utf-8"), newline="")
-        table = itertools.dropwhile(lambda line: line.startswith("#"), lines)
-        rows = list(csv.DictReader(table))
-        owners = dict.fromkeys((row["dataset"], row["subject"], row["scan"]) for row in rows)
-        return [_case(owner, rows) for owner in owners]
-    except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            "scores-unreadable",
-            f"{path.name} is not a table of scores ({error})",
-            "write it with `spinekit evaluate`",
-        ) from error
+    return text.getvalue().encode("utf-8", "backslashreplace")
 
 
 def to_json(rows: Sequence[SummaryRow], cases: Sequence[CaseScores]) -> dict[str, Any]:
@@ -139,59 +101,12 @@ def _rows(case: CaseScores) -> list[dict[str, object]]:
     return rows
 
 
-def _case(owner: tuple[str, str, str], rows: Sequence[Mapping[str, str]]) -> CaseScores:
-    dataset, subject, scan = owner
-    mine: dict[str, list[Mapping[str, str]]] = {
-        scope: [] for scope in (INSTANCES, WHOLE, POINTS, EXTRA)
-    }
-    for row in rows:
-        if (row["dataset"], row["subject"], row["scan"]) == owner:
-            mine[row["scope"]].append(row)
-    return CaseScores(
-        name=scan,
-        dataset=dataset,
-        subject=subject,
-        instances=tuple(_instance(row) for row in mine[INSTANCES]),
-        masks=tuple(
-            MaskScore(
-                row["structure"],
-                _number(row["dice"]),
-                _number(row["assd_mm"]),
-                _number(row["hd95_mm"]),
-            )
-            for row in mine[WHOLE]
-        ),
-        points=tuple(PointScore(row["name"], row["predicted"]) for row in mine[POINTS]),
-        extra=tuple((row["structure"], int(row["count"])) for row in mine[EXTRA]),
-    )
-
-
-def _instance(row: Mapping[str, str]) -> InstanceScore:
-    return InstanceScore(
-        kind=row["structure"],
-        name=row["name"],
-        volume_mm3=_number(row["volume_mm3"]),
-        partial=row["partial"] == "1",
-        predicted=row["predicted"],
-        iou=_number(row["iou"]),
-        dice=_number(row["dice"]),
-        assd_mm=_number(row["assd_mm"]),
-        hd95_mm=_number(row["hd95_mm"]),
-        split=row["split"] == "1",
-        merged=row["merged"] == "1",
-    )
-
-
 def _cell(value: object) -> str:
     if isinstance(value, bool):
         return str(int(value))
     if isinstance(value, float):
         return f"{value:.4f}" if math.isfinite(value) else ""
     return str(value)
-
-
-def _number(text: str) -> float:
-    return float(text) if text else NAN
 
 
 def _plain(value: Any) -> Any:

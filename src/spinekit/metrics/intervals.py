@@ -1,4 +1,4 @@
-"""Confidence intervals of a mean over scans, by resampling subjects, and of a share of cases.
+"""Confidence intervals of a mean over scans, by resampling subjects.
 
 Knows numbers and who they belong to, not what they measure.
 """
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binomtest
 
 REPEATS = 2000  # resamplings; the interval's ends are then stable to about a fiftieth of its width
 
@@ -68,20 +67,3 @@ def bootstrap_interval(
     tail = (1.0 - level) / 2.0
     low, high = np.quantile(means, [tail, 1.0 - tail])
     return Interval(mean, float(low), float(high))
-
-
-def share_interval(hits: Sequence[bool], *, level: float = 0.95) -> Interval:
-    """Share of cases and its interval after Wilson (1927), which also holds for none and for all.
-
-    Args:
-        hits: (N,) whether each of N independent cases is a hit.
-        level: confidence, 0…1.
-
-    Returns:
-        Share and interval, all nan without a case.
-    """
-    if not len(hits):
-        return Interval(float("nan"), float("nan"), float("nan"))
-    test = binomtest(int(sum(hits)), len(hits))
-    found = test.proportion_ci(confidence_level=level, method="wilson")
-    return Interval(float(test.statistic), float(found.low), float(found.high))

@@ -34,6 +34,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Batch = tuple[Tensor, Tensor, Tensor]
 """Images (B, context, J, K), allowed bytes (B, J, K), level codes (B, J, K)."""
+PER_SET = 16
+"""Slices of every set that a validation looks at."""
 
 
 def _on_one_thread(make: Callable[P, T]) -> Callable[P, T]:
@@ -209,18 +211,18 @@ class StepBatches(Dataset[Batch]):
 
 
 @_on_one_thread
-def validation_batches(sets: list[CaseSet], recipe: Recipe, per_set: int = 16) -> list[Batch]:
-    """Plain views, `per_set` slices of every set, the same at every call.
+def validation_batches(sets: list[CaseSet], recipe: Recipe) -> list[Batch]:
+    """Plain views, `PER_SET` slices of every set, the same at every call.
 
-    Of more than `per_set` cases those are taken that stand evenly in the whole row.
+    Of more than `PER_SET` cases those are taken that stand evenly in the whole row.
     """
     batches = []
     for item in sets:
         rng = np.random.default_rng([recipe.seed, 77])
         views = []
         total = len(item.cases)
-        for n in range(per_set):
-            number = n % total if total <= per_set else n * total // per_set
+        for n in range(PER_SET):
+            number = n % total if total <= PER_SET else n * total // PER_SET
             case, index = item.cases[number], item.indices[number]
             view = plain_view(
                 case,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 from collections.abc import Callable
 from importlib import resources
@@ -142,7 +141,7 @@ def _state(cases: list[RealCase], working_mm: float) -> str:
     return digest.hexdigest()[:16]
 
 
-def pack_case(case: RealCase, working_mm: float = Recipe.working_mm) -> PackedCase:
+def pack_case(case: RealCase, working_mm: float) -> PackedCase:
     """Read one real scan with its masks in the frame i→R, j→A, k→S.
 
     Raises:
@@ -198,7 +197,7 @@ def _read_mask(path: Path, image: Path, grid: Grid, packed: Grid) -> NDArray[np.
     Raises:
         InputError: It cannot be read, or lies elsewhere; axes stored otherwise do no harm.
     """
-    from spinekit.core.geometry import canonical_array, oriented_grid
+    from spinekit.core.geometry import oriented_grid, oriented_volume
     from spinekit.core.resampling import resample_nearest
     from spinekit.io.reading import read_labels
 
@@ -211,7 +210,7 @@ def _read_mask(path: Path, image: Path, grid: Grid, packed: Grid) -> NDArray[np.
             "draw or resample the mask on its image, nearest neighbour; `spinekit data doctor` "
             "says how they differ",
         )
-    return resample_nearest(canonical_array(mask)[0], wanted, packed)
+    return resample_nearest(oriented_volume(mask).array, wanted, packed)
 
 
 def _annotation(
@@ -258,7 +257,7 @@ def pack_prepared(
     """
     found = open_prepared(folder)
     names = {pair.name for pair in found.pairs}
-    bodies = names if bodies_only else names & _bodies_alone(folder)
+    bodies = {pair.name for pair in found.pairs if bodies_only or pair.bodies_only}
     kind = "whole"
     if bodies:
         told = hashlib.sha256(" ".join(sorted(bodies)).encode()).hexdigest()[:8]
@@ -271,17 +270,6 @@ def pack_prepared(
             cases = [_pack_pair(pair, pair.name in bodies, working_mm) for pair in found.pairs]
             save_pack(path, cases)
     return found.name, path
-
-
-def _bodies_alone(folder: Path) -> set[str]:
-    """Names of a prepared set's pairs in which a vertebra is its body alone, by their records."""
-    records = [json.loads(path.read_bytes()) for path in (folder / "cases").glob("*.json")]
-    return {
-        str(row["name"])
-        for record in records
-        if record.get("bodies_only", False)
-        for row in record["outputs"]
-    }
 
 
 def _pack_pair(pair: PreparedPair, bodies_only: bool, working_mm: float) -> PackedCase:

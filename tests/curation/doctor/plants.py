@@ -146,3 +146,13 @@ def reverse(labels: NDArray) -> NDArray:
     for old, new in zip(names, reversed(names), strict=True):
         result[labels == VALUES[old]] = VALUES[new]
     return result
+
+
+def reverse_discs(labels: NDArray, bones: tuple[str, ...] = ()) -> NDArray:
+    """Discs named from below, the sacrum, and no vertebra but those given."""
+    kept = {VALUES[name]: VALUES[name] for name in ("sacrum", *bones)}
+    table = kept | dict(zip(DISCS, reversed(DISCS), strict=True))
+    result = np.zeros_like(labels)
+    for old, new in table.items():
+        result[labels == old] = new
+    return result

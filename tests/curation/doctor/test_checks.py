@@ -14,9 +14,10 @@ from scipy import ndimage
 
 from curation.doctor import plants
 from curation.doctor.plants import spine, write_case
-from spinekit.anatomy.scheme import VALUES
+from spinekit.anatomy.scheme import NAMES, VALUES
 from spinekit.curation.doctor.examination import Examination, ExamineOptions, examine_case
 from spinekit.datasets.meaning import mask_file
+from spinekit.io.writing import write_seg_nrrd
 
 QUICK = ExamineOptions(image_axes=False, pictures=False)
 
@@ -82,12 +83,43 @@ def test_a_vertebra_of_which_only_a_process_is_in_view_hides_no_fault(
     assert codes(examine_case(case, QUICK)) == expected
 
 
+@pytest.mark.parametrize("bones", [(), ("L5",)])
+def test_discs_named_from_below_are_told_by_their_ends(
+    bones: tuple[str, ...], tmp_path: Path
+) -> None:
+    """With one vertebra or none, there is nothing else that has an order."""
+    case = write_case(tmp_path, labels=plants.reverse_discs(spine().labels, bones))
+    (found,) = [f for f in examine_case(case, QUICK).findings if f.code == "order-reversed"]
+
+    assert found.text == "T12-L1 lies below L5-S1"
+
+
 def test_most_of_a_body_under_its_neighbour_s_name_is_told_by_its_own(tmp_path: Path) -> None:
     case = write_case(tmp_path, labels=plants.mix_most(spine().labels))
     (mixed,) = [f for f in examine_case(case, QUICK).findings if f.code == "tags-mixed"]
 
     assert mixed.structures == ("L3", "L4")
     assert "what should be L3 is named L4" in mixed.text
+
+
+@pytest.mark.parametrize("values", ["spinekit", None])
+def test_segments_are_judged_by_what_they_are_called(values: str | None, tmp_path: Path) -> None:
+    """L2 and L3 changed names in 3D Slicer; L5 was drawn anew, with a value that means nothing."""
+    drawn = spine()
+    called = {int(v): NAMES[int(v)] for v in np.unique(drawn.labels) if v}
+    swapped = called | {VALUES["L2"]: "L3", VALUES["L3"]: "L2", 199: "L5"}
+    labels = np.where(drawn.labels == VALUES["L5"], 199, drawn.labels).astype(np.uint8)
+    case = write_case(tmp_path)
+    found = {}
+    for name, names in (("swapped", swapped), ("as_before", called | {199: "L5"})):
+        path = tmp_path / f"{name}.seg.nrrd"
+        rows = [(value, text, (255, 0, 0)) for value, text in names.items()]
+        write_seg_nrrd(path, labels, drawn.grid, rows)
+        case = replace(case, masks=(mask_file(path, values),))
+        found[name] = codes(examine_case(case, QUICK))
+
+    against = {"segment-names"} if values else set()
+    assert found == {"swapped": {"order-wrong"} | against, "as_before": set()}
 
 
 def test_interpolated_labels_are_grey(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from spinekit.curation.doctor.meaning import kind_of, names_of, rank_of
+from spinekit.curation.segments import settle_values
 from spinekit.datasets.case import MaskFile
 from spinekit.datasets.meaning import mask_file
 
@@ -26,15 +27,24 @@ def test_kinds() -> None:
 def test_values_without_a_meaning_are_guessed_only_where_the_guess_is_safe() -> None:
     silent = MaskFile(Path("a.nii.gz"), {})
 
-    assert names_of(silent, [41, 42, 92])[0][41] == "L1"
-    assert names_of(MaskFile(Path("a_parts.nii.gz"), {}), [1, 3])[0][1] == "body"
-    assert names_of(silent, [1, 2, 3, 9])[0][9] == "value 9"
-    assert names_of(MaskFile(Path("a"), {1: "L4"}, binary=True), [255]) == ({255: "L4"}, None)
+    assert names_of(silent, [41, 42, 92], {})[0][41] == "L1"
+    assert names_of(MaskFile(Path("a_parts.nii.gz"), {}), [1, 3], {})[0][1] == "body"
+    assert names_of(silent, [1, 2, 3, 9], {})[0][9] == "value 9"
+    assert names_of(MaskFile(Path("a"), {1: "L4"}, binary=True), [255], {}) == ({255: "L4"}, None)
+
+
+def test_what_the_file_names_is_not_guessed() -> None:
+    silent = MaskFile(Path("a.nii.gz"), {})
+
+    assert names_of(silent, [3, 4], {3: "L5", 4: "L4"}) == ({3: "L5", 4: "L4"}, None)
+    names, guess = names_of(silent, [44, 199], {199: "L5"})
+    assert (names[44], names[199], guess) == ("L4", "L5", "the scheme spinekit")
+    assert names_of(silent, [9, 199], {199: "L5"})[0] == {9: "value 9", 199: "L5"}
 
 
 def test_a_name_that_shares_its_value_is_told_by_the_other_values() -> None:
     """In this scheme the disc below L5 is 124, whether L6 or the sacrum follows."""
     mask = mask_file(Path("a.nii.gz"), "spineps")
 
-    assert names_of(mask, [24, 26, 124])[0][124] == "L5-S1"
-    assert names_of(mask, [24, 25, 26, 124, 125])[0][124] == "L5-L6"
+    assert settle_values(mask, [24, 26, 124])[0][124] == "L5-S1"
+    assert settle_values(mask, [24, 25, 26, 124, 125])[0][124] == "L5-L6"

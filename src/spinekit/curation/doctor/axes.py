@@ -178,8 +178,7 @@ def _bodies_and_backs(
     tubes = [*census.of_kind("canal"), *census.of_kind("cord")]
     if tubes:
         tube = max(tubes, key=lambda structure: structure.voxels)
-        mask, box = census.mask_of(tube)
-        voxels = np.argwhere(mask) + [side.start for side in box]
+        voxels = np.argwhere(census.mask_of(tube)) + [side.start for side in tube.box]
         places = census.grid.ijk_to_ras(voxels[:: max(1, len(voxels) // 4000)])
         centres = [lump.centre_ras_mm for lump in bodies]
         centres += [s.centre_ras_mm for s in census.of_kind("disc") if s.rank is not None]

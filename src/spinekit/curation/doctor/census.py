@@ -85,21 +85,11 @@ class Census:
         found = [s for s in self.structures if s.kind == kind]
         return tuple(sorted(found, key=lambda s: -1.0 if s.rank is None else s.rank))
 
-    def mask_of(self, structure: Structure, *, margin: int = 0) -> tuple[NDArray[np.bool_], Box]:
-        """The structure's voxels within its box.
-
-        Args:
-            structure: One of these.
-            margin: Voxels by which the box is widened, within the grid.
-
-        Returns:
-            Mask of the box, and the box.
-        """
-        box = widened(structure.box, margin, self.grid.shape)
+    def mask_of(self, structure: Structure) -> NDArray[np.bool_]:
+        """The voxels of one of these structures, as a mask of its box."""
         layer = self.layers[structure.layer]
-        if layer.mask.binary:
-            return layer.volume.array[box] != 0, box
-        return layer.volume.array[box] == structure.value, box
+        array = layer.volume.array[structure.box]
+        return array != 0 if layer.mask.binary else array == structure.value
 
     def is_cut(self, structure: Structure) -> bool:
         """Whether it reaches the upper or lower edge, so that more of it may lie outside."""
@@ -115,8 +105,7 @@ class Census:
         """(I, J, K) of 1-based indices into the given structures, 0 elsewhere; the later wins."""
         found = np.zeros(self.grid.shape, np.uint16)
         for index, structure in enumerate(structures, start=1):
-            mask, box = self.mask_of(structure)
-            found[box][mask] = index
+            found[structure.box][self.mask_of(structure)] = index
         return found
 
     @cached_property
@@ -165,15 +154,6 @@ def _ranked(layer: Layer) -> tuple[list[int], NDArray[np.uint32]]:
     for plane, row in zip(array, ranks, strict=True):
         row[:] = np.searchsorted(values, plane, side="right")
     return values.tolist(), ranks
-
-
-def widened(box: Box, margin: int, shape: tuple[int, ...]) -> Box:
-    """A box wider by `margin` voxels on every side, within an array of this shape."""
-    i, j, k = (
-        slice(max(0, side.start - margin), min(size, side.stop + margin))
-        for side, size in zip(box, shape, strict=True)
-    )
-    return i, j, k
 
 
 def _describe(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from spinekit.core.errors import ModelError, describe
-from spinekit.core.geometry import canonical_array
+from spinekit.core.geometry import oriented_volume
 from spinekit.core.grid import Grid
 from spinekit.core.intensity import normalise_intensity
 from spinekit.core.parallel import LOST
@@ -205,17 +205,17 @@ def picture_of(case: Case, findings: Sequence[Finding]) -> bytes | None:
 
 
 def _image_facts(case: Case, scan: Scan) -> ImageFacts:
-    array, spacing = canonical_array(scan.volume)
-    low, middle, high = np.percentile(array[..., ::2, ::2], [1.0, 50.0, 99.0])
+    upright = oriented_volume(scan.volume)
+    low, middle, high = np.percentile(upright.array[..., ::2, ::2], [1.0, 50.0, 99.0])
     return ImageFacts(
         shape=scan.volume.shape,
-        spacing_mm=tuple(round(mm, 4) for mm in spacing),
-        size_mm=tuple(round(n * mm, 2) for n, mm in zip(array.shape, spacing, strict=True)),
+        spacing_mm=tuple(round(mm, 4) for mm in upright.spacing_mm),
+        size_mm=tuple(round(mm, 2) for mm in upright.grid.size_mm),
         orientation=scan.volume.grid.orientation,
         levels=(float(low), float(middle), float(high)),
         digest=digest_voxels(scan.volume.array),
         file_digest=file_digest(case.image),
-        signature=_signature(array),
+        signature=_signature(upright.array),
     )
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from spinekit.anatomy.scheme import PARTS
 from spinekit.core.errors import GeometryError
 from spinekit.core.geometry import normalise_geometry
-from spinekit.core.grid import Grid
+from spinekit.core.grid import OPPOSITE, Grid
 from spinekit.core.intensity import normalise_intensity
 from spinekit.core.volume import Volume
 from spinekit.curation.axes import turn_header
@@ -33,7 +33,6 @@ way showed more than 1.1 times the right one."""
 SEEN = ("body", "disc", "canal", "cord")
 APART_MM = 8.0
 """Between the three slices that are looked at."""
-FLIPS = {"R": "L", "L": "R", "A": "P", "P": "A", "S": "I", "I": "S"}
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def _front_is_clear(looks: list[Look], chosen: Look) -> bool:
 
 
 def _flipped(letters: str, pair: str) -> str:
-    return "".join(FLIPS[letter] if letter in pair else letter for letter in letters)
+    return "".join(OPPOSITE[letter] if letter in pair else letter for letter in letters)
 
 
 def _permuted(letters: str) -> list[str]:

@@ -1,16 +1,17 @@
-"""What a mask's values mean where the set does not say, and what kind of thing a name is.
+"""What a mask's values mean where nothing says it, and what kind of thing a name is.
 
 It knows label schemes, no voxels. A guess is only used to check the mask, never to write one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from spinekit.anatomy.column import LEVELS
 from spinekit.anatomy.scheme import NAMES, VALUES, kind_of_value
 from spinekit.datasets.case import MaskFile
-from spinekit.datasets.meaning import PART_VALUES, values_in
+from spinekit.datasets.meaning import PART_VALUES
 from spinekit.io.discovery import stem_of
 
 Kind = Literal["vertebra", "disc", "sacrum", "canal", "cord", "other"]
@@ -63,25 +64,29 @@ def _rank_all() -> dict[str, float]:
 _RANKS = _rank_all()
 
 
-def names_of(mask: MaskFile, values: list[int]) -> tuple[dict[int, str], str | None]:
+def names_of(
+    mask: MaskFile, values: list[int], known: Mapping[int, str]
+) -> tuple[dict[int, str], str | None]:
     """Names of the values found in a mask.
 
     Args:
         mask: What the set says of it.
         values: What it holds, without 0.
+        known: Value to name by the set and by names in the file.
 
     Returns:
-        Value to name, and where the set is silent what the values were taken for.
+        Value to name, and where the set is silent and not all are known, what the values were
+        taken for.
     """
     if mask.binary:
         name = next(iter(mask.values.values()), "structure")
         return {value: name for value in values}, None
-    if mask.values:
-        return values_in(mask, values), None
+    if mask.values or known.keys() >= set(values):
+        return dict(known), None
     if len(values) == 1:
         return {values[0]: "structure"}, "one structure without a name"
     if stem_of(mask.path).endswith("_parts") and set(values) <= set(PART_VALUES):
         return dict(PART_VALUES), "parts"
-    if set(values) <= set(NAMES):
-        return dict(NAMES), "the scheme spinekit"
-    return {value: f"value {value}" for value in values}, "structures without a name"
+    if set(values) - known.keys() <= set(NAMES):
+        return NAMES | dict(known), "the scheme spinekit"
+    return {v: known.get(v, f"value {v}") for v in values}, "structures without a name"

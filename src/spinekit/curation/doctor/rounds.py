@@ -27,6 +27,9 @@ from spinekit.curation.doctor.expected import find_absent
 from spinekit.curation.doctor.findings import SEVERITIES, Finding
 from spinekit.datasets.case import Case
 
+MOST_PICTURES = 300
+"""Pictures kept; those of later cases are dropped."""
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -46,27 +49,24 @@ class Diagnosis:
 
 def diagnose(
     cases: Sequence[Case],
-    options: ExamineOptions | None = None,
+    options: ExamineOptions,
     *,
     expect: Sequence[str] = (),
     jobs: int = 1,
-    most_pictures: int = 300,
     progress: Callable[[Examination], None] | None = None,
 ) -> Diagnosis:
     """Examine every case of a set and compare them.
 
     Args:
         cases: Of the set.
-        options: How cases are examined; the defaults when None.
+        options: How cases are examined.
         expect: Names of structures that every case should hold.
         jobs: Cases at the same time.
-        most_pictures: Pictures kept; those of later cases are dropped.
         progress: Called with every examination as it is done.
 
     Returns:
         The diagnosis; empty for no cases.
     """
-    options = options or ExamineOptions()
     done: dict[str, Examination] = {}
     pictures = 0
     examine = functools.partial(attempt_case, options=options)
@@ -77,13 +77,13 @@ def diagnose(
         for examination in examinations:
             if examination.picture is not None:
                 pictures += 1
-                if pictures > most_pictures:
+                if pictures > MOST_PICTURES:
                     examination = replace(examination, picture=None)
             done[examination.case.name] = examination
             if progress is not None:
                 progress(examination)
     diagnosis = compare_cases([done[case.name] for case in cases], expect=expect)
-    return _with_pictures(diagnosis, most_pictures) if options.pictures else diagnosis
+    return _with_pictures(diagnosis) if options.pictures else diagnosis
 
 
 def compare_cases(examinations: Sequence[Examination], *, expect: Sequence[str] = ()) -> Diagnosis:
@@ -105,7 +105,7 @@ def compare_cases(examinations: Sequence[Examination], *, expect: Sequence[str] 
     return Diagnosis(tuple(examinations), tuple(findings))
 
 
-def _with_pictures(diagnosis: Diagnosis, most: int) -> Diagnosis:
+def _with_pictures(diagnosis: Diagnosis) -> Diagnosis:
     """Draw the cases in which only the comparison found something.
 
     Those whose examination failed are not opened again. A picture that cannot be drawn is left
@@ -116,7 +116,7 @@ def _with_pictures(diagnosis: Diagnosis, most: int) -> Diagnosis:
     for finding in diagnosis.findings:
         if finding.kind.severity != "note" and finding.case not in failed:
             found[finding.case].append(finding)
-    room = most - sum(e.picture is not None for e in diagnosis.examinations)
+    room = MOST_PICTURES - sum(e.picture is not None for e in diagnosis.examinations)
     examinations = list(diagnosis.examinations)
     for index, examination in enumerate(examinations):
         if room > 0 and examination.picture is None and found[examination.case.name]:

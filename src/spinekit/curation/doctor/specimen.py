@@ -19,6 +19,7 @@ from spinekit.core.volume import Volume
 from spinekit.curation.doctor.findings import Finding
 from spinekit.curation.doctor.meaning import names_of
 from spinekit.curation.layer import Layer
+from spinekit.curation.segments import settle_values
 from spinekit.datasets.case import Case, MaskFile
 from spinekit.doubts import MOST_VALUES
 from spinekit.io.reading import Scan, hash_files, read_label_file, read_scan
@@ -111,7 +112,10 @@ def _open_mask(case: Case, mask: MaskFile) -> tuple[Layer | None, list[Finding]]
         text = f"{name}: every voxel is marked, none is 0"
         return None, [Finding("mask-full", case.name, text, name)]
     found: list[Finding] = []
-    names, guess = names_of(mask, values)
+    known, against = settle_values(mask, values)
+    if against:
+        found.append(Finding("segment-names", case.name, f"{name}: {against}", name))
+    names, guess = names_of(mask, values, known)
     if guess is not None:
         text = f"{name}: values {_listed(values)}, taken for {guess}"
         found.append(Finding("meaning-unknown", case.name, text, name, facts={"values": values}))

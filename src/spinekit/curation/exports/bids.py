@@ -16,9 +16,9 @@ from spinekit.curation.exports.task import Export, Plan
 from spinekit.curation.prepared import Output, PreparedSet
 from spinekit.io.derivatives import prepared_pair
 from spinekit.io.writing import write_bytes, write_json
+from spinekit.layouts.bids import DESCRIPTION, VERSION, format_table
 
 FOLDER = "bids"
-_DESCRIPTION = "dataset_description.json"
 _ENDING = ".nii.gz"
 _LABELS = f"_dseg{_ENDING}"
 _SUFFIXES = {
@@ -46,7 +46,7 @@ class _Name:
 
 
 def _plan(prepared: PreparedSet) -> Plan:
-    placing = Placing(prepared.folder / FOLDER, _DESCRIPTION)
+    placing = Placing(prepared.folder / FOLDER)
     found = list(_find_paths(list(prepared.outputs()), placing))
     used = {path for _, paths in found for path in paths}
     for output, paths in found:
@@ -154,19 +154,16 @@ def _finish(prepared: PreparedSet, names: Sequence[str]) -> None:
     root = prepared.folder / FOLDER
     placed = list_placed(root, names)
     write_json(
-        root / _DESCRIPTION,
+        root / DESCRIPTION,
         {
             "Name": prepared.recipe.name,
-            "BIDSVersion": "1.9.0",
+            "BIDSVersion": VERSION,
             "DatasetType": "derivative",
             "GeneratedBy": [{"Name": "SpineKit", "Version": __version__}],
         },
     )
-    rows = ["index\tname\tcolor"]
-    for row in prepared.table["labels"]:
-        red, green, blue = row["colour"]
-        rows.append(f"{row['value']}\t{row['name']}\t#{red:02x}{green:02x}{blue:02x}")
-    write_bytes(root / "dseg.tsv", ("\n".join(rows) + "\n").encode())
+    rows = [(row["value"], row["name"], row["colour"]) for row in prepared.table["labels"]]
+    write_bytes(root / "dseg.tsv", format_table(rows))
     outputs = {output.name: output for output in prepared.outputs()}
     people = {
         path.split("/")[0]: outputs[row["pair"]]

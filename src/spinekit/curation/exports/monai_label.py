@@ -7,9 +7,7 @@ Slicer writes into these files: what is in them is kept. It knows no voxels.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from spinekit.curation.exports.placed import Copy, Place, Placing, list_placed
@@ -20,9 +18,6 @@ from spinekit.io.writing import write_json
 
 FOLDER = "monai-label"
 STORE = "datastore_v2.json"
-PLACED = "prepared"
-"""What of an image in the store says where its label map was put, and which, in sets that have no
-list of their own yet."""
 _CHECKSUM = "SHA256:"
 """How a server begins a checksum."""
 _ENDING = ".nii.gz"
@@ -31,8 +26,7 @@ _TAGS = ("final", "original")
 
 
 def _plan(prepared: PreparedSet) -> Plan:
-    root = prepared.folder / FOLDER
-    placing = Placing(root, STORE, _read_placed(root / STORE))
+    placing = Placing(prepared.folder / FOLDER)
     for output in prepared.outputs():
         file = f"{output.name}{_ENDING}"
         tag, other = _tags(output.part)
@@ -77,21 +71,6 @@ def _finish(prepared: PreparedSet, names: Sequence[str]) -> None:
             "objects": objects,
         },
     )
-
-
-def _read_placed(store: Path) -> dict[str, dict[str, Any]]:
-    """Rows for the list by a store that tells them itself; none where none is told."""
-    rows = {}
-    try:
-        for name, entry in json.loads(store.read_bytes())["objects"].items():
-            placed = entry["image"]["info"].get(PLACED)
-            if placed:
-                digest = placed["checksum"].removeprefix(_CHECKSUM)
-                path = f"labels/{placed['tag']}/{name}{_ENDING}"
-                rows[path] = {"pair": name, "sha256": digest}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
-    return rows
 
 
 EXPORT = Export(_plan, _finish, (FOLDER,))

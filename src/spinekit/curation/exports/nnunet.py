@@ -68,7 +68,7 @@ class Mapped:
 
 def _plan(dataset: NnunetDataset) -> Callable[[PreparedSet], Plan]:
     def plan(prepared: PreparedSet) -> Plan:
-        placing = Placing(prepared.folder / RAW / dataset.folder, _DATASET)
+        placing = Placing(prepared.folder / RAW / dataset.folder)
         for output in prepared.outputs():
             lacking = dataset.lacks(output.values)
             if lacking:

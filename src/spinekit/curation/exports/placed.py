@@ -91,21 +91,16 @@ class Placing:
         plan: What has come of it so far.
     """
 
-    def __init__(
-        self, root: Path, sign: str, earlier: Mapping[str, dict[str, Any]] | None = None
-    ) -> None:
+    def __init__(self, root: Path) -> None:
         """Begin.
 
         Args:
             root: The folder, which need not be there.
-            sign: Name of a file that is there once the layout was made.
-            earlier: Rows that count where there is no list yet.
         """
         self.plan = Plan()
         self._root = root
-        self._is_older = (root / sign).exists() and not (root / LIST).exists()
         told = read_list(root)
-        self._rows = told["files"] or dict(earlier or {})
+        self._rows = told["files"]
         self._list_begun(told["begun"])
         self._paths: dict[str, list[str]] = {}
         for path, row in self._rows.items():
@@ -114,7 +109,6 @@ class Placing:
         self._used: set[str] = set()
         self._gone: set[str] = set()
         self._seen: dict[tuple[str, str], State] = {}
-        self._is_unlisted = False
 
     def _list_begun(self, begun: Mapping[str, dict[str, Any]]) -> None:
         """List what a run that was ended put there: it has the time of what it was made from."""
@@ -222,10 +216,7 @@ class Placing:
         for path in sorted({file for pattern in patterns for file in self._root.glob(pattern)}):
             inside = path.relative_to(self._root).as_posix()
             if inside not in known and not path.name.startswith("."):
-                self._is_unlisted = True
                 self._tell(inside, "it is not listed as put there, and is kept")
-        if self._is_older and self._is_unlisted:
-            self._tell_older()
         for gone in self._gone - self._used:
             _remove(self._root / gone)
             _remove_empty(self._root, gone)
@@ -281,16 +272,7 @@ class Placing:
         if path in self._rows:
             self._tell(pair, f"{path} was changed there, and is kept")
         else:
-            self._is_unlisted = True
             self._tell(pair, f"{path} is not listed as put there, and is kept")
-
-    def _tell_older(self) -> None:
-        """Files that are not listed, in a layout without a list: most are ours, unchanged."""
-        self._tell(
-            f"./{self._root.name}",  # the first of all names
-            "made by an earlier version, without a list of what was put there: "
-            f"remove {self._root} to have it made anew",
-        )
 
     def _tell_both(self, pair: str, theirs: Sequence[str], formers: Mapping[str, str]) -> None:
         """Two persons' files of one pair: which of them counts is not ours to say."""

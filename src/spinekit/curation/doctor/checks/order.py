@@ -32,28 +32,22 @@ ROOM = 1.6
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Report names out of order, skipped names, unmarked vertebrae and discs between others."""
-    specimen, column = evidence.specimen, evidence.column
-    if column is None:
-        return
-    ranked = (*column.vertebrae, *column.discs)
-    if len(ranked) < 2:
+    column = evidence.column
+    if column is None or len(column.vertebrae) + len(column.discs) < 2:
         return
     reading = read_axes(column)
     if reading is not None and reading.names_reversed:
-        text = f"{ranked[0].name} lies below {column.vertebrae[-1].name}"
-        if column.vertebrae:
-            yield Finding("order-reversed", specimen.case.name, text, _file(column, ranked[0]))
+        # Three places at least were told apart: of one vertebra or none, there are two discs.
+        named = column.vertebrae if len(column.vertebrae) > 1 else column.discs
+        text = f"{named[0].name} lies below {named[-1].name}"
+        case = evidence.specimen.case.name
+        yield Finding("order-reversed", case, text, _file(column, named[0]))
         return
     wrong = [*out_of_order(column), *_without_room(column)]
     for structure in wrong:
-        yield Finding(
-            "order-wrong",
-            specimen.case.name,
-            f"{structure.name} does not lie between the structures it should lie between",
-            _file(column, structure),
-            (structure.name,),
-            _spot(column, structure),
-        )
+        text = f"{structure.name} does not lie between the structures it should lie between"
+        spot = column.place_of(structure)[1]
+        yield evidence.finding("order-wrong", text, structure, spot=spot)
     if not wrong:
         if not column.doubles:
             yield from _gaps(evidence, column)
@@ -204,8 +198,3 @@ def _between(column: Column, one: Structure, other: Structure) -> list[float]:
 
 def _file(column: Column, structure: Structure) -> str:
     return column.census.layers[structure.layer].file
-
-
-def _spot(column: Column, structure: Structure) -> tuple[float, float, float]:
-    i, j, k = column.place_of(structure)[1]
-    return i, j, k

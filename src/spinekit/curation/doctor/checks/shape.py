@@ -15,7 +15,6 @@ from scipy import ndimage
 from spinekit.curation.doctor.census import Census, Structure
 from spinekit.curation.doctor.evidence import Evidence
 from spinekit.curation.doctor.findings import Finding
-from spinekit.curation.doctor.specimen import Specimen
 
 HOLE_MM3, HOLE_VOXELS = 60.0, 4
 """Smaller holes are veins and noise."""
@@ -36,7 +35,7 @@ LEAST_DISC_MM3 = 800.0
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Report holes, specks, skipped slices and cut structures."""
-    specimen, column = evidence.specimen, evidence.column
+    column = evidence.column
     if column is None:
         return
     census = column.census
@@ -45,11 +44,11 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     for structure in census.structures:
         if structure.name in doubled or not _has_shape(census, structure):
             continue
-        yield from _holes(specimen, census, structure)
-        skipped = list(_skipped(specimen, census, structure))
+        yield from _holes(evidence, census, structure)
+        skipped = list(_skipped(evidence, census, structure))
         yield from skipped
         if not skipped and structure.name not in mixed:
-            yield from _specks(specimen, census, structure)
+            yield from _specks(evidence, census, structure)
 
 
 def _has_shape(census: Census, structure: Structure) -> bool:
@@ -60,8 +59,8 @@ def _has_shape(census: Census, structure: Structure) -> bool:
     return size >= (LEAST_DISC_MM3 if structure.kind == "disc" else LEAST_KNOWN_MM3)
 
 
-def _holes(specimen: Specimen, census: Census, structure: Structure) -> Iterator[Finding]:
-    mask, box = census.mask_of(structure)
+def _holes(evidence: Evidence, census: Census, structure: Structure) -> Iterator[Finding]:
+    mask, box = census.mask_of(structure), structure.box
     hollow = ndimage.binary_fill_holes(mask) & ~census.marked[box]
     numbered, count = ndimage.label(hollow)
     if count == 0:
@@ -73,10 +72,10 @@ def _holes(specimen: Specimen, census: Census, structure: Structure) -> Iterator
         return
     spot = np.argwhere(numbered == largest + 1).mean(axis=0) + [side.start for side in box]
     text = f"{structure.name} has a hole of {sizes[largest]} voxels ({volume:.0f} mm³)"
-    yield _finding("hole", specimen, census, structure, text, spot)
+    yield evidence.finding("hole", text, structure, spot=spot)
 
 
-def _specks(specimen: Specimen, census: Census, structure: Structure) -> Iterator[Finding]:
+def _specks(evidence: Evidence, census: Census, structure: Structure) -> Iterator[Finding]:
     least_mm = CUT_GAP_MM if census.is_cut(structure) else SPECK_GAP_MM
     far = [
         piece
@@ -92,26 +91,26 @@ def _specks(specimen: Specimen, census: Census, structure: Structure) -> Iterato
         f"{voxels} voxels in {len(far)} piece{'s' if len(far) > 1 else ''} named {structure.name} "
         f"lie up to {gap:.0f} mm away from it"
     )
-    yield _finding("specks", specimen, census, structure, text, np.array(far[0].spot_ijk))
+    yield evidence.finding("specks", text, structure, spot=far[0].spot_ijk)
 
 
-def _skipped(specimen: Specimen, census: Census, structure: Structure) -> Iterator[Finding]:
+def _skipped(evidence: Evidence, census: Census, structure: Structure) -> Iterator[Finding]:
     """A slice without the structure between two that have it, along the thickest spacing."""
     spacing = census.grid.spacing_mm
     axis = int(np.argmax(spacing))
     if spacing[axis] < 1.5 * sorted(spacing)[1]:
         return
-    mask, box = census.mask_of(structure)
+    mask = census.mask_of(structure)
     others = tuple(n for n in range(3) if n != axis)
     areas = mask.sum(axis=others)
     thick = np.flatnonzero(areas >= 0.3 * areas.max())
     empty = [n for n in range(thick[0], thick[-1] + 1) if areas[n] == 0]
     if not empty or (census.is_cut(structure) and not _is_single(empty, areas)):
         return
-    spot = np.array(structure.centre_ijk)
-    spot[axis] = empty[0] + box[axis].start
+    spot = [*structure.centre_ijk]
+    spot[axis] = empty[0] + structure.box[axis].start
     text = f"{structure.name} is not marked in slice {int(spot[axis])}, but on both sides of it"
-    yield _finding("slice-skipped", specimen, census, structure, text, spot)
+    yield evidence.finding("slice-skipped", text, structure, spot=spot)
 
 
 def _is_single(empty: list[int], areas: NDArray[np.integer]) -> bool:
@@ -121,21 +120,3 @@ def _is_single(empty: list[int], areas: NDArray[np.integer]) -> bool:
     """
     beside = min(areas[empty[0] - 1], areas[empty[-1] + 1])
     return len(empty) == 1 and bool(beside >= FULL * areas.max())
-
-
-def _finding(
-    code: str,
-    specimen: Specimen,
-    census: Census,
-    structure: Structure,
-    text: str,
-    spot: np.ndarray,
-) -> Finding:
-    return Finding(
-        code,
-        specimen.case.name,
-        text,
-        census.layers[structure.layer].file,
-        (structure.name,),
-        (float(spot[0]), float(spot[1]), float(spot[2])),
-    )

@@ -35,7 +35,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         else:
             yield from _unexpected(specimen, layer)
     if column is not None:
-        yield from _overlaps(specimen, column)
+        yield from _overlaps(evidence, column)
 
 
 def _grey_binary(specimen: Specimen, layer: Layer) -> Iterator[Finding]:
@@ -73,7 +73,7 @@ def _unexpected(specimen: Specimen, layer: Layer) -> Iterator[Finding]:
     )
 
 
-def _overlaps(specimen: Specimen, column: Column) -> Iterator[Finding]:
+def _overlaps(evidence: Evidence, column: Column) -> Iterator[Finding]:
     """Voxels that two masks give different names of `anatomy.scheme`."""
     census = column.census
     named = [s for s in census.structures if s.name in VALUES]
@@ -84,22 +84,14 @@ def _overlaps(specimen: Specimen, column: Column) -> Iterator[Finding]:
         stops = [min(a.stop, b.stop) for a, b in zip(one.box, two.box, strict=True)]
         if any(a >= b for a, b in zip(starts, stops, strict=True)):
             continue
-        first, box = census.mask_of(one)
-        second, other = census.mask_of(two)
+        first, second = census.mask_of(one), census.mask_of(two)
         both = np.zeros([b - a for a, b in zip(starts, stops, strict=True)], bool)
-        both[:] = first[_within(box, starts, stops)] & second[_within(other, starts, stops)]
+        both[:] = first[_within(one.box, starts, stops)] & second[_within(two.box, starts, stops)]
         limit = max(OVERLAP_VOXELS, OVERLAP_SHARE * min(one.voxels, two.voxels))
         if both.sum() > limit:
             spot = np.argwhere(both)[both.sum() // 2] + starts
             text = f"{one.name} and {two.name} both claim {int(both.sum())} voxels"
-            yield Finding(
-                "masks-overlap",
-                specimen.case.name,
-                text,
-                census.layers[two.layer].file,
-                (one.name, two.name),
-                (float(spot[0]), float(spot[1]), float(spot[2])),
-            )
+            yield evidence.finding("masks-overlap", text, one, two, spot=spot)
 
 
 def _within(
