@@ -106,7 +106,7 @@ def corrected(tmp_path: Path):
 
     def correct(spine: BlockSpine, *changes: tuple[str, str]) -> tuple[Path, dict]:
         found = segment(spine.image, affine=spine.grid.affine, predictor=oracle_for(spine))
-        labels = found.save(tmp_path)["dseg"]
+        labels = found.save(tmp_path, overwrite=True)["dseg"]
         report = dict(found.report)
         for where, name in changes:
             report = dict(relabel(labels, [Word(where, name)]).report)

@@ -390,7 +390,8 @@ def test_a_segment_whose_name_is_none_of_ours_and_contradicts_its_value_fails(tm
     for name in ("one", "two"):
         save(tmp_path / "pred" / f"{name}_dseg.nii.gz", two_bodies())
     segmented(tmp_path / "ref" / "one.seg.nrrd", two_bodies(), {44: "L5 new", 43: "L3"})
-    segmented(tmp_path / "ref" / "two.seg.nrrd", two_bodies(), {44: "mine", 43: "vertebrae_L3"})
+    (more := two_bodies())[0, 0, 0] = 5
+    segmented(tmp_path / "ref" / "two.seg.nrrd", more, {44: "mine", 43: "L3", 5: "root L4"})
 
     found = evaluate_files(tmp_path / "pred", tmp_path / "ref")
 

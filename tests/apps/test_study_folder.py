@@ -74,8 +74,24 @@ def test_folders_without_the_series_asked_for_are_passed_over_where_another_has_
     assert "error" not in said
     assert "DICOM/T2" not in (out / "summary.csv").read_text()
     assert (out / "failures.json").read_text().strip() == "[]"
-    assert main(["segment", str(study), str(tmp_path / "none"), "--series", "5"]) == 1
+    none = tmp_path / "none"
+    assert main(["segment", str(study), str(none), "--series", "5"]) == 1
     assert capsys.readouterr().err.count("no series 5; it has") == 2
+    assert main(["segment", str(study), str(none), "--series", "4"]) == 0
+    assert "no-such-series" not in (none / "summary.csv").read_text()
+    assert (none / "failures.json").read_text().strip() == "[]"
+
+
+def test_a_broken_folder_does_not_hide_which_series_there_are(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = study / "DICOM" / "BROKEN"
+    broken.mkdir()
+    (broken / "IM0.dcm").write_bytes(b"no DICOM")
+
+    assert main(["segment", str(study), str(tmp_path / "out"), "--series", "5"]) == 1
+
+    assert "no series 5; it has" in capsys.readouterr().err
 
 
 def test_an_index_of_a_study_is_said_to_be_one(

@@ -67,6 +67,17 @@ def test_faint_values_and_text_lie_in_margins() -> None:
     assert find_imaged(volume).layers == slice(12, 42)
 
 
+def test_a_small_structure_through_many_layers_is_no_mark() -> None:
+    volume = thinning()
+    volume.array[..., :12] = 0.0
+    volume.array[..., 42:] = 0.0
+    volume.array[2, 5, 43:54] = 0.9
+    assert find_imaged(volume).layers == slice(12, 54)
+
+    volume.array[2, 5, 52:] = 0.0
+    assert find_imaged(volume).layers == slice(12, 42)
+
+
 def test_what_thins_out_is_no_margin() -> None:
     volume = thinning()
     volume.array[..., :12] = 0.02 * np.random.default_rng(0).random((20, 50, 12))

@@ -1,9 +1,11 @@
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from dataset_trees import touch
+from results import a_report
 from spinekit.apps.cli import main
 from spinekit.core.errors import InputError, RecipeError, UsageError
 from spinekit.datasets.naming import contrast_of, subject_of
@@ -40,11 +42,14 @@ RESULT = ("parts", "levels", "image", "cord_soft", "canal_soft")
 def test_of_a_result_the_label_map_alone_is_a_mask(tmp_path: Path) -> None:
     touch(tmp_path, "images/a.nii.gz", "labels/a_dseg.nii.gz", "labels/a_mine.nii.gz")
     touch(tmp_path, *(f"labels/a_{kind}.nii.gz" for kind in RESULT))
+    touch(tmp_path, "images/b.nii.gz", "labels/b_dseg.nii.gz", "labels/b_parts.nii.gz")
+    (tmp_path / "labels" / "a_dseg.json").write_text(json.dumps(a_report()), encoding="utf-8")
 
-    (case,) = find_cases(tmp_path, "folder", {"values": "spinekit"})
+    case, own = find_cases(tmp_path, "folder", {"values": "spinekit"})
     assert [mask.path.name for mask in case.masks] == ["a_dseg.nii.gz", "a_mine.nii.gz"]
+    assert [mask.path.name for mask in own.masks] == ["b_dseg.nii.gz", "b_parts.nii.gz"]
 
-    (case,) = find_cases(tmp_path, "folder", {"masks": {"dseg": "spinekit", "parts": "parts"}})
+    case, _ = find_cases(tmp_path, "folder", {"masks": {"dseg": "spinekit", "parts": "parts"}})
     assert [mask.path.name for mask in case.masks] == ["a_dseg.nii.gz", "a_parts.nii.gz"]
 
 

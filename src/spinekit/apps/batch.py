@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,8 @@ def run_jobs(jobs: Sequence[Job], run: RunOptions, *, many: bool) -> list[Outcom
     except KeyboardInterrupt:
         if many and outcomes:
             ended = [outcomes[job.shown] for job in jobs if job.shown in outcomes]
-            write_summary(run.out, ended, jobs, quiet=run.quiet)
+            if there := [outcome for outcome in ended if outcome.code != ABSENT]:
+                write_summary(run.out, there, jobs, quiet=run.quiet)
         raise
     return _leave_absent(jobs, [outcomes[job.shown] for job in jobs], run)
 
@@ -111,7 +112,7 @@ def _leave_absent(
     """The outcomes but those for want of the series; a line counts them. All where none has it."""
     absent = [outcome for outcome in outcomes if outcome.code == ABSENT]
     is_there = any(
-        job.source.is_dir() and outcome.code != ABSENT
+        job.source.is_dir() and outcome.status != "failed"
         for job, outcome in zip(jobs, outcomes, strict=True)
     )
     if not is_there:
@@ -186,8 +187,18 @@ def write_summary(
             _set_aside(folder / FILE, quiet=quiet)
         if before is None:
             _set_aside(folder / FAILURES, quiet=quiet)
-        write_rows(folder / FILE, rows[0], merged)
-        earlier = [failure for failure in before or [] if not is_told(failure["input"], told)]
+        # A folder that lacked an earlier run's series and lacks this one's is no failure.
+        passed = {job.shown for job in jobs}.difference(outcome.input for outcome in outcomes)
+
+        def is_left(row: Mapping[str, Any]) -> bool:
+            return row["code"] != ABSENT or row["input"] not in passed
+
+        write_rows(folder / FILE, rows[0], filter(is_left, merged))
+        earlier = [
+            failure
+            for failure in filter(is_left, before or [])
+            if not is_told(failure["input"], told)
+        ]
         write_json(folder / FAILURES, earlier + failures)
 
 

@@ -25,6 +25,10 @@ LEAST_MARGIN_MM = 3.0
 """Thinner margins and fill are left: no room for anything. Nor is a thinner image cut out."""
 LEAST_FILL_MM = 8.0
 """Fill is so deep along S: some scanners leave a few black layers with vague edges."""
+RIM_VOXELS = 5
+"""How far into fill the network's word counts while instances are told apart."""
+MOST_MARKS_MM = 10.0
+"""Height of the marks in a margin, such as a line of text."""
 BLANK_RANGE = 0.01
 """Values of a margin span at most this share of what the scan's values span."""
 _HALF = 0.5 - 1e-3
@@ -95,7 +99,8 @@ def find_imaged(volume: Volume) -> Imaged:
     thick = volume.grid.spacing_mm[axis]
     low, high = robust_range(volume.array)
     most = BLANK_RANGE * (high - low)
-    ends = (_count_blank(layers, most), _count_blank(layers[::-1], most))
+    marks = math.ceil(MOST_MARKS_MM / thick)
+    ends = (_count_blank(layers, most, marks), _count_blank(layers[::-1], most, marks))
     first, last = (n if n * thick >= LEAST_MARGIN_MM else 0 for n in ends)
     if (len(layers) - first - last) * thick < LEAST_MARGIN_MM:
         return Imaged(volume.grid, axis, slice(0, len(layers)))
@@ -115,24 +120,33 @@ def trim_margins(volume: Volume, imaged: Imaged) -> Volume:
 
 
 def clear_fill(probs: NDArray[np.floating], fill: NDArray[np.bool_] | None) -> None:
-    """Make probabilities those of background in fill, in place.
+    """Make probabilities those of background in fill, but for its rim, in place.
+
+    What ends at a mask drawn close around the spine is told apart by what lies in the rim.
 
     Args:
         probs: (C, I, J, K), background first.
         fill: (I, J, K) where it lies; None for nowhere.
     """
     if fill is not None:
-        probs[:, fill] = 0
-        probs[0, fill] = 1
+        sure = ndimage.binary_erosion(fill, np.ones((1, 2 * RIM_VOXELS + 1, 1)), border_value=1)
+        sure = ndimage.binary_erosion(sure, np.ones((1, 1, 2 * RIM_VOXELS + 1)), border_value=1)
+        probs[:, sure] = 0
+        probs[0, sure] = 1
 
 
-def _count_blank(layers: NDArray[Any], most: float) -> int:
-    """How many layers from the first on are margin, whose values span at most so much."""
+def _count_blank(layers: NDArray[Any], most: float, marks: int) -> int:
+    """How many layers from the first on are margin, whose values span at most so much.
+
+    Of layers with marks on a few voxels, so many in a row may lie between blank ones.
+    """
     count = 0
     for n, layer in enumerate(layers):
         if np.ptp(layer) <= most:
             count = n + 1
-        elif np.ptp(np.percentile(layer, (LOW_PERCENTILE, HIGH_PERCENTILE))) > most:
+            continue
+        is_image = np.ptp(np.percentile(layer, (LOW_PERCENTILE, HIGH_PERCENTILE))) > most
+        if is_image or n >= count + marks:
             break
     return count
 
@@ -153,7 +167,10 @@ def _find_fill(volume: Volume) -> NDArray[np.bool_] | None:
         fill[:, *corner] |= np.logical_and.accumulate(seen, axis=2)
     front_mm, up_mm = (volume.grid.spacing_mm[axes.index(n)] for n in (1, 2))
     box = (1, math.ceil(LEAST_MARGIN_MM / front_mm), math.ceil(LEAST_FILL_MM / up_mm))
-    fill = ndimage.binary_opening(fill, np.ones(box, bool))
+    for size in ((1, box[1], 1), (1, 1, box[2])):
+        fill = ndimage.binary_erosion(fill, np.ones(size))
+    for size in ((1, box[1], 1), (1, 1, box[2])):
+        fill = ndimage.binary_dilation(fill, np.ones(size))
     return np.moveaxis(fill, (0, 1, 2), np.argsort(axes)) if fill.any() else None
 
 

@@ -34,6 +34,7 @@ from spinekit.datasets.naming import (
 )
 from spinekit.datasets.sources import Own
 from spinekit.io.discovery import stem_of
+from spinekit.io.reports import is_report
 from spinekit.io.results import KINDS
 
 IMAGE_FOLDERS = ("images", "image", "imagesTr", "img")
@@ -208,13 +209,17 @@ def _without_results(name: str, masks: list[MaskFile]) -> list[MaskFile]:
     """The masks of an image without what `segment` writes beside its label map.
 
     Parts, points and soft maps tell nothing that the label map does not, and stay as they were
-    where a person corrects it.
+    where a person corrects it. Those without a report beside them are a person's own.
     """
     kinds = [stem_of(mask.path).removeprefix(name) for mask in masks]
     if "_dseg" not in kinds:
         return masks
     beside = set(KINDS) - {"_dseg"}
-    return [mask for mask, kind in zip(masks, kinds, strict=True) if kind not in beside]
+    return [
+        mask
+        for mask, kind in zip(masks, kinds, strict=True)
+        if kind not in beside or not is_report(mask.path.with_name(f"{name}_dseg.json"))
+    ]
 
 
 def _matches(pattern: str, fields: Mapping[str, str], stems: list[str]) -> list[str]:

@@ -163,12 +163,12 @@ def _by_segments(path: Path, volume: Volume) -> Volume:
     """Labels in the values of what their segments are called; values without a name stay."""
     present = np.unique(volume.array)
     meanings = read_meanings(path, NAMES, present[present != 0].tolist())
-    if meanings.unused:
-        value, text = next(iter(meanings.unused.items()))
+    wrong = {value: text for value, text in meanings.unused.items() if value in NAMES}
+    if wrong:
+        value, text = next(iter(wrong.items()))
         raise InputError(
             "segment-names",
-            f"{path.name}: calls {value} {text!r}, which is {NAMES.get(value, 'nothing')} by its "
-            "value",
+            f"{path.name}: calls {value} {text!r}, which is {NAMES[value]} by its value",
             "name the segment as SpineKit does, such as L4, or put the file into its values: "
             "`spinekit labels convert --from SCHEME`",
         )

@@ -78,7 +78,7 @@ def find_scans(
     found = sorted(_walk(source, exclude, leave_out), key=lambda scan: scan.path)
     found = [scan for scan in found if masks or not _is_segmentation(scan.path)]
     if not found:
-        packed = next(filter(is_archive, source.rglob("*")), None)
+        packed = next(filter(_is_packed_scan, source.rglob("*")), None)
         remedy = f"give a folder with {', '.join(FILE_ENDINGS)} or DICOM files"
         if packed is not None:
             remedy = f"unpack {packed.relative_to(source)} and give the folder"
@@ -94,6 +94,12 @@ def is_single(found: Sequence[ScanSource], source: Path) -> bool:
         source: Where it looked.
     """
     return len(found) == 1 and found[0].path == source
+
+
+def _is_packed_scan(path: Path) -> bool:
+    """Whether a file is an archive that may hold scans: not hidden, and none of `relabel`."""
+    is_ours = path.name.startswith(".") or path.name.endswith("_undo.zip")
+    return is_archive(path) and not is_ours
 
 
 def is_archive(path: Path) -> bool:

@@ -120,13 +120,7 @@ def observe(
         network = network + told[:, _CHAINS][:, :, None]
     told_apart = instances.told_apart
     missed, atlas = weigh_distances(items, where, told_apart=told_apart)
-    axis = LEVELS.index("C2")
-    is_axis = safe.argmax(axis=1) == axis
-    pairs = (
-        [Pair()] * (len(where) - 1)
-        if told_apart
-        else pair_bones(items, where, is_axis, safe[:, axis])
-    )
+    pairs = [Pair()] * (len(where) - 1) if told_apart else pair_bones(items, where, safe)
     volume = np.array([bone.volume_mm3 for bone in bones])
     noise = _noise(volume, is_sacrum) - (NETWORK_WEIGHT - weight) * said.max(axis=1)
     weigh_pieces(pairs, likeness, missed, volume)

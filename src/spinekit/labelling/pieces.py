@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spinekit.anatomy.column import LEVELS
 from spinekit.anatomy.items import Instance
 from spinekit.labelling.naming import Choice
 from spinekit.labelling.terms import Floats, Observations
@@ -82,23 +83,22 @@ class Pair:
 
 
 def pair_bones(
-    items: Sequence[Instance],
-    where: Sequence[int],
-    is_axis: NDArray[np.bool_],
-    said: NDArray[np.float64],
+    items: Sequence[Instance], where: Sequence[int], said: NDArray[np.float64]
 ) -> list[Pair]:
     """What each bone and the next may be.
 
     Args:
         items: bones and discs from the top.
         where: (n,) places of the bones among them.
-        is_axis: (n,) which bones the network calls C2: parts of it may be taller together.
-        said: (n,) share that it gives C2.
+        said: (n, 25) share that the network gives each level; of bones that it calls C2, parts may
+            be taller together.
 
     Returns:
         One pair for each bone but the last.
     """
     bones = [items[n] for n in where]
+    axis = LEVELS.index("C2")
+    is_axis = said.argmax(axis=1) == axis
     pairs = []
     for n, (above, below) in enumerate(itertools.pairwise(bones)):
         between = items[where[n] + 1 : where[n + 1]]
@@ -111,7 +111,9 @@ def pair_bones(
         else:
             both_axis = bool(is_axis[n] and is_axis[n + 1])
             may_be_dens = n == 0 and both_axis
-            may_be_axis = both_axis or (bool(is_axis[n]) and _is_small(bones, n + 1, said[n + 1]))
+            may_be_axis = both_axis or (
+                bool(is_axis[n]) and _is_small(bones, n + 1, said[n + 1, axis])
+            )
             pair = _in_column(above, below, between, usual, may_be_axis, may_be_dens)
         pairs.append(pair)
     return pairs
