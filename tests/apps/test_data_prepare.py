@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from curation.sets import save, small_spine, write_set
-from results import voxels
+from results import a_report, voxels
 from spinekit.anatomy.scheme import VALUES
 from spinekit.apps.cli import main
 from spinekit.datasets.real import real_data_folder
@@ -49,6 +49,7 @@ def test_what_was_erased_of_a_result_is_in_no_set(tmp_path) -> None:
     save(tmp_path / "in" / "images" / "a.nii.gz", spine.image, spine.grid.affine)
     for kind, array in (("dseg", corrected), ("parts", spine.parts), ("cord_soft", spine.image)):
         save(tmp_path / "in" / "labels" / f"a_{kind}.nii.gz", array, spine.grid.affine)
+    (tmp_path / "in" / "labels" / "a_dseg.json").write_text(json.dumps(a_report()))
 
     words = [str(tmp_path / "in"), str(tmp_path / "out"), "--values", "spinekit", "--quiet"]
     assert main(["data", "prepare", *words]) == 0
