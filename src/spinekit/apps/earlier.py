@@ -9,7 +9,6 @@ import functools
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from spinekit.adoption import MaskOptions
@@ -19,7 +18,6 @@ from spinekit.io.locks import alone
 from spinekit.io.reading import hash_scan
 from spinekit.io.reports import StoredReport
 from spinekit.io.staging import remove_abandoned
-from spinekit.layouts.listed import find_changed
 from spinekit.layouts.registry import LAYOUTS
 from spinekit.prediction.predictor import Predictor, load_predictor
 from spinekit.segmentation import Segmentation
@@ -112,15 +110,15 @@ def _keep_corrected(job: Job, report: StoredReport) -> None:
     Raises:
         UsageError: Names in it were corrected, or voxels.
     """
-    if report.provenance:
-        raise _refuse("results-exist", f"names in {job.files['json']} were corrected by hand")
-    for path in _find_painted(job, report):
-        raise _refuse("results-exist", f"{path} was changed since it was written, by hand")
+    corrected = _find_correction(job, report)
+    if corrected is not None:
+        raise _refuse("results-exist", corrected)
 
 
-def _find_painted(job: Job, report: StoredReport) -> list[Path]:
-    """The label volumes of a result that were changed since they were written."""
-    return find_changed(LAYOUTS[job.layout].reach(job.wanted), report)
+def _find_correction(job: Job, report: StoredReport) -> str | None:
+    """What of a job's result a person has corrected; None for nothing."""
+    reach = [place.files for place in LAYOUTS[job.layout].reach(job.wanted)]
+    return report.find_correction(job.place.root, reach)
 
 
 def _refuse(code: str, what: str) -> UsageError:
@@ -135,9 +133,9 @@ def is_outdated(job: Job, result: Segmentation | Exception) -> bool:
     if not job.study or isinstance(result, Exception):
         return False
     report = StoredReport.find(job.files["json"])
-    if report is None or report.provenance or _told(report.whole) == _told(result.report):
+    if report is None or _told(report.whole) == _told(result.report):
         return False
-    return not _find_painted(job, report)
+    return _find_correction(job, report) is None
 
 
 def _told(report: Mapping[str, Any]) -> str:

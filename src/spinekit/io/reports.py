@@ -142,10 +142,20 @@ class StoredReport:
             return "other-options", f"{path} was made with other options ({', '.join(other)})"
         if self.model_sha256 != new["model"]["sha256"]:
             return "other-options", f"{path} was made with another model"
+        corrected = self.find_correction(folder, reach)
+        return None if corrected is None else ("results-exist", corrected)
+
+    def find_correction(self, folder: Path, reach: Sequence[Mapping[str, str]]) -> str | None:
+        """What of the result a person has corrected, names or voxels; None for nothing.
+
+        Args:
+            folder: The folder of the layout.
+            reach: As in `find_obstacle`.
+        """
         if self.provenance:
-            return "results-exist", f"names in {path} were corrected by hand"
+            return f"names in {folder / reach[0]['json']} were corrected by hand"
         for file in (file for names in reach for file in self.find_changed(folder, names)):
-            return "results-exist", f"{file} was changed since it was written, by hand"
+            return f"{file} was changed since it was written, by hand"
         return None
 
     def find_changed(self, folder: Path, files: Mapping[str, str]) -> list[Path]:
