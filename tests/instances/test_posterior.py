@@ -31,3 +31,18 @@ def test_arches_above_the_edge_of_the_scan_belong_where_they_did_in_a_longer_one
     owner, before = cut.vertebra_map[rear], whole.vertebra_map[:, :, cut_mm:][rear]
     assert (owner == before).mean() > 0.9
     assert (owner == toy.count)[before == toy.count].mean() > 0.95
+
+
+def test_fat_between_two_processes_that_is_taken_for_bone_moves_no_process():
+    toy = Toy(count=5, height=20, disc=4, depth=20, width=30, sacrum=False)
+    parts, truth = draw(toy)
+    i, j, k = np.meshgrid(*(np.arange(n) for n in parts.shape), indexing="ij", sparse=True)
+    u = np.abs(i - (toy.slices - 1) / 2) * toy.spacing[0]
+    behind, down = 85.0 - j - toy.depth / 2, parts.shape[2] - 1 - k
+    (_, above), (top, bottom) = levels(toy)[1:3]
+    gap = (down >= above + 4) & (down < (top + bottom) / 2)
+    fat = (u < 5) & (behind > 24) & (behind < 42) & gap & (truth == 0)
+    result = split_instances(probabilities(np.where(fat, np.uint8(POSTERIOR), parts)), toy.spacing)
+    for number in range(1, toy.count + 1):
+        process = (truth == number) & (parts == POSTERIOR)
+        assert (result.vertebra_map[process] == number).mean() > 0.97
