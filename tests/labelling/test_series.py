@@ -133,6 +133,60 @@ def test_two_pieces_of_what_another_series_shows_whole_bear_its_name_once() -> N
     assert [name for name in names[1] if name is not None] == list(levels)
 
 
+def cut_below(whole: SeriesColumn, bone: int, *, slivers: bool) -> SeriesColumn:
+    """A series that shows the upper 5 mm of a bone last, as one sliver or as two."""
+    items, maps = whole.instances.items[: bone + 1], whole.instances.vertebra_map.copy()
+    rows = np.flatnonzero((maps == bone + 1).any(axis=(0, 1)))
+    low = int(rows[-5])
+    maps = maps[:, :, low:]
+    sliver = replace(
+        items[bone], volume_mm3=4000.0, touches_edge=True, partial=True,
+        bottom_mm=items[bone].top_mm + 5, position_mm=items[bone].top_mm + 2.5,
+        centroid_ijk=(*items[bone].centroid_ijk[:2], 2.5),
+    )  # fmt: skip
+    below = ()
+    if slivers:
+        maps[:, :, :2] = np.where(maps[:, :, :2] == bone + 1, bone + 2, maps[:, :, :2])
+        below = (
+            replace(
+                sliver, index=bone + 2, volume_mm3=900.0,
+                top_mm=sliver.top_mm + 3, position_mm=sliver.top_mm + 4,
+                centroid_ijk=(*sliver.centroid_ijk[:2], 1.0),
+            ),
+        )  # fmt: skip
+    kept = tuple(
+        replace(item, centroid_ijk=(*item.centroid_ijk[:2], item.centroid_ijk[2] - low))
+        for item in items[:bone]
+    )
+    affine = whole.grid.affine.copy()
+    affine[2, 3] += low
+    instances = replace(
+        whole.instances, parts=whole.instances.parts[:, :, low:], vertebra_map=maps,
+        disc_map=whole.instances.disc_map[:, :, low:], items=(*kept, sliver, *below),
+    )  # fmt: skip
+    evidence = np.vstack([whole.evidence[: bone + 1], *[uniform()[None]] * slivers])
+    return SeriesColumn(instances, Grid(maps.shape, affine), evidence)
+
+
+@pytest.mark.parametrize("slivers", [False, True])
+@pytest.mark.parametrize("upper_first", [False, True])
+def test_what_the_edge_leaves_of_a_bone_is_the_bone_that_another_series_shows_whole(
+    slivers: bool, upper_first: bool
+) -> None:
+    upper = cut_below(column(CHAIN), 5, slivers=slivers)
+    lower = column(CHAIN[2:], known=True)
+    order = {"upper": upper, "lower": lower}
+    if not upper_first:
+        order = dict(reversed(order.items()))
+
+    (pool,) = pool_series(list(order.values()))
+    names = dict(zip(order, named(list(order.values())), strict=True))
+
+    assert len(pool.instances.items) == len(CHAIN)
+    assert names["lower"] == CHAIN[2:]
+    assert names["upper"] == (*CHAIN[:6], *(None,) * slivers)
+
+
 def test_columns_that_differ_where_a_series_sees_nothing_are_none_to_it() -> None:
     (pool,) = pool_series([column(CHAIN[:5]), column(CHAIN[3:])])
     skipped = ("T10", "T11", *CHAIN[2:])

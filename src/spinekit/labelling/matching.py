@@ -59,17 +59,28 @@ def _in_step(
 ) -> list[tuple[int, int]]:
     """The pairs without those that are shifted along the column unlike their neighbours.
 
-    Such as the sliver of a bone that lies, moved, in the bone above it.
+    Such as the sliver of a bone that lies, moved, in the bone above it. The middle of a sliver is
+    elsewhere than that of the whole bone: it is in step where, moved back, it lies in that bone.
     """
     shifts = shifts_along(pairs, items, others)
     kept = []
     for n, e in pairs:
         near = sorted(shifts, key=lambda at: abs(at - items[n].position_mm))[:NEIGHBOURS]
         usual = float(np.median([shifts[at] for at in near])) if len(near) > 2 else None
-        own = others[e].position_mm - items[n].position_mm
-        if usual is None or items[n].kind == "sacrum" or abs(own - usual) <= OUT_OF_STEP_MM:
-            kept.append((n, e))
+        one, other = items[n], others[e]
+        own = other.position_mm - one.position_mm
+        if usual is None or one.kind == "sacrum" or abs(own - usual) <= OUT_OF_STEP_MM:
+            is_in_step = True
+        else:
+            is_in_step = _is_cut(one) != _is_cut(other) and _lies_in(one, other, usual)
+        kept += [(n, e)] if is_in_step else []
     return kept
+
+
+def _lies_in(one: Instance, other: Instance, shift: float) -> bool:
+    """Whether half of the shorter of two is in the longer, the one moved by `shift`."""
+    common = min(one.bottom_mm + shift, other.bottom_mm) - max(one.top_mm + shift, other.top_mm)
+    return common >= 0.5 * min(one.bottom_mm - one.top_mm, other.bottom_mm - other.top_mm)
 
 
 def _beside(

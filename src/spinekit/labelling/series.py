@@ -16,8 +16,9 @@ from spinekit.anatomy.column import LEVELS, SACRUM
 from spinekit.anatomy.items import Instance, Instances
 from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
+from spinekit.labelling.entries import Entry, Overlaps, add_items, match_entries, second_pieces
 from spinekit.labelling.evidence import FLOOR, item_codes
-from spinekit.labelling.matching import SAME_SHARE, match_items, move_along, shifts_along
+from spinekit.labelling.matching import SAME_SHARE
 from spinekit.labelling.naming import Naming, move_anomalies, tell_apart
 from spinekit.labelling.observation import may_be_cut
 from spinekit.labelling.places import item_points, values_at
@@ -144,7 +145,7 @@ def _unsure(series: Sequence[SeriesColumn]) -> set[tuple[int, int]]:
 
 def _recast(
     series: Sequence[SeriesColumn],
-    overlap: dict[tuple[int, int], NDArray[np.float64]],
+    overlap: Overlaps,
     unsure: set[tuple[int, int]],
 ) -> list[SeriesColumn]:
     """The series; what one may have cut, and another shows to be a vertebra, is one."""
@@ -185,42 +186,34 @@ def _alike(a: SeriesColumn, b: SeriesColumn, shares: NDArray[np.float64]) -> NDA
     return np.where(alike.reshape(shares.shape), shares, 0.0)
 
 
-@dataclass(slots=True)
-class _Entry:
-    """An item of the pooled column: who shows it, and how it lies along the base's curve."""
-
-    item: Instance
-    """The view that shows most of it."""
-    source: tuple[int, int]
-    """Series of that view, and the item's place in it."""
-    shown: list[tuple[int, int]]
-    """The same of every view."""
-
-
 def _grow(
     base: int,
     left: Sequence[int],
     series: Sequence[SeriesColumn],
-    overlap: dict[tuple[int, int], NDArray[np.float64]],
+    overlap: Overlaps,
     sacra: Sequence[tuple[int, ...]],
     unsure: set[tuple[int, int]],
 ) -> Pool:
     """The pool around the base: series are added while any shares a bone with it."""
     entries = [
-        _Entry(item, (base, n), [(base, n)]) for n, item in enumerate(series[base].instances.items)
+        Entry(item, (base, n), [(base, n)]) for n, item in enumerate(series[base].instances.items)
     ]
     place = {base: np.arange(len(entries))}
     while True:
         best, matched = -1, 0
         for s in left:
             if s not in place:
-                pairs = _match(s, entries, series, overlap)
+                pairs = match_entries(s, entries, series[s].instances.items, overlap)
                 bones = sum(entries[e].item.kind != "disc" for _, e in pairs)
                 if bones > matched:
                     best, matched = s, bones
         if best < 0:
             break
-        place[best] = _add(best, entries, series, overlap)
+        place[best] = add_items(best, entries, series[best].instances.items, overlap)
+        for e in second_pieces(best, place[best], entries, overlap):
+            del entries[e]
+            for at in place.values():
+                at[:] = np.where(at == e, -1, at - (at > e))
     order = sorted(range(len(entries)), key=lambda e: _rank(entries[e].item))
     rank = np.empty(len(entries) + 1, dtype=np.int64)
     rank[order], rank[-1] = np.arange(len(entries)), -1
@@ -242,76 +235,7 @@ def _rank(item: Instance) -> tuple[bool, float]:
     return item.kind == "sacrum", item.position_mm
 
 
-def _match(
-    s: int,
-    entries: Sequence[_Entry],
-    series: Sequence[SeriesColumn],
-    overlap: dict[tuple[int, int], NDArray[np.float64]],
-) -> list[tuple[int, int]]:
-    """(item of s, entry) that are the same, each used once."""
-    shares = _shares(s, entries, series, overlap)
-    return match_items(shares, series[s].instances.items, [entry.item for entry in entries])
-
-
-def _shares(
-    s: int,
-    entries: Sequence[_Entry],
-    series: Sequence[SeriesColumn],
-    overlap: dict[tuple[int, int], NDArray[np.float64]],
-) -> NDArray[np.float64]:
-    """(items of s, entries) greatest share in common, of the one or of the other."""
-    shares = np.zeros((len(series[s].instances.items), len(entries)))
-    for e, entry in enumerate(entries):
-        for other, n in entry.shown:
-            common = np.maximum(overlap[s, other][:, n], overlap[other, s][n])
-            shares[:, e] = np.maximum(shares[:, e], common)
-    return shares
-
-
-def _add(
-    s: int,
-    entries: list[_Entry],
-    series: Sequence[SeriesColumn],
-    overlap: dict[tuple[int, int], NDArray[np.float64]],
-) -> NDArray[np.int64]:
-    """Add a series to the pooled column.
-
-    Returns:
-        (n,) entry of each of its items, -1 for a second piece of what is there already.
-    """
-    items = series[s].instances.items
-    found = _match(s, entries, series, overlap)
-    pairs, shifts = dict(found), shifts_along(found, items, [entry.item for entry in entries])
-    touched = _shares(s, entries, series, overlap).max(axis=1, initial=0.0) >= SAME_SHARE
-    place = np.full(len(items), -1, dtype=np.int64)
-    for n, item in enumerate(items):
-        shift = move_along(item.position_mm, shifts) - item.position_mm
-        moved = dataclasses.replace(
-            item,
-            position_mm=item.position_mm + shift,
-            top_mm=item.top_mm + shift,
-            bottom_mm=item.bottom_mm + shift,
-        )
-        if n in pairs:
-            entry = entries[pairs[n]]
-            entry.shown.append((s, n))
-            if _is_better(moved, entry.item):
-                entry.item, entry.source = moved, (s, n)
-            place[n] = pairs[n]
-        elif not touched[n]:
-            entries.append(_Entry(moved, (s, n), [(s, n)]))
-            place[n] = len(entries) - 1
-    return place
-
-
-def _is_better(item: Instance, other: Instance) -> bool:
-    """Whether one view of an instance shows more of it than another."""
-    if item.partial != other.partial:
-        return other.partial
-    return item.touches_edge < other.touches_edge
-
-
-def _evidence(entry: _Entry, series: Sequence[SeriesColumn]) -> NDArray[np.float64]:
+def _evidence(entry: Entry, series: Sequence[SeriesColumn]) -> NDArray[np.float64]:
     """(27,) pooled distribution: a weighted geometric mean, sharper with every series.
 
     A sliver at the edge of a series weighs what it shows of the whole.
@@ -329,7 +253,7 @@ def _evidence(entry: _Entry, series: Sequence[SeriesColumn]) -> NDArray[np.float
 
 
 def _outside(
-    entries: Sequence[_Entry], series: Sequence[SeriesColumn]
+    entries: Sequence[Entry], series: Sequence[SeriesColumn]
 ) -> NDArray[np.float64] | None:
     """(n, 27) log likelihood of each entry by other sources; None without any source.
 
@@ -348,7 +272,7 @@ def _outside(
 
 
 def _instances(
-    entries: Sequence[_Entry],
+    entries: Sequence[Entry],
     members: Sequence[int],
     series: Sequence[SeriesColumn],
     unsure: set[tuple[int, int]],
