@@ -322,11 +322,11 @@ def test_a_damaged_index_is_named(folders, text):
         evaluate_files(folders / "pred", folders / "ref")
 
 
-def test_another_program_s_index_is_passed_over(folders):
-    (folders / "index.json").write_text('{"pages": [1]}', encoding="utf-8")
-    assert {case.dataset for case in evaluate_files(folders / "pred", folders / "ref").cases} == {
-        "ref"
-    }
+@pytest.mark.parametrize("text", ['{"pages": [1]}', "[1, 2]", '["name"]'])
+def test_another_program_s_index_is_passed_over(folders, text):
+    (folders / "index.json").write_text(text, encoding="utf-8")
+    found = evaluate_files(folders / "pred", folders / "ref")
+    assert {case.dataset for case in found.cases} == {"ref"}
 
 
 def test_labels_painted_in_since_count_and_not_the_parts_of_before(folders):

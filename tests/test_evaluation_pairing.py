@@ -41,6 +41,16 @@ def test_files_of_one_scan_may_lie_in_several_folders(tmp_path):
     assert found == ([("a", ["a_dseg"], ["names/a_names", "parts/a_parts"])], [])
 
 
+def test_what_label_made_of_a_mask_answers_the_mask(tmp_path):
+    made = ["a_bodies_dseg", "a_bodies_parts"]
+    assert pair(tmp_path, made, ["a_bodies"]) == ([("a", made, ["a_bodies"])], [])
+
+
+def test_results_of_two_masks_of_one_scan_answer_neither(tmp_path):
+    made, masks = ["a_bodies_dseg", "a_discs_dseg", "b"], ["a_bodies", "a_discs", "b"]
+    assert pair(tmp_path, made, masks) == ([("b", ["b"], ["b"])], ["a"])
+
+
 def test_folders_tell_scans_of_one_stem_apart(tmp_path):
     found = pair(
         tmp_path,

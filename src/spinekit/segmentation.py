@@ -23,7 +23,7 @@ from spinekit.io.staging import remove_abandoned, staged
 from spinekit.io.voxels import hash_voxels
 from spinekit.io.writing import write_bytes, write_image, write_json, write_labels, write_seg_nrrd
 from spinekit.levels import LevelPoint, describe_levels, draw_levels
-from spinekit.structures import Structure
+from spinekit.structures import Segment, Structure, name_segments
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -76,10 +76,6 @@ def settle_over(
         return {**report, "voxels_sha256": written, "files": sorted({*files} | kept)}, gone
 
     return settle
-
-
-Segment = tuple[int, str, tuple[int, int, int]]
-"""Value, name and RGB colour of a structure, as a segmentation file stores them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,11 +370,7 @@ def _plain(fmt: str) -> str:
 
 def label_segments(structures: Sequence[Structure]) -> list[Segment]:
     """What the values of a label map stand for."""
-    return [
-        (structure.value, structure.name, COLOURS[VALUES[structure.name]])
-        for structure in structures
-        if structure.value is not None
-    ]
+    return name_segments((row.value, row.name) for row in structures if row.value is not None)
 
 
 def level_segments(points: Sequence[LevelPoint]) -> list[Segment]:

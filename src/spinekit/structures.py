@@ -4,7 +4,7 @@ It is told the names; why an instance bears its name, or what it looks like, it 
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from scipy import ndimage
 from spinekit.anatomy.items import Instance, Instances
 from spinekit.anatomy.parts import BODY, CANAL, CORD, DISC, POSTERIOR, SACRUM
 from spinekit.anatomy.scheme import (
+    COLOURS,
     LEVELS,
     NAMES,
     VALUES,
@@ -25,6 +26,8 @@ from spinekit.anatomy.scheme import (
 from spinekit.core.errors import Notice
 from spinekit.core.grid import Grid, closest_axes
 
+Segment = tuple[int, str, tuple[int, int, int]]
+"""Value, name and RGB colour of a structure, as a segmentation file stores them."""
 _MOST_NAMELESS = {"vertebra": 30, "disc": 25}
 """Number of values that stand for structures without a name."""
 
@@ -197,6 +200,21 @@ def tabulate(
             Structure(NAMES[value], value, kind_of_value(value), None, *size, value in cut, False)
         )
     return tuple(rows)
+
+
+def name_segments(named: Iterable[tuple[int, str]]) -> list[Segment]:
+    """What values stand for; all names of one that several structures share.
+
+    Args:
+        named: value and name in this package's scheme of each structure.
+
+    Returns:
+        A row per value, in the order in which they come first.
+    """
+    names: dict[int, list[str]] = {}
+    for value, name in named:
+        names.setdefault(value, []).append(name)
+    return [(value, " + ".join(some), COLOURS[VALUES[some[0]]]) for value, some in names.items()]
 
 
 def convert_labels(

@@ -81,7 +81,7 @@ def test_structures_that_share_a_value_share_a_segment(label_file, tmp_path) -> 
     assert main(words) == 0
 
     names = [name for _, name in sorted(segments_of(out).items())]
-    assert names == ["L5", "spinal_cord, spinal_canal"]
+    assert names == ["L5", "spinal_cord + spinal_canal"]
 
 
 def test_a_folder_that_is_not_there_yet_is_made(label_file, tmp_path) -> None:
@@ -203,17 +203,47 @@ def test_a_scan_among_the_masks_is_not_converted(label_file, tmp_path, capsys) -
     assert listing(tmp_path / "out") == [label_file.name]
 
 
-def test_a_segmentation_that_calls_its_values_otherwise_is_refused(tmp_path, capsys) -> None:
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("L3", "L4"), "calls 1 'L3', which is spinal_cord by the values of spinekit"),
+        (("spinal_cord", "L4 new"), "calls 43 'L4 new', which is L3 by the values of spinekit"),
+    ],
+)
+def test_a_segmentation_that_calls_its_values_otherwise_is_refused(
+    tmp_path, capsys, names, said
+) -> None:
     labels = np.zeros((4, 5, 6), np.uint8)
-    labels[1], labels[2] = 1, 2
+    labels[1], labels[2] = 1, 43
     path = tmp_path / "slicer.seg.nrrd"
-    colour = (1, 2, 3)
-    write_seg_nrrd(path, labels, Grid((4, 5, 6), np.eye(4)), [(1, "L3", colour), (2, "L4", colour)])
+    rows = [(value, name, (1, 2, 3)) for value, name in zip((1, 43), names, strict=True)]
+    write_seg_nrrd(path, labels, Grid((4, 5, 6), np.eye(4)), rows)
 
     assert main(["labels", "convert", str(path), "--to", "totalspineseg"]) == 1
 
-    said = capsys.readouterr().err
-    assert "slicer.seg.nrrd: calls 1 L3, which is spinal_cord by the values of spinekit" in said
+    assert f"slicer.seg.nrrd: {said}" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("oracle")
+def test_structures_that_share_a_value_are_one_segment_that_is_read_back(
+    scan_file, tmp_path
+) -> None:
+    words = ["segment", str(scan_file), str(tmp_path), "--scheme", "spider", "--quiet"]
+    assert main([*words, "--format", "seg.nrrd"]) == 0
+    made, back = tmp_path / "spine_dseg.seg.nrrd", tmp_path / "back.nii.gz"
+
+    assert segments_of(made)[100].startswith("spinal_canal")
+    assert main(["labels", "convert", str(made), "--from", "spider", "--out", str(back)]) == 0
+    assert VALUES["spinal_canal"] in np.unique(np.asarray(nib.load(back).dataobj))
+
+
+def test_all_maps_of_a_folder_are_not_put_into_a_file(label_file, tmp_path, capsys) -> None:
+    words = ["labels", "convert", str(label_file.parent), "--to", "gliwa"]
+
+    assert main([*words, "--out", str(tmp_path / "out.nii.gz")]) == 2
+
+    assert "is called like a file" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
 def test_the_last_disc_is_called_by_the_vertebra_above_it(tmp_path) -> None:

@@ -23,8 +23,9 @@ class Instance:
 
     `index` is its value in the vertebra or disc map (1.. from the top; 1 for the sacrum).
     Lengths are in mm: `height_mm` along the column, `depth_mm` front to back and `width_mm` left
-    to right, all of the body alone for a vertebra. `position_mm` (centre), `top_mm` and `bottom_mm`
-    are measured along the curve of the column, downwards.
+    to right. `position_mm` (centre), `top_mm` and `bottom_mm` are measured along the curve of the
+    column, downwards. All of these, centroid and volume are of the body alone for a vertebra;
+    its posterior elements have `posterior_mm3`.
     """
 
     kind: Kind

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from spinekit.curation.translation import Translation
 
 EPILOG = """\
 A scheme is a name (`spinekit labels list`) or the labels.json of a prepared set:
@@ -111,8 +110,17 @@ def _target(path: Path, out: Path, top: Path | None) -> Path:
 
     The maps of a folder `top` keep their place inside it. What has no extension is a folder, there
     or not.
+
+    Raises:
+        UsageError: OUT is called like a file, and all maps of a folder are to go there.
     """
+    from spinekit.core.errors import UsageError
+    from spinekit.io.discovery import FILE_ENDINGS, ending_of
+
     if top is not None:
+        if ending_of(out) in FILE_ENDINGS and not out.is_dir():
+            what = f"OUT ({out}) is called like a file, and LABELS is a folder"
+            raise UsageError("out-is-file", what, "name a folder; it is made if it is missing")
         return out / path.relative_to(top)
     return out / path.name if out.is_dir() or not out.suffix else out
 
@@ -158,6 +166,7 @@ def convert_file(
     from spinekit.io.discovery import SEGMENTATION_ENDING
     from spinekit.io.reading import read_label_file
     from spinekit.io.writing import write_labels, write_seg_nrrd
+    from spinekit.structures import name_segments
 
     volume, header = read_label_file(path)
     refuse_scan(path.name, volume.array)
@@ -165,7 +174,9 @@ def convert_file(
         _check_segments(path, volume.array, source, lowest)
     result = translate(volume.array, source, target, lowest=lowest)
     if out is not None and out.name.lower().endswith(SEGMENTATION_ENDING):
-        write_seg_nrrd(out, result.labels, header, _segments(result))
+        rows = sorted(result.kept, key=lambda row: row.target)
+        segments = name_segments((row.target, row.name) for row in rows)
+        write_seg_nrrd(out, result.labels, header, segments)
     elif out is not None:
         write_labels(out, result.labels, header)
     return {
@@ -191,27 +202,16 @@ def _check_segments(path: Path, labels: NDArray[np.integer], source: Any, lowest
     present = [int(value) for value in np.unique(labels) if value]
     known = source.meanings(lowest=lowest, present=present)
     meanings = read_meanings(path, known, present)
-    renamed = meanings.overruled.keys() | (meanings.told - known.keys())
+    others = meanings.overruled.keys() | (meanings.told - known.keys())
+    renamed = {**meanings.unused, **{value: meanings.names[value] for value in others}}
     if renamed:
         value = min(renamed)
         raise InputError(
             "segment-names",
-            f"{path.name}: calls {value} {meanings.names[value]}, which is "
+            f"{path.name}: calls {value} {renamed[value]!r}, which is "
             f"{known.get(value, 'nothing')} by the values of {source.name}",
             "give the scheme of its values with --from, or take its names with spinekit label",
         )
-
-
-def _segments(result: Translation) -> list[tuple[int, str, tuple[int, int, int]]]:
-    """Value, name and colour of what was kept; all names of a value that several share."""
-    from spinekit.anatomy.scheme import COLOURS, VALUES
-
-    names: dict[int, list[str]] = {}
-    for row in result.kept:
-        names.setdefault(row.target, []).append(row.name)
-    return [
-        (value, ", ".join(some), COLOURS[VALUES[some[0]]]) for value, some in sorted(names.items())
-    ]
 
 
 def describe(report: dict[str, Any]) -> str:

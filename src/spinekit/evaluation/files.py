@@ -343,7 +343,8 @@ def _read_index(folder: Path) -> dict[str, tuple[str, str]]:
             continue
         try:
             entries = json.loads(path.read_text(encoding="utf-8"))
-            if isinstance(entries, list) and any("name" in entry for entry in entries):
+            scans = entries if isinstance(entries, list) else []
+            if any(isinstance(entry, dict) and "name" in entry for entry in scans):
                 return {e["name"]: (str(e["dataset"]), str(e["subject"])) for e in entries}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(

@@ -13,7 +13,7 @@ import numpy as np
 
 from spinekit.core.errors import SpineKitError, UsageError
 from spinekit.io.derivatives import is_resampled, split_derived
-from spinekit.io.discovery import walk_folders
+from spinekit.io.discovery import stem_of, walk_folders
 from spinekit.io.reading import read_labels
 
 ENDINGS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", ".mhd")
@@ -48,8 +48,9 @@ def pair_files(pred: Path, ref: Path) -> tuple[list[Pair], list[str]]:
 
     Scans are paired by their stems, whatever folders they lie in. Where a stem that both sides
     have comes in several folders, folders tell scans apart: one that both sides have answers only
-    itself, and what lies elsewhere is paired by stem if that is still unique. Two files are one
-    pair whatever their names.
+    itself, and what lies elsewhere is paired by stem if that is still unique. What `label` made
+    of a reference, and called after its file, answers it too. Two files are one pair whatever
+    their names.
 
     Args:
         pred: predicted label file, or a folder of them.
@@ -72,7 +73,7 @@ def pair_files(pred: Path, ref: Path) -> tuple[list[Pair], list[str]]:
     pairs: list[Pair] = []
     missing: list[str] = []
     for stem, asked in refs.items():
-        matched = _match(preds.get(stem, {}), asked, shared)
+        matched = _match(preds.get(stem) or _by_mask(preds, asked), asked, shared)
         for folder, *files in matched:
             here = folder if apart else Path()
             pairs.append(Pair(_name(stem, here), here, *files))
@@ -81,6 +82,14 @@ def pair_files(pred: Path, ref: Path) -> tuple[list[Pair], list[str]]:
         named = apart or _repeated(asked)
         missing += {_name(stem, folder if named else Path()) for folder in left}
     return sorted(pairs, key=lambda pair: pair.name), sorted(missing)
+
+
+def _by_mask(
+    preds: Mapping[str, Mapping[Path, Files]], asked: Mapping[Path, Files]
+) -> Mapping[Path, Files]:
+    """What is called after one of the reference's files, as results of `label` are; or nothing."""
+    own = {stem_of(file) for files in asked.values() for file in files.values()} & preds.keys()
+    return preds[own.pop()] if len(own) == 1 else {}
 
 
 def _match(

@@ -26,7 +26,6 @@ from spinekit.layouts.wanted import Place, Wanted
 from spinekit.levels import describe_levels, draw_levels
 from spinekit.report import read_report
 from spinekit.segmentation import (
-    Segment,
     Segmentation,
     Settle,
     label_segments,
@@ -34,6 +33,7 @@ from spinekit.segmentation import (
     level_segments,
     part_segments,
 )
+from spinekit.structures import Segment
 
 OPTIONS: Mapping[str, Any] = {}
 """Options of the segmentation that this layout fixes: none."""
@@ -349,16 +349,8 @@ def _read_table(folder: Path) -> dict[str, Any]:
 
 
 def format_table(rows: Sequence[Segment]) -> bytes:
-    """A look-up table: index, name and colour, tab-separated.
-
-    An index that stands for several structures has one row, with all their names.
-    """
-    names: dict[int, list[str]] = {}
-    colours: dict[int, tuple[int, int, int]] = {}
-    for index, name, colour in rows:
-        names.setdefault(index, []).append(name)
-        colours.setdefault(index, colour)
+    """A look-up table: index, name and colour, tab-separated."""
     lines = ["index\tname\tcolor"]
-    for index, (red, green, blue) in colours.items():
-        lines.append(f"{index}\t{' + '.join(names[index])}\t#{red:02x}{green:02x}{blue:02x}")
+    for index, name, (red, green, blue) in rows:
+        lines.append(f"{index}\t{name}\t#{red:02x}{green:02x}{blue:02x}")
     return ("\n".join(lines) + "\n").encode()
