@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from labelling.columns import build, delete, merge, uniform
+from labelling.columns import build, delete, merge, split, uniform
 from spinekit.anatomy.scheme import VALUES
 from spinekit.core.errors import UsageError
 from spinekit.core.grid import Grid
@@ -201,6 +201,26 @@ def test_a_vertebra_may_be_left_out_where_one_was_missed_or_the_column_has_none(
 
     eleven = decide(draw(sacrum=False), "T12=T11", "L1=L1")
     assert [name for name in eleven.names if name and "-" not in name][:3] == ["T10", "T11", "L1"]
+
+
+@pytest.mark.parametrize(
+    "words", [("T12=L1", "L4=L4"), ("T12=L1", "L5-S1=L5-S1"), ("T12=L1", "L3=L3", "L5=L5")]
+)
+def test_no_vertebra_is_left_without_a_name_between_two_that_have_one(words) -> None:
+    with pytest.raises(UsageError, match="more than there are names") as error:
+        decide(draw(), *words)
+
+    assert error.value.code == "contradicting-names"
+
+
+def test_a_piece_between_two_words_needs_no_name() -> None:
+    whole = draw(sacrum=False)
+    broken = split(whole, whole.truth.index("L2"))
+
+    naming = decide(broken, "L1=L1", "L3=L3")
+
+    bones = [naming.names[n] for n in broken.bones]
+    assert [name for name in bones if name] == list(LEVELS[:-1])
 
 
 def test_a_word_is_not_refused_for_what_earlier_words_left_out() -> None:

@@ -19,6 +19,8 @@ BLOCK = 1.6
 """Height of a bone, over those beside it, above which it is more than one vertebra."""
 DENS = 2.3
 """Height of C2 with its dens, over those of the vertebrae below."""
+PIECE = 0.7
+"""Height of a bone, over those beside it, below which it may be a piece of one of them."""
 BESIDE = 2
 """How many vertebrae on either side tell what height is usual."""
 
@@ -72,6 +74,42 @@ def find_misfit(column: Column, certain: Mapping[int, str]) -> tuple[str, str] |
         between = min(chain.index(ends[1]) - chain.index(ends[0]) - 1 for chain in chains)
         if not _has_room(column, names, (upper, lower), between):
             return ends
+    return None
+
+
+def find_crowd(
+    column: Column, certain: Mapping[int, str], names: Sequence[str | None]
+) -> tuple[str, str, int] | None:
+    """Certain names of two bones, or of one and the sacrum, with more vertebrae between than names.
+
+    Counted are whole vertebrae that bear a name: what had none may be no vertebra, and what is
+    short may be a piece of one.
+
+    Args:
+        column: The items, with the names they bear.
+        certain: Bone → its level.
+        names: One per item, as they follow.
+
+    Returns:
+        Both levels, the upper one first, and the number of vertebrae between them; None without
+        such.
+    """
+    items = column.instances.items
+    sacrum = {n: SACRUM for n, name in enumerate(names) if name == SACRUM}
+    ends = sorted((sacrum | dict(certain)).items())
+    for (upper, above), (lower, below) in itertools.pairwise(ends):
+        between = [
+            n
+            for n in range(upper + 1, lower)
+            if items[n].kind == "vertebra"
+            and not items[n].partial
+            and column.names[n] in LEVELS
+            and items[n].height_mm >= PIECE * _usual_mm(column, names, n)
+        ]
+        chains = [variant.levels for variant in VARIANTS if {above, below} <= set(variant.levels)]
+        most = max((chain.index(below) - chain.index(above) - 1 for chain in chains), default=0)
+        if chains and len(between) > most:
+            return above, below, len(between)
     return None
 
 

@@ -15,7 +15,12 @@ from spinekit.core.errors import UsageError
 from spinekit.labelling.methods import name_with
 from spinekit.labelling.naming import Naming, leave_out_unsure
 from spinekit.labelling.stated import call_discs
-from spinekit.relabelling.agreement import find_misfit, fits_sacrum, refuse_disagreement
+from spinekit.relabelling.agreement import (
+    find_crowd,
+    find_misfit,
+    fits_sacrum,
+    refuse_disagreement,
+)
 from spinekit.relabelling.words import Column, Word, certain_levels, find_item
 
 LABELLER = "chain"
@@ -78,8 +83,8 @@ def decide_names(
 
     Raises:
         UsageError: No legal column has the names, only one without the sacrum in view or with a
-            vertebra in it, or with one where none fits between two bones; or a disc would not bear
-            the name that the bones around it give it.
+            vertebra in it, or with one where none fits between two bones, or with none for one of
+            them; or a disc would not bear the name that the bones around it give it.
     """
     items = column.instances.items
     name = partial(name_with, LABELLER, column.instances, evidence, outside=outside)
@@ -94,6 +99,14 @@ def decide_names(
         raise UsageError(
             "contradicting-names",
             f"{column.file}: no vertebra fits between {misfit[0]} and {misfit[1]} there",
+            "check them against the preview; names given before count too, until --undo",
+        )
+    crowd = find_crowd(column, certain, naming.names)
+    if crowd and not find_crowd(column, certain_before, column.names):
+        raise UsageError(
+            "contradicting-names",
+            f"{column.file}: {crowd[2]} vertebrae lie between {crowd[0]} and {crowd[1]} there, "
+            "more than there are names",
             "check them against the preview; names given before count too, until --undo",
         )
     if not fits_sacrum(column, naming.names):
