@@ -216,11 +216,16 @@ def test_no_vertebra_is_left_without_a_name_between_two_that_have_one(words) -> 
 def test_a_piece_between_two_words_needs_no_name() -> None:
     whole = draw(sacrum=False)
     broken = split(whole, whole.truth.index("L2"))
+    bones = list(LEVELS[:-1])
+    bears: list[str | None] = [None] * len(broken.truth)
+    for n, name in zip(broken.bones, ["T10", *bones], strict=True):
+        bears[n] = name
+    column = Column("a.nii.gz", broken.instances, bears, [], EMPTY, GRID)
+    given = find_items(column, [Word("T12", "L1"), Word("L3", "L3")])
 
-    naming = decide(broken, "L1=L1", "L3=L3")
+    naming = decide_names(column, broken.evidence, given, earlier={})
 
-    bones = [naming.names[n] for n in broken.bones]
-    assert [name for name in bones if name] == list(LEVELS[:-1])
+    assert [name for n in broken.bones if (name := naming.names[n])] == bones
 
 
 def test_a_word_is_not_refused_for_what_earlier_words_left_out() -> None:
