@@ -10,6 +10,7 @@ import pytest
 from blocks import BlockSpine, oracle_for, turned
 from spinekit.anatomy.scheme import VALUES
 from spinekit.core.grid import Grid
+from spinekit.core.resampling import resample_nearest
 from spinekit.core.volume import Volume
 from spinekit.pipeline import segment
 from spinekit.relabelling.correction import relabel
@@ -65,6 +66,25 @@ def test_a_sheared_scan_is_labelled_where_it_holds_image(spine: BlockSpine) -> N
     cut = [{row.name for row in found.structures if row.touches_edge} for found in results]
     assert cut[0] == cut[1] >= {"sacrum", "spinal_canal"}
     assert np.mean(after.labels[:, :, 90:-60] == before.labels) > 0.99
+
+
+def test_nothing_is_labelled_beside_a_sheared_scan(spine: BlockSpine) -> None:
+    """The upright grids around it reach beyond, where the spine goes on."""
+    affine = spine.grid.affine.copy()
+    affine[1, 0] = 2.0
+    affine[:3, 3] += affine[:3, 0] * 3
+    i, j, k = spine.grid.shape
+    grid = Grid((i - 6, j, k), affine)
+    image = resample_nearest(spine.image, spine.grid, grid)
+
+    found = segment(image, affine=affine, predictor=oracle_for(spine), iso=True, soft=True)
+
+    for array in (found.labels, found.parts, found.soft["canal"]):
+        at = grid.ras_to_ijk(found.grid.ijk_to_ras(np.argwhere(array)))
+        assert len(at)
+        assert (
+            np.abs(at - (np.array(grid.shape) - 1) / 2) <= np.array(grid.shape) / 2 + 0.01
+        ).all()
 
 
 def turned_away(spine: BlockSpine) -> BlockSpine:

@@ -225,7 +225,7 @@ def test_a_piece_between_two_words_needs_no_name() -> None:
 
     naming = decide_names(column, broken.evidence, given, earlier={})
 
-    assert [name for n in broken.bones if (name := naming.names[n])] == bones
+    assert [naming.names[n] for n in broken.bones if naming.names[n]] == bones
 
 
 def test_a_word_is_not_refused_for_what_earlier_words_left_out() -> None:

@@ -31,6 +31,8 @@ MOST_MARKS_MM = 10.0
 """Height of the marks in a margin, such as a line of text."""
 BLANK_RANGE = 0.01
 """Values of a margin span at most this share of what the scan's values span."""
+_EDGE = 0.5 + 1e-3
+"""How far beyond the outermost centres a voxel's own centre may lie and be in the scan."""
 _HALF = 0.5 - 1e-3
 """A voxel's centre lies in a layer if it is nearer than this to the layer's, in layers."""
 
@@ -52,8 +54,8 @@ class Imaged:
 
     @property
     def is_all(self) -> bool:
-        """Whether there is neither margin nor fill."""
-        return not self.has_margins and self.fill is None
+        """Whether there is neither margin nor fill, and no upright grid reaches beyond the scan."""
+        return not self.has_margins and self.fill is None and not self.grid.is_sheared
 
     def blank_in(self, grid: Grid) -> NDArray[np.bool_]:
         """Where voxels of a grid hold no image: a mask that broadcasts to its shape."""
@@ -61,19 +63,34 @@ class Imaged:
         return self._margins_in(grid) if fill is None else self._margins_in(grid) | fill
 
     def fill_in(self, grid: Grid) -> NDArray[np.bool_] | None:
-        """(I, J, K) where voxels of a grid lie in fill; None for nowhere."""
-        return None if self.fill is None else resample_nearest(self.fill, self.grid, grid)
+        """(I, J, K) where voxels of a grid lie in fill; None for nowhere.
+
+        So does what an upright grid holds beside a sheared scan.
+        """
+        fill = None if self.fill is None else resample_nearest(self.fill, self.grid, grid)
+        if not self.grid.is_sheared:
+            return fill
+        beside = np.zeros(grid.shape, bool) if fill is None else fill
+        for axis, size in enumerate(self.grid.shape):
+            at = self._places(grid, axis)
+            beside |= (at < -_EDGE) | (at > size - 1 + _EDGE)
+        return beside
 
     def _margins_in(self, grid: Grid) -> NDArray[np.bool_]:
         """Where voxels of a grid lie in the margins: a mask that broadcasts to its shape."""
-        row = np.linalg.solve(self.grid.affine, grid.affine)[self.axis]
-        at = np.full((1, 1, 1), row[3])
-        for axis, size in enumerate(grid.shape):
-            if abs(row[axis]) * size > 1e-3:
-                shape = [size if other == axis else 1 for other in range(3)]
-                at = at + row[axis] * np.arange(size).reshape(shape)
+        at = self._places(grid, self.axis)
         below, above = self.layers.start - 1 + _HALF, self.layers.stop - _HALF
         return np.asarray((at <= below) | (at >= above)) & self.has_margins
+
+    def _places(self, grid: Grid, axis: int) -> NDArray[np.float64]:
+        """Where voxels of a grid lie along an axis of this one; broadcasts to its shape."""
+        row = np.linalg.solve(self.grid.affine, grid.affine)[axis]
+        at = np.full((1, 1, 1), row[3])
+        for other, size in enumerate(grid.shape):
+            if abs(row[other]) * size > 1e-3:
+                shape = [size if n == other else 1 for n in range(3)]
+                at = at + row[other] * np.arange(size).reshape(shape)
+        return at
 
     def seen_in(self, grid: Grid) -> slice:
         """Layers of a grid, along its axis closest to S, that hold image; all if none does."""
