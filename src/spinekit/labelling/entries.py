@@ -38,7 +38,17 @@ def match_entries(
     items: Sequence[Instance],
     overlap: Overlaps,
 ) -> list[tuple[int, int]]:
-    """(item of s, entry) that are the same, each used once."""
+    """The items of a series and the entries that are the same.
+
+    Args:
+        s: the series.
+        entries: of the pooled column, in any order.
+        items: of the series.
+        overlap: shares in common of all series.
+
+    Returns:
+        Positions in `items` and in `entries`, each used once.
+    """
     shares = _shares(s, len(items), entries, overlap)
     return match_items(shares, items, [entry.item for entry in entries])
 
@@ -64,7 +74,13 @@ def add_items(
     items: Sequence[Instance],
     overlap: Overlaps,
 ) -> NDArray[np.int64]:
-    """Add the items of series `s` to the pooled column.
+    """Add the items of a series to the pooled column, whose entries change and grow.
+
+    Args:
+        s: the series.
+        entries: of the pooled column.
+        items: of the series.
+        overlap: shares in common of all series.
 
     Returns:
         (n,) entry of each of its items, -1 for a second piece of what is there already.
@@ -99,16 +115,26 @@ def second_pieces(
     entries: Sequence[Entry],
     overlap: Overlaps,
 ) -> list[int]:
-    """Entries that series `s` shows to be pieces of a vertebra that another entry is, last first.
+    """Entries that a series shows to be pieces of a vertebra that another entry is.
 
-    Such as two slivers that an edge leaves of one. A disc that was taken to lie between them goes
-    with them.
+    Such as the second of two slivers that an edge leaves of one. A disc that was taken to lie
+    between them goes with it. What shows all of a bone is no piece, however a patient moved.
+
+    Args:
+        s: the series, added already.
+        place: (n,) entry of each of its items, -1 for none.
+        entries: of the pooled column.
+        overlap: shares in common of all series.
+
+    Returns:
+        Positions in `entries`, falling.
     """
     pieces: list[tuple[int, int]] = []
     for e, entry in enumerate(entries):
-        inside = [overlap[other, s][n] for other, n in entry.shown if other != s]
-        if entry.item.kind != "vertebra" or len(inside) < len(entry.shown) or e in place:
+        is_cut = entry.item.partial or entry.item.touches_edge
+        if entry.item.kind != "vertebra" or not is_cut or e in place:
             continue
+        inside = [overlap[other, s][n] for other, n in entry.shown]
         share = np.where(place >= 0, np.max(inside, axis=0), 0.0)
         if share.max(initial=0.0) >= SAME_SHARE:
             pieces.append((e, int(place[share.argmax()])))
