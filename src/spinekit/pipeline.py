@@ -151,12 +151,12 @@ def examine(
         doubts += [] if foreign else doubt_image(scan.volume.array)
     with _timed(seconds, "predict"):
         prediction = ask_predictor(predictor, working, progress)
-        probs, fill = prediction.parts_probs, imaged.fill_in(working.grid)
-        clear_fill(probs, fill)
+        probs, ends = prediction.parts_probs, imaged.ends_in(working.grid)
+        clear_fill(probs, imaged.fill_in(working.grid), ends)
         if unseen or ((foreign or doubts) and not options.force):
             _empty(probs)
     with _timed(seconds, "label"):
-        instances = mark_cut(split_instances(probs, working.spacing_mm), fill)
+        instances = mark_cut(split_instances(probs, working.spacing_mm), ends)
         spurious = () if options.force else doubt_spine(probs, instances)
         if spurious:
             _empty(probs)

@@ -102,13 +102,13 @@ def look_at(image: Volume, predictor: Predictor, *, file: str) -> Sight:
     """
     working = normalise_like(image, predictor)[0]
     imaged = find_imaged(image)
-    layers, fill = imaged.seen_in(working.grid), imaged.fill_in(working.grid)
+    layers, ends = imaged.seen_in(working.grid), imaged.ends_in(working.grid)
     shown = np.zeros(working.shape, np.float32)
     shown[:, :, layers] = normalise_intensity(working.array[:, :, layers])
     seen = ask_predictor(predictor, Volume(shown, working.grid))
-    clear_fill(seen.parts_probs, fill)
+    clear_fill(seen.parts_probs, imaged.fill_in(working.grid), ends)
     own = split_instances(seen.parts_probs[:, :, :, layers], working.spacing_mm)
-    own = mark_cut(own, None if fill is None else fill[:, :, layers])
+    own = mark_cut(own, None if ends is None else ends[:, :, layers])
     column, sure = _name_seen(seen, own, layers, working.grid, {"source": "image", "file": file})
 
     def see(instances: Instances) -> NDArray[np.float64]:

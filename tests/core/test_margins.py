@@ -7,7 +7,7 @@ from scipy import ndimage
 from blocks import turn
 from spinekit.core.geometry import isotropic_grid
 from spinekit.core.grid import Grid
-from spinekit.core.margins import find_imaged, trim_margins
+from spinekit.core.margins import RIM_VOXELS, clear_fill, find_imaged, trim_margins
 from spinekit.core.volume import Volume
 
 COS, SIN = np.cos(0.1), np.sin(0.1)
@@ -159,6 +159,50 @@ def test_margins_are_known_on_other_grids() -> None:
     np.testing.assert_array_equal(~blank[0, 0], inside)
     seen = find_imaged(volume).seen_in(grid)
     assert (seen.start, seen.stop) == (inside.argmax(), len(inside) - inside[::-1].argmax())
+
+
+@pytest.mark.parametrize("margin", [0, 12])
+def test_beyond_a_sheared_scan_only_the_ends_of_its_image_have_a_rim(margin: int) -> None:
+    plain = scan(margin, margin)
+    affine = plain.grid.affine.copy()
+    affine[:3, 0] += 1.5 * affine[:3, 2]
+    volume = Volume(plain.array, Grid(plain.shape, affine))
+    grid = isotropic_grid(volume.grid)
+    imaged = find_imaged(volume)
+    fill, ends = imaged.fill_in(grid), imaged.ends_in(grid)
+    probs = np.zeros((2, *grid.shape))
+    probs[1] = 1
+
+    clear_fill(probs, fill, ends)
+
+    at = volume.grid.ras_to_ijk(grid.ijk_to_ras(np.argwhere(np.ones(grid.shape))))
+    at = at.reshape(*grid.shape, 3)
+    beyond = (at < np.array([0, 0, margin]) - 0.501) | (at > np.array([5, 19, margin + 29]) + 0.501)
+    beside, above = beyond[..., :2].any(axis=-1), beyond[..., 2]
+    np.testing.assert_array_equal(ends, above)
+    np.testing.assert_array_equal(fill, above | beside)
+    kept = probs[1] == 1
+    assert kept[~fill].all()
+    assert not kept[beside & ~above].any()
+    assert (kept & above).any()
+    far = ndimage.binary_erosion(fill, np.ones((1, 4 * RIM_VOXELS, 4 * RIM_VOXELS)), border_value=1)
+    assert not kept[far].any()
+
+
+def test_fill_of_a_sheared_scan_stays_as_it_was_found() -> None:
+    array = scan(12, 5).array.repeat(3, axis=1)
+    array[array == 7] = 0
+    array[:, :30, 12:30] = 0
+    affine = OBLIQUE.copy()
+    affine[:3, 1] += 0.15 * affine[:3, 2]
+    imaged = find_imaged(Volume(array, Grid(array.shape, affine)))
+    assert imaged.fill is not None
+    before = imaged.fill.copy()
+
+    blank = imaged.blank_in(imaged.grid)
+
+    assert blank.sum() > before.sum()
+    np.testing.assert_array_equal(imaged.fill, before)
 
 
 def test_without_margins_all_is_seen() -> None:

@@ -65,16 +65,26 @@ class Imaged:
     def fill_in(self, grid: Grid) -> NDArray[np.bool_] | None:
         """(I, J, K) where voxels of a grid lie in fill; None for nowhere.
 
-        So does what an upright grid holds beside a sheared scan.
+        So does what an upright grid holds beyond the sides and ends of a sheared scan.
         """
+        return self._beyond(grid, (0, 1, 2))
+
+    def ends_in(self, grid: Grid) -> NDArray[np.bool_] | None:
+        """The same but for the sides: they cut no bone from above or below, however they slant."""
+        return self._beyond(grid, (self.axis,))
+
+    def _beyond(self, grid: Grid, axes: tuple[int, ...]) -> NDArray[np.bool_] | None:
+        """(I, J, K) fill, and of a sheared scan what lies beyond its image along some axes."""
         fill = None if self.fill is None else resample_nearest(self.fill, self.grid, grid)
         if not self.grid.is_sheared:
             return fill
-        beside = np.zeros(grid.shape, bool) if fill is None else fill
-        for axis, size in enumerate(self.grid.shape):
+        # Moved voxels may be a view of the fill itself.
+        beyond = np.zeros(grid.shape, bool) if fill is None else fill.copy()
+        for axis in axes:
+            image = self.layers if axis == self.axis else slice(0, self.grid.shape[axis])
             at = self._places(grid, axis)
-            beside |= (at < -_EDGE) | (at > size - 1 + _EDGE)
-        return beside
+            beyond |= (at < image.start - _EDGE) | (at > image.stop - 1 + _EDGE)
+        return beyond
 
     def _margins_in(self, grid: Grid) -> NDArray[np.bool_]:
         """Where voxels of a grid lie in the margins: a mask that broadcasts to its shape."""
@@ -136,7 +146,11 @@ def trim_margins(volume: Volume, imaged: Imaged) -> Volume:
     return Volume(array, Grid((i, j, k), affine))
 
 
-def clear_fill(probs: NDArray[np.floating], fill: NDArray[np.bool_] | None) -> None:
+def clear_fill(
+    probs: NDArray[np.floating],
+    fill: NDArray[np.bool_] | None,
+    ends: NDArray[np.bool_] | None = None,
+) -> None:
     """Make probabilities those of background in fill, but for its rim, in place.
 
     What ends at a mask drawn close around the spine is told apart by what lies in the rim.
@@ -144,10 +158,14 @@ def clear_fill(probs: NDArray[np.floating], fill: NDArray[np.bool_] | None) -> N
     Args:
         probs: (C, I, J, K), background first.
         fill: (I, J, K) where it lies; None for nowhere.
+        ends: (I, J, K) the part of it that has a rim, all by default: what the sides of a sheared
+            scan cut off would widen whole bones.
     """
     if fill is not None:
         sure = ndimage.binary_erosion(fill, np.ones((1, 2 * RIM_VOXELS + 1, 1)), border_value=1)
         sure = ndimage.binary_erosion(sure, np.ones((1, 1, 2 * RIM_VOXELS + 1)), border_value=1)
+        if ends is not None:
+            sure |= fill & ~ends
         probs[:, sure] = 0
         probs[0, sure] = 1
 
