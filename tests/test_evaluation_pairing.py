@@ -46,6 +46,12 @@ def test_what_label_made_of_a_mask_answers_the_mask(tmp_path):
     assert pair(tmp_path, made, ["a_bodies"]) == ([("a", made, ["a_bodies"])], [])
 
 
+def test_folders_tell_what_label_made_of_masks_of_one_name_apart(tmp_path):
+    made, masks = ["p1/a_bodies_dseg", "p2/a_bodies_dseg"], ["p1/a_bodies", "p2/a_bodies"]
+    found = [(f"p{n}/a", [made[n - 1]], [masks[n - 1]]) for n in (1, 2)]
+    assert pair(tmp_path, made, masks) == (found, [])
+
+
 def test_results_of_two_masks_of_one_scan_answer_neither(tmp_path):
     made, masks = ["a_bodies_dseg", "a_discs_dseg", "b"], ["a_bodies", "a_discs", "b"]
     assert pair(tmp_path, made, masks) == ([("b", ["b"], ["b"])], ["a"])

@@ -1,10 +1,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from blocks import BlockSpine
 from spinekit.apps.cli import main
+from spinekit.evaluation.reference import DISCS
 from spinekit.evaluation.table import COLUMNS
 from spinekit.io.writing import write_labels
 
@@ -45,6 +47,36 @@ def test_bodies_that_nothing_tells_from_arches_are_told_not_to_be_compared(
     assert "a: bodies are not compared, for no _parts beside the prediction" in said.err
     assert main(["evaluate", str(ref.parent), str(ref.parent)]) == 0
     assert "not compared" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("a_dseg",), True),
+        (("a",), True),
+        (("a_dseg", "a_parts"), False),
+        (("a_bodies",), False),
+        (("a_discs",), False),
+    ],
+)
+def test_whole_vertebrae_that_answer_a_reference_of_bodies_are_told(
+    spine: BlockSpine,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    names: tuple[str, ...],
+    told: bool,
+) -> None:
+    discs = np.where(np.isin(spine.labels, DISCS), spine.labels, 0)
+    held = {"a_parts": spine.parts, "a_discs": discs}
+    for name in names:
+        place = tmp_path / "pred" / f"{name}.nii.gz"
+        write_labels(place, held.get(name, spine.labels), spine.grid)
+    write_labels(tmp_path / "ref" / "a_bodies.nii.gz", spine.labels, spine.grid)
+
+    assert main(["evaluate", str(tmp_path / "pred"), str(tmp_path / "ref")]) == 0
+
+    said = capsys.readouterr().err
+    assert ("arches that the prediction may have count as bodies" in said) == told
 
 
 def test_scores_can_be_kept(

@@ -71,6 +71,8 @@ def report_rest(found: "Evaluation") -> int:
         print(f"spinekit: warning: {name}: {text}", file=sys.stderr)
     if found.without_parts:
         print(f"spinekit: warning: {describe_without_parts(found)}", file=sys.stderr)
+    if found.whole:
+        print(f"spinekit: warning: {describe_whole(found)}", file=sys.stderr)
     if found.foreign:
         print(f"spinekit: warning: {describe_foreign(found.foreign)}", file=sys.stderr)
     for name, error in found.failed.items():
@@ -80,12 +82,24 @@ def report_rest(found: "Evaluation") -> int:
 
 def describe_without_parts(found: "Evaluation") -> str:
     """Say in one line of how many scans the bodies are in no figure, and why."""
-    names = found.without_parts
-    scans = names[0] if len(names) == 1 else f"{len(names)} scans ({names[0]}, …)"
     return (
-        f"{scans}: bodies are not compared, for no _parts beside the prediction tells them from "
-        "arches; give it, or call a label map of bodies alone <stem>_bodies"
+        f"{_scans(found.without_parts)}: bodies are not compared, for no _parts beside the "
+        "prediction tells them from arches; give it, or call a label map of bodies alone "
+        "<stem>_bodies"
     )
+
+
+def describe_whole(found: "Evaluation") -> str:
+    """Say in one line of how many scans bodies may have been compared with whole vertebrae."""
+    return (
+        f"{_scans(found.whole)}: arches that the prediction may have count as bodies, for no "
+        "_parts beside it tells them apart; give it, or call a label map of bodies alone "
+        "<stem>_bodies"
+    )
+
+
+def _scans(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{len(names)} scans ({names[0]}, …)"
 
 
 def describe_foreign(foreign: Mapping[Path, Sequence[int]]) -> str:

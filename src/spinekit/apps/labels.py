@@ -119,7 +119,7 @@ def _target(path: Path, out: Path, top: Path | None) -> Path:
 
     if top is not None:
         if ending_of(out) in FILE_ENDINGS and not out.is_dir():
-            what = f"OUT ({out}) is called like a file, and LABELS is a folder"
+            what = f"OUT ({out}) is called like a file, and A is a folder"
             raise UsageError("out-is-file", what, "name a folder; it is made if it is missing")
         return out / path.relative_to(top)
     return out / path.name if out.is_dir() or not out.suffix else out

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -50,6 +51,8 @@ class Evaluation:
             figure.
         without_parts: scans whose bodies were not compared: the reference tells them from arches,
             and the prediction has no parts.
+        whole: scans whose reference is of bodies alone, and whose prediction has vertebrae without
+            parts; if these have arches, they count as body.
         foreign: compared file → its values without a meaning in SpineKit's scheme. Another
             scheme's file has such values, and what else it holds is then misread.
     """
@@ -60,6 +63,7 @@ class Evaluation:
     foreign: Mapping[Path, tuple[int, ...]]
     without_parts: tuple[str, ...] = ()
     unmarked: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
 
 
 def evaluate_files(
@@ -103,11 +107,11 @@ def evaluate_files(
             "name predictions <stem>_dseg and references <stem> or <stem>_bodies, _discs, …",
         )
     index = _read_index(ref if ref.is_dir() else ref.parent)
-    cases, failed, without_parts, unmarked = [], {}, [], []
+    cases, failed, without_parts, unmarked, whole = [], {}, [], [], []
     foreign: dict[Path, tuple[int, ...]] = {}
     for pair in pairs:
         try:
-            scores, odd, told = _score(pair, bodies=bodies, annotated_only=annotated_only)
+            scores, odd, told, arches = _score(pair, bodies=bodies, annotated_only=annotated_only)
         except SpineKitError as error:
             if pred.is_file() or ref.is_file():
                 raise
@@ -120,7 +124,8 @@ def evaluate_files(
             continue
         cases.append(replace(scores, dataset=dataset, subject=subject))
         without_parts += [] if told else [pair.name]
-    rest = tuple(missing), failed, foreign, tuple(without_parts), tuple(unmarked)
+        whole += [pair.name] if arches else []
+    rest = tuple(missing), failed, foreign, tuple(without_parts), tuple(unmarked), tuple(whole)
     return Evaluation(tuple(cases), *rest)
 
 
@@ -248,17 +253,24 @@ def build_reference(
     return joined, grid
 
 
-def _score(
-    pair: Pair, *, bodies: bool, annotated_only: bool | None
-) -> tuple[CaseScores, dict[Path, tuple[int, ...]], bool]:
-    """Scores of one scan, its files with values without a meaning, and whether bodies were told.
+class _Scored(NamedTuple):
+    """What came out of one scan."""
 
-    Every file is read once.
-    """
+    scores: CaseScores
+    foreign: dict[Path, tuple[int, ...]]
+    """Its files with values without a meaning."""
+    told: bool
+    """Whether its bodies could be compared, see tells_bodies."""
+    whole: bool
+    """Whether vertebrae, arches and all, answered a reference of bodies alone."""
+
+
+def _score(pair: Pair, *, bodies: bool, annotated_only: bool | None) -> _Scored:
+    """Score one scan, every file of which is read once."""
     truth = read_annotated(pair.ref)
     reference, grid = build_reference(pair.name, pair.ref, truth, bodies=bodies)
-    whole = ("dseg", "parts") if "dseg" in pair.pred else (*WHOLE, *SINGLY, "parts")
-    asked = {kind: pair.pred[kind] for kind in whole if kind in pair.pred}
+    wanted = ("dseg", "parts") if "dseg" in pair.pred else (*WHOLE, *SINGLY, "parts")
+    asked = {kind: pair.pred[kind] for kind in wanted if kind in pair.pred}
     seen = read_annotated(asked)
     kinds = [kind for kind in WHOLE if kind in seen][:1]
     kinds = kinds or [kind for kind in SINGLY if kind in seen]
@@ -284,7 +296,9 @@ def _score(
         label_map, parts, reference, grid.spacing_mm, annotated_only=annotated_only
     )
     odd = find_foreign_values(pair.pred, seen) | find_foreign_values(pair.ref, truth)
-    return scores, odd, tells_bodies(parts, reference)
+    whole = parts is None and "bodies" in truth and "body" in scores.kinds
+    whole &= bool(np.isin(label_map, annotations.VERTEBRAE).any())
+    return _Scored(scores, odd, tells_bodies(parts, reference), whole)
 
 
 def _on_grid(volume: Volume, grid: Grid, path: Path) -> LabelMap:

@@ -65,15 +65,16 @@ def pair_files(pred: Path, ref: Path) -> tuple[list[Pair], list[str]]:
     preds, refs = find_label_files(pred), find_label_files(ref)
     if pred.is_file() and ref.is_file():
         refs = {next(iter(preds)): next(iter(refs.values()))}
-    common = preds.keys() & refs.keys()
-    apart = any(_repeated(side[stem]) for stem in common for side in (preds, refs))
+    answers = {stem: preds.get(stem) or _by_mask(preds, asked) for stem, asked in refs.items()}
+    common = [(answers[stem], asked) for stem, asked in refs.items() if answers[stem]]
+    apart = any(_repeated(side) for sides in common for side in sides)
     shared: set[Path] = set()
     if apart and pred.is_dir() and ref.is_dir():
         shared = _folders(preds) & _folders(refs)
     pairs: list[Pair] = []
     missing: list[str] = []
     for stem, asked in refs.items():
-        matched = _match(preds.get(stem) or _by_mask(preds, asked), asked, shared)
+        matched = _match(answers[stem], asked, shared)
         for folder, *files in matched:
             here = folder if apart else Path()
             pairs.append(Pair(_name(stem, here), here, *files))
