@@ -206,7 +206,24 @@ def test_gradings_are_joined_to_results(tmp_path: Path) -> None:
         ("1_t1", "L4-L5"): "222.0",
         ("1_t2", "L5-S1"): "",
         ("1_t2", "L4-L5"): "333.0",
+        ("2_t2 2_t2_SPACE", "L5-S1"): "",
     }
+
+
+def test_gradings_of_a_patient_without_a_result_stay(tmp_path: Path, capsys) -> None:
+    LAYOUTS["spider"][0](tmp_path / "s")
+    (tmp_path / "results").mkdir()
+    words = ["data", "gradings", str(tmp_path / "s"), str(tmp_path / "g.csv")]
+    assert main(words) == 0
+    graded = [(row["patient"], row["disc"]) for row in rows_of(tmp_path / "g.csv")]
+
+    assert main([*words, "--results", str(tmp_path / "results")]) == 0
+    rows = rows_of(tmp_path / "g.csv")
+    assert [(row["patient"], row["disc"]) for row in rows] == graded
+    assert {row["volume_mm3"] for row in rows} == {""}
+
+    assert main([*words, "--results", str(tmp_path / "nowhere")]) == 2
+    assert "nowhere: no such folder" in capsys.readouterr().err
 
 
 def test_a_disc_that_was_missed_moves_no_volume_to_another(tmp_path: Path) -> None:

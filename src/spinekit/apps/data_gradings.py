@@ -31,9 +31,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, check, join and write."""
+    from spinekit.core.errors import UsageError
     from spinekit.datasets.gradings import check_gradings, read_gradings
     from spinekit.datasets.registry import find_cases
 
+    if args.results is not None and not args.results.is_dir():
+        what = f"--results {args.results}: no such folder"
+        raise UsageError("file-missing", what, "name the folder that `spinekit segment` wrote to")
     gradings = read_gradings(args.folder)
     cases = find_cases(args.folder, "spider") if (args.folder / "images").is_dir() else []
     discs = {
@@ -99,18 +103,16 @@ def _rows(
         if results is None:
             rows.append(row)
             continue
-        for name in series.get(grading.patient, []):
-            measured = _discs(results, name)
-            if measured is not None:
-                disc = measured.get(grading.number) or measured.get(grading.disc) or {}
-                rows.append(
-                    row
-                    | {
-                        "series": name,
-                        "volume_mm3": disc.get("volume_mm3"),
-                        "probability": disc.get("probability"),
-                    }
-                )
+        of_result = {
+            name: measured
+            for name in series.get(grading.patient, [])
+            if (measured := _discs(results, name)) is not None
+        }
+        # What a person graded stays, also of a patient without a result.
+        for name, measured in (of_result or {row["series"]: {}}).items():
+            disc = measured.get(grading.number) or measured.get(grading.disc) or {}
+            told = {key: disc.get(key) for key in ("volume_mm3", "probability")}
+            rows.append(row | {"series": name} | told)
     return rows
 
 
