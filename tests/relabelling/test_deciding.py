@@ -204,13 +204,37 @@ def test_a_vertebra_may_be_left_out_where_one_was_missed_or_the_column_has_none(
 
 
 @pytest.mark.parametrize(
-    "words", [("T12=L1", "L4=L4"), ("T12=L1", "L5-S1=L5-S1"), ("T12=L1", "L3=L3", "L5=L5")]
+    ("words", "text"),
+    [
+        (("T12=L1", "L4=L4"), "between L1 and L4 there: 3, more than the 2"),
+        (("T12=L1", "L5-S1=L5-S1"), "between L1 and L5 there: 4, more than the 3"),
+        (("T12=L1", "L3=L3", "L5=L5"), "between L1 and L3 there: 2, more than the 1"),
+        (("L1=L2", "L3=L3"), "between L2 and L3 there: 1, more than the 0"),
+    ],
 )
-def test_no_vertebra_is_left_without_a_name_between_two_that_have_one(words) -> None:
-    with pytest.raises(UsageError, match="more than there are names") as error:
+def test_no_vertebra_is_left_without_a_name_between_two_that_have_one(
+    words: tuple[str, ...], text: str
+) -> None:
+    with pytest.raises(UsageError, match=text) as error:
         decide(draw(), *words)
 
     assert error.value.code == "contradicting-names"
+
+
+@pytest.mark.parametrize("last", ["L4", "L5"])
+def test_a_count_that_a_column_may_have_is_taken_from_two_words(last: str) -> None:
+    assert "T13" in decide(draw(), "T11=T12", f"{last}={last}").names
+
+
+def test_what_bore_no_name_needs_none_between_two_words() -> None:
+    drawn = draw()
+    bears = [None if name == "L2" else name for name in drawn.truth]
+    column = Column("a.nii.gz", drawn.instances, bears, [], EMPTY, GRID)
+    given = find_items(column, [Word("T12", "L1"), Word("L4", "L4")])
+
+    names = decide_names(column, drawn.evidence, given, earlier={}).names
+
+    assert [names[n] for n in drawn.bones].count(None) == 1
 
 
 def test_a_piece_between_two_words_needs_no_name() -> None:

@@ -79,7 +79,7 @@ def find_misfit(column: Column, certain: Mapping[int, str]) -> tuple[str, str] |
 
 def find_crowd(
     column: Column, certain: Mapping[int, str], names: Sequence[str | None]
-) -> tuple[str, str, int] | None:
+) -> tuple[str, str, int, int] | None:
     """Certain names of two bones, or of one and the sacrum, with more vertebrae between than names.
 
     Counted are whole vertebrae that bear a name: what had none may be no vertebra, and what is
@@ -91,8 +91,8 @@ def find_crowd(
         names: One per item, as they follow.
 
     Returns:
-        Both levels, the upper one first, and the number of vertebrae between them; None without
-        such.
+        Both levels, the upper one first, the number of vertebrae between them, and the most that
+        a legal column has there; None without such.
     """
     items = column.instances.items
     sacrum = {n: SACRUM for n, name in enumerate(names) if name == SACRUM}
@@ -109,7 +109,7 @@ def find_crowd(
         chains = [variant.levels for variant in VARIANTS if {above, below} <= set(variant.levels)]
         most = max((chain.index(below) - chain.index(above) - 1 for chain in chains), default=0)
         if chains and len(between) > most:
-            return above, below, len(between)
+            return above, below, len(between), most
     return None
 
 

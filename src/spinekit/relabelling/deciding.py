@@ -105,8 +105,8 @@ def decide_names(
     if crowd and not find_crowd(column, certain_before, column.names):
         raise UsageError(
             "contradicting-names",
-            f"{column.file}: {crowd[2]} vertebrae lie between {crowd[0]} and {crowd[1]} there, "
-            "more than there are names",
+            f"{column.file}: vertebrae between {crowd[0]} and {crowd[1]} there: {crowd[2]}, "
+            f"more than the {crowd[3]} that a column can have",
             "check them against the preview; names given before count too, until --undo",
         )
     if not fits_sacrum(column, naming.names):
