@@ -61,3 +61,8 @@ def test_the_command_of_the_table_measures_all_its_rows_again():
         f"{run} --steps 200 --every 3 --hold-outs H1 H3 --variants all 'no Dice loss'; "
         f"{run} --steps 9 --every 3 --hold-outs H2 --variants all"
     )
+
+
+def test_the_committed_table_says_how_to_measure_it_again():
+    rows = ablation.read_records(ablation.RESULTS, ablation.Row)
+    assert f"# command: {ablation.write_command(rows)}" in ablation.RESULTS.read_text().splitlines()
