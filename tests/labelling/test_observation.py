@@ -10,6 +10,7 @@ from spinekit.anatomy.column import LEVELS
 from spinekit.labelling.chain import name_column
 from spinekit.labelling.observation import observe
 from spinekit.labelling.outside import weigh
+from spinekit.labelling.terms import IMPOSSIBLE
 
 
 def _under_an_arch(seed: int) -> DrawnColumn:
@@ -71,3 +72,24 @@ def test_what_is_stated_to_be_a_vertebra_stays_one_beside_a_certain_name() -> No
 
     assert named.names[column.bones[1]] == "T12"
     assert named.names[last] == again.names[last] == "L4"
+
+
+@pytest.mark.parametrize(("share", "may_be", "may_hold"), [(0.6, True, False), (2.0, False, True)])
+def test_a_sacrum_at_the_edge_is_a_cut_vertebra_if_small_and_holds_one_if_large(
+    share: float, may_be: bool, may_hold: bool
+) -> None:
+    column = draw(np.random.default_rng(0), first="T11")
+    *above, sacrum = column.instances.items
+    usual = np.median([item.volume_mm3 for item in above if item.kind == "vertebra"])
+    lowest = dataclasses.replace(
+        sacrum,
+        touches_edge=True,
+        centroid_ijk=(*sacrum.centroid_ijk[:2], 4.0),
+        volume_mm3=share * float(usual),
+    )
+    instances = dataclasses.replace(column.instances, items=(*above, lowest))
+
+    seen = observe(instances, column.evidence)
+
+    assert (seen.as_vertebra[-1] > IMPOSSIBLE) == may_be
+    assert (seen.merged[-1] > IMPOSSIBLE) == may_hold
