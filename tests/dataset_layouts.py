@@ -1,6 +1,7 @@
 """Small trees of every dataset in its published layout, with files of its own formats."""
 
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import numpy as np
 from blocks import draw_blocks
 from scan_files import SHAPE, Slices, picture, save_itk, save_nifti
 from spinekit.anatomy.scheme import PARTS
+from spinekit.curation.recipe import prepare_recipe
+from spinekit.curation.run import prepare_set
 from spinekit.io.reading import read_scan
 from spinekit.io.writing import write_labels
 
@@ -165,6 +168,12 @@ def phantom(root: Path) -> None:
         )
 
 
+def prepared(root: Path) -> None:
+    with tempfile.TemporaryDirectory() as source:
+        phantom(Path(source))
+        prepare_set(prepare_recipe({"sources": [{"root": source, "dataset": "phantom"}]}), root)
+
+
 def bids(root: Path) -> None:
     nifti(root / "sub-01" / "anat" / "sub-01_T2w.nii.gz")
     nifti(
@@ -230,6 +239,7 @@ LAYOUTS: dict[str, tuple[Callable[[Path], None], dict[str, object], int, bool]] 
     "goldatlas": (goldatlas, {}, 6, False),
     "synthrad2023": (synthrad2023, {}, 4, True),
     "phantom": (phantom, {}, 2, True),
+    "prepared": (prepared, {}, 2, True),
     "nnunet": (nnunet, {}, 3, True),
     "decathlon": (decathlon, {}, 3, True),
     "bids": (bids, {}, 1, True),

@@ -153,6 +153,17 @@ def test_a_failed_case_is_exit_1(folder, tmp_path, capsys) -> None:
     assert "sub02_T2w" in captured.err
 
 
+def test_a_set_without_masks_trains_nobody_and_is_exit_1(folder, tmp_path, capsys) -> None:
+    for path in (folder / "labels").iterdir():
+        path.unlink()
+    words = ["data", "prepare", str(folder), str(tmp_path / "out"), "--values", "spinekit"]
+
+    assert main([*words, "--quiet"]) == 1
+
+    assert "no case to train or test on" in capsys.readouterr().err
+    assert len(list((tmp_path / "out" / "images").iterdir())) == 3
+
+
 def files_of(out: Path) -> dict[str, bytes]:
     """Everything but the report, which tells of times and of what was there before."""
     kinds = ("images/*", "labels/*", "cases/*", "*.json")

@@ -15,6 +15,7 @@ from spinekit.curation.exports.classes import ALTERNATE_DISCS, DATASETS, OTHER_D
 from spinekit.curation.exports.registry import ALL
 from spinekit.curation.recipe import EXPORTS, prepare_recipe
 from spinekit.curation.run import prepare_set
+from spinekit.datasets.registry import find_cases
 
 SPINE = small_spine()
 
@@ -210,6 +211,9 @@ def test_decathlon_lists_pairs_that_are_there(exported) -> None:
         assert (exported / row["image"]).exists()
         assert (exported / row["label"]).exists()
     assert read_json(exported / "dataset_fold1.json")["validation"]
+    whose = read_json(exported / "splits.json")["pairs"]
+    listed = {case.name: case.subject for case in find_cases(exported, "decathlon")}
+    assert {name: whose[name]["subject"] for name in listed} == listed
     pairs = {
         name: row["pairs"] for name, row in read_json(exported / "report.json")["exports"].items()
     }

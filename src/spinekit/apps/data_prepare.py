@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
-    from spinekit.curation.report import doubt_values, render_report
+    from spinekit.curation.report import doubt_values, has_pairs, render_report
     from spinekit.curation.run import Outcome, prepare_set
 
     recipe = resolve(args)
@@ -104,6 +104,10 @@ def run(args: argparse.Namespace) -> int:
         print(render_report(report))
     for text in () if args.quiet else (*report["doubts"], *doubt_values(report)):
         print(f"spinekit: warning: {text}", file=sys.stderr)
+    if not has_pairs(report):
+        text = f"{args.out}: no case to train or test on; its report.txt says why"
+        print(f"spinekit: error: {text}", file=sys.stderr)
+        return 1
     return 1 if report["counts"]["failed"] else 0
 
 

@@ -98,7 +98,11 @@ class Job:
     def _others(self) -> list[MaskFile] | None:
         """Masks beside those said to mark bodies alone; None for none so, or the rest of bone."""
         masks, said = self.case.masks, self.source.bodies_only
-        others = [m for m in masks if not any(fnmatchcase(stem_of(m.path), p) for p in said)]
+        others = [
+            m
+            for m in masks
+            if not (m.bodies_only or any(fnmatchcase(stem_of(m.path), p) for p in said))
+        ]
         meanings = {name for mask in others for name in mask.values.values()}
         is_said = len(others) < len(masks) and not meanings & {"vertebra", "posterior"}
         return others if is_said else None

@@ -6,7 +6,6 @@ It joins the steps for a set; what is done to one case, it does not know.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -21,17 +20,15 @@ from spinekit.curation.belongings import RECIPE, finish, refuse_others
 from spinekit.curation.encoding import Encoder
 from spinekit.curation.exports.registry import ALL
 from spinekit.curation.exports.task import Task
+from spinekit.curation.ownership import groups_of, origins_of, owners_of, patient_of
 from spinekit.curation.preparation import Job, has_other_options, is_done, prepare_case
 from spinekit.curation.prepared import PreparedSet
 from spinekit.curation.recipe import PrepareRecipe, Source
 from spinekit.curation.repair import read_report
 from spinekit.curation.report import build_report, render_report
-from spinekit.curation.splits import Member, Owner, doubt_patients, join_groups, split_cases
+from spinekit.curation.splits import Member, doubt_patients, split_cases
 from spinekit.curation.touched import keep_touched
-from spinekit.datasets.folder import told_subjects
-from spinekit.datasets.naming import subject_of
-from spinekit.datasets.registry import entry_named, find_cases
-from spinekit.datasets.sources import Own
+from spinekit.datasets.registry import find_cases
 from spinekit.io.staging import refuse_inside
 from spinekit.io.writing import write_bytes, write_json
 
@@ -144,7 +141,7 @@ def prepare_set(
     outcomes.sort(key=lambda outcome: outcome.name)
     good = {outcome.name for outcome in outcomes if outcome.status != "failed"}
     records = tuple(json.loads(job.record.read_bytes()) for job in jobs if job.name in good)
-    origins = {job.name: job.case.dataset for job in jobs}
+    origins = origins_of(jobs)
     prepared = _describe_set(recipe, out, records, origins)
     exported = {name: _export(name, prepared, processes) for name in recipe.exports}
     report = build_report(
@@ -154,7 +151,7 @@ def prepare_set(
         stale=_stale(out, jobs),
         unmarked=[record["name"] for record in records if not _is_marked(record)],
     )
-    report["doubts"] = doubt_patients(_owners(jobs, records))
+    report["doubts"] = doubt_patients(owners_of(jobs, records))
     _write_reports(out, report, outcomes)
     return report
 
@@ -208,14 +205,14 @@ def _describe_set(
     origins: Mapping[str, str],
 ) -> PreparedSet:
     """Write who trains and who tests, of which set and patient they are, what the values mean."""
-    groups = _groups(records)
+    groups = groups_of(records)
     split = {"seed": recipe.seed, "by": "patient", "stratify": list(recipe.stratify)}
     split |= _split(recipe, records, groups)
-    subjects = {_patient(record): record["subject"] for record in records}
+    subjects = {patient_of(record): record["subject"] for record in records}
     split["pairs"] = {
         row["name"]: {
             "dataset": origins[record["name"]],
-            "subject": subjects[groups[_patient(record)]],
+            "subject": subjects[groups[patient_of(record)]],
         }
         for record in records
         for row in record["outputs"]
@@ -238,7 +235,7 @@ def _split(
     members = [
         Member(
             record["name"],
-            groups[_patient(record)],
+            groups[patient_of(record)],
             tuple(str(record[key]) for key in recipe.stratify),
         )
         for record in records
@@ -273,47 +270,6 @@ def _split(
             for fold in split["folds"]
         ],
     }
-
-
-def _owners(jobs: Sequence[Job], records: Sequence[dict[str, Any]]) -> list[Owner]:
-    """Whose the prepared cases are, as their sets say it."""
-    groups = _groups(records)
-    known = {job.name: job for job in jobs}
-    told = functools.cache(told_subjects)
-    owners = []
-    for record in records:
-        job = known[record["name"]]
-        entry = entry_named(job.source.dataset)
-        owners.append(
-            Owner(
-                groups[_patient(record)],
-                record["dataset"],
-                record["subject"],
-                published="" if isinstance(entry.source, Own) else entry.name,
-                is_told=_is_told(job, told),
-                has_setting="subject" in entry.settings,
-            )
-        )
-    return owners
-
-
-def _is_told(job: Job, told: Callable[[Path], frozenset[str]]) -> bool:
-    """Whether a setting, a table or the set's own list says who the patient is, not the name."""
-    source, settings = job.source, job.source.settings
-    if "subject" not in entry_named(source.dataset).settings:
-        return job.case.subject != subject_of(job.case.name)
-    if "subject" in settings or "{subject}" in str(settings.get("images")):
-        return True
-    return "table" in settings and job.case.name in told(source.folder / settings["table"])
-
-
-def _groups(records: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Patient → the first of those who share an image with them."""
-    return join_groups([(_patient(record), record["inputs"][0]["sha256"]) for record in records])
-
-
-def _patient(record: dict[str, Any]) -> str:
-    return f"{record['dataset']}/{record['subject']}"
 
 
 def _is_marked(record: dict[str, Any]) -> bool:

@@ -26,6 +26,8 @@ class MaskFile:
     """Every value above zero means the same, the only entry of `values`."""
     points: bool = False
     """It numbers places, a voxel or a few each, and outlines nothing."""
+    bodies_only: bool = False
+    """Of vertebrae it marks the bodies alone."""
 
 
 @dataclass(frozen=True)

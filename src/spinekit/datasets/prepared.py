@@ -137,6 +137,19 @@ def join_patients(marks: Collection[tuple[Patient, str]], first: set[Patient]) -
     return joined
 
 
+def read_records(folder: Path) -> Iterator[tuple[dict[str, Any], Mapping[str, Any]]]:
+    """The record of every case, by name, with the table of whose its pairs are.
+
+    Raises:
+        InputError: The folder is no prepared set.
+    """
+    split = _read(folder / "splits.json")
+    if not isinstance(split.get("pairs"), dict):
+        raise _not_prepared(folder, "splits.json: no table of pairs")
+    for record in _records(folder):
+        yield record, split["pairs"]
+
+
 def _patient(row: Mapping[str, Any]) -> Patient:
     """Whose scan a row of `pairs` is."""
     return str(row["dataset"]), str(row["subject"])

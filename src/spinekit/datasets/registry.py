@@ -22,6 +22,7 @@ from spinekit.datasets import (
     myosegmentum,
     nnunet,
     phantom,
+    prepared_cases,
     spider,
     spine_generic,
     synthrad2023,
@@ -34,6 +35,7 @@ from spinekit.datasets.entry import Entry
 DATASETS: dict[str, Entry] = {
     entry.name: entry
     for entry in (
+        prepared_cases.ENTRY,
         spider.ENTRY,
         al_khalil.ENTRY,
         chu.ENTRY,

@@ -1,0 +1,90 @@
+"""Whose scan a case of a prepared set is: its set, its patient, and who shares images.
+
+It knows jobs and records, and no files but tables of patients.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from spinekit.curation.preparation import Job
+from spinekit.curation.splits import Owner, join_groups
+from spinekit.datasets import prepared_cases
+from spinekit.datasets.folder import told_subjects
+from spinekit.datasets.naming import subject_of
+from spinekit.datasets.registry import entry_named
+from spinekit.datasets.sources import Own
+
+
+def origins_of(jobs: Sequence[Job]) -> dict[str, str]:
+    """Case → the set that it was taken from, as training tells patients of several sets apart.
+
+    Folders of one's own are called by their last names. Where these are alike and the folders are
+    not, a patient of one is none of another: there the source's own name counts.
+    """
+    folders: dict[str, set[Path]] = {}
+    for job in jobs:
+        if _is_called_by_folder(job):
+            folders.setdefault(job.case.dataset, set()).add(job.source.folder.resolve())
+    return {
+        job.name: job.source.name
+        if job.source.name
+        and len(folders.get(job.case.dataset, ())) > 1
+        and _is_called_by_folder(job)
+        else job.case.dataset
+        for job in jobs
+    }
+
+
+def owners_of(jobs: Sequence[Job], records: Sequence[dict[str, Any]]) -> list[Owner]:
+    """Whose the prepared cases are, as their sets say it."""
+    groups = groups_of(records)
+    known = {job.name: job for job in jobs}
+    told = functools.cache(told_subjects)
+    owners = []
+    for record in records:
+        job = known[record["name"]]
+        entry = entry_named(job.source.dataset)
+        owners.append(
+            Owner(
+                groups[patient_of(record)],
+                record["dataset"],
+                record["subject"],
+                published="" if isinstance(entry.source, Own) else entry.name,
+                is_told=_is_told(job, told),
+                has_setting="subject" in entry.settings,
+            )
+        )
+    return owners
+
+
+def groups_of(records: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Patient → the first of those who share an image with them."""
+    return join_groups([(patient_of(record), record["inputs"][0]["sha256"]) for record in records])
+
+
+def patient_of(record: dict[str, Any]) -> str:
+    """Set and patient of a case, as a word that no other patient has."""
+    return f"{record['dataset']}/{record['subject']}"
+
+
+def _is_called_by_folder(job: Job) -> bool:
+    """Whether nothing but its folder's name says which set a case is of."""
+    is_own = isinstance(entry_named(job.source.dataset).source, Own)
+    is_said = "dataset" in job.source.settings
+    return is_own and not is_said and job.case.dataset == job.source.folder.resolve().name
+
+
+def _is_told(job: Job, told: Callable[[Path], frozenset[str]]) -> bool:
+    """Whether a setting, a table or the set's own list says who the patient is, not the name."""
+    source, settings = job.source, job.source.settings
+    if source.dataset == prepared_cases.ENTRY.name:
+        return True
+    if "subject" not in entry_named(source.dataset).settings:
+        return job.case.subject != subject_of(job.case.name)
+    if "subject" in settings or "{subject}" in str(settings.get("images")):
+        return True
+    return "table" in settings and job.case.name in told(source.folder / settings["table"])
