@@ -6,7 +6,7 @@ It knows jobs and records, and no files but tables of patients.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from spinekit.datasets.sources import Own
 def origins_of(jobs: Sequence[Job]) -> dict[str, str]:
     """Case → the set that it was taken from, as training tells patients of several sets apart.
 
-    Folders of one's own are called by their last names. Where these are alike and the folders are
-    not, a patient of one is none of another: there the source's own name counts.
+    Folders of one's own are called by their last names, or as their layout. Where these are alike
+    and the folders are not, a patient of one is none of another: the source's own name counts.
     """
     folders: dict[str, set[Path]] = {}
     for job in jobs:
@@ -41,7 +41,8 @@ def origins_of(jobs: Sequence[Job]) -> dict[str, str]:
 
 def owners_of(jobs: Sequence[Job], records: Sequence[dict[str, Any]]) -> list[Owner]:
     """Whose the prepared cases are, as their sets say it."""
-    groups = groups_of(records)
+    origins = origins_of(jobs)
+    groups = groups_of(records, origins)
     known = {job.name: job for job in jobs}
     told = functools.cache(told_subjects)
     owners = []
@@ -50,7 +51,7 @@ def owners_of(jobs: Sequence[Job], records: Sequence[dict[str, Any]]) -> list[Ow
         entry = entry_named(job.source.dataset)
         owners.append(
             Owner(
-                groups[patient_of(record)],
+                groups[patient_of(record, origins)],
                 record["dataset"],
                 record["subject"],
                 published="" if isinstance(entry.source, Own) else entry.name,
@@ -61,21 +62,28 @@ def owners_of(jobs: Sequence[Job], records: Sequence[dict[str, Any]]) -> list[Ow
     return owners
 
 
-def groups_of(records: Sequence[dict[str, Any]]) -> dict[str, str]:
+def groups_of(records: Sequence[dict[str, Any]], origins: Mapping[str, str]) -> dict[str, str]:
     """Patient → the first of those who share an image with them."""
-    return join_groups([(patient_of(record), record["inputs"][0]["sha256"]) for record in records])
+    return join_groups(
+        [(patient_of(record, origins), record["inputs"][0]["sha256"]) for record in records]
+    )
 
 
-def patient_of(record: dict[str, Any]) -> str:
-    """Set and patient of a case, as a word that no other patient has."""
-    return f"{record['dataset']}/{record['subject']}"
+def patient_of(record: Mapping[str, Any], origins: Mapping[str, str]) -> str:
+    """Set and patient of a case, as a word that no other patient has.
+
+    The set is the one that the scan was taken from: sources of several names may share it, and one
+    of one name may hold scans of several.
+    """
+    return f"{origins[record['name']]}/{record['subject']}"
 
 
 def _is_called_by_folder(job: Job) -> bool:
-    """Whether nothing but its folder's name says which set a case is of."""
-    is_own = isinstance(entry_named(job.source.dataset).source, Own)
-    is_said = "dataset" in job.source.settings
-    return is_own and not is_said and job.case.dataset == job.source.folder.resolve().name
+    """Whether nothing but its folder's name, or its layout's, says which set a case is of."""
+    entry = entry_named(job.source.dataset)
+    if not isinstance(entry.source, Own) or "dataset" in job.source.settings:
+        return False
+    return job.case.dataset in (entry.name, job.source.folder.resolve().name)
 
 
 def _is_told(job: Job, told: Callable[[Path], frozenset[str]]) -> bool:

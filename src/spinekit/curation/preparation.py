@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from spinekit import __version__
-from spinekit.anatomy.scheme import NAMES
+from spinekit.anatomy.scheme import NAMES, VALUES
 from spinekit.core.errors import InputError, SpineKitError
 from spinekit.core.geometry import oriented_grid, working_grid
 from spinekit.core.grid import Grid
@@ -85,7 +85,7 @@ class Job:
         """Digest of what is said of it: patient, facts, values of its masks, bodies or whole."""
         case = self.case
         masks = [[dict(m.values), m.scheme, m.binary, m.points] for m in case.masks]
-        facts = [case.subject, case.session, case.contrast, dict(case.facts)]
+        facts = [case.subject, case.session, case.contrast, dict(case.facts), *case.shown]
         is_bodies = self._others is not None
         return digest([self.source.name or case.dataset, facts, masks, is_bodies])
 
@@ -331,6 +331,7 @@ def _record(
 ) -> dict[str, Any]:
     """Everything that is to be known of a prepared case; no patient field, no absolute path."""
     case = job.case
+    shown = {*present, *(VALUES[name] for name in case.shown if name in VALUES)}
     return {
         "schema_version": SCHEMA_VERSION,
         "spinekit_version": __version__,
@@ -341,7 +342,7 @@ def _record(
         "contrast": case.contrast,
         "bodies_only": job.bodies_only,
         "anomaly": case.facts.get("anomalies") or anomaly_of(present),
-        "shown": [NAMES[value] for value in present if value in NAMES],
+        "shown": [NAMES[value] for value in sorted(shown) if value in NAMES],
         "facts": dict(case.facts),
         "options": job.options,
         "said": job.said,

@@ -205,14 +205,15 @@ def _describe_set(
     origins: Mapping[str, str],
 ) -> PreparedSet:
     """Write who trains and who tests, of which set and patient they are, what the values mean."""
-    groups = groups_of(records)
+    groups = groups_of(records, origins)
+    patients = {record["name"]: patient_of(record, origins) for record in records}
     split = {"seed": recipe.seed, "by": "patient", "stratify": list(recipe.stratify)}
-    split |= _split(recipe, records, groups)
-    subjects = {patient_of(record): record["subject"] for record in records}
+    split |= _split(recipe, records, {name: groups[patient] for name, patient in patients.items()})
+    subjects = {patients[record["name"]]: record["subject"] for record in records}
     split["pairs"] = {
         row["name"]: {
             "dataset": origins[record["name"]],
-            "subject": subjects[groups[patient_of(record)]],
+            "subject": subjects[groups[patients[record["name"]]]],
         }
         for record in records
         for row in record["outputs"]
@@ -231,11 +232,14 @@ def _describe_set(
 def _split(
     recipe: PrepareRecipe, records: Sequence[dict[str, Any]], groups: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Parts by names of pairs: crops go with their case, changed copies only train."""
+    """Parts by names of pairs: crops go with their case, changed copies only train.
+
+    `groups` tells by the name of a case with whom its patient stays together.
+    """
     members = [
         Member(
             record["name"],
-            groups[patient_of(record)],
+            groups[record["name"]],
             tuple(str(record[key]) for key in recipe.stratify),
         )
         for record in records

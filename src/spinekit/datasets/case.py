@@ -48,5 +48,7 @@ class Case:
     session: str | None = None
     contrast: str | None = None
     """Such as `T2w`, `T1w`, `STIR`, `CT`, `water`; None where the set does not say."""
+    shown: tuple[str, ...] = ()
+    """Names of what its masks showed before structures were chosen of them, where that is told."""
     facts: Mapping[str, str] = field(default_factory=dict)
     """What the set's tables say of it, such as sex, scanner or age; never a name or a date."""

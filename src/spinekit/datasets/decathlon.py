@@ -109,7 +109,7 @@ def _case(root: Path, item: Any, meaning: Any, split: str) -> Case:
     name = stem_of(image)
     return Case(
         name=name,
-        dataset=root.resolve().name,
+        dataset=str(row.get("dataset") or root.resolve().name),
         subject=str(row.get("subject") or subject_of(name)),
         image=image,
         masks=masks,

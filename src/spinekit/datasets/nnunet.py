@@ -2,7 +2,8 @@
 
 It knows the names (`CASE_0000`) and the meaning of `labels`, whose values may be regions: lists of
 values that belong together. A value gets the name of its smallest region. Version 1 wrote `labels`
-the other way round, and `modality` for `channel_names`.
+the other way round, and `modality` for `channel_names`. What this package exported says under
+`pairs` which set and patient each case is of.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ def find(root: Path, settings: Settings) -> list[Case]:
     contrast = channels.get(str(channel))
     meaning = settings.get("values")
     values = label_names(table_of(content, "labels"))
+    owners = table_of(content, "pairs")
     cases = []
     for folder, (label_folder, split) in SPLITS.items():
         for image in sorted((root / folder).glob(f"[!.]*_{channel:04d}.*")):
@@ -61,11 +63,12 @@ def find(root: Path, settings: Settings) -> list[Case]:
             mask = _beside(root / label_folder, name)
             if mask is not None:
                 found = MaskFile(mask, values) if meaning is None else mask_file(mask, meaning)
+            owner = table_of(owners, name)
             cases.append(
                 Case(
                     name=name,
-                    dataset=root.resolve().name,
-                    subject=subject_of(name),
+                    dataset=str(owner.get("dataset") or root.resolve().name),
+                    subject=str(owner.get("subject") or subject_of(name)),
                     image=image,
                     masks=() if mask is None else (found,),
                     contrast=contrast_of(name) or contrast_of(str(contrast)),

@@ -31,8 +31,8 @@ def find(root: Path, settings: Settings) -> list[Case]:
         settings: None are known.
 
     Returns:
-        Cases by name, each with the set and the patient that it was taken from. Empty without
-        records.
+        Cases by name, each with the set and the patient that it was taken from; those that the set
+        held once are none. Empty without records.
 
     Raises:
         InputError: A file of the set cannot be read, or says what none says.
@@ -43,6 +43,8 @@ def find(root: Path, settings: Settings) -> list[Case]:
     for record, pairs in read_records(root):
         try:
             whole = next(output for output in record["outputs"] if output["kind"] == "whole")
+            if whole["name"] not in pairs:
+                continue
             owner = pairs[whole["name"]]
             values = {
                 int(row["value"]): NAMES[int(row["spinekit_value"])] for row in whole["structures"]
@@ -57,7 +59,8 @@ def find(root: Path, settings: Settings) -> list[Case]:
                     masks=(mask,) if values else (),
                     session=record["session"],
                     contrast=record["contrast"],
-                    facts=record["facts"],
+                    shown=tuple(map(str, record["shown"])),
+                    facts={**record["facts"], **_anomalies(record["anomaly"])},
                 )
             )
         except (KeyError, TypeError, ValueError, StopIteration) as error:
@@ -70,9 +73,19 @@ def find(root: Path, settings: Settings) -> list[Case]:
     return cases
 
 
+def _anomalies(word: str) -> dict[str, str]:
+    """The fact of an unusual column, which structures chosen since may not show any more."""
+    return {} if word == "none" else {"anomalies": word}
+
+
 def recognise(root: Path) -> bool:
-    """Whether a folder has records of prepared cases and the split over them."""
-    return (root / "splits.json").is_file() and any((root / "cases").glob("*.json"))
+    """Whether a folder has records of prepared cases, and the recipe or the split over them.
+
+    A set whose making was interrupted has no split yet; as a folder of images and masks its copies
+    would pass for patients.
+    """
+    is_set = any((root / name).is_file() for name in ("recipe.json", "splits.json"))
+    return is_set and any((root / "cases").glob("*.json"))
 
 
 ENTRY = Entry(

@@ -40,7 +40,7 @@ def _content(
         output.name: {
             "image": f"./{output.image.relative_to(prepared.folder).as_posix()}",
             "label": f"./{output.labels.relative_to(prepared.folder).as_posix()}",
-            "subject": prepared.split["pairs"][output.name]["subject"],
+            **prepared.split["pairs"][output.name],
         }
         for output in prepared.outputs()
     }

@@ -134,6 +134,13 @@ def _finish(dataset: NnunetDataset) -> Callable[[PreparedSet, Sequence[str]], No
                 "regions_class_order": dataset.order,
                 "numTraining": _count_trained(root),
                 "file_ending": _ENDING,
+                # For whoever reads it back; nnU-Net passes over keys that it does not know.
+                "pairs": {
+                    version: row
+                    for name, row in prepared.split["pairs"].items()
+                    for version in (name, name + SECOND)
+                    if version in there
+                },
             },
         )
         folds = prepared.split["folds"] or [
