@@ -3,11 +3,11 @@
 Sizes, degeneration, fractures and fused discs are those of `spinekit.synth`, so neither the
 labeller's tables nor its spreads made them. What the network says, and what splitting gets wrong,
 is drawn with the rates measured on real scans by the hold-outs H1 to H3, which had not seen them:
-`naming_rates.py` for the evidence (82 lumbar scans, 28 of them also cut off through L5),
-`benchmarks/results/h*.csv` for splitting (485 bodies, 236 discs); of missed discs it draws three
-times as many as were measured, the rate of earlier hold-outs. Real errors of evidence are not
-independent: one scan's bones share them. One bone between T10 and T3 is annotated; errors are there
-those of loins without the sacrum and of T2 and T3, which are the same. It knows no labeller.
+`naming_rates.py` for the evidence (82 lumbar scans, 28 of them also cut off through L5, and two
+necks, whole and cut off through C4), `benchmarks/results/h*.csv` for splitting (485 bodies, 236
+discs); bodies and discs it misses somewhat more often than was measured. Real errors of evidence
+are not independent: one scan's bones share them. Between T10 and T4 no bone is annotated; errors
+there lie between those of the two. It knows no labeller.
 """
 
 from __future__ import annotations
@@ -27,18 +27,25 @@ MIDDLE, COUNTED = 12, 6
 """Down to T6 names are true; the last six vertebrae are counted from the sacrum."""
 COUNTS = ("L6", "four-lumbar", "T11", "T13")
 """Anomalies that change a count."""
-SPREAD = (0.14, 0.15, 0.16, 0.13, 0.19, 0.51, 0.74, 0.77)
+Anchors = tuple[tuple[str, float], ...]
+"""Values at levels, from the top: straight between them, and the same beyond the outermost."""
+
+SPREAD = (0.13, 0.15, 0.16, 0.17, 0.18, 0.08, 0.36, 0.45)
 """Root mean square of the evidence's error in levels from the vertebra above the sacrum up to T10,
-where the sacrum is in view."""
-FAR, NECK = 0.52, 1.0
-"""The same further up, and in scans cut off above the sacrum: at T2 and below, at C6 and above."""
+where the sacrum is in view; the last is of T11 and T10 together, for there are three of T10."""
+NO_END: Anchors = (("C6", 0.73), ("T2", 0.44), ("T10", 0.63))
+"""The same where neither it nor C2 is, and with it further up."""
+BELOW_C2: Anchors = (("C6", 0.38), ("T2", 0.27), ("T10", 0.63))
+"""The same with C2 in view."""
 HOLD = 0.95
 """Correlation of the errors of two neighbours."""
-SHARP = 0.26
+SHARP = 0.29
 """Width of the evidence in levels up to T11 with the sacrum in view: gives the measured mean
-largest probabilities, 0.98 at L5 and 0.90 at T11."""
-FAR_SHARP, FAR_BLUNT = 0.29, 0.52
-"""The same further up and without it, at T10 and below and at T3 and above: 0.88 and 0.66."""
+largest probabilities, 0.97 at L5 and 0.87 at T11."""
+NO_END_SHARP: Anchors = (("T3", 0.66), ("T10", 0.4))
+"""The same further up and without it: 0.56 at T3 and above, 0.78 at T10 and below."""
+BELOW_C2_SHARP: Anchors = (("T3", 0.55), ("T10", 0.4))
+"""The same with C2 in view: 0.66 at T3 and above."""
 TO_T11 = 6
 """Vertebrae from L5 to T11."""
 TAIL = 0.01
@@ -46,9 +53,9 @@ TAIL = 0.01
 WORTHLESS = 0.01
 """Share of bones with evidence about another place; at most 3 of 261 were seen."""
 MISSED, MERGED, SPLIT = 2 / 485, 1 / 485, 1 / 485
-"""Of bodies: not found, one with the next, in two pieces (neither was seen; one is assumed)."""
+"""Of bodies: not found (1 was), one with the next, in two pieces (none was; one is assumed)."""
 MISSED_DISC = 3 / 236
-"""Of discs: not found (1 of 236 is measured; 3 were by the hold-outs when the tables were made)."""
+"""Of discs: not found (2 of 236 were by the hold-outs, 3 by those before)."""
 SIZE_ERROR = 0.035
 """Relative error of a measured size: with the scatter of the patients' own, 0.045."""
 SMOOTH_ERROR = {"height": 0.05, "depth": 0.08}
@@ -99,6 +106,14 @@ class Piece:
     truth: str | None
     evidence: Floats
     partial: bool = False
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Which ends of the column are in view, whole."""
+
+    c2: bool
+    sacrum: bool
 
 
 @dataclass(frozen=True)
@@ -163,7 +178,8 @@ def _draw_pieces(
     lower = top[last] + height[last] + spine.disc_mm[last] + share * below
     if last + 1 == n and not sacrum:
         lower = top[last] + height[last] + 0.5 * spine.disc_mm[last]
-    error = _evidence_error(rng, n, sacrum)
+    ends = Ends(c2=first <= 1, sacrum=sacrum)
+    error = _evidence_error(rng, n, ends)
     depths = np.array(spine.depth_mm) * np.exp(rng.normal(*ROUNDED))
     off = {kind: np.exp(_shared(rng, n, spread)) for kind, spread in SMOOTH_ERROR.items()}
     depths = depths * off["depth"]
@@ -171,19 +187,19 @@ def _draw_pieces(
     for k in range(max(0, first - 1), min(n, last + 2)):
         seen = _cut(top[k], height[k], upper, lower)
         if seen[1] >= CUT_LEAST * height[k]:
-            said = _say(rng, spine, k, error[k], sacrum)
+            said = _say(rng, spine, k, error[k], ends)
             depth = float(depths[k])
             part = seen[1] < 0.98 * height[k]
             bone = _piece(rng, "vertebra", *seen, depth, spine.levels[k], said, part)
             pieces.append(_stretched(bone, off["height"][k]))
         disc = _cut(top[k] + height[k], spine.disc_mm[k], upper, lower)
         if k and not spine.bony[k] and disc[1] >= 0.5 * spine.disc_mm[k]:
-            said = _say(rng, spine, k + 0.5, 0.5 * (error[k] + error[min(k + 1, n)]), sacrum)
+            said = _say(rng, spine, k + 0.5, 0.5 * (error[k] + error[min(k + 1, n)]), ends)
             name = disc_name(spine.levels[k], (*spine.levels, SACRUM)[k + 1])
             pieces.append(_piece(rng, "disc", *disc, float(depths[k]), name, said, False))
     if sacrum:
         seen = (top[n], max(lower - top[n], 20.0))
-        said = _say(rng, spine, n, 0.0, sacrum)
+        said = _say(rng, spine, n, 0.0, ends)
         pieces.append(_piece(rng, "sacrum", *seen, 30.0, SACRUM, said, False))
     return pieces, (upper, lower)
 
@@ -194,10 +210,10 @@ def _cut(top: float, height: float, upper: float, lower: float) -> tuple[float, 
     return start, max(min(top + height, lower) - start, 0.0)
 
 
-def _evidence_error(rng: np.random.Generator, n: int, sacrum: bool) -> Floats:
+def _evidence_error(rng: np.random.Generator, n: int, ends: Ends) -> Floats:
     """(n + 1,) by how many levels the evidence is off at each vertebra and the sacrum."""
     error = np.zeros(n + 1)
-    spread = [_spread(k, n, sacrum) for k in range(n)]
+    spread = [_spread(k, n, ends) for k in range(n)]
     unit = rng.normal()
     for k in range(n - 1, -1, -1):
         error[k] = spread[k] * unit
@@ -217,31 +233,28 @@ def _stretched(piece: Piece, factor: float) -> Piece:
     return replace(piece, top=piece.top + 0.5 * (piece.height - height), height=height)
 
 
-def _spread(k: int, n: int, sacrum: bool) -> float:
+def _spread(k: int, n: int, ends: Ends) -> float:
     """Spread of the evidence's error at vertebra k of n."""
     above_last = n - 1 - k
-    if sacrum and above_last < len(SPREAD):
+    if ends.sacrum and above_last < len(SPREAD):
         return SPREAD[above_last]
-    return _between(k, ("C6", NECK), ("T2", FAR))
+    return _between(k, BELOW_C2 if ends.c2 else NO_END)
 
 
-def _between(place: float, upper: tuple[str, float], lower: tuple[str, float]) -> float:
-    """A value that is one at a level and above, another at a lower one and below."""
-    return float(
-        np.interp(place, [USUAL.index(upper[0]), USUAL.index(lower[0])], [upper[1], lower[1]])
-    )
+def _between(place: float, anchors: Anchors) -> float:
+    """The value at a place in the column."""
+    levels, values = zip(*anchors, strict=True)
+    return float(np.interp(place, [USUAL.index(level) for level in levels], values))
 
 
-def _say(
-    rng: np.random.Generator, spine: Spine, place: float, error: float, sacrum: bool
-) -> Floats:
+def _say(rng: np.random.Generator, spine: Spine, place: float, error: float, ends: Ends) -> Floats:
     """(27,) what the network says of a place in the column (halves are discs)."""
     n = len(spine.levels)
     at = called_place(place, n) + error
     if rng.random() < WORTHLESS:
         at = rng.uniform(1, len(USUAL) - 1)
-    near = sacrum and place >= n - 1 - TO_T11
-    width = SHARP if near else _between(place, ("T3", FAR_BLUNT), ("T10", FAR_SHARP))
+    near = ends.sacrum and place >= n - 1 - TO_T11
+    width = SHARP if near else _between(place, BELOW_C2_SHARP if ends.c2 else NO_END_SHARP)
     usual = np.exp(-0.5 * ((np.arange(len(USUAL)) - at) / width) ** 2) + 1e-12
     said = np.zeros(len(LEVELS))
     said[[LEVELS.index(name) for name in USUAL]] = usual / usual.sum()

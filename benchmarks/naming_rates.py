@@ -1,13 +1,14 @@
 """How far the network's word on levels is off, bone by bone, on real scans it has not seen.
 
 The scans are seen whole, and again cut off through L5, so that nothing of the sacrum helps. Necks
-have a point at C2 and one at T2; their bones are counted from C2. These are the rates that
+have a point at C2 and one at T2; their bones are counted from C2, and seen again cut off through
+C4, so that nothing of the skull and the dens helps. These are the rates that
 `columns.py` draws with. It knows no labeller.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -25,7 +26,7 @@ from spinekit.anatomy.column import LEVELS
 from spinekit.anatomy.scheme import VALUES
 from spinekit.datasets.real import HOLD_OUTS, RealCase, list_real_cases, real_data_folder
 from spinekit.io.reading import read_scan
-from spinekit.pipeline import SegmentOptions, examine
+from spinekit.pipeline import Findings, SegmentOptions, examine
 from spinekit.prediction.predictor import ModelPredictor
 from spinekit.synth.morphometry import LEVEL_SIZES
 
@@ -33,6 +34,8 @@ NEAR = 2
 """Levels beside the likeliest that its place is the mean of."""
 CUT_EVERY = 3
 """Every so many scans of a set are seen cut off too."""
+SAME_BONE_MM = 6.0
+"""A bone has its middle so near to where it was counted."""
 REGIONS = {
     "L5, L4": ("L5", "L4"),
     "L3": ("L3",),
@@ -53,7 +56,7 @@ class Bone:
     dataset: str
     case: str
     view: str
-    """whole, cut (through L5) or neck."""
+    """whole, cut (through L5), neck, or neck, cut (through C4)."""
     level: str
     error: float
     """By how many levels the network's word is off, downwards."""
@@ -87,6 +90,8 @@ def _views(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     if "points" in case.masks:
         yield "neck", recall_case(model, case.name, partial(_examine_neck, model, case))
+        examined = partial(_examine_neck_cut, model, case)
+        yield "neck, cut", recall_case(model, f"{case.name}-cut", examined)
     if {"bodies", "names"} & set(case.masks):
         yield "whole", recall_case(model, case.name, partial(examine_case, model, case))
         if cut:
@@ -111,24 +116,51 @@ def _examine_cut(model: ModelPredictor, case: RealCase) -> dict[str, Any]:
 def _examine_neck(model: ModelPredictor, case: RealCase) -> dict[str, Any]:
     """Bones counted from the one that a point marks as C2, if T2 comes out at the point of T2."""
     found = examine(case.image, SegmentOptions(), predictor=model)
+    stored = describe_case(found, np.zeros(found.scan.volume.shape, np.uint8))
+    return {**stored, "truth": _at(found, _count_neck(found, case))}
+
+
+def _examine_neck_cut(model: ModelPredictor, case: RealCase) -> dict[str, Any]:
+    """The neck without all that lies above the middle of C4; bones as counted in the whole one."""
+    scan = read_scan(case.image).volume
+    counted = _count_neck(examine(case.image, SegmentOptions(), predictor=model), case)
+    image = nib.as_closest_canonical(nib.Nifti1Image(scan.array, scan.grid.affine))
+    if "C4" in counted:
+        high = nib.affines.apply_affine(np.linalg.inv(image.affine), counted["C4"])[2]
+        image = image.slicer[:, :, : int(high)]
+    found = examine(image.get_fdata(), SegmentOptions(), affine=image.affine, predictor=model)
+    stored = describe_case(found, np.zeros(found.scan.volume.shape, np.uint8))
+    return {**stored, "truth": _at(found, counted)}
+
+
+def _count_neck(found: Findings, case: RealCase) -> dict[str, NDArray[np.float64]]:
+    """Level to (3,) RAS middle of each body from C2 down; empty where T2 is not at its point."""
     points = nib.load(case.masks["points"])
     marked = np.asarray(points.dataobj)
     at = {
         value: nib.affines.apply_affine(points.affine, np.argwhere(marked == value).mean(axis=0))
         for value in (2, 9)
     }
-    items = found.instances.items
-    bones = [n for n, item in enumerate(items) if item.kind == "vertebra"]
-    place = found.working.grid.ijk_to_ras([items[n].centroid_ijk for n in bones])
+    bones = [item.centroid_ijk for item in found.instances.items if item.kind == "vertebra"]
+    place = found.working.grid.ijk_to_ras(bones)
     first = int(np.abs(place[:, 2] - at[2][2]).argmin())
     second = int(np.abs(place[:, 2] - at[9][2]).argmin())
     # A point lies in the canal, behind and above the middle of its leaning body.
-    sound = second - first in (7, 8)
-    truth: list[str | None] = [None] * len(items)
-    for n, bone in enumerate(bones[first:] if sound else ()):
-        truth[bone] = USUAL[1 + n]
-    stored = describe_case(found, np.zeros(found.scan.volume.shape, np.uint8))
-    return {**stored, "truth": truth}
+    if second - first not in (7, 8):
+        return {}
+    return {USUAL[1 + n]: middle for n, middle in enumerate(place[first:])}
+
+
+def _at(found: Findings, counted: Mapping[str, NDArray[np.float64]]) -> list[str | None]:
+    """Level of each item that is a vertebra with its middle where one was counted."""
+    levels: list[str | None] = []
+    for item in found.instances.items:
+        (middle,) = found.working.grid.ijk_to_ras([item.centroid_ijk])
+        near = [
+            level for level, at in counted.items() if np.linalg.norm(at - middle) < SAME_BONE_MM
+        ]
+        levels.append(near[0] if near and item.kind == "vertebra" else None)
+    return levels
 
 
 def _describe_bones(case: RealCase, view: str, stored: dict[str, Any]) -> Iterator[Bone]:
@@ -182,7 +214,7 @@ def format_rates(bones: Sequence[Bone]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for region, names in REGIONS.items():
-        for view in ("whole", "cut", "neck"):
+        for view in ("whole", "cut", "neck", "neck, cut"):
             mine = [bone for bone in bones if bone.level in names and bone.view == view]
             if not mine:
                 continue
@@ -204,7 +236,7 @@ def format_rates(bones: Sequence[Bone]) -> str:
 def _format_sizes(bones: Sequence[Bone]) -> list[str]:
     """Measured over mean sizes: mean, and spreads between scans and within one."""
     lines = ["| size | set | mean | between scans | within a scan |", "|---|---|---|---|---|"]
-    whole = [bone for bone in bones if bone.view != "cut"]
+    whole = [bone for bone in bones if "cut" not in bone.view]
     for size in ("height", "depth", "pitch", "height over depth"):
         for dataset in dict.fromkeys(bone.dataset for bone in whole):
             scans: dict[str, list[float]] = {}
