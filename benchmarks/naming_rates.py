@@ -116,8 +116,7 @@ def _examine_cut(model: ModelPredictor, case: RealCase) -> dict[str, Any]:
 def _examine_neck(model: ModelPredictor, case: RealCase) -> dict[str, Any]:
     """Bones counted from the one that a point marks as C2, if T2 comes out at the point of T2."""
     found = examine(case.image, SegmentOptions(), predictor=model)
-    stored = describe_case(found, np.zeros(found.scan.volume.shape, np.uint8))
-    return {**stored, "truth": _at(found, _count_neck(found, case))}
+    return _describe_neck(found, _count_neck(found, case))
 
 
 def _examine_neck_cut(model: ModelPredictor, case: RealCase) -> dict[str, Any]:
@@ -129,8 +128,7 @@ def _examine_neck_cut(model: ModelPredictor, case: RealCase) -> dict[str, Any]:
         high = nib.affines.apply_affine(np.linalg.inv(image.affine), counted["C4"])[2]
         image = image.slicer[:, :, : int(high)]
     found = examine(image.get_fdata(), SegmentOptions(), affine=image.affine, predictor=model)
-    stored = describe_case(found, np.zeros(found.scan.volume.shape, np.uint8))
-    return {**stored, "truth": _at(found, counted)}
+    return _describe_neck(found, counted)
 
 
 def _count_neck(found: Findings, case: RealCase) -> dict[str, NDArray[np.float64]]:
@@ -151,16 +149,17 @@ def _count_neck(found: Findings, case: RealCase) -> dict[str, NDArray[np.float64
     return {USUAL[1 + n]: middle for n, middle in enumerate(place[first:])}
 
 
-def _at(found: Findings, counted: Mapping[str, NDArray[np.float64]]) -> list[str | None]:
-    """Level of each item that is a vertebra with its middle where one was counted."""
-    levels: list[str | None] = []
+def _describe_neck(found: Findings, counted: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
+    """What is stored of a neck: a vertebra is the level that was counted where its middle is."""
+    truth: list[str | None] = []
     for item in found.instances.items:
         (middle,) = found.working.grid.ijk_to_ras([item.centroid_ijk])
         near = [
             level for level, at in counted.items() if np.linalg.norm(at - middle) < SAME_BONE_MM
         ]
-        levels.append(near[0] if near and item.kind == "vertebra" else None)
-    return levels
+        truth.append(near[0] if near and item.kind == "vertebra" else None)
+    stored = describe_case(found, np.zeros(found.scan.volume.shape, np.uint8))
+    return {**stored, "truth": truth}
 
 
 def _describe_bones(case: RealCase, view: str, stored: dict[str, Any]) -> Iterator[Bone]:

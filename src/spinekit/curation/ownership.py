@@ -12,7 +12,6 @@ from typing import Any
 
 from spinekit.curation.preparation import Job
 from spinekit.curation.splits import Owner, join_groups
-from spinekit.datasets import prepared_cases
 from spinekit.datasets.folder import told_subjects
 from spinekit.datasets.naming import subject_of
 from spinekit.datasets.registry import entry_named
@@ -25,23 +24,22 @@ def origins_of(jobs: Sequence[Job]) -> dict[str, str]:
     Folders of one's own are called by their last names, or as their layout. Where these are alike
     and the folders are not, a patient of one is none of another: the source's own name counts.
     """
+    by_folder = [job for job in jobs if _is_called_by_folder(job)]
     folders: dict[str, set[Path]] = {}
-    for job in jobs:
-        if _is_called_by_folder(job):
-            folders.setdefault(job.case.dataset, set()).add(job.source.folder.resolve())
-    return {
+    for job in by_folder:
+        folders.setdefault(job.case.dataset, set()).add(job.source.folder.resolve())
+    own_names = {
         job.name: job.source.name
-        if job.source.name
-        and len(folders.get(job.case.dataset, ())) > 1
-        and _is_called_by_folder(job)
-        else job.case.dataset
-        for job in jobs
+        for job in by_folder
+        if job.source.name and len(folders[job.case.dataset]) > 1
     }
+    return {job.name: job.case.dataset for job in jobs} | own_names
 
 
-def owners_of(jobs: Sequence[Job], records: Sequence[dict[str, Any]]) -> list[Owner]:
+def owners_of(
+    jobs: Sequence[Job], records: Sequence[dict[str, Any]], origins: Mapping[str, str]
+) -> list[Owner]:
     """Whose the prepared cases are, as their sets say it."""
-    origins = origins_of(jobs)
     groups = groups_of(records, origins)
     known = {job.name: job for job in jobs}
     told = functools.cache(told_subjects)
@@ -89,9 +87,10 @@ def _is_called_by_folder(job: Job) -> bool:
 def _is_told(job: Job, told: Callable[[Path], frozenset[str]]) -> bool:
     """Whether a setting, a table or the set's own list says who the patient is, not the name."""
     source, settings = job.source, job.source.settings
-    if source.dataset == prepared_cases.ENTRY.name:
+    entry = entry_named(source.dataset)
+    if entry.tells_patients:
         return True
-    if "subject" not in entry_named(source.dataset).settings:
+    if "subject" not in entry.settings:
         return job.case.subject != subject_of(job.case.name)
     if "subject" in settings or "{subject}" in str(settings.get("images")):
         return True

@@ -151,7 +151,7 @@ def prepare_set(
         stale=_stale(out, jobs),
         unmarked=[record["name"] for record in records if not _is_marked(record)],
     )
-    report["doubts"] = doubt_patients(owners_of(jobs, records))
+    report["doubts"] = doubt_patients(owners_of(jobs, records, origins))
     _write_reports(out, report, outcomes)
     return report
 

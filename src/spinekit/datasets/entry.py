@@ -43,6 +43,8 @@ class Entry:
     """Whether a folder looks like this set; never, where no name tells it from other folders."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Key to one line of help."""
+    tells_patients: bool = False
+    """Whether its records say who the patient of every case is, and no name has to."""
 
     @property
     def looked_for(self) -> str:

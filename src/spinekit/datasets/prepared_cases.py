@@ -99,4 +99,5 @@ ENTRY = Entry(
     find=find,
     recognise=recognise,
     source=Own("make one with `spinekit data prepare`"),
+    tells_patients=True,
 )
