@@ -13,6 +13,7 @@ from pydicom.uid import SecondaryCaptureImageStorage
 from scan_files import SERIES_UID, Slices, edit_dicom, refused, rescaled
 from spinekit.core.errors import Notice
 from spinekit.io import dicom_neighbours
+from spinekit.io.dicom import list_series
 from spinekit.io.reading import read_scan
 
 
@@ -54,6 +55,30 @@ def test_a_series_is_chosen_by_a_description_that_no_other_bears(two: Path) -> N
     error = refused(two, series="t2 sag")
     assert error.code == "several-series"
     assert "2 series are called t2 sag: 1.2.3, 1.2.4" in error.message
+
+
+def test_one_series_uid_in_two_studies_is_not_one_series(tmp_path: Path) -> None:
+    folder = Slices().write(tmp_path / "a")
+    for number, path in enumerate(sorted(folder.iterdir())):
+        edit_dicom(path, StudyInstanceUID="1.2.9.1" if number < 3 else "1.2.9.2")
+    error = refused(folder)
+    assert error.code == "several-studies"
+    assert "2 studies" in error.message
+    assert "folder of its own" in error.remedy
+    assert read_scan(folder, force=True).volume.shape == (36, 40, 6)
+    edit_dicom(sorted(folder.iterdir())[0], StudyInstanceUID="")
+    for path in sorted(folder.iterdir())[1:]:
+        edit_dicom(path, StudyInstanceUID="1.2.9.1")
+    assert read_scan(folder).volume.shape == (36, 40, 6)
+
+
+def test_without_any_frame_the_study_tells_series_apart(two: Path) -> None:
+    for path in two.iterdir():
+        study = "1.2.9.1" if path.name.startswith("A") else "1.2.9.2"
+        edit_dicom(path, StudyInstanceUID=study, FrameOfReferenceUID="")
+    assert [series.frame for series in list_series(two)] == ["1.2.9.1", "1.2.9.2"]
+    edit_dicom(min(two.iterdir()), FrameOfReferenceUID="1.2.7")
+    assert [series.frame for series in list_series(two)] == ["1.2.7", ""]
 
 
 COLOURED = {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"}

@@ -301,10 +301,21 @@ def test_an_echo_that_lacks_a_slice_is_told(tmp_path: Path) -> None:
     late, _ = write_echoes(tmp_path / "a", [list(range(6)), [0, 1, 2, 4, 5]])
     error = refused(tmp_path / "a")
     assert error.code == "uneven-volumes"
-    assert "E0-3.dcm" in error.message
+    assert "1 slice lies where E0-3.dcm does" in error.message
     scan = read_scan(tmp_path / "a", force=True)
     assert [n.code for n in scan.notices] == ["uneven-volumes"]
     np.testing.assert_array_equal(scan.volume.array[..., 3], rescaled(late)[..., 3])
+
+
+def test_a_slice_that_lies_twice_is_told(tmp_path: Path) -> None:
+    folder = Slices().write(tmp_path / "a")
+    copy = Slices().single(4)
+    copy.SOPInstanceUID = copy.file_meta.MediaStorageSOPInstanceUID = "7.7"
+    copy.save_as(folder / "COPY.dcm", enforce_file_format=True)
+    error = refused(folder)
+    assert error.code == "uneven-volumes"
+    assert "2 slices lie where" in error.message
+    assert "lie twice" in error.remedy
 
 
 def test_volumes_that_lack_a_slice_are_left_out_with_force(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ _IDENTITY = (
 """What two files of one slice share; some anonymisers give every slice the same UID."""
 _WORDLESS = "without description"
 """What a series is called in errors that has neither UID nor description."""
+_STUDY = "StudyInstanceUID"
 _UID_END = 6
 """Fewest characters that tell a series by any end of its UID; fewer may be a mere number."""
 
@@ -64,7 +65,7 @@ class Series:
     items: tuple[tuple[Path, Dataset], ...]
     """Files with their headers, sorted by file name, no instance twice."""
     frame: str = ""
-    """UID of the frame its places are in, empty if it states none."""
+    """UID of the frame its places are in; where none of the folder states one, of its study."""
     unread: tuple[str, ...] = ()
     """Why files beside its own were passed over, whose headers do not say of which series."""
 
@@ -158,13 +159,14 @@ def list_series(path: Path, *, force: bool = False) -> list[Series]:
 
     Args:
         path: A folder that directly holds the files, or a file.
-        force: Pass over files that cannot be read.
+        force: Pass over files that cannot be read, and take a series UID's word against its
+            studies.
 
     Returns:
         At least one series.
 
     Raises:
-        InputError: If there is none, or a file is damaged.
+        InputError: If there is none, a file is damaged, or a series is in several studies.
         OSError: If the folder or a file cannot be opened.
     """
     grouped: dict[tuple[str, ...], dict[tuple[str, ...], tuple[Path, Dataset]]] = {}
@@ -199,12 +201,28 @@ def list_series(path: Path, *, force: bool = False) -> list[Series]:
             "give one scan, a file or a folder of DICOM images; `spinekit segment` does folders "
             "of scans",
         )
-    found = []
-    for items in grouped.values():
-        header = next(iter(items.values()))[1]
-        frame = str(header.get("FrameOfReferenceUID") or "")
-        found.append(Series(*_tell(header), tuple(items.values()), frame, tuple(unread)))
+    files = [tuple(items.values()) for items in grouped.values()]
+    headers = [[header for _, header in items] for items in files]
+    if not force:
+        _refuse_two_studies(path, headers)
+    tag = "FrameOfReferenceUID" if any(s[0].get("FrameOfReferenceUID") for s in headers) else _STUDY
+    found = [
+        Series(*_tell(series[0]), items, str(series[0].get(tag) or ""), tuple(unread))
+        for items, series in zip(files, headers, strict=True)
+    ]
     return sorted(found, key=lambda s: (int(s.number) if s.number.isdigit() else 10**9, s.word))
+
+
+def _refuse_two_studies(path: Path, found: Sequence[Sequence[Dataset]]) -> None:
+    """Refuse a series UID that images of several studies bear: they may be of several people."""
+    for headers in found:
+        studies = {str(header.get(_STUDY) or "") for header in headers} - {""}
+        if len(studies) > 1:
+            raise InputError(
+                "several-studies",
+                f"{name_of(path)}: images of {len(studies)} studies bear one series UID",
+                "put each study into a folder of its own; --force takes them for one series",
+            )
 
 
 def _tell(header: Dataset) -> tuple[str, str, str]:

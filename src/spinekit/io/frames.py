@@ -226,11 +226,11 @@ def equally_many(
         return positions, []
     usual = max(set(counts), key=lambda count: (counts.count(count), count))
     odd = next(group for group in positions if len(group) != usual)
-    text = f"{len(odd)} slices lie where {odd[0].label} does, {usual} at other places"
+    lie = "slice lies" if len(odd) == 1 else "slices lie"
+    text = f"{len(odd)} {lie} where {odd[0].label} does, {usual} at other places"
     if not force:
-        raise InputError(
-            "uneven-volumes", f"{name}: {text}", "copy the missing files, or use --force"
-        )
+        mend = "copy the missing files" if len(odd) < usual else "take out those that lie twice"
+        raise InputError("uneven-volumes", f"{name}: {text}", f"{mend}, or use --force")
     kept, done = _even_out(positions)
     return kept, [Notice("uneven-volumes", f"{text}; {done}")]
 
