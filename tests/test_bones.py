@@ -1,5 +1,7 @@
 """Names for what a mask tells apart."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -8,8 +10,11 @@ from spinekit.anatomy.parts import POSTERIOR
 from spinekit.anatomy.scheme import NAMES, VALUES, kind_of_value
 from spinekit.bones import name_given, name_parts
 from spinekit.core.grid import Grid
+from spinekit.labelling.naming import Naming
 from spinekit.labelling.numbers import read_given
 from spinekit.synth.phantom import draw_phantom
+
+LOIN = ("L1", "L2", "L3", "L4", "L5")
 
 
 @pytest.mark.parametrize("height", [11, 16], ids=["usual", "tall"])
@@ -96,3 +101,37 @@ def test_whole_vertebrae_of_a_neck_that_bear_a_value_each_are_not_told_as_scatte
     _, told = name_given(read_given("mask.nii.gz", bones, None), phantom.grid)
 
     assert "value-scattered" not in [notice.code for notice in told.notices]
+
+
+def name_bodies(called: Sequence[str] | None) -> tuple[Naming, list[str]]:
+    """The names of a drawn loin's bodies, and codes of what is warned of.
+
+    Args:
+        called: What the mask calls L1 to L5; None if it has mere numbers.
+    """
+    phantom = draw_phantom(700303, fov="lumbar")
+    mask = np.zeros_like(phantom.labels)
+    for n, name in enumerate(LOIN):
+        is_one = (phantom.labels == VALUES[name]) & (phantom.parts == BODY)
+        mask[is_one] = n + 1 if called is None else VALUES[called[n]]
+    given = read_given("mask.nii.gz", mask, None if called is None else "spinekit")
+    adopted, told = name_given(given, phantom.grid)
+    return adopted.naming, [notice.code for notice in told.notices]
+
+
+def test_names_one_level_off_are_told_though_sizes_alone_are_unsure() -> None:
+    alone, _ = name_bodies(None)
+    assert alone.ambiguous
+    assert alone.names == LOIN
+    off = ("T12", *LOIN[:-1])
+    naming, codes = name_bodies(off)
+    assert (naming.names, codes) == (off, ["sources-disagree"])
+    assert name_bodies(LOIN)[1] == []
+
+
+def test_names_that_run_upwards_make_none_surer() -> None:
+    alone, _ = name_bodies(None)
+    naming, codes = name_bodies(LOIN[::-1])
+    assert (naming.names, naming.probability) == (alone.names, alone.probability)
+    assert naming.ambiguous
+    assert codes == ["sources-disagree"]

@@ -17,11 +17,7 @@ from spinekit.anatomy.parts import BODY, CANAL, CORD, DISC, POSTERIOR, SACRUM
 from spinekit.anatomy.scheme import ABSTAINED_VERTEBRA, LEVELS, PARTS, VALUES
 from spinekit.consequences import apply_naming
 from spinekit.core.errors import InputError
-from spinekit.core.geometry import (
-    GeometryRecord,
-    normalise_labels,
-    restore_labels,
-)
+from spinekit.core.geometry import GeometryRecord, normalise_labels, restore_labels
 from spinekit.core.grid import Grid
 from spinekit.core.volume import Volume
 from spinekit.instances import split_instances
@@ -34,7 +30,7 @@ from spinekit.labelling.earlier import temper
 from spinekit.labelling.naming import Naming
 from spinekit.labelling.numbers import Given, tell_arches, tell_scattered
 from spinekit.labelling.omissions import tell_nameless, tell_too_small
-from spinekit.labelling.outside import Outside, weigh
+from spinekit.labelling.outside import Outside, is_followed, weigh
 from spinekit.report import describe_evidence
 from spinekit.sight import Sight, normalise_like
 from spinekit.structures import NamedInstance, compose_labels, give_names, grow_map
@@ -115,7 +111,7 @@ def name_parts(
         told = Outside(stated)
     else:
         seen = _weigh_sight(instances, working.grid, stated, sight)
-        naming, evidence = seen.naming, seen.evidence
+        naming, evidence = seen.reported(), seen.evidence
         told = seen.told.settle(seen.alone, naming, instances.items)
         said = seen.likelihood if seen.likelihood.any() else None
         told = dataclasses.replace(told, likelihood=said)
@@ -209,6 +205,12 @@ class _Seen:
     """The names without the scan's column."""
     naming: Naming
     """The names with it."""
+    by_sizes: bool = False
+    """Whether nothing but sizes and the sacrum speaks."""
+
+    def reported(self) -> Naming:
+        """The names with it, doubted where they rest on sizes alone."""
+        return _doubted(self.naming) if self.by_sizes else self.naming
 
 
 def _weigh_sight(
@@ -230,8 +232,7 @@ def _weigh_sight(
 
     alone = name(np.zeros_like(stated))
     if sight is None:
-        alone = _doubted(alone)
-        return _Seen(evidence, Outside(), stated, alone, alone)
+        return _Seen(evidence, Outside(), stated, alone, alone, by_sizes=True)
     told = sight.tell(instances, grid, name)
     if told.likelihood is None:
         return _Seen(evidence, told, stated, alone, alone)
@@ -302,19 +303,21 @@ def _weigh_names(
     items, column = instances.items, _without_room(instances)
     shares = np.array([[name == level for level in LEVELS] for name in names], dtype=np.float64)
     likelihood = weigh(shares.reshape(len(items), len(LEVELS)), items, given.reliability)
-    if not likelihood.any():
-        told = seen.told.settle(seen.alone, seen.naming, items)
-        return dataclasses.replace(told, likelihood=seen.likelihood), seen.naming
+    if not any(name and item.kind == "vertebra" for name, item in zip(names, items, strict=True)):
+        told = dataclasses.replace(seen.told, likelihood=seen.likelihood)
+        return told.settle(seen.alone, seen.naming, items), seen.reported()
 
     def name(said: NDArray[np.float64]) -> Naming:
         return name_column(column, seen.evidence, outside=seen.likelihood + said)
 
     likelihood = temper(likelihood, names, given.sure, name)
     naming = name(likelihood)
-    row = {"source": "mask", "file": given.file, "names": list(names)}
     told = seen.told.settle(seen.alone, naming, items)
+    row = {"source": "mask", "file": given.file, "names": list(names)}
     said = Outside(readings=(row,)).settle(seen.naming, naming, items)
     rows, notices = (*told.readings, *said.readings), (*told.notices, *said.notices)
+    if seen.by_sizes and not is_followed(names, naming, items):
+        naming = _doubted(naming)
     return Outside(seen.likelihood + likelihood, rows, notices), naming
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from labelling.columns import build, uniform
+from spinekit.anatomy.column import LEVELS as ALL
 from spinekit.labelling.naming import Naming
-from spinekit.labelling.outside import compare, differing
+from spinekit.labelling.outside import compare, differing, weigh
 
 LEVELS = ("T12", "L1", "L2", "L3", "L4")
 
@@ -72,3 +73,20 @@ def test_names_left_out_as_unsure_are_not_said_to_be_given() -> None:
 
     assert notice is not None
     assert notice.text.endswith("; left without names, look at the preview")
+
+
+def said(*names: str) -> np.ndarray:
+    """What a source that calls the bones so is worth."""
+    shares = np.array([[name == level for level in ALL] for name in names], dtype=float)
+    return weigh(shares, bones()[: len(names)], np.full(len(ALL), 0.85))
+
+
+def test_a_source_that_numbers_upwards_says_nothing() -> None:
+    assert not said("L4", "L3", "L2", "L1", "T12").any()
+    assert not said("L2", "L1").any()
+
+
+def test_a_source_with_two_bones_swapped_or_of_one_name_still_speaks() -> None:
+    for names in (("T12", "L2", "L1", "L3", "L4"), ("T12", "L1", "L1", "L2", "L3"), ("L5",)):
+        found = said(*names)
+        assert [ALL[n] for n in found.argmax(axis=1)] == list(names)

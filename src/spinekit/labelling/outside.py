@@ -80,7 +80,8 @@ def weigh(
 
     A source that counted wrongly is wrong for all bones at once. So all of them together are one
     witness: their log likelihoods are averaged, not added. The sacrum, which needs no counting,
-    is left out.
+    is left out. A source by which most bones follow the one below them says nothing: it numbers
+    the column upside down, or by another scheme.
 
     Args:
         shares: (n, 27) share of each item that lies in each level of the source; rows of discs
@@ -89,7 +90,7 @@ def weigh(
         reliability: (27,) probability that a level the source names is right.
 
     Returns:
-        (n, 27), 0 for items of which nothing is known.
+        (n, 27), 0 for items of which nothing is known, and for all where the order is wrong.
     """
     seen = np.array(
         [item.kind == "vertebra" and shares[n].sum() > 0 for n, item in enumerate(items)],
@@ -99,6 +100,9 @@ def weigh(
     if not seen.any():
         return result
     told = shares[seen] / shares[seen].sum(axis=1, keepdims=True)
+    steps = np.sign(np.diff(_places()[np.argmax(told, axis=1)]))
+    if steps.sum() < 0:
+        return result
     result[seen] = np.log(len(LEVELS) * (told @ _confusion(reliability))) / seen.sum()
     return result
 
@@ -156,8 +160,7 @@ def compare(
         "alone": list(own.names),
         "agrees": agrees if bones else None,
     }
-    is_followed = all(told[n] == final.names[n] for n in bones if final.names[n])
-    if agrees or (own.ambiguous and is_followed):
+    if agrees or (own.ambiguous and is_followed(told, final, items)):
         return row, None
     shown = differing(told, own.names, bones)
     alone = read_out(own, shown)
@@ -167,6 +170,12 @@ def compare(
         f"{alone}; {tell_given(final.names, shown)}, look at the preview"
     )
     return row, Notice("sources-disagree", text)
+
+
+def is_followed(told: Sequence[str | None], final: Naming, items: Sequence[Instance]) -> bool:
+    """Whether the names given to bones are those of a source, where both give one."""
+    bones = [n for n, item in enumerate(items) if item.kind == "vertebra" and told[n]]
+    return all(told[n] == final.names[n] for n in bones if final.names[n])
 
 
 def differing(
