@@ -281,15 +281,18 @@ def test_four_lumbar_disc_above_the_sacrum():
     assert _name(column).names[-2] == "L4-S1"
 
 
-def _with_first_sacral_apart(disc_depth):
-    """T11 to the sacrum with S1 split off it, which the network calls L5, and L5 halfway L4."""
+def _with_first_sacral_apart(disc_depth, wings=0.0):
+    """T11 to the sacrum with S1 split off it, which the network calls L5, and L5 halfway L4.
+
+    `wings` is the share of its height that the sacrum covers.
+    """
     column = draw(np.random.default_rng(3), first="T11", noise=0.05)
     items = [(i.kind, i.top_mm, i.height_mm, i.depth_mm) for i in column.instances.items]
     top, depth = items[-1][1], items[-2][3]
     lower = [
         ("vertebra", top, 21.0, 0.88 * depth),
         ("disc", top + 21.0, 7.0, disc_depth * depth),
-        ("sacrum", top + 28.0, 50.0, 30.0),
+        ("sacrum", top + (21.0 * (1.0 - wings) if wings else 28.0), 50.0, 30.0),
     ]
     evidence = list(column.evidence)
     evidence[-3] = 0.6 * bump("L4", spread=0.4) + 0.4 * bump("L5", spread=0.4)
@@ -310,6 +313,15 @@ def test_first_sacral_on_a_rudimentary_disc_moves_no_name():
 
 def test_a_bone_on_a_whole_disc_is_a_vertebra():
     _, one_more = _with_first_sacral_apart(0.97)
+    assert _name(one_more).names[-3] in ("L5", "L6")
+
+
+def test_first_sacral_between_the_wings_moves_no_name_whatever_its_disc():
+    column, split_off = _with_first_sacral_apart(0.97, wings=0.95)
+    names = _name(split_off).names
+    assert names[: len(column.truth) - 1] == column.truth[:-1]
+    assert names[-4:] == ("L5-S1", None, None, "sacrum")
+    _, one_more = _with_first_sacral_apart(0.97, wings=0.7)
     assert _name(one_more).names[-3] in ("L5", "L6")
 
 
