@@ -15,7 +15,7 @@ STYLES: tuple[str, ...] = ("T1", "T2", "STIR", "water", "fat", "random")
 _T2 = {
     "marrow": (0.24, 0.55), "cortical": (0.01, 0.07), "nucleus": (0.45, 0.95),
     "annulus": (0.05, 0.2), "csf": (0.8, 1.15), "cord": (0.3, 0.52), "roots": (0.15, 0.5),
-    "fat": (0.5, 0.95), "muscle": (0.04, 0.22), "ligament": (0.01, 0.12), "vessel": (0.01, 0.2),
+    "fat": (0.25, 0.95), "muscle": (0.04, 0.22), "ligament": (0.01, 0.12), "vessel": (0.01, 0.2),
     "organ_a": (0.15, 0.35), "organ_b": (0.25, 0.55), "fluid": (0.7, 1.1), "lung": (0.0, 0.05),
     "skin": (0.2, 0.5), "brain": (0.35, 0.55),
 }  # fmt: skip
