@@ -110,6 +110,38 @@ def test_an_interrupt_keeps_finished_scans_and_nothing_half_written(
     assert len(written) == 4 * len(finished)
 
 
+LOST = """
+import os, signal, sys
+from spinekit.apps.interruption import heed_interrupt, hear_interrupts
+
+class Library:
+    def __del__(self):
+        os.kill(os.getpid(), signal.{name})
+
+hear_interrupts()
+heed_interrupt()
+library = Library()
+del library
+print("lost")
+try:
+    heed_interrupt()
+except KeyboardInterrupt:
+    print("heeded")
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_that_a_destructor_swallowed_is_heeded(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOST.format(name=name)],
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert done.stdout.split() == ["lost", "heeded"]
+    assert "KeyboardInterrupt" in done.stderr
+
+
 def test_a_missing_model_cannot_start(scan_file: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [*CONSOLE, "segment", scan_file, tmp_path / "out", "--model", tmp_path / "none.onnx"],

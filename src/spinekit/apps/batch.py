@@ -14,6 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 from spinekit.apps.duration import expect_seconds
+from spinekit.apps.interruption import heed_interrupt
 from spinekit.apps.job import Job, Outcome
 from spinekit.apps.jobs import lose, process
 from spinekit.apps.options import RunOptions
@@ -97,6 +98,7 @@ def run_jobs(jobs: Sequence[Job], run: RunOptions, *, many: bool) -> list[Outcom
                     bar.update(1)
                 if outcome.code != ABSENT:
                     _report(outcome, run)
+                heed_interrupt()
     except KeyboardInterrupt:
         if many and outcomes:
             ended = [outcomes[job.shown] for job in jobs if job.shown in outcomes]

@@ -7,7 +7,6 @@ import argparse
 import contextlib
 import io
 import os
-import signal
 import sys
 import traceback
 import warnings
@@ -16,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
+from spinekit.apps.interruption import hear_interrupts
 from spinekit.core.errors import PassedOver, SpineKitError, describe
 
 COMMANDS = {
@@ -120,7 +120,7 @@ def _join_places(argv: Sequence[str]) -> list[str]:
 
 def console() -> NoReturn:
     """Run as a program: a request to end the process is an interrupt like Ctrl-C."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    hear_interrupts()
     for stream in (sys.stdout, sys.stderr):
         # A terminal without arrows, or a file name that is no text, must not end a run.
         if isinstance(stream, io.TextIOWrapper):
