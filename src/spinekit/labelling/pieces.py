@@ -51,13 +51,13 @@ scan's edge cuts it: in 44 hold-out scans two of S1-S2 had 0.21 and 0.35, a coll
 all others 0.54 and more."""
 SACRAL_ON_DISC = np.log(0.1)
 """Log probability that a bone on such a disc is S1."""
-BESIDE = 0.85
+BESIDE = 0.92
 """A bone may be S1 if the sacrum, by its wings, covers this share of its height. It begins below
-nearly every L5; in hold-outs it covered 0.74 of an L5 that it held in part, and 0.95 and 1.04 of
-two S1 called L5."""
+nearly every L5; it covered 0.74 and 0.89 of two L5 that it held in part or whose sacrum the edge
+cuts, and 0.95 and 1.04 of two S1 called L5 by a hold-out."""
 SACRAL_BESIDE = np.log(4.0)
 """Log odds that such a bone is S1: 0.1 as on a rudimentary disc, times 40, as none of the 79 other
-lowest vertebrae was covered so far."""
+lowest vertebrae was covered so far by the hold-outs."""
 SACRAL_GAP = 0.15
 """Widest gap between a bone and the sacrum it touches, over the depth of the bone."""
 MOSTLY = 0.5
