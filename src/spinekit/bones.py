@@ -301,8 +301,6 @@ def _weigh_names(
         seen: What is known of them besides.
     """
     items, column = instances.items, _without_room(instances)
-    shares = np.array([[name == level for level in LEVELS] for name in names], dtype=np.float64)
-    likelihood = weigh(shares.reshape(len(items), len(LEVELS)), items, given.reliability)
     if not any(name and item.kind == "vertebra" for name, item in zip(names, items, strict=True)):
         told = dataclasses.replace(seen.told, likelihood=seen.likelihood)
         return told.settle(seen.alone, seen.naming, items), seen.reported()
@@ -310,6 +308,8 @@ def _weigh_names(
     def name(said: NDArray[np.float64]) -> Naming:
         return name_column(column, seen.evidence, outside=seen.likelihood + said)
 
+    shares = np.array([[name == level for level in LEVELS] for name in names], dtype=np.float64)
+    likelihood = weigh(shares, items, given.reliability)
     likelihood = temper(likelihood, names, given.sure, name)
     naming = name(likelihood)
     told = seen.told.settle(seen.alone, naming, items)
