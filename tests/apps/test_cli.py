@@ -90,7 +90,7 @@ def test_output_that_knows_no_arrows_or_names_that_are_no_text_do_not_end_a_run(
 ) -> None:
     shown = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="latin-1"))
-    monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(cli, "hear_interrupts", lambda: None)
     monkeypatch.setattr(cli, "main", lambda: print("caf\udce9 → picture", flush=True) or 0)
 
     with pytest.raises(SystemExit) as ended:
